@@ -1,0 +1,77 @@
+"""The checks: functions that arrange, call and compare, each naming the clause that it checks.
+
+A check takes a `Bench`, returns when the clause is kept, and raises otherwise. One module for each
+clause group; the modules are imported by `checks_of`, when the first contract class is collected.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .._bench import Bench
+from .._clauses import CLAUSES
+
+MODULES = (
+    "interface",
+    "saving",
+    "finding",
+    "by_id",
+    "listing",
+    "deleting",
+    "values",
+    "persistence",
+    "sequences",
+    "threads",
+    "processes",
+    "crashes",
+    "secrets",
+    "flows",
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of one clause.
+
+    Attributes:
+        clause: The id of the clause.
+        name: What the check does, as words joined by underscores.
+        run: The check itself.
+        persistent: It applies to persistent stores alone.
+        thread_safe: It applies to thread-safe stores alone.
+    """
+
+    clause: str
+    name: str
+    run: Callable[[Bench], None]
+    persistent: bool
+    thread_safe: bool
+
+
+_registered: dict[str, list[Check]] = {}
+
+
+def check(
+    clause: str, *, persistent: bool = False, thread_safe: bool = False
+) -> Callable[[Callable[[Bench], None]], Callable[[Bench], None]]:
+    """Register a function as a check of a clause."""
+    if clause not in CLAUSES:
+        raise ValueError(f"no such clause: {clause}")
+
+    def register(run: Callable[[Bench], None]) -> Callable[[Bench], None]:
+        made = Check(clause, run.__name__, run, persistent, thread_safe)
+        _registered.setdefault(clause, []).append(made)
+        return run
+
+    return register
+
+
+@functools.cache
+def checks_of(clause: str) -> tuple[Check, ...]:
+    """The checks of a clause, in the order in which they are written down."""
+    for module in MODULES:
+        importlib.import_module(f"{__name__}.{module}")
+    return tuple(_registered.get(clause, ()))

@@ -1,0 +1,1 @@
+"""BYID: what ``find_token_by_id`` answers."""

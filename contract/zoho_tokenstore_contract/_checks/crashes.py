@@ -1,0 +1,1 @@
+"""CRASH: what is left after kills, full disks and damage."""

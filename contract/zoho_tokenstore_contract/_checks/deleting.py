@@ -1,0 +1,1 @@
+"""DEL and CLEAR: what ``delete_token`` and ``delete_tokens`` remove."""

@@ -1,0 +1,1 @@
+"""FIND: what ``find_token`` finds, and what it leaves alone."""

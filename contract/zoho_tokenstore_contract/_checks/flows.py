@@ -1,0 +1,1 @@
+"""FLOW: the real SDK over the store."""

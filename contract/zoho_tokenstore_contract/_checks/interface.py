@@ -1,0 +1,1 @@
+"""IFACE: calls as the SDK makes them, answered with plain values."""

@@ -1,0 +1,1 @@
+"""LIST: what ``get_tokens`` answers."""

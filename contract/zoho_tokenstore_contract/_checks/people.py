@@ -1,0 +1,89 @@
+"""The rows that checks arrange: users who share what users may share, and tokens without a user.
+
+More than ten rows, of every kind that the contract knows, with one of each kind past the tenth:
+stores that are right for few rows, for the first or for the last one are wrong here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._rows import Row
+
+CLIENT = {"client_id": "1000.CLIENT", "client_secret": "client-secret"}
+OTHER_CLIENT = {"client_id": "1000.OTHER", "client_secret": "other-secret"}
+DOMAIN = "http://127.0.0.1:9"
+
+
+def person(name: str, **fields: Any) -> Row:
+    """A user's row with every field set, unlike those of all other users."""
+    values = {
+        "user_name": f"{name}@example.com:77",
+        **CLIENT,
+        "refresh_token": f"1000.{name}.refresh",
+        "access_token": f"1000.{name}.access",
+        "grant_token": f"1000.{name}.grant",
+        "expires_in": f"19{len(name):011d}",
+        "redirect_url": f"https://{name}.example.com/oauth",
+        "api_domain": f"{DOMAIN}/{name}",
+    }
+    return Row(**{**values, **fields})
+
+
+ANN = person("ann")
+BOB = person("bob")
+# Named users may share grant and refresh tokens; an unnamed row must not.
+CLEO = person("cleo", refresh_token=ANN.refresh_token, grant_token=ANN.grant_token)
+DAN = Row(user_name="dan@example.com:77", **CLIENT, refresh_token="1000.dan.refresh")
+EVE = person("eve", **OTHER_CLIENT)
+GUS = person("gus")
+
+ACCESS = Row(access_token="1000.lone.access", expires_in="1900000000001", api_domain=DOMAIN)
+GRANT = Row(**CLIENT, grant_token="1000.code.grant", redirect_url="https://example.com/code")
+REFRESH = Row(**CLIENT, refresh_token="1000.nightly.refresh")
+WITH_CLIENT = Row(**CLIENT, access_token="1000.client.access", api_domain=DOMAIN)
+LATE_ACCESS = Row(access_token="1000.late.access", expires_in="1900000000002", api_domain=DOMAIN)
+LATE_GRANT = Row(
+    **OTHER_CLIENT,
+    grant_token="1000.late.grant",
+    access_token="1000.exchanged.access",
+    redirect_url="https://example.com/late",
+)
+LATE_REFRESH = Row(
+    **CLIENT,
+    refresh_token="1000.late.refresh",
+    access_token="1000.renewed.access",
+    expires_in="1900000000003",
+    api_domain=DOMAIN,
+)
+
+CROWD = (
+    ANN,
+    ACCESS,
+    BOB,
+    GRANT,
+    CLEO,
+    REFRESH,
+    DAN,
+    WITH_CLIENT,
+    EVE,
+    LATE_GRANT,
+    LATE_ACCESS,
+    LATE_REFRESH,
+    GUS,
+)
+NAMED = (ANN, BOB, CLEO, DAN, EVE, GUS)
+BY_ACCESS = (ACCESS, LATE_ACCESS)
+BY_GRANT = (GRANT, LATE_GRANT)
+BY_REFRESH = (REFRESH, LATE_REFRESH)
+FEW = (ANN, ACCESS, GRANT, REFRESH, BOB)
+
+
+def key_of(row: Row) -> Row:
+    """The least that addresses a row: its name, or what its kind is found by without one."""
+    if row.user_name is not None:
+        return row.only("user_name")
+    if row.client_id is None:
+        return row.only("access_token")
+    token = "grant_token" if row.grant_token is not None else "refresh_token"
+    return row.only("client_id", "client_secret", token)

@@ -1,0 +1,1 @@
+"""ISO and PERSIST: one store and another, one store and the next."""

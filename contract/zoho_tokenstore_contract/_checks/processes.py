@@ -1,0 +1,1 @@
+"""PROC: many processes on one location."""

@@ -1,0 +1,734 @@
+"""SAVE: what ``save_token`` stores, and which row it updates."""
+
+from __future__ import annotations
+
+from .._bench import Bench, Opened, Passed, shown_rows
+from .._rows import Row, absent, shown, shown_row, to_token
+from . import check
+from .people import (
+    ACCESS,
+    ANN,
+    BOB,
+    BY_ACCESS,
+    BY_GRANT,
+    BY_REFRESH,
+    CLEO,
+    CLIENT,
+    CROWD,
+    DAN,
+    EVE,
+    FEW,
+    GRANT,
+    GUS,
+    LATE_GRANT,
+    LATE_REFRESH,
+    NAMED,
+    OTHER_CLIENT,
+    REFRESH,
+    WITH_CLIENT,
+    key_of,
+    person,
+)
+
+NEW_ACCESS = "1000.new.access"
+
+IDS = (
+    "7",
+    "42",
+    "abc",
+    "A-1",
+    "007",
+    "0",
+    "-1",
+    "1_0",
+    "1e3",
+    "²",
+    "٣",
+    "é",
+    "x'y",
+    "9999999999",
+    "id",
+    "None",
+    "user name",
+    "%",
+)
+"""Ids of at most ten characters that a store may meet, among them numbers that are none."""
+
+NO_TOKENS = (None, "1000.ann.access", 42, {"user_name": "ann"}, object(), [])
+
+
+@check("SAVE-1")
+def a_new_token_is_one_new_row(bench: Bench) -> None:
+    store = bench.open()
+    before: list[Row] = []
+    for row in CROWD:
+        saved = store.save(row)
+        new = store.expect(before, new=1, because=f"one new row for {shown_row(row)}")
+        _holds(bench, new[0], key_of(row) if row != WITH_CLIENT else row.only("access_token"))
+        if saved.answer.returned is not None:
+            bench.broken("save_token returns None", str(saved.answer))
+        before += new
+
+
+@check("SAVE-1")
+def empty_texts_do_not_make_two_tokens_one(bench: Bench) -> None:
+    blank = dict.fromkeys(("user_name", "access_token", "grant_token", "redirect_url"), "")
+    store = bench.open()
+    before = store.holding(ANN, Row(**{**blank, **CLIENT, "refresh_token": "1000.one.refresh"}))
+    for row in (
+        Row(**{**blank, **CLIENT, "refresh_token": "1000.two.refresh"}),
+        Row(user_name="", refresh_token="", grant_token="", access_token="1000.three.access"),
+        Row(user_name="", refresh_token="", grant_token="", access_token="1000.four.access"),
+        Row(user_name="", **CLIENT, refresh_token="", grant_token="1000.five.grant"),
+    ):
+        store.save(row)
+        before += store.expect(before, new=1, because=f"one new row for {shown_row(row)}")
+
+
+@check("SAVE-1")
+def a_token_of_a_named_user_who_shares_fields_is_a_new_row(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(ANN, BOB)
+    for number, shared in enumerate(
+        ("refresh_token", "access_token", "grant_token", "redirect_url", "expires_in", "api_domain")
+    ):
+        row = person(f"new{number}", **{shared: getattr(ANN, shared)})
+        store.save(row)
+        before += store.expect(before, new=1, because=f"one new row for {shown_row(row)}")
+
+
+@check("SAVE-2")
+def an_inserted_token_gets_an_id_of_its_own(bench: Bench) -> None:
+    store = bench.open()
+    passed = [store.save(row) for row in CROWD]
+    _have_ids_of_their_own(bench, store, passed)
+
+
+@check("SAVE-2")
+def an_empty_id_is_no_id(bench: Bench) -> None:
+    store = bench.open()
+    passed = [store.save(row.but(id="")) for row in (ANN, ACCESS, REFRESH)]
+    _have_ids_of_their_own(bench, store, passed)
+
+
+@check("SAVE-2")
+def ids_stay_unique_when_rows_have_gone(bench: Bench) -> None:
+    store = bench.open()
+    passed = [store.save(row) for row in FEW]
+    for gone, newcomer in ((passed[1], GUS), (passed[-1], EVE)):
+        store.call("delete_token", gone.left.id)
+        if any(row.id == gone.left.id for row in store.rows()):
+            return  # delete_token does not work: DEL-1 says so
+        passed.remove(gone)
+        passed.append(store.save(newcomer))
+        _have_ids_of_their_own(bench, store, passed)
+
+
+def _have_ids_of_their_own(bench: Bench, store: Opened, passed: list[Passed]) -> None:
+    rows = store.showing(passed)
+    seen: dict[str, Row] = {}
+    for saved, row in zip(passed, rows, strict=True):
+        if not isinstance(row.id, str) or not row.id:
+            bench.broken("the new row has a non-empty str as its id", shown_row(row))
+        if row.id in seen:
+            bench.broken(
+                "an id unlike every other stored id",
+                f"{shown(row.id)} for {shown_row(seen[row.id])} and for {shown_row(row)}",
+            )
+        if saved.left.id != row.id:
+            bench.broken(
+                f"the passed token carries the id of its row, {shown(row.id)}",
+                f"its id is {shown(saved.left.id)}",
+            )
+        seen[row.id] = row
+
+
+@check("SAVE-3")
+def a_token_keeps_the_unused_id_that_it_brings(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*FEW)
+    for number, id in enumerate(IDS):
+        if any(row.id == id for row in before):
+            continue
+        _bring(bench, store, before, person(f"guest{number}", id=id))
+
+
+@check("SAVE-3")
+def the_store_finds_unused_ids_whatever_ids_are_stored(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(ANN, ACCESS)
+    for number, id in enumerate(IDS):
+        if all(row.id != id for row in before):
+            _bring(bench, store, before, person(f"guest{number}", id=id), keeps=False)
+        _comes_without_id(bench, store, before, person(f"next{number}"))
+
+
+@check("SAVE-3")
+def the_store_steps_over_ids_that_were_brought(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(ANN, ACCESS)
+    for number in range(3):
+        known = [int(row.id) for row in before if isinstance(row.id, str) and row.id.isdecimal()]
+        for step in (1, 2, 4):
+            id = str(max(known, default=0) + step)
+            if len(id) <= 10:
+                _bring(bench, store, before, person(f"guest{number}-{step}", id=id), keeps=False)
+        for turn in range(3):
+            _comes_without_id(bench, store, before, person(f"next{number}-{turn}"))
+
+
+@check("SAVE-3")
+def a_token_without_a_user_brings_its_id_too(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*FEW)
+    for row in (
+        Row(id="k1", access_token="1000.brought.access"),
+        Row(id="k2", **CLIENT, grant_token="1000.brought.grant"),
+        Row(id="k3", **CLIENT, refresh_token="1000.brought.refresh"),
+    ):
+        _bring(bench, store, before, row)
+
+
+def _bring(bench: Bench, store: Opened, before: list[Row], row: Row, *, keeps: bool = True) -> None:
+    """Save a token with an unused id; `before` grows by the new row."""
+    saved = store.try_save(row)
+    if saved.answer.raised is not None:
+        if not saved.answer.refused:
+            bench.broken(f"a new row with the id {shown(row.id)}, or SDKException", str(saved.answer))
+        store.expect(before, because=f"a refused save of the id {shown(row.id)} changes nothing")
+        return
+    new = store.expect(before, new=1, because=f"one new row with the id {shown(row.id)}")
+    if keeps and new[0].id != row.id:
+        bench.broken(f"the new row has the id {shown(row.id)}", f"its id is {shown(new[0].id)}")
+    if keeps and saved.left.id != row.id:
+        bench.broken(f"the passed token keeps the id {shown(row.id)}", f"its id is {shown(saved.left.id)}")
+    before += new
+
+
+def _comes_without_id(bench: Bench, store: Opened, before: list[Row], row: Row) -> None:
+    store.save(row)
+    new = store.expect(before, new=1, because="one new row under an unused id")
+    if absent(new[0].id) or any(new[0].id == other.id for other in before):
+        bench.broken(
+            f"an id unlike {', '.join(shown(other.id) for other in before[-6:])} and the others",
+            f"the new row has the id {shown(new[0].id)}",
+        )
+    before += new
+
+
+@check("SAVE-4")
+def a_known_user_updates_the_row(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*CROWD)
+    for number, row in enumerate(NAMED):
+        access = f"{NEW_ACCESS}.{number}"
+        store.save(row.only("user_name").but(access_token=access, expires_in="1900000000009"))
+        _updated(store, before, row, access)
+
+
+@check("SAVE-4")
+def a_known_user_with_another_client_and_other_tokens_updates_the_row(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*CROWD)
+    for row in NAMED:
+        fresh = person(f"fresh-{row.user_name[:3]}", client_id="1000.FRESH", client_secret="fresh")
+        store.save(fresh.but(user_name=row.user_name))
+        _updated(store, before, row, fresh.access_token)
+
+
+@check("SAVE-4")
+def a_known_user_whose_token_carries_the_id_updates_the_row(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*CROWD)
+    for number, row in enumerate(NAMED):
+        access = f"{NEW_ACCESS}.{number}"
+        store.save(before[CROWD.index(row)].but(access_token=access))
+        _updated(store, before, row, access)
+
+
+def _updated(store: Opened, before: list[Row], row: Row, access: str, by: str = "user") -> None:
+    """The row has the new access token under its old id; `before` is brought up to date."""
+    place = CROWD.index(row)
+    store.expect(
+        before,
+        changed=[(before[place], before[place].but(access_token=access))],
+        fields=("id", "access_token"),
+        because=f"the stored {by}'s row is updated in place",
+    )
+    _bring_up_to_date(store, before, place)
+
+
+def _bring_up_to_date(store: Opened, before: list[Row], place: int) -> None:
+    before[place] = next(row for row in store.latest if row.id == before[place].id)
+
+
+@check("SAVE-5")
+def a_token_that_names_a_user_leaves_another_users_row_alone(bench: Bench) -> None:
+    for shared in (
+        ("access_token",),
+        ("refresh_token", "client_id", "client_secret"),
+        ("grant_token", "client_id", "client_secret"),
+        tuple(BOB.but(user_name=None).present()),
+    ):
+        store = bench.open()
+        before = store.holding(ANN, BOB, EVE)
+        sent = Row(user_name=ANN.user_name, access_token="1000.ann.access.2")
+        sent = sent.but(**{name: getattr(BOB, name) for name in shared})
+        store.save(sent)
+        store.expect(
+            before,
+            changed=[(before[0], before[0].updated_by(sent))],
+            fields=("id", "user_name"),
+            because="only the row of the named user is updated",
+        )
+        bench.fresh_examples()
+
+
+@check("SAVE-5")
+def a_new_user_leaves_another_users_row_alone(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(ANN, BOB, EVE)
+    stranger = BOB.but(user_name="stranger@example.com:77")
+    for sent in (
+        stranger,
+        stranger.only("user_name", "access_token").but(user_name="second@example.com:77"),
+        stranger.but(user_name="third@example.com:77", grant_token=None),
+    ):
+        store.save(sent)
+        before += store.expect(before, new=1, because="a new user is a new row, and no other's")
+
+
+@check("SAVE-6")
+def a_stored_access_token_is_updated(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*CROWD)
+    for number, row in enumerate((*BY_ACCESS, LATE_REFRESH, GUS)):
+        expiry = f"190000000010{number}"
+        store.save(row.only("access_token").but(expires_in=expiry))
+        _renewed(store, before, row, expires_in=expiry)
+
+
+@check("SAVE-6")
+def a_stored_access_token_is_updated_also_beside_empty_texts(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*CROWD)
+    sent = Row(user_name="", client_id="", client_secret="", access_token=ACCESS.access_token)
+    store.save(sent.but(expires_in="1900000000109"))
+    _renewed(store, before, ACCESS, expires_in="1900000000109")
+
+
+@check("SAVE-7")
+def a_stored_grant_token_is_updated(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*CROWD)
+    for number, row in enumerate((*BY_GRANT, GUS)):
+        access = f"{NEW_ACCESS}.{number}"
+        key = row.only("client_id", "client_secret", "grant_token")
+        store.save(key.but(access_token=access))
+        _renewed(store, before, row, access_token=access)
+
+
+@check("SAVE-7")
+def a_stored_grant_token_is_updated_with_what_was_issued_for_it(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*CROWD)
+    for number, row in enumerate((*BY_GRANT, GUS)):
+        issued = {"access_token": f"{NEW_ACCESS}.{number}", "refresh_token": f"1000.issued.{number}"}
+        store.save(row.only("client_id", "client_secret", "grant_token").but(**issued))
+        _renewed(store, before, row, **issued)
+
+
+@check("SAVE-8")
+def a_stored_refresh_token_is_updated(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*CROWD)
+    for number, row in enumerate((*BY_REFRESH, GUS)):
+        access = f"{NEW_ACCESS}.{number}"
+        key = row.only("client_id", "client_secret", "refresh_token")
+        store.save(key.but(access_token=access, expires_in="1900000000108"))
+        _renewed(store, before, row, access_token=access)
+
+
+@check("SAVE-8")
+def a_stored_refresh_token_is_updated_also_beside_empty_texts(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*CROWD)
+    key = REFRESH.only("client_id", "client_secret", "refresh_token")
+    store.save(key.but(user_name="", grant_token="", access_token=NEW_ACCESS))
+    _renewed(store, before, REFRESH, access_token=NEW_ACCESS)
+
+
+def _renewed(store: Opened, before: list[Row], row: Row, **values: str) -> None:
+    place = CROWD.index(row)
+    store.expect(
+        before,
+        changed=[(before[place], before[place].but(**values))],
+        fields=("id", *values),
+        because="the row that holds the token is updated in place",
+    )
+    _bring_up_to_date(store, before, place)
+
+
+@check("SAVE-9")
+def the_grant_token_outranks_the_refresh_token(bench: Bench) -> None:
+    for rows in ((GRANT, REFRESH), (REFRESH, GRANT)):
+        store = bench.open()
+        before = store.holding(ANN, *rows, BOB)
+        place = before.index(next(row for row in before if row.grant_token == GRANT.grant_token))
+        both = Row(**CLIENT, grant_token=GRANT.grant_token, refresh_token=REFRESH.refresh_token)
+        store.save(both.but(access_token=NEW_ACCESS))
+        store.expect(
+            before,
+            changed=[(before[place], before[place].but(access_token=NEW_ACCESS))],
+            fields=("id", "access_token"),
+            because="the row of the grant token is updated, that of the refresh token is not",
+        )
+        bench.fresh_examples()
+
+
+@check("SAVE-10")
+def a_token_under_another_client_is_a_new_row(bench: Bench) -> None:
+    clients = (
+        OTHER_CLIENT,
+        {**CLIENT, "client_secret": "other-secret"},
+        {**CLIENT, "client_id": "1000.OTHER"},
+    )
+    for row, name in ((GRANT, "grant_token"), (REFRESH, "refresh_token")):
+        for client in clients:
+            store = bench.open()
+            before = store.holding(ANN, row, BOB)
+            store.save(Row(**client, access_token=NEW_ACCESS).but(**{name: getattr(row, name)}))
+            store.expect(before, new=1, because=f"a new row: the {name}'s row is another client's")
+            bench.fresh_examples()
+
+
+@check("SAVE-11")
+def a_new_user_under_another_users_id_stays_apart(bench: Bench) -> None:
+    stranger = person("stranger")
+    for sent in (
+        stranger,
+        stranger.only("user_name", "access_token"),
+        stranger.only("user_name", "client_id", "client_secret", "refresh_token"),
+        ANN.but(user_name=stranger.user_name),
+    ):
+        for place in (0, 2):
+            store = bench.open()
+            before = store.holding(ANN, ACCESS, BOB)
+            saved = store.try_save(sent.but(id=before[place].id))
+            if saved.answer.raised is None:
+                new = store.expect(
+                    before,
+                    new=1,
+                    because=f"{shown(sent.user_name)} has a row of its own, and the row of the id "
+                    "stays as it was",
+                )
+                _holds(bench, new[0], sent)
+                _has_nothing_but(bench, new[0], sent)
+            else:
+                _refused_cleanly(bench, store, before, saved)
+            bench.fresh_examples()
+
+
+@check("SAVE-11")
+def a_known_user_under_another_users_id_stays_apart(bench: Bench) -> None:
+    for sent in (BOB.but(access_token=NEW_ACCESS), Row(user_name=BOB.user_name, access_token=NEW_ACCESS)):
+        store = bench.open()
+        before = store.holding(ANN, ACCESS, BOB)
+        saved = store.try_save(sent.but(id=before[0].id))
+        if saved.answer.raised is None:
+            store.expect(
+                before,
+                changed=[(before[2], before[2].but(access_token=NEW_ACCESS))],
+                because="the named user's own row is updated, and the row of the id stays as it was",
+            )
+        else:
+            _refused_cleanly(bench, store, before, saved)
+        bench.fresh_examples()
+
+
+@check("SAVE-12")
+def saving_the_same_token_again_changes_nothing(bench: Bench) -> None:
+    store = bench.open()
+    kept = [row for row in CROWD if row != WITH_CLIENT]
+    passed = [store.save(row) for row in kept]
+    before = store.showing(passed)
+    for saved in passed:
+        store.save_token(saved.token)
+        store.expect(before, because="the same token again changes nothing")
+
+
+@check("SAVE-12")
+def saving_an_equal_token_again_changes_nothing(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*CROWD)
+    for row in CROWD:
+        if row != WITH_CLIENT:
+            store.save(row)
+            store.expect(before, because="an equal token again changes nothing")
+
+
+@check("SAVE-13")
+def an_update_replaces_what_the_token_has_and_keeps_the_rest(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(ANN, GUS, GRANT, LATE_REFRESH, ACCESS, DAN)
+    for place, key, names in (
+        (0, ("user_name",), tuple(ANN.but(user_name=None).present())),
+        (3, ("client_id", "client_secret", "refresh_token"), ("access_token", "expires_in")),
+        (2, ("client_id", "client_secret", "grant_token"), ("access_token", "refresh_token")),
+        (4, ("access_token",), ("expires_in", "api_domain", "redirect_url")),
+        (5, ("user_name",), ("access_token", "grant_token", "expires_in", "redirect_url")),
+    ):
+        for name in names:
+            value = "1900000000777" if name == "expires_in" else f"replaced.{name}"
+            _changes(store, before, place, before[place].only(*key).but(**{name: value}))
+
+
+@check("SAVE-13")
+def an_update_replaces_every_field_at_once(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(ANN, GUS, DAN)
+    for place, row in enumerate((ANN, GUS, DAN)):
+        fresh = person(f"fresh{place}", **OTHER_CLIENT, user_name=row.user_name)
+        _changes(store, before, place, fresh.but(expires_in="1900000000778"))
+
+
+@check("SAVE-13")
+def an_empty_text_replaces_nothing(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(ANN, GUS, REFRESH)
+    for name in tuple(ANN.but(user_name=None).present()):
+        sent = Row(user_name=ANN.user_name, access_token=NEW_ACCESS).but(**{name: ""})
+        _changes(store, before, 0, sent)
+
+
+def _changes(store: Opened, before: list[Row], place: int, sent: Row) -> None:
+    wanted = before[place].updated_by(sent)
+    store.save(sent)
+    store.expect(
+        before,
+        changed=[(before[place], wanted)],
+        because=f"after saving {shown_row(sent)}, its fields replaced and the others kept",
+    )
+    _bring_up_to_date(store, before, place)
+
+
+@check("SAVE-14")
+def an_unnamed_row_takes_the_name_of_its_token(bench: Bench) -> None:
+    for row in (GRANT, LATE_GRANT, REFRESH, LATE_REFRESH, ACCESS):
+        store = bench.open()
+        before = store.holding(ANN, row, BOB)
+        for change in ({}, {"access_token": NEW_ACCESS, "expires_in": "1900000000555"}):
+            named = before[1].but(user_name="late@example.com:77", **change)
+            store.save(named)
+            store.expect(
+                before,
+                changed=[(before[1], named)],
+                fields=("id", "user_name", "access_token"),
+                because="one row, now under the name that its token brought",
+            )
+            _bring_up_to_date(store, before, 1)
+        bench.fresh_examples()
+
+
+@check("SAVE-14")
+def a_name_that_has_a_row_already_never_has_two(bench: Bench) -> None:
+    for row in (GRANT, REFRESH, LATE_REFRESH, ACCESS):
+        store = bench.open()
+        before = store.holding(ANN, row, BOB)
+        named = before[1].but(user_name=ANN.user_name, access_token=NEW_ACCESS)
+        saved = store.try_save(named)
+        if saved.answer.raised is not None:
+            _refused_cleanly(bench, store, before, saved)
+        else:
+            after = store.rows()
+            of_ann = [one for one in after if one.user_name == ANN.user_name]
+            if len(of_ann) != 1:
+                bench.broken(
+                    f"exactly one row of {shown(ANN.user_name)}",
+                    f"{len(of_ann)}: {shown_rows(of_ann)}",
+                )
+            _holds(bench, of_ann[0], named.but(id=None))
+            rest = [one for one in after if one is not of_ann[0] and one != before[1]]
+            if rest != [before[2]]:
+                bench.broken(
+                    f"beside it {shown_row(before[2])} as it was, and at most the unnamed row",
+                    shown_rows(after),
+                )
+        bench.fresh_examples()
+
+
+@check("SAVE-15")
+def an_unnamed_row_takes_the_name_of_a_token_that_shares_its_credentials(bench: Bench) -> None:
+    for row in (GRANT, LATE_GRANT, REFRESH, LATE_REFRESH):
+        store = bench.open()
+        before = store.holding(ANN, row, BOB)
+        sent = key_of(row).but(user_name="late@example.com:77", access_token=NEW_ACCESS)
+        store.save(sent)
+        store.expect(
+            before,
+            changed=[(before[1], before[1].updated_by(sent))],
+            fields=("id", "user_name", "access_token"),
+            because="one row, now under the name that its token brought",
+        )
+        bench.fresh_examples()
+
+
+@check("SAVE-16")
+def a_token_without_credential_and_row_fails_cleanly(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*FEW)
+    stranger = person("stranger").but(grant_token=None, refresh_token=None, access_token=None)
+    for sent in (
+        stranger,
+        stranger.only("user_name"),
+        stranger.but(user_name=None, id="unknown"),
+        Row(id="unknown"),
+        stranger.but(id="unknown"),
+    ):
+        saved = store.try_save(sent)
+        _refused_cleanly(bench, store, before, saved)
+
+
+@check("SAVE-16")
+def an_empty_credential_is_none(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*FEW)
+    blank = {"grant_token": "", "refresh_token": "", "access_token": ""}
+    for sent in (Row(user_name="stranger@example.com:77", **blank), Row(id="unknown", **blank)):
+        _refused_cleanly(bench, store, before, store.try_save(sent))
+
+
+def _refused_cleanly(bench: Bench, store: Opened, before: list[Row], saved: Passed) -> None:
+    if not saved.answer.refused:
+        bench.broken("save_token raises SDKException", str(saved.answer))
+    store.expect(before, because="a save that fails leaves the rows exactly as they were")
+
+
+@check("SAVE-17")
+def the_passed_token_keeps_its_fields(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(ANN, GUS, LATE_REFRESH, GRANT, ACCESS)
+    for sent in (
+        BOB,
+        DAN,
+        WITH_CLIENT,
+        person("fresh", user_name=ANN.user_name, **OTHER_CLIENT),
+        Row(user_name=GUS.user_name, access_token=NEW_ACCESS),
+        key_of(LATE_REFRESH).but(access_token=NEW_ACCESS, expires_in="1900000000444"),
+        key_of(GRANT).but(refresh_token="1000.issued.refresh"),
+        key_of(ACCESS).but(redirect_url="https://example.com/changed"),
+        before[0].but(access_token=NEW_ACCESS, redirect_url="https://example.com/changed"),
+    ):
+        saved = store.save(sent)
+        for name, value in sent.but(id=None).present().items():
+            if getattr(saved.left, name) != value:
+                bench.broken(
+                    f"the passed token keeps its {name}, {shown(value)}",
+                    f"it is now {shown(getattr(saved.left, name))}",
+                )
+
+
+@check("SAVE-18")
+def changing_the_passed_token_later_changes_nothing_stored(bench: Bench) -> None:
+    store = bench.open()
+    passed = [store.save(row) for row in (ANN, ACCESS, REFRESH)]
+    passed.append(store.save(Row(user_name=ANN.user_name, access_token=NEW_ACCESS)))
+    passed.append(store.save(key_of(REFRESH).but(access_token="1000.renewed.again")))
+    before = store.rows()
+    if len(before) != 3:
+        bench.broken("three rows", shown_rows(before), arranging=True)
+    for saved in passed:
+        _spoil(saved.token)
+        store.expect(before, because="changing the passed token changes nothing stored")
+
+
+def _spoil(token: object) -> None:
+    spoilt = to_token(person("spoilt", id="spoilt"))
+    for name in (
+        "client_id",
+        "client_secret",
+        "refresh_token",
+        "access_token",
+        "grant_token",
+        "expires_in",
+        "redirect_url",
+        "api_domain",
+        "user_signature",
+        "id",
+    ):
+        getattr(token, f"set_{name}")(getattr(spoilt, f"get_{name}")())
+
+
+@check("SAVE-19")
+def what_is_no_token_changes_nothing(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*FEW)
+    for thing in NO_TOKENS:
+        answer = store.call("save_token", thing)
+        if answer.raised is not None and not answer.refused:
+            bench.broken("what is no OAuthToken is ignored or refused with SDKException", str(answer))
+        store.expect(before, because="what is no OAuthToken changes nothing")
+
+
+@check("SAVE-20")
+def an_access_token_with_client_credentials_is_a_new_row(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*FEW, GUS)
+    for row in (
+        WITH_CLIENT,
+        Row(**CLIENT, access_token="1000.second.access"),
+        Row(**OTHER_CLIENT, access_token="1000.third.access", expires_in="1900000000333"),
+    ):
+        store.save(row)
+        new = store.expect(before, new=1, because=f"one new row for {shown_row(row)}")
+        _holds(bench, new[0], row.only("access_token"))
+        before += new
+
+
+@check("SAVE-20")
+def an_access_token_with_client_credentials_is_new_also_beside_empty_texts(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(ANN, REFRESH)
+    store.save(WITH_CLIENT.but(user_name="", refresh_token="", grant_token=""))
+    new = store.expect(before, new=1, because="one new row")
+    _holds(bench, new[0], WITH_CLIENT.only("access_token"))
+
+
+@check("SAVE-21")
+def after_an_update_the_passed_token_carries_the_id(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*CROWD)
+    for row in (*NAMED, *BY_ACCESS, *BY_GRANT, *BY_REFRESH):
+        saved = store.save(key_of(row).but(expires_in="1900000000222"))
+        id = before[CROWD.index(row)].id
+        if saved.left.id != id:
+            bench.broken(
+                f"the passed token carries the id of its row, {shown(id)}",
+                f"its id is {shown(saved.left.id)}",
+            )
+
+
+@check("SAVE-21")
+def an_empty_id_is_replaced_by_that_of_the_row(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(ANN, CLEO, EVE)
+    saved = store.save(Row(id="", user_name=CLEO.user_name, access_token=NEW_ACCESS))
+    if saved.left.id != before[1].id:
+        bench.broken(
+            f"the passed token carries the id of its row, {shown(before[1].id)}",
+            f"its id is {shown(saved.left.id)}",
+        )
+
+
+def _holds(bench: Bench, row: Row, wanted: Row) -> None:
+    """A row has all these fields."""
+    for name, value in wanted.present().items():
+        if name != "id" and getattr(row, name) != value:
+            bench.broken(f"the row of the saved token with {name}={shown(value)}", shown_row(row))
+
+
+def _has_nothing_but(bench: Bench, row: Row, wanted: Row) -> None:
+    """A row has no field that was not saved, the id aside."""
+    for name in row.but(id=None).present():
+        if absent(getattr(wanted, name)):
+            bench.broken(f"a row without {name}", shown_row(row))

@@ -1,0 +1,1 @@
+"""SECRET: secrets stay secret."""

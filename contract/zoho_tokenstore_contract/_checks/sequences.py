@@ -1,0 +1,1 @@
+"""MODEL: any sequence of calls, side by side with the reference model."""

@@ -1,0 +1,1 @@
+"""THREAD: many callers at once."""

@@ -1,0 +1,1 @@
+"""VALUE: what comes back of what was stored."""

@@ -1,0 +1,184 @@
+"""`TokenStoreContract`: what the author of a store subclasses to have it checked by pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from ._bench import Effort
+from ._clauses import CLAUSES
+from ._outcomes import ClauseResult, Outcome
+from ._run import check_clause, fails
+from ._smoke import diagnose
+from ._subject import Origin, Subject, close_by_default
+
+RESULT = pytest.StashKey[ClauseResult]()
+SMOKE = pytest.StashKey[str]()
+SUBJECT = pytest.StashKey[Subject]()
+EFFORT = pytest.StashKey[Effort]()
+
+
+class TokenStoreContract:
+    """Checks one store against every clause of the contract.
+
+    Subclass it in a test module under a name that pytest collects, and define `open_store`::
+
+        class TestRedisTokenStore(TokenStoreContract):
+            def open_store(self, location):
+                return RedisTokenStore(prefix=location.name)
+
+    Attributes:
+        persistent: Opening the same location again means the same rows.
+        thread_safe: One store object may be used by several threads.
+        own_storage: Each location has storage of its own. False for a store that cannot do that,
+            such as one fixed table on a server: the kit then empties it between tests, and only
+            after it found it empty at the start.
+        allowed: Clause id to the reason why this store may break it. A clause that is kept after
+            all, or does not exist, fails.
+        target: The name in reports; by default the class's own.
+    """
+
+    persistent: ClassVar[bool] = True
+    thread_safe: ClassVar[bool] = True
+    own_storage: ClassVar[bool] = True
+    allowed: ClassVar[Mapping[str, str]] = {}
+    target: ClassVar[str] = ""
+
+    def open_store(self, location: Path) -> Any:
+        """Open the store whose storage is at a location.
+
+        Args:
+            location: A directory, empty at first; opening it again means the same storage.
+
+        Returns:
+            The store, an instance of the SDK's ``TokenStore``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has to define open_store(location)")
+
+    def close_store(self, store: Any) -> None:
+        """Close a store that `open_store` made; by default with ``store.close()``, if any."""
+        close_by_default(store)
+
+    def break_storage(self, store: Any, location: Path) -> None:
+        """Put the storage of an open store out of reach, for CRASH-4.
+
+        Define it to have that clause checked: rename the location away, stop the server.
+        """
+        raise NotImplementedError
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        refuse_overridden_tests(cls)
+
+    def test_smoke(self, request: pytest.FixtureRequest) -> None:
+        """The store does the simplest things; where not, one root cause in plain words."""
+        subject = _subject_of(self, request)
+        diagnosis = diagnose(subject)
+        if diagnosis is None:
+            return
+        request.node.stash[SMOKE] = diagnosis.cause
+        if diagnosis.clauses and all(clause in subject.allowed for clause in diagnosis.clauses):
+            pytest.xfail(f"allowed: {diagnosis.cause}")
+        pytest.fail(diagnosis.message(), pytrace=False)
+
+
+def test_name(clause_id: str) -> str:
+    """The name of the test of a clause."""
+    return f"test_{clause_id.replace('-', '_')}"
+
+
+def _test_of(clause_id: str) -> Callable[[TokenStoreContract, pytest.FixtureRequest], None]:
+    def test(self: TokenStoreContract, request: pytest.FixtureRequest) -> None:
+        subject = _subject_of(self, request)
+        result = check_clause(clause_id, subject, request.config.stash.get(EFFORT, Effort()))
+        request.node.stash[RESULT] = result
+        _conclude(result, subject)
+
+    clause = CLAUSES[clause_id]
+    test.__name__ = test_name(clause_id)
+    test.__qualname__ = f"TokenStoreContract.{test.__name__}"
+    test.__doc__ = f"{clause.id} ({clause.level.value}): {clause.text}"
+    return test
+
+
+for _clause_id in CLAUSES:
+    setattr(TokenStoreContract, test_name(_clause_id), _test_of(_clause_id))
+
+_TESTS = ("test_smoke", *(test_name(clause_id) for clause_id in CLAUSES))
+
+
+def refuse_overridden_tests(cls: type) -> None:
+    """Refuse a contract class that replaces or removes a clause's test.
+
+    Raises:
+        TypeError: With the way to do it properly.
+    """
+    for name in _TESTS:
+        if getattr(cls, name, None) is not TokenStoreContract.__dict__[name]:
+            raise TypeError(
+                f"{cls.__name__} overrides or removes {name}, which the verdict rests on. If this "
+                "store may break the clause, declare it with the reason: "
+                f"allowed = {{{name.removeprefix('test_').replace('_', '-')!r}: 'why'}}"
+            )
+
+
+def _subject_of(test: TokenStoreContract, request: pytest.FixtureRequest) -> Subject:
+    """The store under test, one for each class and process: it remembers what it saved."""
+    cls = type(test)
+    holder = request.node.getparent(pytest.Class)
+    subject = None if holder is None else holder.stash.get(SUBJECT, None)
+    if subject is None:
+        subject = subject_of(cls)
+        if holder is not None:
+            holder.stash[SUBJECT] = subject
+    # Fixtures set attributes on the instance of this very test.
+    subject.open = test.open_store
+    subject.close = test.close_store
+    if cls.break_storage is not TokenStoreContract.break_storage:
+        subject.break_storage = test.break_storage
+    return subject
+
+
+def subject_of(cls: type[TokenStoreContract]) -> Subject:
+    """The store under test that a contract class declares.
+
+    Raises:
+        ValueError: Where `allowed` names a clause that does not exist, or gives no reason.
+    """
+    for clause_id, reason in cls.allowed.items():
+        if clause_id not in CLAUSES:
+            raise ValueError(f"allowed: there is no clause {clause_id!r}")
+        if not isinstance(reason, str) or not reason.strip():
+            raise ValueError(f"allowed: {clause_id} needs the reason why it may be broken")
+    test = cls()
+    return Subject(
+        target=cls.target or f"{cls.__module__}:{cls.__qualname__}",
+        open=test.open_store,
+        close=test.close_store,
+        origin=Origin.of(cls),
+        persistent=cls.persistent,
+        thread_safe=cls.thread_safe,
+        own_storage=cls.own_storage,
+        allowed=dict(cls.allowed),
+        strict=getattr(cls, "strict", False),
+        in_location=getattr(cls, "in_location", False),
+    )
+
+
+def _conclude(result: ClauseResult, subject: Subject) -> None:
+    """End the test as pytest knows it."""
+    if result.outcome is Outcome.KEPT and result.clause in subject.allowed:
+        pytest.fail(
+            f"{result.clause} is allowed to be broken ({subject.allowed[result.clause]}), but this "
+            "store keeps it: take it off the list",
+            pytrace=False,
+        )
+    if fails(result, subject):
+        pytest.fail(result.message(), pytrace=False)
+    if result.outcome in (Outcome.BROKEN, Outcome.ALLOWED):
+        pytest.xfail(result.message())
+    if result.outcome is Outcome.NOT_APPLICABLE:
+        pytest.skip(f"{result.clause} is not applicable: {result.reason}")

@@ -1,0 +1,541 @@
+"""A token store in one SQLite file, for the Zoho CRM Python SDK.
+
+Copy this module into your project: it needs the SDK and the standard library, nothing else::
+
+    Initializer.initialize(environment, token, store=SQLiteFileStore("tokens.db"))
+
+The ids in brackets, such as [SAVE-4], name clauses of the TokenStore contract.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
+from zohocrmsdk.src.com.zoho.api.authenticator.store.token_store import TokenStore
+from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
+from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
+from zohocrmsdk.src.com.zoho.crm.api.util.constants import Constants
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_FILE_NAME = "zohooauth.db"
+_PATIENCE = 60.0  # seconds to wait for another process: contention is no error [PROC-1]
+
+# ---------------------------------------------------------------------------------------------
+# The table. Only `id` and `user_name` are unique: named users may share a token [SAVE-5], and two
+# unnamed rows may come to hold the same one [SAVE-9]. No row is doubled all the same, because a save
+# looks and writes in one `BEGIN IMMEDIATE`. Columns compare byte by byte, SQLite's default [VALUE-6].
+
+_APPLICATION = 0x5A6F686F  # "Zoho", in the file's header: whose database this is
+_VERSION = 1
+_FIELDS = (
+    "client_id",
+    "client_secret",
+    "refresh_token",
+    "access_token",
+    "grant_token",
+    "expires_in",
+    "redirect_url",
+    "api_domain",
+)
+_COLUMNS = ("id", "user_name", *_FIELDS)
+_SCHEMA = (
+    # AUTOINCREMENT never gives a number twice, and an id that the store makes is such a number [DEL-5].
+    """CREATE TABLE oauthtoken (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        user_name TEXT UNIQUE,
+        client_id TEXT,
+        client_secret TEXT,
+        refresh_token TEXT,
+        access_token TEXT,
+        grant_token TEXT,
+        expires_in TEXT,
+        redirect_url TEXT,
+        api_domain TEXT
+    )""",
+    "CREATE INDEX by_access ON oauthtoken (access_token) WHERE access_token IS NOT NULL",
+    "CREATE INDEX by_grant ON oauthtoken (grant_token) WHERE grant_token IS NOT NULL",
+    "CREATE INDEX by_refresh ON oauthtoken (refresh_token) WHERE refresh_token IS NOT NULL",
+    # The numbers that callers brought as ids, also of rows long deleted: never given to others [DEL-5].
+    "CREATE TABLE brought (id TEXT PRIMARY KEY) WITHOUT ROWID",
+    f"PRAGMA application_id = {_APPLICATION}",
+    f"PRAGMA user_version = {_VERSION}",
+)
+# The table of the published SQLite sample: the same columns, one of them under another name.
+_LEGACY_COLUMNS = tuple("expiry_time" if column == "expires_in" else column for column in _COLUMNS)
+
+# ---------------------------------------------------------------------------------------------
+# Which row a token speaks of: the first condition that some row meets, and of several such rows the
+# oldest. An absent field is NULL and so equals nothing. One statement, so that a reader beside a
+# writer never sees two states of the table [THREAD-5].
+
+
+def _first(*conditions: str) -> str:
+    choices = ", ".join(
+        f"(SELECT number FROM oauthtoken WHERE {condition} ORDER BY number LIMIT 1)"  # noqa: S608 (constants)
+        for condition in conditions
+    )
+    return f"SELECT * FROM oauthtoken WHERE number = coalesce({choices})"  # noqa: S608 (constants)
+
+
+_USER = "user_name = :user_name"
+_ACCESS = "access_token = :access_token AND :client_id IS NULL AND :client_secret IS NULL"
+_GRANT = "grant_token = :grant_token AND client_id = :client_id AND client_secret = :client_secret"
+_REFRESH = "refresh_token = :refresh_token AND client_id = :client_id AND client_secret = :client_secret"
+_ID = "id = :id"
+_UNNAMED_ID = "id = :id AND user_name IS NULL"
+_CREDENTIAL = "coalesce(:grant_token, :refresh_token, :access_token)"
+_ACCESS_AT_LAST = (
+    "access_token = :access_token AND :client_id IS NOT NULL AND :client_secret IS NOT NULL"
+    " AND coalesce(:grant_token, :refresh_token, :id) IS NULL"
+)
+# A name outranks everything else: whoever names a user reaches no row of another [SAVE-5, FIND-8].
+_FIND_NAMED = _first(_USER, _UNNAMED_ID)
+_FIND_UNNAMED = _first(_ACCESS, _GRANT, _REFRESH, _ID, _ACCESS_AT_LAST)
+# A new name goes to the unnamed row that the token was saved as before its user was known [SAVE-14, SAVE-15].
+_SAVE_NAMED = _first(
+    _USER,
+    _UNNAMED_ID,
+    f"{_GRANT} AND user_name IS NULL AND :id IS NULL",
+    f"{_REFRESH} AND user_name IS NULL AND :id IS NULL",
+)
+# Without a name, another credential under the id of a user's row may be anybody's: no match.
+_SAVE_UNNAMED = _first(
+    _ACCESS, _GRANT, _REFRESH, f"{_ID} AND (user_name IS NULL OR {_CREDENTIAL} IS NULL)", _ACCESS_AT_LAST
+)
+_INSERT = (
+    f"INSERT INTO oauthtoken (number, {', '.join(_COLUMNS)})"  # noqa: S608 (constants)
+    f" VALUES (:number, {', '.join(f':{column}' for column in _COLUMNS)})"
+)
+
+
+class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
+    """Keeps tokens in an SQLite file that threads and processes of one machine share.
+
+    A save that has returned is on the disk: the write-ahead log is flushed (``synchronous=FULL``)
+    before the call ends. So it survives the end of the process at any moment, and a power loss as
+    far as the disk keeps its word on a flush. A save cut short leaves the row as it was.
+
+    The file and what SQLite writes beside it are closed to group and others from the moment they
+    exist. Keep it on a local disk: the log needs memory that all its users share.
+
+    A file that is no token database, or has another version of the table, is refused with
+    `SDKException` and left alone. The database of the published SQLite sample is taken over, with its
+    rows, unless these contradict one another. When the file is moved, deleted or replaced while the
+    store is open, every call raises, instead of going on with a file that nobody will find again.
+
+    What the contract leaves open: deleting an unknown id is silent; ids are decimal text and never
+    given twice; `get_tokens` answers in the order of insertion. A token with the name of a stored
+    user and the id of another row updates the user's row alone; with the id of another user's row
+    and a new name it becomes a row of its own, under a new id.
+
+    Args:
+        path: The database file, or a directory that then holds ``zohooauth.db``.
+
+    Raises:
+        SDKException: From every method, with the code ``TOKEN_STORE``, when the storage fails.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        # Absolute, so that the store stays where it is when the process changes directory [PERSIST-4].
+        location = Path(path).absolute()
+        self._path = location / _FILE_NAME if location.is_dir() else location
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._closed = False
+        with _OPENING, _surfaced(f"Cannot open the token database {self._path}"):
+            _create(self._path)
+            self._identity = _identity(self._path)
+            self._connection = self._connect()
+            _STORES.add(self)
+
+    def find_token(self, token: OAuthToken) -> OAuthToken | None:
+        """Fill in the token from its row and return it, or return ``None`` and leave it alone."""
+        with self._call(Constants.GET_TOKEN_DB_ERROR) as connection:
+            if not isinstance(token, OAuthToken):
+                return None
+            fields = _read(token)
+            query = _FIND_NAMED if fields["user_name"] else _FIND_UNNAMED
+            row = _look_up(connection, query, fields)
+            return None if row is None else _fill(token, row)
+
+    def save_token(self, token: OAuthToken) -> None:
+        """Update the token's row or insert one, and set the row's id on the token.
+
+        An update replaces the fields that the token has and keeps the others.
+        """
+        with self._call(Constants.SAVE_TOKEN_DB_ERROR) as connection:
+            if not isinstance(token, OAuthToken):
+                raise _refusal("only an OAuthToken can be saved")
+            fields = _read(token)
+            if any(not isinstance(value, str | None) for value in fields.values()):
+                raise _refusal("every field of a token is text")
+            # Look and write are one step: no other thread or process comes between [THREAD-3, PROC-1].
+            with _transaction(connection):
+                row = connection.execute(
+                    _SAVE_NAMED if fields["user_name"] else _SAVE_UNNAMED, fields
+                ).fetchone()
+                if row is None:
+                    row_id = _insert(connection, fields)
+                else:
+                    row_id = row["id"]
+                    _update(connection, row, fields)
+                # Asked again, since this save may have waited for another: what is acknowledged is
+                # in the file that the next one will open [CRASH-4].
+                self._check_location()
+        # Only now, so that a save that failed leaves the token as it was.
+        token.set_id(row_id)
+
+    def delete_token(self, id: str) -> None:  # noqa: A002 (the SDK's name)
+        """Delete the row with exactly this id, if there is one."""
+        with self._call(Constants.DELETE_TOKEN_DB_ERROR) as connection:
+            connection.execute("DELETE FROM oauthtoken WHERE id = ?", (_matchable(id),))
+
+    def get_tokens(self) -> list[OAuthToken]:
+        """Return a token for each row, in the order of insertion."""
+        with self._call(Constants.GET_TOKENS_DB_ERROR) as connection:
+            rows = connection.execute("SELECT * FROM oauthtoken ORDER BY number").fetchall()
+        return [_fill(OAuthToken(id=row["id"]), row) for row in rows]
+
+    def delete_tokens(self) -> None:
+        """Delete every row."""
+        with self._call(Constants.DELETE_TOKENS_DB_ERROR) as connection:
+            connection.execute("DELETE FROM oauthtoken")
+
+    def find_token_by_id(self, id: str) -> OAuthToken | None:  # noqa: A002 (the SDK's name)
+        """Return a new token with the row of exactly this id, or ``None``."""
+        with self._call(Constants.GET_TOKEN_BY_ID_DB_ERROR) as connection:
+            row = connection.execute("SELECT * FROM oauthtoken WHERE id = ?", (_matchable(id),)).fetchone()
+        return None if row is None else _fill(OAuthToken(id=row["id"]), row)
+
+    def close(self) -> None:
+        """Close the file. Every later call of another method raises."""
+        self._closed = True
+        self._disconnect()
+
+    def __enter__(self) -> SQLiteFileStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def _call(self, message: str) -> Iterator[sqlite3.Connection]:
+        """One call at a time, on the file that was opened, with every failure as `SDKException`."""
+        with self._lock, _surfaced(message):
+            if self._closed:
+                raise _refusal("the store is closed")
+            self._check_location()
+            if self._connection is None:
+                self._connection = self._connect()
+            yield self._connection
+
+    def _check_location(self) -> None:
+        if _identity(self._path) != self._identity:
+            raise _refusal(f"{self._path} is no longer the file that was opened")
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self._path.as_uri()}?mode=rw",  # never creates a file
+            uri=True,
+            timeout=_PATIENCE,
+            isolation_level=None,  # transactions begin where this module says so
+            check_same_thread=False,  # the lock keeps threads apart [THREAD-1]
+        )
+        try:
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA fullfsync = ON")  # macOS: a flush reaches the disk itself
+            self._check_location()
+            with _transaction(connection):
+                _prepare(connection, self._path)
+            _write_ahead(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _disconnect(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+
+def break_storage(store: SQLiteFileStore, location: Path) -> None:
+    """Put an open store's files out of reach, for the tests of what it does then [CRASH-4]."""
+    del store
+    location.rename(location.with_name(f"{location.name}-out-of-reach"))
+
+
+# ---------------------------------------------------------------------------------------------
+# Tokens and rows.
+
+
+def _read(token: OAuthToken) -> dict[str, str | None]:
+    """The token's fields by column. Absent is ``None`` or ``""`` in a token, NULL in the table."""
+    signature = token.get_user_signature()
+    fields = {field: getattr(token, f"get_{field}")() or None for field in _FIELDS}
+    fields["id"] = token.get_id() or None
+    fields["user_name"] = (signature.get_name() or None) if signature is not None else None
+    return fields
+
+
+def _fill(token: OAuthToken, row: sqlite3.Row) -> OAuthToken:
+    """Give the token the row's id, and of the row's other fields those that it lacks."""
+    token.set_id(row["id"])
+    signature = token.get_user_signature()
+    if signature is None or not signature.get_name():
+        token.set_user_signature(UserSignature(row["user_name"]) if row["user_name"] else None)
+    for field in _FIELDS:
+        if not getattr(token, f"get_{field}")():
+            getattr(token, f"set_{field}")(row[field])
+    return token
+
+
+def _look_up(connection: sqlite3.Connection, query: str, fields: dict[str, str | None]) -> sqlite3.Row | None:
+    try:
+        row: sqlite3.Row | None = connection.execute(query, fields).fetchone()
+    except UnicodeEncodeError:
+        row = connection.execute(
+            query, {name: _matchable(value) for name, value in fields.items()}
+        ).fetchone()
+    return row
+
+
+def _matchable(value: object) -> str | bytes | None:
+    """The value as a parameter that matches what equals it, and nothing where nothing can.
+
+    Text with a lone surrogate cannot be stored, so none is equal to it: it becomes a BLOB, which
+    SQLite never holds equal to text. A number would match its digits, so it becomes NULL [BYID-3].
+    """
+    if not isinstance(value, str):
+        return None
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode(errors="surrogatepass")
+    return value
+
+
+def _update(connection: sqlite3.Connection, row: sqlite3.Row, fields: dict[str, str | None]) -> None:
+    # Nothing but what changed, so that SQLite leaves the other indexes alone.
+    changed = [
+        column for column in _COLUMNS if column != "id" and fields[column] and fields[column] != row[column]
+    ]
+    if changed:
+        assignments = ", ".join(f"{column} = :{column}" for column in changed)
+        connection.execute(
+            f"UPDATE oauthtoken SET {assignments} WHERE number = :number",  # noqa: S608 (names of columns)
+            {**fields, "number": row["number"]},
+        )
+
+
+def _insert(connection: sqlite3.Connection, fields: dict[str, str | None]) -> str:
+    has_credential = fields["grant_token"] or fields["refresh_token"] or fields["access_token"]
+    if not has_credential and (fields["id"] or fields["user_name"]):
+        raise _refusal(Constants.GET_TOKEN_DB_ERROR1)
+    if fields["id"] and connection.execute("SELECT 1 FROM oauthtoken WHERE id = :id", fields).fetchone():
+        if not fields["user_name"]:
+            raise _refusal("the id is that of a user's row, which this token does not name")
+        fields = {**fields, "id": None}  # another user's row: this user gets one of their own [SAVE-11]
+    if fields["id"]:
+        _remember(connection, [fields["id"]])
+        number = None
+    else:
+        number = _unused_number(connection)
+        fields = {**fields, "id": str(number)}
+    connection.execute(_INSERT, {**fields, "number": number})
+    return str(fields["id"])
+
+
+def _remember(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
+    """Note the ids that the store's own numbers could meet one day."""
+    decimal = [(id_,) for id_ in ids if id_.isascii() and id_.isdigit()]
+    connection.executemany("INSERT OR IGNORE INTO brought VALUES (?)", decimal)
+
+
+def _unused_number(connection: sqlite3.Connection) -> int:
+    last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'oauthtoken'").fetchone()
+    number = 1 + (last["seq"] if last else 0)
+    while connection.execute("SELECT 1 FROM brought WHERE id = ?", (str(number),)).fetchone():
+        number += 1
+    return int(number)
+
+
+# ---------------------------------------------------------------------------------------------
+# Opening.
+
+
+def _create(path: Path) -> None:
+    """Make an empty file where there is none: SQLite itself would make it readable by everyone."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and not (path.exists() and path.stat().st_size):
+        # SQLite would delete it, and with it the tokens that were last saved.
+        raise _refusal(f"the database that {log} belongs to is missing")
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    if not path.is_file():
+        raise _refusal(f"{path} is not a file")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables in a new file, take over those of the sample, refuse anything else."""
+    application, version = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+    )
+    tables = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type != 'index' AND name NOT GLOB 'sqlite_*' ORDER BY name"
+    ).fetchall()
+    names = [table["name"] for table in tables]
+    columns = tuple(column["name"] for column in connection.execute("PRAGMA table_info(oauthtoken)"))
+    if application == _APPLICATION:
+        if version != _VERSION or columns != ("number", *_COLUMNS):
+            raise _refusal(f"{path} has version {version} of the table, this store needs {_VERSION}")
+        _close_to_others(path)
+        return
+    legacy = names == ["oauthtoken"] and columns == _LEGACY_COLUMNS
+    if application or version or (names and not legacy):
+        raise _refusal(f"{path} is not a token database")
+    rows = _legacy_rows(connection) if legacy else []
+    _close_to_others(path)
+    if legacy:
+        connection.execute("DROP TABLE oauthtoken")
+    for statement in _SCHEMA:
+        connection.execute(statement)
+    connection.executemany(_INSERT, rows)
+    _remember(connection, (str(row["id"]) for row in rows))
+
+
+def _legacy_rows(connection: sqlite3.Connection) -> list[dict[str, str | None]]:
+    """The rows of the published sample's table, unless some of them contradict one another."""
+    rows, places = [], defaultdict(list)
+    for values in connection.execute("SELECT * FROM oauthtoken ORDER BY rowid"):
+        if not values["id"] or any(not isinstance(value, str | None) for value in values):
+            raise _refusal(f"the row with id {values['id']!r} has no id, or holds something that is not text")
+        row: dict[str, str | None] = {"number": None}
+        row.update((column, value or None) for column, value in zip(_COLUMNS, values, strict=True))
+        rows.append(row)
+        places["id", row["id"]].append(row["id"])
+        places[_key(row)].append(row["id"])
+    clashes = [ids for key, ids in places.items() if key and len(ids) > 1]
+    if clashes:
+        listed = "; ".join(", ".join(map(repr, ids)) for ids in clashes)
+        raise _refusal(f"rows with these ids are of the same user or token, keep one of each: {listed}")
+    return rows
+
+
+def _key(row: dict[str, str | None]) -> tuple[str | None, ...]:
+    """What identifies a row, as in the queries above; empty where nothing does."""
+    client = (row["client_id"], row["client_secret"])
+    if row["user_name"]:
+        return ("user", row["user_name"])
+    if row["access_token"] and not any(client):
+        return ("access", row["access_token"])
+    if row["grant_token"] and all(client):
+        return ("grant", row["grant_token"], *client)
+    if row["refresh_token"] and all(client):
+        return ("refresh", row["refresh_token"], *client)
+    return ()
+
+
+def _close_to_others(path: Path) -> None:
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            file = path.with_name(name)
+            if file.stat().st_mode & 0o077:
+                file.chmod(0o600)
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log: readers and a writer do not wait for one another.
+
+    SQLite does not wait for others here as it does elsewhere, and several may open a new file at once.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+            continue
+        if mode != "wal":
+            raise _refusal("the file system has no shared memory for a write-ahead log")
+        return
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+# ---------------------------------------------------------------------------------------------
+# Failures.
+
+
+def _refusal(message: str) -> SDKException:
+    return SDKException(code=Constants.TOKEN_STORE, message=message)
+
+
+@contextlib.contextmanager
+def _surfaced(message: str) -> Iterator[None]:
+    """Let every failure come out as `SDKException`, with its cause, and without a secret [SECRET-2]."""
+    try:
+        yield
+    except (sqlite3.Error, OSError, UnicodeError, OverflowError) as error:
+        # These two quote the text that they could not encode or decode, which may be a token.
+        quotes = isinstance(error, UnicodeError) or "decode" in str(error)
+        cause = None if quotes else error
+        raise SDKException(code=Constants.TOKEN_STORE, message=message, cause=cause) from cause
+
+
+# ---------------------------------------------------------------------------------------------
+# Forks. A child that inherits an open connection believes that it holds its parent's locks, even on
+# connections of its own: SQLite counts them by process in memory. When the parent then closes, it
+# deletes the log that the child goes on writing to. So nothing is open while a process forks.
+
+_OPENING = threading.Lock()
+_STORES: weakref.WeakSet[SQLiteFileStore] = weakref.WeakSet()
+_paused: list[SQLiteFileStore] = []
+
+
+def _before_fork() -> None:
+    _OPENING.acquire()
+    for store in _STORES:
+        store._lock.acquire()
+        store._disconnect()
+        _paused.append(store)
+
+
+def _after_fork() -> None:
+    while _paused:
+        _paused.pop()._lock.release()
+    _OPENING.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

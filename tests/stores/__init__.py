@@ -1,0 +1,1 @@
+"""Stores that the kit is examined with: right ones, unusual ones and faulty ones."""

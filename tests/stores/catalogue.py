@@ -1,0 +1,106 @@
+"""The catalogue of faulty and of unusual but correct stores, filled by the modules beside it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from zoho_tokenstore_contract._subject import Origin, Subject, close_by_default
+
+S = TypeVar("S", bound=type)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A store with one mistake.
+
+    Attributes:
+        store: The class; called with the location.
+        clauses: The ids that the mistake breaks; the kit has to report each of them.
+        says: A fragment that the message of the first of them must contain.
+        declared: What its author declares: `Subject` fields such as ``persistent=False``.
+    """
+
+    store: Any
+    clauses: tuple[str, ...]
+    says: str
+    declared: dict[str, Any]
+
+    @property
+    def does(self) -> str:
+        """What it does wrong, in one sentence."""
+        return (self.store.__doc__ or "").strip()
+
+    def __str__(self) -> str:
+        return f"{self.store.__module__.rpartition('.')[2]}.{self.store.__name__}"
+
+
+@dataclass(frozen=True)
+class Correct:
+    """A store that is right but different."""
+
+    store: Any
+    declared: dict[str, Any]
+
+    def __str__(self) -> str:
+        return str(self.store.__name__)
+
+
+_faults: list[Fault] = []
+_correct: list[Correct] = []
+
+
+def fault(*clauses: str, says: str, **declared: Any) -> Callable[[S], S]:
+    """Register a store class whose docstring says what it does wrong."""
+
+    def register(store: S) -> S:
+        if not store.__doc__:
+            raise ValueError(f"{store.__name__}: say what it does wrong")
+        _faults.append(Fault(store, clauses, says, declared))
+        return store
+
+    return register
+
+
+def correct(**declared: Any) -> Callable[[S], S]:
+    """Register a store class that keeps every MUST clause."""
+
+    def register(store: S) -> S:
+        _correct.append(Correct(store, declared))
+        return store
+
+    return register
+
+
+def _load() -> None:
+    import tests.stores as package
+
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+
+
+def faults() -> list[Fault]:
+    """Every faulty store."""
+    _load()
+    return list(_faults)
+
+
+def correct_stores() -> list[Correct]:
+    """Every correct store."""
+    _load()
+    return list(_correct)
+
+
+def subject_for(store: Callable[[Path], Any], **declared: Any) -> Subject:
+    """The store under test for a class or function that takes the location."""
+    return Subject(
+        target=f"{store.__module__}:{store.__qualname__}",
+        open=store,
+        close=close_by_default,
+        origin=Origin.of(store),
+        **declared,
+    )
