@@ -179,6 +179,10 @@ class Opened:
             self.bench.broken("find_token returns a token or None", str(passed.answer))
         return passed
 
+    def find_quietly(self, row: Row) -> Answer:
+        """Pass a new token with these fields to ``find_token``; any answer will do."""
+        return self.call("find_token", to_token(row))
+
     def found(self, row: Row) -> Row | None:
         """The fields of what ``find_token`` returns for such a token, ``None`` for a miss."""
         passed = self.find(row)
@@ -256,7 +260,9 @@ class Opened:
             self._by_id = True
             return matched
         seen = listing if isinstance(listing, str) else shown_rows(listing)
-        self.bench.broken(f"{len(passed)} rows, one for each token that was saved", seen, arranging=True)
+        return self.bench.broken(
+            f"{len(passed)} rows, one for each token that was saved", seen, arranging=True
+        )
 
     def expect(
         self,
@@ -311,7 +317,7 @@ class Opened:
             wanted_rows = len(frame) + len(changed) + new
             self.bench.broken(
                 because or f"{wanted_rows} rows" + (f", {new} of them new" if new else ", none new"),
-                f"{len(after)} rows: {shown_rows(after)}",
+                shown_rows(after),
             )
         return rest
 
@@ -361,7 +367,7 @@ class Bench:
         self._numbers = 0
         self._home = os.getcwd()
 
-    def __enter__(self) -> Bench:
+    def __enter__(self) -> Bench:  # noqa: PYI034 (Self needs Python 3.11)
         return self
 
     def __exit__(
@@ -512,6 +518,9 @@ def shown_value(value: Any) -> str:
     if inspect.iscoroutine(value):
         return "a coroutine"
     if isinstance(value, list):
+        if len(value) > 2 and all(_is_token(item) for item in value):
+            ids = ", ".join(shown(_id_of(item)) for item in value[:20])
+            return f"{len(value)} tokens, with the ids {ids}" + (", …" if len(value) > 20 else "")
         if len(value) > 3:
             return f"a list of {len(value)}"
         return "[" + ", ".join(shown_value(item) for item in value) + "]"
@@ -519,11 +528,20 @@ def shown_value(value: Any) -> str:
 
 
 def shown_rows(rows: Sequence[Row]) -> str:
-    """Rows for a message."""
+    """Rows for a message: whole where there are two at most, else by id and user or first credential."""
     if not rows:
         return "no rows"
-    head = ", ".join(shown_row(row) for row in rows[:4])
-    return head + (f", … ({len(rows)} rows)" if len(rows) > 4 else "")
+    if len(rows) <= 2:
+        return ", ".join(shown_row(row) for row in rows)
+    listed = [_shown_briefly(row) for row in rows[:12]]
+    return f"{len(rows)} rows: " + ", ".join(listed) + (", …" if len(rows) > 12 else "")
+
+
+def _shown_briefly(row: Row) -> str:
+    telling = next(
+        (name for name in ("user_name", *CREDENTIALS) if not absent(getattr(row, name))), "client_id"
+    )
+    return shown_row(row.only("id", telling)).removeprefix("Row")
 
 
 def shown_exception(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from ._subject import Origin, Subject, close_by_default
 RESULT = pytest.StashKey[ClauseResult]()
 SMOKE = pytest.StashKey[str]()
 SUBJECT = pytest.StashKey[Subject]()
-EFFORT = pytest.StashKey[Effort]()
+THOROUGH = "tokenstore-thorough"
 
 
 class TokenStoreContract:
@@ -38,6 +38,7 @@ class TokenStoreContract:
             after it found it empty at the start.
         allowed: Clause id to the reason why this store may break it. A clause that is kept after
             all, or does not exist, fails.
+        strict: SHOULD clauses count as MUST.
         target: The name in reports; by default the class's own.
     """
 
@@ -45,7 +46,10 @@ class TokenStoreContract:
     thread_safe: ClassVar[bool] = True
     own_storage: ClassVar[bool] = True
     allowed: ClassVar[Mapping[str, str]] = {}
+    strict: ClassVar[bool] = False
     target: ClassVar[str] = ""
+    _in_location: ClassVar[bool] = False
+    _origin: ClassVar[Origin | None] = None
 
     def open_store(self, location: Path) -> Any:
         """Open the store whose storage is at a location.
@@ -76,6 +80,8 @@ class TokenStoreContract:
     def test_smoke(self, request: pytest.FixtureRequest) -> None:
         """The store does the simplest things; where not, one root cause in plain words."""
         subject = _subject_of(self, request)
+        if (reason := _unfit(subject, request.config)) is not None:
+            pytest.fail(reason, pytrace=False)
         diagnosis = diagnose(subject)
         if diagnosis is None:
             return
@@ -90,10 +96,19 @@ def test_name(clause_id: str) -> str:
     return f"test_{clause_id.replace('-', '_')}"
 
 
+def clause_of(test: str) -> str | None:
+    """The clause that a test of this name checks, if any."""
+    clause = test.removeprefix("test_").replace("_", "-")
+    return clause if test.startswith("test_") and clause in CLAUSES else None
+
+
 def _test_of(clause_id: str) -> Callable[[TokenStoreContract, pytest.FixtureRequest], None]:
     def test(self: TokenStoreContract, request: pytest.FixtureRequest) -> None:
         subject = _subject_of(self, request)
-        result = check_clause(clause_id, subject, request.config.stash.get(EFFORT, Effort()))
+        if (reason := _unfit(subject, request.config)) is not None:
+            result = ClauseResult(clause_id, Outcome.ERROR, reason=reason)
+        else:
+            result = check_clause(clause_id, subject, _effort(request.config))
         request.node.stash[RESULT] = result
         _conclude(result, subject)
 
@@ -132,6 +147,7 @@ def _subject_of(test: TokenStoreContract, request: pytest.FixtureRequest) -> Sub
     subject = None if holder is None else holder.stash.get(SUBJECT, None)
     if subject is None:
         subject = subject_of(cls)
+        subject.strict = subject.strict or request.config.getoption("tokenstore_strict")
         if holder is not None:
             holder.stash[SUBJECT] = subject
     # Fixtures set attributes on the instance of this very test.
@@ -158,27 +174,41 @@ def subject_of(cls: type[TokenStoreContract]) -> Subject:
         target=cls.target or f"{cls.__module__}:{cls.__qualname__}",
         open=test.open_store,
         close=test.close_store,
-        origin=Origin.of(cls),
+        origin=cls._origin or Origin.of(cls),
         persistent=cls.persistent,
         thread_safe=cls.thread_safe,
         own_storage=cls.own_storage,
         allowed=dict(cls.allowed),
-        strict=getattr(cls, "strict", False),
-        in_location=getattr(cls, "in_location", False),
+        strict=cls.strict,
+        in_location=cls._in_location,
     )
 
 
 def _conclude(result: ClauseResult, subject: Subject) -> None:
     """End the test as pytest knows it."""
-    if result.outcome is Outcome.KEPT and result.clause in subject.allowed:
-        pytest.fail(
-            f"{result.clause} is allowed to be broken ({subject.allowed[result.clause]}), but this "
-            "store keeps it: take it off the list",
-            pytrace=False,
-        )
     if fails(result, subject):
         pytest.fail(result.message(), pytrace=False)
     if result.outcome in (Outcome.BROKEN, Outcome.ALLOWED):
         pytest.xfail(result.message())
     if result.outcome is Outcome.NOT_APPLICABLE:
         pytest.skip(f"{result.clause} is not applicable: {result.reason}")
+
+
+def _effort(config: pytest.Config) -> Effort:
+    """How deep to look: as Hypothesis's own options say, and deterministic without them."""
+    seed = config.getoption("hypothesis_seed", None)
+    return Effort(
+        thorough=config.getoption("hypothesis_profile", None) == THOROUGH,
+        seed=None if seed in (None, "random") else int(seed),
+    )
+
+
+def _unfit(subject: Subject, config: pytest.Config) -> str | None:
+    """Why this run must not check the store, if so."""
+    distribution = getattr(config, "workerinput", {}).get("tokenstore_dist", "no")
+    if subject.own_storage or distribution in ("no", "loadscope"):
+        return None
+    return (
+        f"{subject.target} declares own_storage = False: its one storage cannot be checked by several "
+        "processes at once. Run it without -n, or with --dist loadscope."
+    )

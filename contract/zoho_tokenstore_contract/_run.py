@@ -70,6 +70,13 @@ def check_clause(clause_id: str, subject: Subject, effort: Effort) -> ClauseResu
                 clause_id, Outcome.ALLOWED, tuple(findings), f"Allowed: {subject.allowed[clause_id]}"
             )
         return ClauseResult(clause_id, Outcome.BROKEN, tuple(findings))
+    if kept and clause_id in subject.allowed:
+        return ClauseResult(
+            clause_id,
+            Outcome.ERROR,
+            reason=f"it is allowed to be broken ({subject.allowed[clause_id]}), but this store keeps it: "
+            "take it off the list",
+        )
     if not kept:
         return ClauseResult(clause_id, Outcome.NOT_APPLICABLE, reason="; ".join(dict.fromkeys(reasons)))
     return ClauseResult(clause_id, Outcome.KEPT)
@@ -81,14 +88,9 @@ def weighs(clause: Clause, subject: Subject) -> bool:
 
 
 def fails(result: ClauseResult, subject: Subject) -> bool:
-    """Whether what became of a clause fails the run: broken in earnest, or not to be trusted.
-
-    An allowed clause that is kept after all fails too: the list has to be true both ways.
-    """
+    """Whether what became of a clause fails the run: broken in earnest, or not to be trusted."""
     if result.outcome is Outcome.BROKEN:
         return weighs(CLAUSES[result.clause], subject)
-    if result.outcome is Outcome.KEPT:
-        return result.clause in subject.allowed
     return result.outcome in (Outcome.ERROR, Outcome.UNKNOWN)
 
 
@@ -103,12 +105,12 @@ def _run_check(one: Check, subject: Subject, effort: Effort) -> None:
             seen=f"not asked any more, for calls never came back: {', '.join(subject.hangs)}",
             arranging=True,
         )
-    with Bench(subject, effort) as bench, _watched(bench):
+    with Bench(subject, effort) as bench, watched(bench):
         one.run(bench)
 
 
 @contextmanager
-def _watched(bench: Bench) -> Iterator[None]:
+def watched(bench: Bench) -> Iterator[None]:
     """Turn a call that never comes back into a violation.
 
     A second thread watches; a real signal is what interrupts a lock or a sleep in the main thread.

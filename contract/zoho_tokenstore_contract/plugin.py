@@ -1,1 +1,289 @@
-"""The plugin."""
+"""The pytest plugin: options, collection of named stores, verdicts.
+
+This module is imported in every pytest run of everyone who has it installed, so it imports nothing
+but pytest and the standard library; the kit is imported when a run asks for it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+    from ._contract import TokenStoreContract
+    from ._verdict import Verdicts
+
+VERDICTS = pytest.StashKey["Verdicts"]()
+CLASSES = pytest.StashKey["list[tuple[str, type[TokenStoreContract]]]"]()
+ATTACHED = "tokenstore"
+_CONTRACT = f"{__package__}._contract"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    group = parser.getgroup("tokenstore", "conformance of Zoho CRM TokenStore implementations")
+    group.addoption(
+        "--tokenstore",
+        action="append",
+        default=[],
+        metavar="PACKAGE.MODULE:FACTORY",
+        help="check the store that FACTORY makes; it is called with a directory if it takes an "
+        "argument, else with nothing, in that directory. A TokenStoreContract subclass will do too. "
+        "Repeatable.",
+    )
+    group.addoption(
+        "--tokenstore-transient",
+        action="store_true",
+        help="the stores named by --tokenstore forget everything when they are closed",
+    )
+    group.addoption(
+        "--tokenstore-shared-storage",
+        action="store_true",
+        help="the stores named by --tokenstore have one storage for all locations; it must be empty, "
+        "and the kit empties it between tests",
+    )
+    group.addoption(
+        "--tokenstore-allow",
+        action="append",
+        default=[],
+        metavar="CLAUSE=REASON",
+        help="the stores named by --tokenstore may break this clause, for this reason; if they keep "
+        "it after all, the run fails. Repeatable.",
+    )
+    group.addoption(
+        "--tokenstore-strict",
+        action="store_true",
+        help="SHOULD clauses count as MUST, for every store of the run",
+    )
+    group.addoption(
+        "--tokenstore-report",
+        metavar="FILE.json",
+        help="write the verdict on every store of the run to a file",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Look at the options before anything is run."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Gatherer(config), "zoho-tokenstore-gatherer")
+    if config.getoption("hypothesis_profile", None) == "tokenstore-thorough":
+        import hypothesis
+
+        # Hypothesis refuses a profile that it does not know; the kit reads the name alone.
+        hypothesis.settings.register_profile("tokenstore-thorough")
+    report = config.getoption("tokenstore_report")
+    if report is not None:
+        if not report.endswith(".json"):
+            raise pytest.UsageError(f"--tokenstore-report: {report!r} does not end in .json")
+        if not _report_path(config).parent.is_dir():
+            raise pytest.UsageError(
+                f"--tokenstore-report: there is no directory {_report_path(config).parent}"
+            )
+    if config.getoption("tokenstore"):
+        if config.args_source is not pytest.Config.ArgsSource.ARGS:
+            # Nothing else was asked for.
+            config.args = []
+        return
+    for option in ("transient", "shared_storage", "allow"):
+        if config.getoption(f"tokenstore_{option}"):
+            raise pytest.UsageError(
+                f"--tokenstore-{option.replace('_', '-')} needs a store: name one with --tokenstore"
+            )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell the workers of pytest-xdist how tests are distributed; theirs do not know."""
+    node.workerinput["tokenstore_dist"] = node.config.getoption("dist")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Import and open the named stores once, so that a wrong name is one clear line."""
+    config = session.config
+    if not config.getoption("tokenstore"):
+        return
+    from ._targets import Declared, UsageError, contract_class, parse_allowed
+
+    try:
+        declared = Declared(
+            transient=config.getoption("tokenstore_transient"),
+            shared_storage=config.getoption("tokenstore_shared_storage"),
+            allowed=parse_allowed(config.getoption("tokenstore_allow")) or None,
+        )
+        targets = dict.fromkeys(config.getoption("tokenstore"))
+        classes = [
+            (target, contract_class(target, declared, config.invocation_params.dir)) for target in targets
+        ]
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.stash[CLASSES] = classes
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """Add the tests of the named stores; enter every store of the run, also where all is deselected."""
+    for target, cls in session.config.stash.get(CLASSES, []):
+        module = _TargetModule.from_parent(
+            session, path=session.startpath / target, name=target, nodeid=target
+        )
+        module.contract = cls
+        items.extend(session.genitems(module))
+    for item in items:
+        holder = item.getparent(_ContractClass)
+        if holder is not None:
+            holder.enter(_verdicts(session.config))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: Any, name: str, obj: object) -> pytest.Class | None:
+    """Collect contract classes whatever naming rules the project has for its own tests."""
+    contract = sys.modules.get(_CONTRACT)
+    if contract is None or not isinstance(obj, type) or not issubclass(obj, contract.TokenStoreContract):
+        return None
+    if obj is contract.TokenStoreContract or not (
+        isinstance(collector, _TargetModule) or collector.classnamefilter(name)
+    ):
+        return None
+    made: pytest.Class = _ContractClass.from_parent(collector, name=name, obj=obj)
+    return made
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Attach what a test found out to its report, which travels between processes."""
+    report = yield
+    holder = item.getparent(_ContractClass)
+    if holder is not None:
+        record = holder.record(item, call)
+        if record is not None:
+            setattr(report, ATTACHED, record)
+    return report
+
+
+class _Gatherer:
+    """Takes what the tests found out, in the process that reports, and tells it at the end."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take in what one test found out."""
+        record = getattr(report, ATTACHED, None)
+        if record is not None:
+            _verdicts(self.config).add(record)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Take in which stores a worker collected, though all their tests were deselected."""
+        for key, target, strict in getattr(node, "workeroutput", {}).get("tokenstore", ()):
+            _verdicts(self.config).expect(key, target, strict=strict)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """Write the report."""
+        if self.config.getoption("tokenstore_report") is not None:
+            from ._report import write_json
+
+            write_json(_verdicts(self.config), _report_path(self.config))
+
+    def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
+        """Print the verdicts."""
+        verdicts = self.config.stash.get(VERDICTS, None)
+        if verdicts is not None:
+            from ._report import summarize
+
+            report = self.config.getoption("tokenstore_report")
+            summarize(terminalreporter, verdicts, None if report is None else _report_path(self.config))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the stores that a worker collected to the process that reports."""
+    output = getattr(session.config, "workeroutput", None)
+    verdicts = session.config.stash.get(VERDICTS, None)
+    if output is not None and verdicts is not None:
+        output["tokenstore"] = [(key, store.target, store.strict) for key, store in verdicts.stores.items()]
+
+
+class _TargetModule(pytest.Module):
+    """Stands in for the test module that the user did not have to write."""
+
+    contract: type[TokenStoreContract]
+
+    def _getobj(self) -> ModuleType:
+        module = ModuleType(self.name)
+        vars(module)[self.contract.__name__] = self.contract
+        return module
+
+
+class _ContractClass(pytest.Class):
+    """A contract class: its tests are the clauses, under any naming rules."""
+
+    def funcnamefilter(self, name: str) -> bool:
+        """Collect the tests of clauses beside what the project collects."""
+        return name.startswith("test_") or super().funcnamefilter(name)
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        """Collect the tests, unless somebody replaced one after the class was made."""
+        from ._contract import refuse_overridden_tests, subject_of
+
+        try:
+            refuse_overridden_tests(self.obj)
+            subject_of(self.obj)
+        except (TypeError, ValueError) as error:
+            raise self.CollectError(str(error)) from error
+        return super().collect()
+
+    def enter(self, verdicts: Verdicts) -> None:
+        """Enter the store of this class in the verdicts."""
+        verdicts.expect(self.nodeid, self._target, strict=self._strict)
+
+    def record(self, item: pytest.Item, call: pytest.CallInfo[None]) -> dict[str, Any] | None:
+        """What a phase of a test found out, as plain values."""
+        from ._contract import RESULT, SMOKE, clause_of
+        from ._outcomes import ClauseResult, Outcome
+
+        made: dict[str, Any] = {"key": self.nodeid, "target": self._target, "strict": self._strict}
+        result = item.stash.get(RESULT, None)
+        clause = clause_of(getattr(item, "originalname", item.name))
+        failed = call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception)
+        if call.when != "call" and failed and clause is not None:
+            reason = f"the {call.when} of its test fails: {call.excinfo.exconly() if call.excinfo else ''}"
+            result = ClauseResult(clause, Outcome.ERROR, reason=reason)
+        elif call.when != "call":
+            return None
+        if result is not None:
+            made["result"] = result.as_dict()
+        if SMOKE in item.stash:
+            made["cause"] = item.stash[SMOKE]
+        return made
+
+    @property
+    def _target(self) -> str:
+        return self.obj.target or f"{self.obj.__module__}:{self.obj.__qualname__}"
+
+    @property
+    def _strict(self) -> bool:
+        return bool(self.obj.strict or self.config.getoption("tokenstore_strict"))
+
+
+def _verdicts(config: pytest.Config) -> Verdicts:
+    if VERDICTS not in config.stash:
+        from ._verdict import Verdicts
+
+        config.stash[VERDICTS] = Verdicts()
+    return config.stash[VERDICTS]
+
+
+def _report_path(config: pytest.Config) -> Path:
+    return Path(config.invocation_params.dir, config.getoption("tokenstore_report"))

@@ -54,7 +54,7 @@ IDS = (
 )
 """Ids of at most ten characters that a store may meet, among them numbers that are none."""
 
-NO_TOKENS = (None, "1000.ann.access", 42, {"user_name": "ann"}, object(), [])
+NO_TOKENS: tuple[object, ...] = (None, "1000.ann.access", 42, {"user_name": "ann"}, object(), [])
 
 
 @check("SAVE-1")

@@ -1,1 +1,208 @@
 """MODEL: any sequence of calls, side by side with the reference model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+from .._bench import Answer, Bench, shown_rows
+from .._explore import explore_machine
+from .._model import Operation, State, decided, expectation, reply_of, state_of, successors
+from .._rows import Row, shown_row, to_token
+from . import check
+
+EXAMPLES = 40
+STEPS = 25
+
+# Small pools, so that values collide, or differ in case, accent, space or Unicode form only.
+NAMES = (
+    "ann",
+    "bob",
+    "O'Hara",
+    "user_name",
+    "1",
+    "' or '1'='1",
+    "Zo\u00eb",
+    "d\u00e9j\u00e0 vu",
+    "%",
+    "None",
+)
+TOKENS = (
+    "t",
+    "T",
+    "t ",
+    " t",
+    "1",
+    "01",
+    "1.0",
+    "%",
+    "access_token",
+    "' or 1=1 --",
+    "caf\u00e9",
+    "cafe\u0301",
+    "\uff54",
+    'a"b,c;d\te',
+)
+IDS = ("1", "2", "10", "01", "x", "X", "id", "' or 1=1", "%", "9999999999")
+URLS = ("https://example.com/a", "https://example.com/A", "", "redirect_url", "x\r\ny")
+DIGITS = ("1900000000000", "1900000000001", "7")
+CLIENTS: tuple[dict[str, str], ...] = (
+    {},
+    {"client_id": "1000.CLIENT", "client_secret": "client-secret"},
+    {"client_id": "1000.CLIENT", "client_secret": "other-secret"},
+)
+
+
+def _some(pool: tuple[str, ...]) -> st.SearchStrategy[str | None]:
+    return st.none() | st.sampled_from(pool)
+
+
+_TOKENS = st.builds(
+    lambda client, **fields: Row(**client, **fields),
+    st.sampled_from((*CLIENTS, CLIENTS[1])),
+    user_name=_some(NAMES),
+    refresh_token=_some(TOKENS),
+    access_token=_some(TOKENS),
+    grant_token=st.none() | st.none() | st.sampled_from(TOKENS),
+    expires_in=_some(DIGITS),
+    redirect_url=_some(URLS),
+)
+_CHANGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "access_token": st.sampled_from(TOKENS),
+        "refresh_token": st.sampled_from(TOKENS),
+        "expires_in": st.sampled_from(DIGITS),
+        "redirect_url": st.sampled_from(URLS),
+        "user_name": st.sampled_from(NAMES),
+    },
+)
+_KEYS = st.sampled_from(
+    (
+        ("user_name",),
+        ("access_token",),
+        ("client_id", "client_secret", "grant_token"),
+        ("client_id", "client_secret", "refresh_token"),
+        ("id",),
+        ("id", "user_name"),
+    )
+)
+_PLACES = st.integers(0, 20)
+
+
+@check("MODEL-1")
+def any_sequence_of_calls_is_answered_as_by_the_model(bench: Bench) -> None:
+    class Sequence(RuleBasedStateMachine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.store = bench.open()
+            self.state: State = ()
+
+        @rule(token=_TOKENS)
+        def save(self, token: Row) -> None:
+            self.do(Operation("save_token", token))
+
+        @rule(token=_TOKENS, id=st.sampled_from(IDS))
+        def bring(self, token: Row, id: str) -> None:
+            self.do(Operation("save_token", token.but(id=id)))
+
+        @rule(place=_PLACES, key=_KEYS, changes=_CHANGES)
+        def save_by_key(self, place: int, key: tuple[str, ...], changes: dict[str, str]) -> None:
+            self.do(Operation("save_token", self.at(place).only(*key).but(**changes)))
+
+        @rule(place=_PLACES, changes=_CHANGES)
+        def save_again(self, place: int, changes: dict[str, str]) -> None:
+            self.do(Operation("save_token", self.at(place).but(**changes)))
+
+        @rule(token=_TOKENS)
+        def find(self, token: Row) -> None:
+            self.do(Operation("find_token", token))
+
+        @rule(place=_PLACES, key=_KEYS)
+        def find_by_key(self, place: int, key: tuple[str, ...]) -> None:
+            self.do(Operation("find_token", self.at(place).only(*key)))
+
+        @rule(place=_PLACES)
+        def find_by_stored_id(self, place: int) -> None:
+            self.do(Operation("find_token_by_id", self.at(place).id))
+
+        @rule(id=st.sampled_from(IDS))
+        def find_by_id(self, id: str) -> None:
+            self.do(Operation("find_token_by_id", id))
+
+        @rule(place=_PLACES)
+        def delete_stored(self, place: int) -> None:
+            self.do(Operation("delete_token", self.at(place).id))
+
+        @rule(id=st.sampled_from(IDS))
+        def delete(self, id: str) -> None:
+            self.do(Operation("delete_token", id))
+
+        @rule(sure=st.sampled_from((False, False, False, True)))
+        def clear(self, sure: bool) -> None:
+            if sure and self.state:
+                self.do(Operation("delete_tokens"))
+
+        @rule()
+        def reopen(self) -> None:
+            if bench.subject.persistent:
+                self.store = bench.reopen(self.store)
+                self.compare((self.state,), "opening the store again loses nothing")
+
+        def at(self, place: int) -> Row:
+            """A stored row, or nothing that any call is decided for."""
+            return self.state[place % len(self.state)] if self.state else Row()
+
+        def do(self, operation: Operation) -> None:
+            if not decided(self.state, operation):
+                return
+            argument = operation.argument
+            passed: Any = to_token(argument) if isinstance(argument, Row) else argument
+            if operation.method == "delete_tokens":
+                answer = self.store.clear()
+            else:
+                answer = self.call(operation.method, passed)
+            reply = reply_of(answer.returned, answer.raised, passed, str(answer))
+            states = successors(self.state, operation, reply)
+            if not states:
+                seen = str(answer)
+                if reply.left is not None:
+                    seen += (
+                        f"; the passed token is now {shown_row(reply.left).replace('Row(', 'OAuthToken(', 1)}"
+                    )
+                bench.broken(f"{operation} {expectation(self.state, operation)}", seen)
+            self.compare(states, f"after {operation}, which {expectation(self.state, operation)}")
+
+        def call(self, method: str, passed: Any) -> Answer:
+            if method == "save_token":
+                return self.store.try_save_token(passed).answer
+            return self.store.call(method, passed)
+
+        def compare(self, states: tuple[State, ...], because: str) -> None:
+            seen = state_of(self.store.rows())
+            if seen not in states:
+                bench.broken(f"{because}: {shown_rows(states[0])}", shown_rows(seen))
+            self.state = seen
+
+    explore_machine(bench, EXAMPLES, STEPS, Sequence)
+
+
+@check("MODEL-1")
+def the_calls_of_a_day_are_answered_as_by_the_model(bench: Bench) -> None:
+    # The precondition of the other check: a store that refuses every save keeps no model.
+    store = bench.open()
+    state: State = ()
+    for number in range(12):
+        row = Row(user_name=f"user{number}", access_token=f"access{number}", expires_in="1900000000000")
+        token = to_token(row)
+        answer = store.try_save_token(token).answer
+        operation = Operation("save_token", row)
+        if state_of(store.rows()) not in successors(
+            state, operation, reply_of(answer.returned, answer.raised, token)
+        ):
+            bench.broken(f"{operation} {expectation(state, operation)}", str(answer))
+        state = state_of(store.rows())
+    if len(state) != 12:
+        bench.broken("12 rows", shown_rows(state), arranging=True)

@@ -1,0 +1,159 @@
+"""From ``PACKAGE.MODULE:FACTORY`` on the command line to a contract class that pytest collects."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ._bench import Bench, Effort, shown_exception
+from ._clauses import CLAUSES
+from ._contract import TokenStoreContract, subject_of
+from ._outcomes import StoreUnavailable
+from ._sdk import SDKMissing, load
+from ._subject import Origin, takes_location
+
+
+class UsageError(Exception):
+    """What was asked for cannot be done; the text says why in one line."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the command line declares of the stores that it names.
+
+    Attributes:
+        transient: They are not persistent.
+        shared_storage: They have one storage for all locations.
+        allowed: Clause id to the reason why they may break it.
+    """
+
+    transient: bool = False
+    shared_storage: bool = False
+    allowed: Mapping[str, str] | None = None
+
+
+def parse_allowed(entries: list[str]) -> dict[str, str]:
+    """Read ``CLAUSE=REASON`` entries.
+
+    Raises:
+        UsageError: Where an entry has another form, or names no clause.
+    """
+    allowed = {}
+    for entry in entries:
+        clause, separator, reason = entry.partition("=")
+        if not separator or not reason.strip():
+            raise UsageError(f"--tokenstore-allow: {entry!r} is not of the form CLAUSE=REASON")
+        if clause not in CLAUSES:
+            close = difflib.get_close_matches(clause.upper(), CLAUSES, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise UsageError(f"--tokenstore-allow: there is no clause {clause!r}{hint}")
+        allowed[clause] = reason.strip()
+    return allowed
+
+
+def contract_class(target: str, declared: Declared, directory: Path) -> type[TokenStoreContract]:
+    """Make the contract class for a target, and open its store once to see that it can be.
+
+    Args:
+        target: ``PACKAGE.MODULE:FACTORY``, or a `TokenStoreContract` subclass in that form.
+        declared: What the command line declares; a subclass declares itself.
+        directory: Where pytest was started: modules that are not installed are found there.
+
+    Raises:
+        UsageError: Where it cannot be imported or opened, or its storage is not empty.
+    """
+    thing, module = _import(target, directory)
+    if isinstance(thing, type) and issubclass(thing, TokenStoreContract):
+        if declared != Declared():
+            raise UsageError(
+                f"{target} is a contract class and declares itself: --tokenstore-transient, "
+                "--tokenstore-shared-storage and --tokenstore-allow do not apply to it"
+            )
+        cls = thing
+    else:
+        if not callable(thing):
+            raise UsageError(f"{target} is not callable: name a store class or a function that makes a store")
+        cls = _factory_class(target, thing, module, declared)
+    _try_to_open(target, cls)
+    return cls
+
+
+def _import(target: str, directory: Path) -> tuple[Any, ModuleType]:
+    module_name, separator, qualname = target.partition(":")
+    if not separator or not module_name or not qualname:
+        raise UsageError(f"--tokenstore: {target!r} is not of the form PACKAGE.MODULE:FACTORY")
+    if str(directory) not in sys.path:
+        sys.path.append(str(directory))
+    try:
+        load()
+        module = importlib.import_module(module_name)
+    except SDKMissing as error:
+        raise UsageError(str(error)) from error
+    except ModuleNotFoundError as error:
+        if error.name is None or not (module_name + ".").startswith(error.name + "."):
+            raise UsageError(f"importing {module_name} fails: {shown_exception(error)}") from error
+        raise UsageError(
+            f"there is no module {module_name!r}, neither installed nor in the directory where pytest started"
+        ) from error
+    except Exception as error:
+        raise UsageError(f"importing {module_name} fails: {shown_exception(error)}") from error
+    thing: Any = module
+    for name in qualname.split("."):
+        try:
+            thing = getattr(thing, name)
+        except AttributeError as error:
+            close = difflib.get_close_matches(name, dir(thing), n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise UsageError(f"{module_name} has no {qualname!r}{hint}") from error
+    return thing, module
+
+
+def _factory_class(
+    target: str, factory: Callable[..., Any], module: ModuleType, declared: Declared
+) -> type[TokenStoreContract]:
+    with_location = takes_location(factory)
+
+    def open_store(self: TokenStoreContract, location: Path) -> Any:
+        return factory(location) if with_location else factory()
+
+    module_name, _, qualname = target.partition(":")
+    members = {
+        "__doc__": f"Checks what {target} makes.",
+        "open_store": open_store,
+        "target": target,
+        "persistent": not declared.transient,
+        "own_storage": not declared.shared_storage,
+        "allowed": declared.allowed or {},
+        "_in_location": True,
+        "_origin": Origin(module_name, qualname, getattr(module, "__file__", None)),
+    }
+    break_storage = _break_storage(factory, module)
+    if break_storage is not None:
+        members["break_storage"] = staticmethod(break_storage)
+    return type(qualname.rpartition(".")[2], (TokenStoreContract,), members)
+
+
+def _break_storage(factory: Any, module: ModuleType) -> Callable[[Any, Path], None] | None:
+    """The hook of that name beside the factory: in the module that is named, or that defines it."""
+    for place in (module, sys.modules.get(getattr(factory, "__module__", ""))):
+        hook = getattr(place, "break_storage", None)
+        if callable(hook):
+            return hook  # type: ignore[no-any-return]
+    return None
+
+
+def _try_to_open(target: str, cls: type[TokenStoreContract]) -> None:
+    try:
+        subject = subject_of(cls)
+        with Bench(subject, Effort()) as bench:
+            bench.open()
+    except StoreUnavailable as error:
+        raise UsageError(f"{target}: {error}") from error
+    except Exception as error:
+        raise UsageError(f"{target} cannot be opened: {shown_exception(error)}") from error

@@ -1,0 +1,88 @@
+"""From the results of a run to a verdict for each store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._clauses import CLAUSES, Level
+from ._outcomes import ClauseResult, Outcome
+
+CONFORMS, VIOLATES = "conforms", "violates"
+
+
+@dataclass
+class StoreVerdict:
+    """What a run knows of one store.
+
+    Attributes:
+        target: The store's name.
+        strict: SHOULD counts as MUST.
+        results: The result of each clause that was checked, by its id.
+        cause: The root cause that the smoke check found, else "".
+    """
+
+    target: str
+    strict: bool = False
+    results: dict[str, ClauseResult] = field(default_factory=dict)
+    cause: str = ""
+
+    def result(self, clause: str) -> ClauseResult:
+        """The result of a clause; `Outcome.NOT_RUN` where no test of it ran to its end."""
+        return self.results.get(clause) or ClauseResult(
+            clause, Outcome.NOT_RUN, reason="no test of it was run"
+        )
+
+    @property
+    def all_results(self) -> list[ClauseResult]:
+        """The result of every clause of the contract, in its order."""
+        return [self.result(clause) for clause in CLAUSES]
+
+    @property
+    def counts(self) -> Counter[Outcome]:
+        """How many clauses have each outcome."""
+        return Counter(result.outcome for result in self.all_results)
+
+    def weighs(self, result: ClauseResult) -> bool:
+        """Whether a broken clause makes the store violate the contract."""
+        level = CLAUSES[result.clause].level
+        return level is Level.MUST or (level is Level.SHOULD and self.strict)
+
+    @property
+    def verdict(self) -> str | None:
+        """``conforms`` or ``violates``; ``None`` where a part of the contract was not checked."""
+        counts = self.counts
+        if counts[Outcome.NOT_RUN]:
+            return None
+        if any(result.outcome is Outcome.BROKEN and self.weighs(result) for result in self.all_results):
+            return VIOLATES
+        return None if counts[Outcome.ERROR] or counts[Outcome.UNKNOWN] else CONFORMS
+
+    @property
+    def why_none(self) -> str:
+        """Why there is no verdict."""
+        counts = self.counts
+        if counts[Outcome.NOT_RUN]:
+            return f"{counts[Outcome.NOT_RUN]} of {len(CLAUSES)} clauses were not run"
+        return f"{counts[Outcome.ERROR] + counts[Outcome.UNKNOWN]} clauses could not be decided"
+
+
+@dataclass
+class Verdicts:
+    """What a run knows of all its stores, by the node id of their contract classes."""
+
+    stores: dict[str, StoreVerdict] = field(default_factory=dict)
+
+    def expect(self, key: str, target: str, *, strict: bool) -> StoreVerdict:
+        """Enter a store, whether or not any test of it will run."""
+        return self.stores.setdefault(key, StoreVerdict(target, strict))
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Take in what one test found out; see `record_of`."""
+        store = self.expect(record["key"], record["target"], strict=record["strict"])
+        if record.get("cause"):
+            store.cause = record["cause"]
+        if record.get("result"):
+            result = ClauseResult.from_dict(record["result"])
+            store.results[result.clause] = result
