@@ -107,6 +107,7 @@ def _summarize_store(terminal: TerminalReporter, store: StoreVerdict) -> None:
     terminal.line(f"  {sums}")
     if store.cause:
         terminal.write_line(f"  Root cause: {store.cause}", bold=True)
+    undecided: dict[tuple[Outcome, str], list[str]] = {}
     for result in store.all_results:
         clause = CLAUSES[result.clause]
         if result.outcome is Outcome.BROKEN:
@@ -115,7 +116,7 @@ def _summarize_store(terminal: TerminalReporter, store: StoreVerdict) -> None:
                 # The test of such a clause does not fail, so nothing else shows what was seen.
                 for line in result.message().splitlines()[1:]:
                     terminal.line(f"    {line}".rstrip())
-        elif result.outcome in (Outcome.ALLOWED, Outcome.ERROR, Outcome.UNKNOWN):
-            terminal.line(
-                f"  {clause.level.value:6} {clause.id:8} {_LABELS[result.outcome]}: {result.reason}"
-            )
+        elif result.outcome not in (Outcome.KEPT, Outcome.NOT_RUN):
+            undecided.setdefault((result.outcome, result.reason), []).append(clause.id)
+    for (outcome, reason), clauses in undecided.items():
+        terminal.line(f"  {_LABELS[outcome]}: {', '.join(clauses)}: {reason}")
