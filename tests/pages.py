@@ -1,0 +1,71 @@
+"""Writes the pages of ``docs/`` that are made from the code: ``python -m tests.pages``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zoho_tokenstore_contract._clauses import CLAUSES, GROUPS
+
+DOCS = Path(__file__).parent.parent / "docs"
+SOURCES = {
+    "K": "the text *Kaizen 192, Implementing Custom Token Persistence in Python SDK*",
+    "I": "the docstrings of `TokenStore` in the SDK",
+    "S": "what the SDK itself does with a store",
+    "B": "behaviour that both stores shipped in the SDK have in common",
+    "safety": "what keeps tokens safe, though no text asks for it",
+    "users": "what users need and no published store does",
+    "all": "all of them together",
+}
+
+
+INTRODUCTION = """\
+# The TokenStore contract
+
+{number} clauses, each a promise that a conforming store keeps. Their ids are public: an id never
+changes its meaning and is never used again. This page is made from the registry in the code by
+`python -m tests.pages`.
+
+- **MUST**: breaking it makes the SDK lose a token, duplicate a user, hand one user's token to
+  another, revoke or delete the wrong one, or crash. It fails the run.
+- **SHOULD**: the sources ask for it, or safety does, and the SDK still works without. It is
+  reported, and fails the run under `--tokenstore-strict`.
+- **MAY**: what users need and no published store does. It is reported and never fails a run.
+
+A token's *key* is the first of these that is present: the user name; the access token, if client id
+and client secret are both absent; the grant token, if both are present; the refresh token, if both
+are present. A field is *absent* when it is `None` or `""`. To *fail cleanly* is to raise
+`SDKException` and leave the stored rows exactly as they were. Rows that a clause does not speak of
+stay as they were.
+
+Where a clause comes from:
+
+{sources}
+"""
+
+
+def contract_page() -> str:
+    """The contract as Markdown: a heading, and so an anchor, for each group and clause."""
+    sources = "\n".join(f"- {mark}: {source}" for mark, source in SOURCES.items())
+    lines = [INTRODUCTION.format(number=len(CLAUSES), sources=sources).rstrip()]
+    for group, title in GROUPS.items():
+        lines += ["", f"## {group}", "", f"{title[0].upper()}{title[1:]}."]
+        for clause in CLAUSES.values():
+            if clause.group == group:
+                lines += [
+                    "",
+                    f"### {clause.id}",
+                    "",
+                    f"**{clause.level.value}** · from {clause.source}",
+                    "",
+                    clause.text,
+                    "",
+                    f"*Why it matters:* {clause.why}",
+                ]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"contract.md": contract_page}
+
+if __name__ == "__main__":
+    for name, render in PAGES.items():
+        (DOCS / name).write_text(render(), encoding="utf-8")
