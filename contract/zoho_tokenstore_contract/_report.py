@@ -107,6 +107,7 @@ def _summarize_store(terminal: TerminalReporter, store: StoreVerdict) -> None:
     terminal.line(f"  {sums}")
     if store.cause:
         terminal.write_line(f"  Root cause: {store.cause}", bold=True)
+    unshown = False
     undecided: dict[tuple[Outcome, str], list[str]] = {}
     for result in store.all_results:
         clause = CLAUSES[result.clause]
@@ -114,9 +115,12 @@ def _summarize_store(terminal: TerminalReporter, store: StoreVerdict) -> None:
             terminal.line(f"  {clause.level.value:6} {clause.id:8} broken: {clause.text}")
             if not store.weighs(result):
                 # The test of such a clause does not fail, so nothing else shows what was seen.
-                for line in result.message().splitlines()[1:]:
-                    terminal.line(f"    {line}".rstrip())
+                terminal.line(f"         expected: {result.findings[0].expected}")
+                terminal.line(f"         seen:     {result.findings[0].seen}")
+                unshown = True
         elif result.outcome not in (Outcome.KEPT, Outcome.NOT_RUN):
             undecided.setdefault((result.outcome, result.reason), []).append(clause.id)
     for (outcome, reason), clauses in undecided.items():
         terminal.line(f"  {_LABELS[outcome]}: {', '.join(clauses)}: {reason}")
+    if unshown:
+        terminal.line("  (The calls behind clauses that do not fail the run: add -rx.)")
