@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+
+from tests.stores.catalogue import Fault, faults, subject_for
 from zoho_tokenstore_contract._bench import Effort
 from zoho_tokenstore_contract._clauses import CLAUSES
 from zoho_tokenstore_contract._outcomes import Outcome
 from zoho_tokenstore_contract._run import check_clause
-
-from tests.stores.catalogue import Fault, faults, subject_for
 
 
 @pytest.mark.parametrize("fault", faults(), ids=str)

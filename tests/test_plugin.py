@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-# Loaded here once, so that each run inside a test does not load the SDK again.
+# Loaded here once, so that each run inside a test does not load the SDK and Hypothesis again.
 import zoho_reference_stores  # noqa: F401
+import zoho_tokenstore_contract._explore
 import zoho_tokenstore_contract._targets  # noqa: F401
 from zoho_tokenstore_contract._clauses import CLAUSES
 

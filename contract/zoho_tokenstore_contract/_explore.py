@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from unittest import mock
 
 import hypothesis
-from hypothesis.internal.conjecture import providers
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from ._bench import Bench
@@ -21,7 +20,7 @@ from ._outcomes import NotApplicable, StoreUnavailable, Undecided, Violation
 Example = TypeVar("Example")
 
 EXAMPLES_TO_SHRINK = 150
-"""How many more examples are tried for a shorter one after the first that broke the clause."""
+"""How many more examples are tried for a simpler one after the first that broke the clause."""
 
 
 def explore(
@@ -40,7 +39,7 @@ def explore(
         run: The check; it opens its stores itself.
 
     Raises:
-        Violation: That of the shortest example found which breaks the clause.
+        Violation: That of the simplest example found which breaks the clause.
     """
     search = _Search(bench)
 
@@ -63,7 +62,7 @@ def explore_machine(bench: Bench, examples: int, steps: int, machine: type[RuleB
         machine: The machine; made without arguments, it opens its stores itself.
 
     Raises:
-        Violation: That of the shortest run found which breaks the clause.
+        Violation: That of the simplest run found which breaks the clause.
     """
     search = _Search(bench)
 
@@ -94,31 +93,35 @@ def explore_machine(bench: Bench, examples: int, steps: int, machine: type[RuleB
     )
 
 
+class _Enough(KeyboardInterrupt):
+    """Ends a search: this is the kind of exception at which Hypothesis stops at once."""
+
+
 class _Search:
     """What was found so far.
 
-    Hypothesis raises what the shortest example raises when it is tried once more; a store that
-    answers differently then is no less broken. So the shortest violation is kept here.
+    Hypothesis raises what the simplest example raises when it is tried once more; a store that
+    answers differently then is no less broken. So the latest violation is kept here: once there is
+    one, Hypothesis tries nothing but simpler examples.
     """
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
-        self.shortest: Violation | None = None
+        self.latest: Violation | None = None
         self.stopped: Exception | None = None
         self.left = EXAMPLES_TO_SHRINK
 
     @contextlib.contextmanager
     def example(self) -> Iterator[None]:
         if self.stopped is not None or self.left <= 0:
-            hypothesis.reject()
-        if self.shortest is not None:
+            raise _Enough
+        if self.latest is not None:
             self.left -= 1
         self.bench.fresh_examples()
         try:
             yield
         except Violation as violation:
-            if self.shortest is None or _length(violation) < _length(self.shortest):
-                self.shortest = violation
+            self.latest = violation
             raise
         except (NotApplicable, StoreUnavailable, Undecided) as reason:
             self.stopped = reason
@@ -129,16 +132,12 @@ class _Search:
         try:
             with _without_constants_of_the_project():
                 test()
-        except Exception:
-            if self.shortest is None and self.stopped is None:
+        except (_Enough, Exception):
+            if self.latest is None and self.stopped is None:
                 raise
-        found = self.stopped or self.shortest
+        found = self.stopped or self.latest
         if found is not None:
             raise found.with_traceback(None)
-
-
-def _length(violation: Violation) -> tuple[int, int]:
-    return len(violation.done), sum(map(len, violation.done))
 
 
 def _settings(bench: Bench, examples: int) -> hypothesis.settings:
@@ -169,9 +168,14 @@ def _without_constants_of_the_project() -> Iterator[None]:
     By default it mixes constants from the source of the user's modules into what it draws, and
     keeps a list of them in ``.hypothesis``. There is no setting for this; older releases do not.
     """
+    providers = sys.modules.get("hypothesis.internal.conjecture.providers")
     provider = getattr(providers, "HypothesisProvider", None)
     if hasattr(provider, "_maybe_draw_constant"):
-        with mock.patch.object(provider, "_maybe_draw_constant", lambda *_, **__: None):
+        with mock.patch.object(provider, "_maybe_draw_constant", _no_constant):
             yield
     else:
         yield
+
+
+def _no_constant(*_: object, **__: object) -> None:
+    """In place of the method of Hypothesis that draws one of them now and then."""

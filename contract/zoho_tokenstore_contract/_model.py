@@ -7,6 +7,7 @@ altogether, or only a SHOULD clause decides it, the call is not `decided`, and n
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -166,6 +167,7 @@ def _by_user(state: State, sent: Row) -> Row | _Open | None:
     return _OPEN if alike else exact
 
 
+@functools.lru_cache(maxsize=1024)
 def _folded(name: Any) -> str | None:
     """A user name as a store may compare it that heeds neither case, accents, width nor space."""
     if name is None:

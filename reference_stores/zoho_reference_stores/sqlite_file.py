@@ -26,7 +26,7 @@ from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 from zohocrmsdk.src.com.zoho.crm.api.util.constants import Constants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 _FILE_NAME = "zohooauth.db"
 _PATIENCE = 60.0  # seconds to wait for another process: contention is no error [PROC-1]
@@ -67,7 +67,7 @@ _SCHEMA = (
     "CREATE INDEX by_access ON oauthtoken (access_token) WHERE access_token IS NOT NULL",
     "CREATE INDEX by_grant ON oauthtoken (grant_token) WHERE grant_token IS NOT NULL",
     "CREATE INDEX by_refresh ON oauthtoken (refresh_token) WHERE refresh_token IS NOT NULL",
-    # The numbers that callers brought as ids, also of rows long deleted: never given to others [DEL-5].
+    # The ids that callers brought, also of rows long deleted: never given to others [DEL-5].
     "CREATE TABLE brought (id TEXT PRIMARY KEY) WITHOUT ROWID",
     f"PRAGMA application_id = {_APPLICATION}",
     f"PRAGMA user_version = {_VERSION}",
@@ -94,30 +94,32 @@ _ACCESS = "access_token = :access_token AND :client_id IS NULL AND :client_secre
 _GRANT = "grant_token = :grant_token AND client_id = :client_id AND client_secret = :client_secret"
 _REFRESH = "refresh_token = :refresh_token AND client_id = :client_id AND client_secret = :client_secret"
 _ID = "id = :id"
-_UNNAMED_ID = "id = :id AND user_name IS NULL"
+_UNNAMED = "user_name IS NULL"
 _CREDENTIAL = "coalesce(:grant_token, :refresh_token, :access_token)"
 _ACCESS_AT_LAST = (
     "access_token = :access_token AND :client_id IS NOT NULL AND :client_secret IS NOT NULL"
     " AND coalesce(:grant_token, :refresh_token, :id) IS NULL"
 )
 # A name outranks everything else: whoever names a user reaches no row of another [SAVE-5, FIND-8].
-_FIND_NAMED = _first(_USER, _UNNAMED_ID)
+_FIND_NAMED = _first(_USER, f"{_ID} AND {_UNNAMED}")
 _FIND_UNNAMED = _first(_ACCESS, _GRANT, _REFRESH, _ID, _ACCESS_AT_LAST)
 # A new name goes to the unnamed row that the token was saved as before its user was known [SAVE-14, SAVE-15].
-_SAVE_NAMED = _first(
-    _USER,
-    _UNNAMED_ID,
-    f"{_GRANT} AND user_name IS NULL AND :id IS NULL",
-    f"{_REFRESH} AND user_name IS NULL AND :id IS NULL",
-)
+_SAVE_NAMED = _first(_USER, f"{_ID} AND {_UNNAMED}", f"{_GRANT} AND {_UNNAMED}", f"{_REFRESH} AND {_UNNAMED}")
 # Without a name, another credential under the id of a user's row may be anybody's: no match.
 _SAVE_UNNAMED = _first(
-    _ACCESS, _GRANT, _REFRESH, f"{_ID} AND (user_name IS NULL OR {_CREDENTIAL} IS NULL)", _ACCESS_AT_LAST
+    _ACCESS, _GRANT, _REFRESH, f"{_ID} AND ({_UNNAMED} OR {_CREDENTIAL} IS NULL)", _ACCESS_AT_LAST
+)
+# The columns that the token has are replaced, the others kept [SAVE-13].
+_UPDATE = (
+    "UPDATE oauthtoken SET "  # noqa: S608 (constants)
+    + ", ".join(f"{column} = coalesce(:{column}, {column})" for column in _COLUMNS if column != "id")
+    + " WHERE number = :number"
 )
 _INSERT = (
     f"INSERT INTO oauthtoken (number, {', '.join(_COLUMNS)})"  # noqa: S608 (constants)
     f" VALUES (:number, {', '.join(f':{column}' for column in _COLUMNS)})"
 )
+_REMEMBER = "INSERT OR IGNORE INTO brought VALUES (:id)"
 
 
 class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
@@ -149,8 +151,10 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         # Absolute, so that the store stays where it is when the process changes directory [PERSIST-4].
-        location = Path(path).absolute()
-        self._path = location / _FILE_NAME if location.is_dir() else location
+        # Resolved too, for SQLite puts its log beside the file and not beside a link to it [SECRET-1].
+        location = Path(os.path.realpath(path))
+        is_directory = os.path.isdir(location)  # noqa: PTH112 (Path.is_dir raises where it may not look)
+        self._path = location / _FILE_NAME if is_directory else location
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._closed = False
@@ -167,7 +171,7 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
                 return None
             fields = _read(token)
             query = _FIND_NAMED if fields["user_name"] else _FIND_UNNAMED
-            row = _look_up(connection, query, fields)
+            row = connection.execute(query, {name: _matchable(fields[name]) for name in fields}).fetchone()
             return None if row is None else _fill(token, row)
 
     def save_token(self, token: OAuthToken) -> None:
@@ -175,56 +179,50 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
         An update replaces the fields that the token has and keeps the others.
         """
-        with self._call(Constants.SAVE_TOKEN_DB_ERROR) as connection:
+        with self._change(Constants.SAVE_TOKEN_DB_ERROR) as connection:
             if not isinstance(token, OAuthToken):
                 raise _refusal("only an OAuthToken can be saved")
             fields = _read(token)
             if any(not isinstance(value, str | None) for value in fields.values()):
                 raise _refusal("every field of a token is text")
-            # Look and write are one step: no other thread or process comes between [THREAD-3, PROC-1].
-            with _transaction(connection):
-                row = connection.execute(
-                    _SAVE_NAMED if fields["user_name"] else _SAVE_UNNAMED, fields
-                ).fetchone()
-                if row is None:
-                    row_id = _insert(connection, fields)
-                else:
-                    row_id = row["id"]
-                    _update(connection, row, fields)
-                # Asked again, since this save may have waited for another: what is acknowledged is
-                # in the file that the next one will open [CRASH-4].
-                self._check_location()
+            query = _SAVE_NAMED if fields["user_name"] else _SAVE_UNNAMED
+            row = connection.execute(query, fields).fetchone()
+            if row is None:
+                row_id = _insert(connection, fields)
+            else:
+                row_id = row["id"]
+                connection.execute(_UPDATE, {**fields, "number": row["number"]})
         # Only now, so that a save that failed leaves the token as it was.
         token.set_id(row_id)
 
-    def delete_token(self, id: str) -> None:  # noqa: A002 (the SDK's name)
+    def delete_token(self, id: str) -> None:
         """Delete the row with exactly this id, if there is one."""
-        with self._call(Constants.DELETE_TOKEN_DB_ERROR) as connection:
+        with self._change(Constants.DELETE_TOKEN_DB_ERROR) as connection:
             connection.execute("DELETE FROM oauthtoken WHERE id = ?", (_matchable(id),))
 
     def get_tokens(self) -> list[OAuthToken]:
-        """Return a token for each row, in the order of insertion."""
+        """Return a new token for each row, in the order of insertion."""
         with self._call(Constants.GET_TOKENS_DB_ERROR) as connection:
             rows = connection.execute("SELECT * FROM oauthtoken ORDER BY number").fetchall()
-        return [_fill(OAuthToken(id=row["id"]), row) for row in rows]
+        return [_new_token(row) for row in rows]
 
     def delete_tokens(self) -> None:
         """Delete every row."""
-        with self._call(Constants.DELETE_TOKENS_DB_ERROR) as connection:
+        with self._change(Constants.DELETE_TOKENS_DB_ERROR) as connection:
             connection.execute("DELETE FROM oauthtoken")
 
-    def find_token_by_id(self, id: str) -> OAuthToken | None:  # noqa: A002 (the SDK's name)
+    def find_token_by_id(self, id: str) -> OAuthToken | None:
         """Return a new token with the row of exactly this id, or ``None``."""
-        with self._call(Constants.GET_TOKEN_BY_ID_DB_ERROR) as connection:
+        with self._call(Constants.GET_TOKEN_DB_ERROR) as connection:
             row = connection.execute("SELECT * FROM oauthtoken WHERE id = ?", (_matchable(id),)).fetchone()
-        return None if row is None else _fill(OAuthToken(id=row["id"]), row)
+        return None if row is None else _new_token(row)
 
     def close(self) -> None:
         """Close the file. Every later call of another method raises."""
         self._closed = True
         self._disconnect()
 
-    def __enter__(self) -> SQLiteFileStore:
+    def __enter__(self) -> SQLiteFileStore:  # noqa: PYI034 (typing.Self needs Python 3.11)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -240,6 +238,15 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             if self._connection is None:
                 self._connection = self._connect()
             yield self._connection
+
+    @contextlib.contextmanager
+    def _change(self, message: str) -> Iterator[sqlite3.Connection]:
+        """One call that looks and writes in one step: nobody comes between [THREAD-3, PROC-1]."""
+        with self._call(message) as connection, _transaction(connection):
+            yield connection
+            # Asked again, since the transaction may have waited for another process: what is
+            # acknowledged is in the file that the next one will open [CRASH-4].
+            self._check_location()
 
     def _check_location(self) -> None:
         if _identity(self._path) != self._identity:
@@ -304,14 +311,9 @@ def _fill(token: OAuthToken, row: sqlite3.Row) -> OAuthToken:
     return token
 
 
-def _look_up(connection: sqlite3.Connection, query: str, fields: dict[str, str | None]) -> sqlite3.Row | None:
-    try:
-        row: sqlite3.Row | None = connection.execute(query, fields).fetchone()
-    except UnicodeEncodeError:
-        row = connection.execute(
-            query, {name: _matchable(value) for name, value in fields.items()}
-        ).fetchone()
-    return row
+def _new_token(row: sqlite3.Row) -> OAuthToken:
+    # The constructor, not object.__new__: the SDK needs what it sets [FIND-13, BYID-5].
+    return _fill(OAuthToken(id=row["id"]), row)
 
 
 def _matchable(value: object) -> str | bytes | None:
@@ -329,41 +331,22 @@ def _matchable(value: object) -> str | bytes | None:
     return value
 
 
-def _update(connection: sqlite3.Connection, row: sqlite3.Row, fields: dict[str, str | None]) -> None:
-    # Nothing but what changed, so that SQLite leaves the other indexes alone.
-    changed = [
-        column for column in _COLUMNS if column != "id" and fields[column] and fields[column] != row[column]
-    ]
-    if changed:
-        assignments = ", ".join(f"{column} = :{column}" for column in changed)
-        connection.execute(
-            f"UPDATE oauthtoken SET {assignments} WHERE number = :number",  # noqa: S608 (names of columns)
-            {**fields, "number": row["number"]},
-        )
-
-
 def _insert(connection: sqlite3.Connection, fields: dict[str, str | None]) -> str:
     has_credential = fields["grant_token"] or fields["refresh_token"] or fields["access_token"]
     if not has_credential and (fields["id"] or fields["user_name"]):
-        raise _refusal(Constants.GET_TOKEN_DB_ERROR1)
+        raise _refusal(Constants.GET_TOKEN_DB_ERROR1)  # [SAVE-16]
     if fields["id"] and connection.execute("SELECT 1 FROM oauthtoken WHERE id = :id", fields).fetchone():
         if not fields["user_name"]:
-            raise _refusal("the id is that of a user's row, which this token does not name")
+            raise _refusal("the id is that of a user's row, whom this token does not name")
         fields = {**fields, "id": None}  # another user's row: this user gets one of their own [SAVE-11]
     if fields["id"]:
-        _remember(connection, [fields["id"]])
+        connection.execute(_REMEMBER, fields)
         number = None
     else:
         number = _unused_number(connection)
         fields = {**fields, "id": str(number)}
     connection.execute(_INSERT, {**fields, "number": number})
     return str(fields["id"])
-
-
-def _remember(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
-    """Note the ids that the store's own numbers could meet one day."""
-    decimal = [(id_,) for id_ in ids if id_.isascii() and id_.isdigit()]
-    connection.executemany("INSERT OR IGNORE INTO brought VALUES (?)", decimal)
 
 
 def _unused_number(connection: sqlite3.Connection) -> int:
@@ -406,8 +389,10 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     names = [table["name"] for table in tables]
     columns = tuple(column["name"] for column in connection.execute("PRAGMA table_info(oauthtoken)"))
     if application == _APPLICATION:
-        if version != _VERSION or columns != ("number", *_COLUMNS):
+        if version != _VERSION:
             raise _refusal(f"{path} has version {version} of the table, this store needs {_VERSION}")
+        if columns != ("number", *_COLUMNS):
+            raise _refusal(f"{path} has other columns than this store made")
         _close_to_others(path)
         return
     legacy = names == ["oauthtoken"] and columns == _LEGACY_COLUMNS
@@ -420,12 +405,13 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     for statement in _SCHEMA:
         connection.execute(statement)
     connection.executemany(_INSERT, rows)
-    _remember(connection, (str(row["id"]) for row in rows))
+    connection.executemany(_REMEMBER, rows)
 
 
 def _legacy_rows(connection: sqlite3.Connection) -> list[dict[str, str | None]]:
     """The rows of the published sample's table, unless some of them contradict one another."""
-    rows, places = [], defaultdict(list)
+    rows = []
+    places: defaultdict[tuple[str | None, ...], list[str | None]] = defaultdict(list)
     for values in connection.execute("SELECT * FROM oauthtoken ORDER BY rowid"):
         if not values["id"] or any(not isinstance(value, str | None) for value in values):
             raise _refusal(f"the row with id {values['id']!r} has no id, or holds something that is not text")
@@ -472,8 +458,8 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
     while True:
         try:
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
             continue
@@ -510,7 +496,8 @@ def _surfaced(message: str) -> Iterator[None]:
         # These two quote the text that they could not encode or decode, which may be a token.
         quotes = isinstance(error, UnicodeError) or "decode" in str(error)
         cause = None if quotes else error
-        raise SDKException(code=Constants.TOKEN_STORE, message=message, cause=cause) from cause
+        text = message if cause is None else f"{message}: "  # the SDK writes the cause behind it
+        raise SDKException(code=Constants.TOKEN_STORE, message=text, cause=cause) from cause
 
 
 # ---------------------------------------------------------------------------------------------
@@ -518,7 +505,7 @@ def _surfaced(message: str) -> Iterator[None]:
 # connections of its own: SQLite counts them by process in memory. When the parent then closes, it
 # deletes the log that the child goes on writing to. So nothing is open while a process forks.
 
-_OPENING = threading.Lock()
+_OPENING = threading.RLock()
 _STORES: weakref.WeakSet[SQLiteFileStore] = weakref.WeakSet()
 _paused: list[SQLiteFileStore] = []
 

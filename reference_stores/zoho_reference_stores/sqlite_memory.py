@@ -1,0 +1,309 @@
+"""A token store in an SQLite database in memory, for the Zoho CRM Python SDK.
+
+Copy this module into your project: it needs the SDK and the standard library, nothing else::
+
+    Initializer.initialize(environment, token, store=SQLiteMemoryStore())
+
+The ids in brackets, such as [SAVE-4], name clauses of the TokenStore contract.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from typing import TYPE_CHECKING
+
+from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
+from zohocrmsdk.src.com.zoho.api.authenticator.store.token_store import TokenStore
+from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
+from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
+from zohocrmsdk.src.com.zoho.crm.api.util.constants import Constants
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# ---------------------------------------------------------------------------------------------
+# The table. Only `id` and `user_name` are unique: named users may share a token [SAVE-5], and two
+# unnamed rows may come to hold the same one [SAVE-9]. No row is doubled all the same, because one
+# call at a time looks and writes. Columns compare byte by byte, SQLite's default [VALUE-6].
+
+_FIELDS = (
+    "client_id",
+    "client_secret",
+    "refresh_token",
+    "access_token",
+    "grant_token",
+    "expires_in",
+    "redirect_url",
+    "api_domain",
+)
+_COLUMNS = ("id", "user_name", *_FIELDS)
+_SCHEMA = """
+    -- AUTOINCREMENT never gives a number twice, and an id that the store makes is such a number [DEL-5].
+    CREATE TABLE oauthtoken (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        user_name TEXT UNIQUE,
+        client_id TEXT,
+        client_secret TEXT,
+        refresh_token TEXT,
+        access_token TEXT,
+        grant_token TEXT,
+        expires_in TEXT,
+        redirect_url TEXT,
+        api_domain TEXT
+    );
+    CREATE INDEX by_access ON oauthtoken (access_token) WHERE access_token IS NOT NULL;
+    CREATE INDEX by_grant ON oauthtoken (grant_token) WHERE grant_token IS NOT NULL;
+    CREATE INDEX by_refresh ON oauthtoken (refresh_token) WHERE refresh_token IS NOT NULL;
+    -- The ids that callers brought, also of rows long deleted: never given to others [DEL-5].
+    CREATE TABLE brought (id TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+
+# ---------------------------------------------------------------------------------------------
+# Which row a token speaks of: the first condition that some row meets, and of several such rows the
+# oldest. An absent field is NULL and so equals nothing.
+
+
+def _first(*conditions: str) -> str:
+    choices = ", ".join(
+        f"(SELECT number FROM oauthtoken WHERE {condition} ORDER BY number LIMIT 1)"  # noqa: S608 (constants)
+        for condition in conditions
+    )
+    return f"SELECT * FROM oauthtoken WHERE number = coalesce({choices})"  # noqa: S608 (constants)
+
+
+_USER = "user_name = :user_name"
+_ACCESS = "access_token = :access_token AND :client_id IS NULL AND :client_secret IS NULL"
+_GRANT = "grant_token = :grant_token AND client_id = :client_id AND client_secret = :client_secret"
+_REFRESH = "refresh_token = :refresh_token AND client_id = :client_id AND client_secret = :client_secret"
+_ID = "id = :id"
+_UNNAMED = "user_name IS NULL"
+_CREDENTIAL = "coalesce(:grant_token, :refresh_token, :access_token)"
+_ACCESS_AT_LAST = (
+    "access_token = :access_token AND :client_id IS NOT NULL AND :client_secret IS NOT NULL"
+    " AND coalesce(:grant_token, :refresh_token, :id) IS NULL"
+)
+# A name outranks everything else: whoever names a user reaches no row of another [SAVE-5, FIND-8].
+_FIND_NAMED = _first(_USER, f"{_ID} AND {_UNNAMED}")
+_FIND_UNNAMED = _first(_ACCESS, _GRANT, _REFRESH, _ID, _ACCESS_AT_LAST)
+# A new name goes to the unnamed row that the token was saved as before its user was known [SAVE-14, SAVE-15].
+_SAVE_NAMED = _first(_USER, f"{_ID} AND {_UNNAMED}", f"{_GRANT} AND {_UNNAMED}", f"{_REFRESH} AND {_UNNAMED}")
+# Without a name, another credential under the id of a user's row may be anybody's: no match.
+_SAVE_UNNAMED = _first(
+    _ACCESS, _GRANT, _REFRESH, f"{_ID} AND ({_UNNAMED} OR {_CREDENTIAL} IS NULL)", _ACCESS_AT_LAST
+)
+# The columns that the token has are replaced, the others kept [SAVE-13].
+_UPDATE = (
+    "UPDATE oauthtoken SET "  # noqa: S608 (constants)
+    + ", ".join(f"{column} = coalesce(:{column}, {column})" for column in _COLUMNS if column != "id")
+    + " WHERE number = :number"
+)
+_INSERT = (
+    f"INSERT INTO oauthtoken (number, {', '.join(_COLUMNS)})"  # noqa: S608 (constants)
+    f" VALUES (:number, {', '.join(f':{column}' for column in _COLUMNS)})"
+)
+
+
+class SQLiteMemoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
+    """Keeps tokens in an SQLite database in memory.
+
+    They last until the store is closed or forgotten; each store has a database of its own, and so
+    has a process that forks off. Any thread may use it, also another than made it [THREAD-1]: SQLite
+    would allow that to one thread alone, so its check is switched off, and a lock lets one call at a
+    time through, for readers too [THREAD-4, THREAD-5]. A save that fails leaves every row as it was.
+
+    What the contract leaves open: deleting an unknown id is silent; ids are decimal text and never
+    given twice; `get_tokens` answers in the order of insertion. A token with the name of a stored
+    user and the id of another row updates the user's row alone; with the id of another user's row
+    and a new name it becomes a row of its own, under a new id.
+
+    Raises:
+        SDKException: From every method, with the code ``TOKEN_STORE``, when the database fails or
+            the store is closed.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._closed = False
+        with _surfaced("Cannot open a database in memory"):
+            self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            self._connection.row_factory = sqlite3.Row
+            self._connection.executescript(_SCHEMA)
+
+    def find_token(self, token: OAuthToken) -> OAuthToken | None:
+        """Fill in the token from its row and return it, or return ``None`` and leave it alone."""
+        with self._call(Constants.GET_TOKEN_DB_ERROR) as connection:
+            if not isinstance(token, OAuthToken):
+                return None
+            fields = _read(token)
+            query = _FIND_NAMED if fields["user_name"] else _FIND_UNNAMED
+            row = connection.execute(query, {name: _matchable(fields[name]) for name in fields}).fetchone()
+            return None if row is None else _fill(token, row)
+
+    def save_token(self, token: OAuthToken) -> None:
+        """Update the token's row or insert one, and set the row's id on the token.
+
+        An update replaces the fields that the token has and keeps the others.
+        """
+        with self._call(Constants.SAVE_TOKEN_DB_ERROR) as connection:
+            if not isinstance(token, OAuthToken):
+                raise _refusal("only an OAuthToken can be saved")
+            fields = _read(token)
+            if any(not isinstance(value, str | None) for value in fields.values()):
+                raise _refusal("every field of a token is text")
+            with _transaction(connection):
+                query = _SAVE_NAMED if fields["user_name"] else _SAVE_UNNAMED
+                row = connection.execute(query, fields).fetchone()
+                if row is None:
+                    row_id = _insert(connection, fields)
+                else:
+                    row_id = row["id"]
+                    connection.execute(_UPDATE, {**fields, "number": row["number"]})
+        # Only now, so that a save that failed leaves the token as it was.
+        token.set_id(row_id)
+
+    def delete_token(self, id: str) -> None:
+        """Delete the row with exactly this id, if there is one."""
+        with self._call(Constants.DELETE_TOKEN_DB_ERROR) as connection:
+            connection.execute("DELETE FROM oauthtoken WHERE id = ?", (_matchable(id),))
+
+    def get_tokens(self) -> list[OAuthToken]:
+        """Return a new token for each row, in the order of insertion."""
+        with self._call(Constants.GET_TOKENS_DB_ERROR) as connection:
+            rows = connection.execute("SELECT * FROM oauthtoken ORDER BY number").fetchall()
+        return [_new_token(row) for row in rows]
+
+    def delete_tokens(self) -> None:
+        """Delete every row."""
+        with self._call(Constants.DELETE_TOKENS_DB_ERROR) as connection:
+            connection.execute("DELETE FROM oauthtoken")
+
+    def find_token_by_id(self, id: str) -> OAuthToken | None:
+        """Return a new token with the row of exactly this id, or ``None``."""
+        with self._call(Constants.GET_TOKEN_DB_ERROR) as connection:
+            row = connection.execute("SELECT * FROM oauthtoken WHERE id = ?", (_matchable(id),)).fetchone()
+        return None if row is None else _new_token(row)
+
+    def close(self) -> None:
+        """Forget every token. Every later call of another method raises."""
+        with self._lock:
+            self._closed = True
+            self._connection.close()
+
+    def __enter__(self) -> SQLiteMemoryStore:  # noqa: PYI034 (typing.Self needs Python 3.11)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def _call(self, message: str) -> Iterator[sqlite3.Connection]:
+        """One call at a time, with every failure as `SDKException`."""
+        with self._lock, _surfaced(message):
+            if self._closed:
+                raise _refusal("the store is closed")
+            yield self._connection
+
+
+# ---------------------------------------------------------------------------------------------
+# Tokens and rows.
+
+
+def _read(token: OAuthToken) -> dict[str, str | None]:
+    """The token's fields by column. Absent is ``None`` or ``""`` in a token, NULL in the table."""
+    signature = token.get_user_signature()
+    fields = {field: getattr(token, f"get_{field}")() or None for field in _FIELDS}
+    fields["id"] = token.get_id() or None
+    fields["user_name"] = (signature.get_name() or None) if signature is not None else None
+    return fields
+
+
+def _fill(token: OAuthToken, row: sqlite3.Row) -> OAuthToken:
+    """Give the token the row's id, and of the row's other fields those that it lacks."""
+    token.set_id(row["id"])
+    signature = token.get_user_signature()
+    if signature is None or not signature.get_name():
+        token.set_user_signature(UserSignature(row["user_name"]) if row["user_name"] else None)
+    for field in _FIELDS:
+        if not getattr(token, f"get_{field}")():
+            getattr(token, f"set_{field}")(row[field])
+    return token
+
+
+def _new_token(row: sqlite3.Row) -> OAuthToken:
+    # The constructor, not object.__new__: the SDK needs what it sets [FIND-13, BYID-5].
+    return _fill(OAuthToken(id=row["id"]), row)
+
+
+def _matchable(value: object) -> str | bytes | None:
+    """The value as a parameter that matches what equals it, and nothing where nothing can.
+
+    Text with a lone surrogate cannot be stored, so none is equal to it: it becomes a BLOB, which
+    SQLite never holds equal to text. A number would match its digits, so it becomes NULL [BYID-3].
+    """
+    if not isinstance(value, str):
+        return None
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode(errors="surrogatepass")
+    return value
+
+
+def _insert(connection: sqlite3.Connection, fields: dict[str, str | None]) -> str:
+    has_credential = fields["grant_token"] or fields["refresh_token"] or fields["access_token"]
+    if not has_credential and (fields["id"] or fields["user_name"]):
+        raise _refusal(Constants.GET_TOKEN_DB_ERROR1)  # [SAVE-16]
+    if fields["id"] and connection.execute("SELECT 1 FROM oauthtoken WHERE id = :id", fields).fetchone():
+        if not fields["user_name"]:
+            raise _refusal("the id is that of a user's row, whom this token does not name")
+        fields = {**fields, "id": None}  # another user's row: this user gets one of their own [SAVE-11]
+    if fields["id"]:
+        connection.execute("INSERT OR IGNORE INTO brought VALUES (:id)", fields)
+        number = None
+    else:
+        number = _unused_number(connection)
+        fields = {**fields, "id": str(number)}
+    connection.execute(_INSERT, {**fields, "number": number})
+    return str(fields["id"])
+
+
+def _unused_number(connection: sqlite3.Connection) -> int:
+    last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'oauthtoken'").fetchone()
+    number = 1 + (last["seq"] if last else 0)
+    while connection.execute("SELECT 1 FROM brought WHERE id = ?", (str(number),)).fetchone():
+        number += 1
+    return int(number)
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+# ---------------------------------------------------------------------------------------------
+# Failures.
+
+
+def _refusal(message: str) -> SDKException:
+    return SDKException(code=Constants.TOKEN_STORE, message=message)
+
+
+@contextlib.contextmanager
+def _surfaced(message: str) -> Iterator[None]:
+    """Let every failure come out as `SDKException`, with its cause, and without a secret [SECRET-2]."""
+    try:
+        yield
+    except (sqlite3.Error, UnicodeError, OverflowError) as error:
+        # A text that cannot be encoded is quoted in the error, and may be a token.
+        cause = None if isinstance(error, UnicodeError) else error
+        text = message if cause is None else f"{message}: "  # the SDK writes the cause behind it
+        raise SDKException(code=Constants.TOKEN_STORE, message=text, cause=cause) from cause

@@ -72,7 +72,7 @@ class RightStore(TokenStore):  # type: ignore[misc]
                 self.update(row, sent)
         self.saved(token, row)
 
-    def delete_token(self, id: Any) -> None:  # noqa: A002
+    def delete_token(self, id: Any) -> None:
         with self.changing() as state:
             self.remove(state, id)
 
@@ -83,7 +83,7 @@ class RightStore(TokenStore):  # type: ignore[misc]
         with self.changing() as state:
             self.clear(state)
 
-    def find_token_by_id(self, id: Any) -> Any:  # noqa: A002
+    def find_token_by_id(self, id: Any) -> Any:
         row = self.by_id(self.read()["rows"], id)
         return None if row is None else self.new_token(row)
 
@@ -166,7 +166,7 @@ class RightStore(TokenStore):  # type: ignore[misc]
             return None
         return first(row for row in rows if self.same_token(row["access_token"], sent["access_token"]))
 
-    def by_id(self, rows: list[Fields], id: Any) -> Fields | None:  # noqa: A002
+    def by_id(self, rows: list[Fields], id: Any) -> Fields | None:
         return first(row for row in rows if self.same_id(row["id"], id))
 
     def same_id(self, stored: str, asked: Any) -> bool:
@@ -248,7 +248,7 @@ class RightStore(TokenStore):  # type: ignore[misc]
         self.fill(token, row)
         return token
 
-    def remove(self, state: Any, id: Any) -> None:  # noqa: A002
+    def remove(self, state: Any, id: Any) -> None:
         row = self.by_id(state["rows"], id)
         if row is not None:
             state["rows"].remove(row)
@@ -285,8 +285,7 @@ class RightStore(TokenStore):  # type: ignore[misc]
 
     def write(self, state: Any) -> None:
         """Replace the file in one step."""
-        text = json.dumps(state).encode()
-        content = hashlib.sha256(text).hexdigest().encode() + b"\n" + text
+        content = self.encoded(state)
         draft = self.location / "rows.json.draft"
         try:
             self.write_file(draft, content)
@@ -295,6 +294,11 @@ class RightStore(TokenStore):  # type: ignore[misc]
             with contextlib.suppress(OSError):
                 draft.unlink()
             raise refusal("the storage cannot be written", error) from error
+
+    def encoded(self, state: Any) -> bytes:
+        """The content of the file, which shows whether it is whole."""
+        text = json.dumps(state).encode()
+        return hashlib.sha256(text).hexdigest().encode() + b"\n" + text
 
     def write_file(self, path: Path, content: bytes) -> None:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

@@ -87,3 +87,72 @@ def key_of(row: Row) -> Row:
         return row.only("access_token")
     token = "grant_token" if row.grant_token is not None else "refresh_token"
     return row.only("client_id", "client_secret", token)
+
+
+NEAR_NAMES = (
+    "ann",
+    "ann@example.com",
+    "ann@example.com:7",
+    "ann@example.com:78",
+    "ann@example.com:777",
+    "nn@example.com:77",
+    "joann@example.com:77",
+    "ann@example.org:77",
+    "%",
+    "ann%",
+    "%:77",
+    "_nn@example.com:77",
+    "*",
+    "a*@example.com:77",
+    ".*",
+    "a.n@example.com:77",
+    "ann@example.com:77' or '1'='1",
+    "ann@example.com:77,bob@example.com:77",
+)
+"""Names unlike that of `ANN` and of everyone else, which wildcards and parts of names take for it."""
+
+
+def near_ids(id: str) -> tuple[str, ...]:
+    """Ids unlike this one that numbers, wildcards, quoting, trimming and letter case take for it."""
+    near = (
+        f" {id}",
+        f"{id} ",
+        f"{id}\n",
+        f"\t{id}",
+        f"0{id}",
+        f"00{id}",
+        f"+{id}",
+        f"-{id}",
+        f"{id}.0",
+        f"{id}.",
+        f"{id}e0",
+        f"{id}_0",
+        f"{id}0",
+        f"0x{id}",
+        id.lstrip("0"),
+        id.replace("_", ""),
+        id[:-1],
+        id[1:],
+        id.upper(),
+        id.lower(),
+        id.swapcase(),
+        f"{id}%",
+        f"%{id}",
+        "_" * len(id),
+        "?" * len(id),
+        f"{id}*",
+        f"'{id}'",
+        f'"{id}"',
+        f"{id}'",
+        f"{id}''",
+        f"{id}\\",
+        f"{id} or 1=1",
+        f"{id}' or '1'='1",
+        f"{id};",
+        f"{id}--",
+        f"{id},{id}",
+        f"[{id}]",
+        "".join(chr(ord(one) + 0xFEE0) if one.isascii() and one.isalnum() else one for one in id),
+        "".join(chr(0x0660 + int(one)) if one in "0123456789" else one for one in id),
+    )
+    return tuple(dict.fromkeys(other for other in near if other and other != id))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .._bench import Bench, Opened, Passed, shown_rows
 from .._rows import Row, absent, shown, shown_row, to_token
+from .._sdk import load
 from . import check
 from .people import (
     ACCESS,
@@ -23,12 +26,14 @@ from .people import (
     LATE_GRANT,
     LATE_REFRESH,
     NAMED,
+    NEAR_NAMES,
     OTHER_CLIENT,
     REFRESH,
     WITH_CLIENT,
     key_of,
     person,
 )
+from .spoiling import looked_up, spoil, unchanged
 
 NEW_ACCESS = "1000.new.access"
 
@@ -36,8 +41,11 @@ IDS = (
     "7",
     "42",
     "abc",
+    "ABC",
     "A-1",
     "007",
+    " 7",
+    "7.0",
     "0",
     "-1",
     "1_0",
@@ -65,6 +73,7 @@ def a_new_token_is_one_new_row(bench: Bench) -> None:
         saved = store.save(row)
         new = store.expect(before, new=1, because=f"one new row for {shown_row(row)}")
         _holds(bench, new[0], key_of(row) if row != WITH_CLIENT else row.only("access_token"))
+        _has_nothing_but(bench, new[0], row)
         if saved.answer.returned is not None:
             bench.broken("save_token returns None", str(saved.answer))
         before += new
@@ -93,6 +102,24 @@ def a_token_of_a_named_user_who_shares_fields_is_a_new_row(bench: Bench) -> None
         ("refresh_token", "access_token", "grant_token", "redirect_url", "expires_in", "api_domain")
     ):
         row = person(f"new{number}", **{shared: getattr(ANN, shared)})
+        store.save(row)
+        before += store.expect(before, new=1, because=f"one new row for {shown_row(row)}")
+
+
+@check("SAVE-1")
+def a_text_that_another_field_holds_does_not_match(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(ANN, ACCESS, GRANT, REFRESH, BOB)
+    for row in (
+        Row(access_token=REFRESH.refresh_token),
+        Row(access_token=GRANT.grant_token),
+        Row(**CLIENT, grant_token=REFRESH.refresh_token),
+        Row(**CLIENT, refresh_token=GRANT.grant_token),
+        Row(**CLIENT, refresh_token=ACCESS.access_token),
+        Row(access_token=ANN.user_name),
+        Row(user_name=ACCESS.access_token, **CLIENT, refresh_token="1000.odd.refresh"),
+        person("numbered", user_name=before[1].id),
+    ):
         store.save(row)
         before += store.expect(before, new=1, because=f"one new row for {shown_row(row)}")
 
@@ -298,6 +325,33 @@ def a_new_user_leaves_another_users_row_alone(bench: Bench) -> None:
         before += store.expect(before, new=1, because="a new user is a new row, and no other's")
 
 
+@check("SAVE-5")
+def a_shared_field_leads_to_no_other_users_row(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(ANN, BOB, EVE)
+    for place, other in ((0, BOB), (0, EVE), (1, ANN), (2, ANN), (2, BOB)):
+        for name, value in other.but(user_name=None).present().items():
+            sent = Row(user_name=before[place].user_name, **CLIENT, access_token=NEW_ACCESS)
+            sent = sent.but(**{name: value})
+            store.save(sent)
+            store.expect(
+                before,
+                changed=[(before[place], before[place].updated_by(sent))],
+                fields=("id", "user_name"),
+                because="only the row of the named user is updated",
+            )
+            _bring_up_to_date(store, before, place)
+
+
+@check("SAVE-5")
+def a_part_of_a_name_or_a_wildcard_is_another_user(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(ANN, REFRESH, BOB)
+    for name in NEAR_NAMES:
+        store.save(person("near", user_name=name, access_token=NEW_ACCESS))
+        before += store.expect(before, new=1, because=f"{shown(name)} is a new user, and no other's row")
+
+
 @check("SAVE-6")
 def a_stored_access_token_is_updated(bench: Bench) -> None:
     store = bench.open()
@@ -315,6 +369,29 @@ def a_stored_access_token_is_updated_also_beside_empty_texts(bench: Bench) -> No
     sent = Row(user_name="", client_id="", client_secret="", access_token=ACCESS.access_token)
     store.save(sent.but(expires_in="1900000000109"))
     _renewed(store, before, ACCESS, expires_in="1900000000109")
+
+
+@check("SAVE-6")
+def the_access_token_outranks_others_that_come_without_client(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*CROWD)
+    for row in (*BY_ACCESS, LATE_REFRESH):
+        store.save(row.only("access_token").but(refresh_token="1000.brought.refresh"))
+        _renewed(store, before, row, refresh_token="1000.brought.refresh")
+
+
+@check("SAVE-6")
+def an_access_token_that_replaced_another_is_the_stored_one(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*CROWD)
+    for number, row in enumerate((LATE_REFRESH, GUS)):
+        access = f"{NEW_ACCESS}.{number}"
+        store.save(key_of(row).but(access_token=access))
+        _renewed(store, before, row, access_token=access)
+        store.save(Row(access_token=access, expires_in="1900000000107"))
+        _renewed(store, before, row, access_token=access, expires_in="1900000000107")
+        store.save(row.only("access_token"))
+        before += store.expect(before, new=1, because="the replaced access token is a new row's")
 
 
 @check("SAVE-7")
@@ -402,6 +479,26 @@ def a_token_under_another_client_is_a_new_row(bench: Bench) -> None:
             bench.fresh_examples()
 
 
+@check("SAVE-10")
+def each_client_updates_its_own_row_of_a_token_that_two_have(bench: Bench) -> None:
+    for row, name in ((GRANT, "grant_token"), (REFRESH, "refresh_token")):
+        store = bench.open()
+        before = store.holding(ANN, row, BOB)
+        store.save(row.but(**OTHER_CLIENT))
+        before += store.expect(before, new=1, because=f"a new row: the {name}'s row is another client's")
+        for place, client in ((3, OTHER_CLIENT), (1, CLIENT)):
+            sent = Row(**client, access_token=f"{NEW_ACCESS}.{place}").but(**{name: getattr(row, name)})
+            store.save(sent)
+            store.expect(
+                before,
+                changed=[(before[place], before[place].updated_by(sent))],
+                fields=("id", "client_id", "client_secret", "access_token"),
+                because="the row of the token under this client is updated",
+            )
+            _bring_up_to_date(store, before, place)
+        bench.fresh_examples()
+
+
 @check("SAVE-11")
 def a_new_user_under_another_users_id_stays_apart(bench: Bench) -> None:
     stranger = person("stranger")
@@ -410,6 +507,7 @@ def a_new_user_under_another_users_id_stays_apart(bench: Bench) -> None:
         stranger.only("user_name", "access_token"),
         stranger.only("user_name", "client_id", "client_secret", "refresh_token"),
         ANN.but(user_name=stranger.user_name),
+        stranger.only("user_name", "expires_in"),
     ):
         for place in (0, 2):
             store = bench.open()
@@ -424,6 +522,7 @@ def a_new_user_under_another_users_id_stays_apart(bench: Bench) -> None:
                 )
                 _holds(bench, new[0], sent)
                 _has_nothing_but(bench, new[0], sent)
+                _has_an_id_of_its_own(bench, new[0], before, saved)
             else:
                 _refused_cleanly(bench, store, before, saved)
             bench.fresh_examples()
@@ -441,9 +540,26 @@ def a_known_user_under_another_users_id_stays_apart(bench: Bench) -> None:
                 changed=[(before[2], before[2].but(access_token=NEW_ACCESS))],
                 because="the named user's own row is updated, and the row of the id stays as it was",
             )
+            if saved.left.id != before[2].id:
+                bench.broken(
+                    f"the passed token carries the id of the named user's row, {shown(before[2].id)}",
+                    f"its id is {shown(saved.left.id)}",
+                )
         else:
             _refused_cleanly(bench, store, before, saved)
         bench.fresh_examples()
+
+
+def _has_an_id_of_its_own(bench: Bench, row: Row, before: list[Row], saved: Passed) -> None:
+    """A row that was inserted beside the one whose id its token carried."""
+    if absent(row.id) or any(row.id == other.id for other in before):
+        bench.broken("the new row has an id unlike every other", shown_row(row))
+    if saved.left.id != row.id:
+        bench.broken(
+            f"the passed token carries the id of its own row, {shown(row.id)}, so that removing it "
+            "removes no other user's",
+            f"its id is {shown(saved.left.id)}",
+        )
 
 
 @check("SAVE-12")
@@ -465,6 +581,10 @@ def saving_an_equal_token_again_changes_nothing(bench: Bench) -> None:
         if row != WITH_CLIENT:
             store.save(row)
             store.expect(before, because="an equal token again changes nothing")
+    for row, stored in zip(CROWD, before, strict=True):
+        if row != WITH_CLIENT:
+            store.save(stored)
+            store.expect(before, because="a token that was found, saved as it is, changes nothing")
 
 
 @check("SAVE-13")
@@ -479,7 +599,7 @@ def an_update_replaces_what_the_token_has_and_keeps_the_rest(bench: Bench) -> No
         (5, ("user_name",), ("access_token", "grant_token", "expires_in", "redirect_url")),
     ):
         for name in names:
-            value = "1900000000777" if name == "expires_in" else f"replaced.{name}"
+            value = "1900000000777" if name == "expires_in" else f"replaced.{name}.{place}"
             _changes(store, before, place, before[place].only(*key).but(**{name: value}))
 
 
@@ -514,47 +634,62 @@ def _changes(store: Opened, before: list[Row], place: int, sent: Row) -> None:
 
 @check("SAVE-14")
 def an_unnamed_row_takes_the_name_of_its_token(bench: Bench) -> None:
-    for row in (GRANT, LATE_GRANT, REFRESH, LATE_REFRESH, ACCESS):
-        store = bench.open()
-        before = store.holding(ANN, row, BOB)
-        for change in ({}, {"access_token": NEW_ACCESS, "expires_in": "1900000000555"}):
-            named = before[1].but(user_name="late@example.com:77", **change)
-            store.save(named)
-            store.expect(
-                before,
-                changed=[(before[1], named)],
-                fields=("id", "user_name", "access_token"),
-                because="one row, now under the name that its token brought",
-            )
-            _bring_up_to_date(store, before, 1)
-        bench.fresh_examples()
+    renewal = Row(access_token=NEW_ACCESS, expires_in="1900000000555")
+    for row in (GRANT, LATE_GRANT, REFRESH, LATE_REFRESH, ACCESS, WITH_CLIENT):
+        for changes in ((Row(), renewal), (renewal,)):
+            store = bench.open()
+            before = store.holding(ANN, row, BOB)
+            for change in changes:
+                named = before[1].updated_by(change).but(user_name="late@example.com:77")
+                _takes_the_name(store, before, named)
+            renewed = Row(user_name="late@example.com:77", access_token="1000.renewed.late")
+            _takes_the_name(store, before, renewed, because="the row goes by its new name")
+            bench.fresh_examples()
+
+
+def _takes_the_name(
+    store: Opened,
+    before: list[Row],
+    sent: Row,
+    because: str = "one row, now under the name that its token brought",
+) -> None:
+    """The unnamed row in the middle takes what was sent, the name included."""
+    store.save(sent)
+    store.expect(
+        before,
+        changed=[(before[1], before[1].updated_by(sent))],
+        fields=("id", "user_name", "access_token"),
+        because=because,
+    )
+    _bring_up_to_date(store, before, 1)
 
 
 @check("SAVE-14")
 def a_name_that_has_a_row_already_never_has_two(bench: Bench) -> None:
     for row in (GRANT, REFRESH, LATE_REFRESH, ACCESS):
-        store = bench.open()
-        before = store.holding(ANN, row, BOB)
-        named = before[1].but(user_name=ANN.user_name, access_token=NEW_ACCESS)
-        saved = store.try_save(named)
-        if saved.answer.raised is not None:
-            _refused_cleanly(bench, store, before, saved)
-        else:
-            after = store.rows()
-            of_ann = [one for one in after if one.user_name == ANN.user_name]
-            if len(of_ann) != 1:
-                bench.broken(
-                    f"exactly one row of {shown(ANN.user_name)}",
-                    f"{len(of_ann)}: {shown_rows(of_ann)}",
-                )
-            _holds(bench, of_ann[0], named.but(id=None))
-            rest = [one for one in after if one is not of_ann[0] and one != before[1]]
-            if rest != [before[2]]:
-                bench.broken(
-                    f"beside it {shown_row(before[2])} as it was, and at most the unnamed row",
-                    shown_rows(after),
-                )
-        bench.fresh_examples()
+        for known, other in ((0, 2), (2, 0)):
+            store = bench.open()
+            before = store.holding(ANN, row, BOB)
+            name = before[known].user_name
+            named = before[1].but(user_name=name, access_token=NEW_ACCESS)
+            saved = store.try_save(named)
+            if saved.answer.raised is not None:
+                _refused_cleanly(bench, store, before, saved)
+            else:
+                after = store.rows()
+                of_name = [one for one in after if one.user_name == name]
+                if len(of_name) != 1:
+                    bench.broken(
+                        f"exactly one row of {shown(name)}", f"{len(of_name)}: {shown_rows(of_name)}"
+                    )
+                _holds(bench, of_name[0], named.but(id=None))
+                rest = [one for one in after if one is not of_name[0] and one != before[1]]
+                if rest != [before[other]]:
+                    bench.broken(
+                        f"beside it {shown_row(before[other])} as it was, and at most the unnamed row",
+                        shown_rows(after),
+                    )
+            bench.fresh_examples()
 
 
 @check("SAVE-15")
@@ -562,14 +697,10 @@ def an_unnamed_row_takes_the_name_of_a_token_that_shares_its_credentials(bench: 
     for row in (GRANT, LATE_GRANT, REFRESH, LATE_REFRESH):
         store = bench.open()
         before = store.holding(ANN, row, BOB)
-        sent = key_of(row).but(user_name="late@example.com:77", access_token=NEW_ACCESS)
-        store.save(sent)
-        store.expect(
-            before,
-            changed=[(before[1], before[1].updated_by(sent))],
-            fields=("id", "user_name", "access_token"),
-            because="one row, now under the name that its token brought",
-        )
+        named = key_of(row).but(user_name="late@example.com:77", access_token=NEW_ACCESS)
+        _takes_the_name(store, before, named)
+        renewed = Row(user_name="late@example.com:77", access_token="1000.renewed.late")
+        _takes_the_name(store, before, renewed, because="the row goes by its new name")
         bench.fresh_examples()
 
 
@@ -587,6 +718,16 @@ def a_token_without_credential_and_row_fails_cleanly(bench: Bench) -> None:
     ):
         saved = store.try_save(sent)
         _refused_cleanly(bench, store, before, saved)
+
+
+@check("SAVE-16")
+def a_token_without_credential_fails_cleanly_in_an_empty_store(bench: Bench) -> None:
+    for sent in (Row(user_name=ANN.user_name), Row(user_name=ANN.user_name, **CLIENT), Row(id="unknown")):
+        store = bench.open()
+        _refused_cleanly(bench, store, [], store.try_save(sent))
+        new = store.holding(ANN)
+        store.expect(new, because="the store works on after it refused a token")
+        bench.fresh_examples()
 
 
 @check("SAVE-16")
@@ -631,43 +772,40 @@ def the_passed_token_keeps_its_fields(bench: Bench) -> None:
 @check("SAVE-18")
 def changing_the_passed_token_later_changes_nothing_stored(bench: Bench) -> None:
     store = bench.open()
-    passed = [store.save(row) for row in (ANN, ACCESS, REFRESH)]
+    rows = (ANN, ACCESS, GRANT, REFRESH)
+    passed = [store.save(row) for row in rows]
     passed.append(store.save(Row(user_name=ANN.user_name, access_token=NEW_ACCESS)))
     passed.append(store.save(key_of(REFRESH).but(access_token="1000.renewed.again")))
+    passed.append(store.save(ACCESS.only("access_token").but(expires_in="1900000000112")))
     before = store.rows()
-    if len(before) != 3:
-        bench.broken("three rows", shown_rows(before), arranging=True)
+    if len(before) != len(rows):
+        bench.broken(f"{len(rows)} rows", shown_rows(before), arranging=True)
+    looked = looked_up(store, before)
     for saved in passed:
-        _spoil(saved.token)
-        store.expect(before, because="changing the passed token changes nothing stored")
-
-
-def _spoil(token: object) -> None:
-    spoilt = to_token(person("spoilt", id="spoilt"))
-    for name in (
-        "client_id",
-        "client_secret",
-        "refresh_token",
-        "access_token",
-        "grant_token",
-        "expires_in",
-        "redirect_url",
-        "api_domain",
-        "user_signature",
-        "id",
-    ):
-        getattr(token, f"set_{name}")(getattr(spoilt, f"get_{name}")())
+        spoil(store, saved.token)
+        unchanged(store, before, looked, "the passed token")
 
 
 @check("SAVE-19")
 def what_is_no_token_changes_nothing(bench: Bench) -> None:
     store = bench.open()
     before = store.holding(*FEW)
-    for thing in NO_TOKENS:
+    token = to_token(person("stranger"))
+    for thing in (*NO_TOKENS, load().OAuthToken, [token], _Lookalike(token)):
         answer = store.call("save_token", thing)
         if answer.raised is not None and not answer.refused:
             bench.broken("what is no OAuthToken is ignored or refused with SDKException", str(answer))
         store.expect(before, because="what is no OAuthToken changes nothing")
+
+
+class _Lookalike:
+    """Answers like a token, and is none."""
+
+    def __init__(self, token: Any) -> None:
+        self._token = token
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._token, name)
 
 
 @check("SAVE-20")
@@ -681,7 +819,7 @@ def an_access_token_with_client_credentials_is_a_new_row(bench: Bench) -> None:
     ):
         store.save(row)
         new = store.expect(before, new=1, because=f"one new row for {shown_row(row)}")
-        _holds(bench, new[0], row.only("access_token"))
+        _holds(bench, new[0], row.only("access_token", "client_id", "client_secret"))
         before += new
 
 
@@ -706,6 +844,21 @@ def after_an_update_the_passed_token_carries_the_id(bench: Bench) -> None:
                 f"the passed token carries the id of its row, {shown(id)}",
                 f"its id is {shown(saved.left.id)}",
             )
+
+
+@check("SAVE-21")
+def after_an_update_with_every_field_the_passed_token_carries_the_id(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*CROWD)
+    for row in CROWD:
+        if row != WITH_CLIENT:
+            saved = store.save(row)
+            id = before[CROWD.index(row)].id
+            if saved.left.id != id:
+                bench.broken(
+                    f"the passed token carries the id of its row, {shown(id)}",
+                    f"its id is {shown(saved.left.id)}",
+                )
 
 
 @check("SAVE-21")

@@ -1,0 +1,70 @@
+"""Kill `SQLiteFileStore` with SIGKILL at random moments of saving, and look for what was lost.
+
+Run it from the project's root::
+
+    python benchmarks/kill_store.py [KILLS [SEED]]
+
+It makes 1,000 kills where nothing else is asked for, prints what it saw, and exits with 1 when an
+acknowledged save was lost or torn, when the store no longer opens, or when no kill came in the middle
+of a save.
+"""
+# ruff: noqa: INP001, T201 (a script)
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+
+from zoho_reference_stores import SQLiteFileStore
+from zoho_tokenstore_contract._bench import Bench, Effort
+from zoho_tokenstore_contract._checks import checks_of
+from zoho_tokenstore_contract._children import Processes
+from zoho_tokenstore_contract._outcomes import Violation
+from zoho_tokenstore_contract._subject import Origin, Subject, close_by_default
+
+KILLS = 1000
+A_STORAGE = 50  # kills that one database endures, before a new one keeps the comparing quick
+
+
+def main(kills: int = KILLS, seed: int = 1) -> int:
+    """Kill so many times.
+
+    Returns:
+        The exit status.
+    """
+    checks_of("CRASH-1")  # imports the checks in their order
+    from zoho_tokenstore_contract._checks.crashes import Kill, Storage, measured  # noqa: PLC0415 (only then)
+
+    subject = Subject(
+        target="zoho_reference_stores:SQLiteFileStore",
+        open=SQLiteFileStore,
+        close=close_by_default,
+        origin=Origin.of(SQLiteFileStore),
+    )
+    chance = random.Random(seed)
+    done = in_the_middle = 0
+    began = time.monotonic()
+    try:
+        while done < kills:
+            with Bench(subject, Effort()) as bench, Processes(bench) as processes:
+                storage = Storage(bench, processes)
+                _, duration = measured(storage)
+                for _ in range(min(A_STORAGE, kills - done)):
+                    after = chance.uniform(0, 1.2 * duration)
+                    kill = Kill(storage.row(chance.choice(("insert", "update"))), after=after)
+                    in_the_middle += storage.survives(kill, f"{after * 1000:.2f} ms after it began")
+                    done += 1
+    except Violation as violation:
+        steps = "\n".join(violation.done)
+        print(f"{steps}\nkill {done + 1}, seed {seed}: {violation}", file=sys.stderr)
+        return 1
+    print(
+        f"{done} kills in {time.monotonic() - began:.0f} s, {in_the_middle} of them in the middle of a save "
+        f"and {done - in_the_middle} after it had returned: every acknowledged save was there, whole"
+    )
+    return 0 if in_the_middle else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(int, sys.argv[1:3])))

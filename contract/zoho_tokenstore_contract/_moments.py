@@ -1,0 +1,100 @@
+"""The moments of a call at which something outside the process can have changed.
+
+Files and databases change through calls into C alone. So what another process can see, and what a
+kill can leave behind, differs between two such calls and nowhere else: stopping before each of them
+once is as good as stopping everywhere. Used in child processes, never in the test process.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType, TracebackType
+from typing import Any
+
+_INSIDE = frozenset(
+    """
+    builtins _abc _asyncio _bisect _codecs _collections _contextvars _datetime _decimal _functools
+    _hashlib _heapq _json _operator _random _sha1 _sha2 _sha256 _sha512 _md5 _sre _string _struct
+    _thread _uuid _warnings _weakref array atexit binascii collections contextvars datetime decimal
+    functools gc hashlib itertools marshal math operator re sys time types unicodedata weakref zlib
+    """.split()  # noqa: SIM905 (45 lines otherwise)
+)
+"""Modules whose C functions change nothing outside the process."""
+_HARMLESS = frozenset(("fspath", "text_encoding", "_path_splitroot_ex"))
+
+
+class Moments:
+    """Counts the calls that reach out of the process while it is entered.
+
+    Attributes:
+        names: What was called at each moment, as ``posix.replace``.
+    """
+
+    def __init__(self, act: Callable[[int], None] | None = None) -> None:
+        """Prepares to be entered.
+
+        Args:
+            act: Called before each such call, with its number counted from 0.
+        """
+        self.names: list[str] = []
+        self._act = act
+
+    def __enter__(self) -> Moments:  # noqa: PYI034 (Self needs Python 3.11)
+        threading.setprofile(self._profile)
+        sys.setprofile(self._profile)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        sys.setprofile(None)
+        threading.setprofile(None)
+
+    def _profile(self, frame: FrameType, event: str, function: Any) -> None:
+        if event != "c_call":
+            return
+        place = _place(function)
+        if place in _INSIDE or getattr(function, "__name__", "") in _HARMLESS:
+            return
+        number = len(self.names)
+        self.names.append(f"{place}.{getattr(function, '__name__', '?')}")
+        if self._act is not None:
+            self._act(number)
+
+
+def _place(function: Any) -> str:
+    """The module of a C function, or of the type that it is a method of."""
+    owner = getattr(function, "__self__", None)
+    if owner is None:
+        owner = getattr(function, "__objclass__", None)
+    if owner is None or isinstance(owner, type(sys)):
+        return str(getattr(function, "__module__", None) or getattr(owner, "__name__", ""))
+    kind = owner if isinstance(owner, type) else type(owner)
+    return str(kind.__module__)
+
+
+def chosen(names: Sequence[str], wanted: int) -> list[int]:
+    """Up to `wanted` of the moments of a call, in order; the last may be its return.
+
+    Where there are too many, those at which something else is called than just before come first:
+    a file that is written in a thousand pieces is opened and renamed once.
+    """
+    moments = range(len(names) + 1)
+    turns = [one for one in moments if one in (0, len(names)) or names[one] != names[one - 1]]
+    if len(turns) >= wanted:
+        return _spread(turns, wanted)
+    return sorted(turns + _spread([one for one in moments if one not in turns], wanted - len(turns)))
+
+
+def _spread(numbers: Sequence[int], wanted: int) -> list[int]:
+    """Up to `wanted` of the numbers, evenly, with the first and the last."""
+    if len(numbers) <= wanted:
+        return list(numbers)
+    if wanted == 1:
+        return [numbers[len(numbers) // 2]]
+    return [numbers[round(place * (len(numbers) - 1) / (wanted - 1))] for place in range(wanted)]

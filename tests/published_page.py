@@ -1,0 +1,202 @@
+"""Renders the record of the published stores as Markdown."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+from tests import programs
+from tests.pages import SOURCES
+from zoho_tokenstore_contract._clauses import CLAUSES, GROUPS, Clause, Level
+
+WORDS = {"kept": "kept", "broken": "broken", "not-applicable": "n/a", "not-reached": "not reached"}
+LONGEST = 600
+
+INTRODUCTION = """\
+# The stores that ship in the Zoho CRM Python SDK
+
+What this kit finds in `FileStore` and `DBStore` of {releases}: unchanged, as installed
+by pip. This page is made by `python -m tests.published`, run once with each release; a test compares
+it with a fresh run.
+
+{conditions}
+
+- **kept**: every check of the clause passes.
+- **broken**: the link leads to the shortest program that shows it, and to what came back.
+- **not reached**: the clause's checks ended before they could ask, because of what another clause
+  speaks of, such as a save that fails. Nothing here says that the store keeps or breaks it.
+- **n/a**: the clause does not apply to such a store; [the contract](contract.md) says to which it does.
+
+Releases share a column where the store's source text and every outcome are the same.
+
+## The verdict
+"""
+
+PROGRAMS = """\
+## What is broken
+
+Each program below follows these lines, uses the SDK alone, and ends in an assertion that fails or in
+the exception that is named:
+
+```python
+{beginning}```
+
+The table for `DBStore` is the one of the SDK's README, new and empty for each program. What a clause
+is drawn from stands behind its level:
+
+{sources}
+"""
+
+
+@dataclass
+class Column:
+    """Releases of one store with the same text and the same outcomes."""
+
+    store: str
+    entries: list[dict[str, Any]]
+
+    @property
+    def clauses(self) -> dict[str, dict[str, Any]]:
+        """What is recorded of the newest of the releases."""
+        recorded: dict[str, dict[str, Any]] = self.entries[-1]["clauses"]
+        return recorded
+
+    @property
+    def releases(self) -> str:
+        """As ``1.0.0 to 3.0.0``."""
+        first, last = self.entries[0]["release"], self.entries[-1]["release"]
+        return str(first) if first == last else f"{first} to {last}"
+
+    @property
+    def name(self) -> str:
+        """As ``DBStore 1.0.0 to 3.0.0``."""
+        return f"{self.store} {self.releases}"
+
+    def outcome(self, clause: str) -> str:
+        """The word for what became of a clause."""
+        return WORDS.get(self.clauses.get(clause, {}).get("outcome", ""), "?")
+
+
+def page(record: dict[str, Any]) -> str:
+    """The page.
+
+    Args:
+        record: What ``docs/published-stores.json`` holds.
+    """
+    entries = record["stores"]
+    columns = _columns(entries)
+    sources = "\n".join(f"- {mark}: {source}" for mark, source in SOURCES.items())
+    parts = [
+        INTRODUCTION.format(releases=_releases(entries), conditions=_conditions(entries)),
+        _table(columns),
+        "## In numbers\n",
+        _sums(entries),
+        PROGRAMS.format(beginning=programs.BEGINNING, sources=sources),
+        *(section for clause in CLAUSES.values() if (section := _section(clause, columns))),
+    ]
+    return "\n".join(parts)
+
+
+def _columns(entries: list[dict[str, Any]]) -> list[Column]:
+    def same(entry: dict[str, Any]) -> Any:
+        outcomes = tuple((clause, one["outcome"]) for clause, one in entry["clauses"].items())
+        return entry["store"], entry["text"], outcomes
+
+    return [Column(key[0], list(group)) for key, group in itertools.groupby(entries, same)]
+
+
+def _releases(entries: list[dict[str, Any]]) -> str:
+    names = [
+        f"{entry['distribution']} {entry['release']}" for entry in entries if entry["store"] == "FileStore"
+    ]
+    return (
+        " to ".join(f"`{name}`" for name in dict.fromkeys((names[0], names[-1]))) if names else "no release"
+    )
+
+
+def _conditions(entries: list[dict[str, Any]]) -> str:
+    pythons = ", ".join(sorted({entry["python"] for entry in entries}))
+    servers = sorted(
+        {f"{e['server']}, mysql-connector-python {e['connector']}" for e in entries if "server" in e}
+    )
+    served = f", `DBStore` on {'; '.join(servers)}, utf8mb4 with utf8mb4_general_ci" if servers else ""
+    return f"Measured with Python {pythons}{served}."
+
+
+def _table(columns: list[Column]) -> str:
+    lines = [
+        "| clause | level | " + " | ".join(column.name for column in columns) + " |",
+        "| --- | --- |" + " --- |" * len(columns),
+    ]
+    for clause in CLAUSES.values():
+        cells = []
+        for column in columns:
+            word = column.outcome(clause.id)
+            cells.append(f"[**broken**](#{clause.id.lower()})" if word == "broken" else word)
+        lines.append(f"| [{clause.id}]({_link(clause)}) | {clause.level.value} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _sums(entries: list[dict[str, Any]]) -> str:
+    heads = [f"{level.value} {word}" for level in Level for word in WORDS.values()]
+    lines = ["| store and release | " + " | ".join(heads) + " |", "| --- |" + " ---: |" * len(heads)]
+    for entry in entries:
+        column = Column(entry["store"], [entry])
+        found = [(clause.level, column.outcome(clause.id)) for clause in CLAUSES.values()]
+        sums = [str(found.count((level, word))) for level in Level for word in WORDS.values()]
+        lines.append(f"| {column.name} | {' | '.join(sums)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _section(clause: Clause, columns: list[Column]) -> str:
+    broken = [column for column in columns if column.outcome(clause.id) == "broken"]
+    if not broken:
+        return ""
+    lines = [
+        f"### {clause.id}",
+        "",
+        f"**{clause.level.value}** · {GROUPS[clause.group]} · from {clause.source}",
+        "",
+        f"> {clause.text}",
+        "",
+    ]
+    for program in programs.of(clause.id):
+        ends: dict[str, list[str]] = {}
+        for column in broken:
+            end = column.clauses[clause.id].get("programs", {}).get(program.__name__)
+            if end is not None:
+                ends.setdefault(end, []).append(column.name)
+        if ends:
+            lines += ["```python", programs.source_of(program), "```", ""]
+            lines += [f"- {', '.join(names)}: {_code(end)}" for end, names in ends.items()]
+            lines.append("")
+    for column in broken:
+        one = column.clauses[clause.id]
+        if "seen" in one:
+            lines += _told(column, one)
+    return "\n".join(lines)
+
+
+def _told(column: Column, one: dict[str, Any]) -> list[str]:
+    often = f" (in {one['broken']} of {one['runs']} runs)" if "runs" in one else ""
+    lines = [f"{column.name}{often}, {one['check'].replace('_', ' ')}:", ""]
+    lines += [f"{number}. {_code(call)}" for number, call in enumerate(one.get("calls", ()), 1)]
+    if one.get("calls"):
+        lines.append("")
+    return [*lines, f"- expected: {_cut(one['expected'])}", f"- seen: {_cut(one['seen'])}", ""]
+
+
+def _link(clause: Clause) -> str:
+    return f"contract.md#{clause.id.lower()}"
+
+
+def _code(text: str) -> str:
+    """As code, on one line."""
+    text = _cut(text)
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+
+def _cut(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 3 :]}"

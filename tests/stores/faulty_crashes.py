@@ -1,0 +1,235 @@
+"""Stores with one mistake that shows when their process is killed, or their storage fails."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
+
+from .catalogue import fault
+from .right import RightStore, break_storage
+
+EMPTY = {"last": 0, "used": [], "rows": []}
+
+
+# CRASH-1, CRASH-2
+
+
+@fault("CRASH-1", "CRASH-2", says="raised SDKException")
+class WritesInPlace(RightStore):
+    """Empties the file and then writes it anew."""
+
+    def write(self, state: Any) -> None:
+        self.write_file(self.file, self.encoded(state))
+
+
+@fault("CRASH-1", says="every save that had returned is there")
+class WritesInTheBackground(RightStore):
+    """Answers from memory, and leaves the writing to a thread."""
+
+    state: Any = None
+
+    def read(self) -> Any:
+        if self.state is None:
+            self.state = super().read()
+        return copy.deepcopy(self.state)
+
+    def write(self, state: Any) -> None:
+        self.state = copy.deepcopy(state)
+        if self.file.exists():
+            threading.Thread(target=self.write_later, args=(self.state,)).start()
+        else:
+            super().write(state)
+
+    def write_later(self, state: Any) -> None:
+        time.sleep(0.002)
+        with self.lock, contextlib.suppress(SDKException):
+            if state is self.state:
+                super().write(state)
+
+    def close(self) -> None:
+        with self.lock:
+            super().write(self.state)
+
+
+@fault("CRASH-1", says="every save that had returned is there")
+class WritesEverySecondUpdate(RightStore):
+    """Writes inserts at once, but gathers updates and writes every second of them."""
+
+    state: Any = None
+    gathered = 0
+
+    def read(self) -> Any:
+        return copy.deepcopy(self.state) if self.gathered else super().read()
+
+    def write(self, state: Any) -> None:
+        insert = self.state is None or len(state["rows"]) != len(self.state["rows"])
+        self.state = copy.deepcopy(state)
+        self.gathered = 0 if insert or self.gathered else 1
+        if not self.gathered:
+            super().write(state)
+
+    def close(self) -> None:
+        if self.gathered:
+            super().write(self.state)
+
+
+@fault("CRASH-1", says="every save that had returned is there")
+class MovesTheOldFileAway(RightStore):
+    """Keeps the file before last as a backup, and has none at all for a moment."""
+
+    def write(self, state: Any) -> None:
+        if self.file.exists():
+            self.file.replace(self.location / "rows.json.backup")
+        super().write(state)
+
+
+@fault("CRASH-2", says="save_token raises where it could not write")
+class SwallowsWriteErrors(RightStore):
+    """A write that fails is nobody's business."""
+
+    def write(self, state: Any) -> None:
+        with contextlib.suppress(SDKException):
+            super().write(state)
+
+
+@fault("CRASH-2", says="save_token raises where it could not write")
+class ReturnsInAFinally(RightStore):
+    """Goes on with what it has in memory: a ``return`` in its ``finally`` swallows the error."""
+
+    state: Any = None
+
+    def read(self) -> Any:
+        return super().read() if self.state is None else copy.deepcopy(self.state)
+
+    def write(self, state: Any) -> None:
+        try:
+            super().write(state)
+        finally:
+            self.state = copy.deepcopy(state)
+            return  # noqa: B012
+
+
+@fault("CRASH-2", says="every earlier row is still there")
+class MakesDoWithoutADraft(RightStore):
+    """Where there is no room for a draft, it writes over the file itself."""
+
+    def write(self, state: Any) -> None:
+        try:
+            super().write(state)
+        except SDKException:
+            self.write_file(self.file, self.encoded(state))
+
+
+# CRASH-3
+
+
+@fault("CRASH-3", says="or every row is still there")
+class StartsEmptyOverDamage(RightStore):
+    """Takes a damaged file for an empty one."""
+
+    def read(self) -> Any:
+        try:
+            return super().read()
+        except SDKException:
+            return copy.deepcopy(EMPTY)
+
+
+@fault("CRASH-3", says="or every row is still there")
+class PutsDamageAside(RightStore):
+    """Keeps a damaged file under another name, and starts empty without a word."""
+
+    def prepare(self) -> None:
+        try:
+            super().prepare()
+        except SDKException:
+            self.file.replace(self.location / "damaged")
+            super().prepare()
+
+
+@fault("CRASH-3", says="or every row is still there")
+class SavesOverDamage(RightStore):
+    """Refuses to read a damaged file, but the first save replaces it."""
+
+    def prepare(self) -> None:
+        if not self.file.exists():
+            super().prepare()
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[Any]:
+        with self.locked():
+            try:
+                state = self.read()
+            except SDKException:
+                state = copy.deepcopy(EMPTY)
+            yield state
+            self.write(state)
+
+
+@fault("CRASH-3", says="SDKException for a damaged file")
+class StumblesOverDamage(RightStore):
+    """Reads without looking, so that a damaged file is a ``ValueError``."""
+
+    def read(self) -> Any:
+        return json.loads(self.file.read_bytes().partition(b"\n")[2])
+
+
+# CRASH-4
+
+
+@fault("CRASH-4", says="find_token raises", break_storage=break_storage)
+class FindsNothingInAnOutage(RightStore):
+    """A file that is gone has no rows."""
+
+    def read(self) -> Any:
+        return super().read() if self.file.exists() else copy.deepcopy(EMPTY)
+
+
+@fault("CRASH-4", says="save_token raises", break_storage=break_storage)
+class MakesTheStorageAgain(RightStore):
+    """A save makes the location and the file again, and so hides that they are gone."""
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        self.location.mkdir(exist_ok=True)
+        with super().locked():
+            yield
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[Any]:
+        with self.locked():
+            state = self.read() if self.file.exists() else copy.deepcopy(EMPTY)
+            yield state
+            self.write(state)
+
+
+@fault("CRASH-4", says="delete_token raises", break_storage=break_storage)
+class DeletesWithoutAWord(RightStore):
+    """What goes wrong while deleting is silence."""
+
+    def delete_token(self, id: Any) -> None:
+        with contextlib.suppress(SDKException):
+            super().delete_token(id)
+
+
+@fault("CRASH-4", says="find_token_by_id raises", break_storage=break_storage)
+class RemembersIds(RightStore):
+    """Answers for an id from memory where the file does not answer."""
+
+    seen: Any = None
+
+    def write(self, state: Any) -> None:
+        super().write(state)
+        self.seen = copy.deepcopy(state)
+
+    def find_token_by_id(self, id: Any) -> Any:
+        try:
+            return super().find_token_by_id(id)
+        except SDKException:
+            return self.new_token(self.by_id(self.seen["rows"], id) or {})

@@ -1,0 +1,379 @@
+"""Stores with one mistake in ``delete_token`` or ``delete_tokens``."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from .catalogue import fault
+from .right import Fields, RightStore, first, refusal
+
+# DEL-1
+
+
+@fault("DEL-1", says="is gone and no other")
+class DeletesNothing(RightStore):
+    """Takes every id and deletes no row."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        return
+
+
+@fault("DEL-1", says="is gone and no other")
+class DeletesByPrefix(RightStore):
+    """Deletes with id 1 the rows 10, 11 and 12 too."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        if self.by_id(state["rows"], id) is not None:
+            state["rows"][:] = [row for row in state["rows"] if not row["id"].startswith(id)]
+
+
+@fault("DEL-1", says="delete_token removes the row with the id")
+class DeletesNumbersAlone(RightStore):
+    """Reads the id as a number, so that a row with another kind of id stays for ever."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        if id is not None and not re.fullmatch("[1-9][0-9]*", id):
+            raise refusal(f"invalid literal for int() with base 10: {id!r}")
+        super().remove(state, id)
+
+
+@fault("DEL-1", says="is gone and no other")
+class DeletesTheUsersTwins(RightStore):
+    """Deletes with a row all others that have the same refresh token."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        row = self.by_id(state["rows"], id)
+        super().remove(state, id)
+        if row is not None and row["refresh_token"]:
+            state["rows"][:] = [
+                other for other in state["rows"] if other["refresh_token"] != row["refresh_token"]
+            ]
+
+
+@fault("DEL-1", says="is gone and no other")
+class DeletesByPlace(RightStore):
+    """Takes the id for the place in the list, which is right until a row has gone."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        if self.by_id(state["rows"], id) is not None and id.isdecimal():
+            place = int(id) - 1
+            del state["rows"][place : place + 1]
+
+
+# DEL-2
+
+
+@fault("DEL-2", says="returns None or raises SDKException")
+class RaisesForUnknownIds(RightStore):
+    """Lets a KeyError out for an unknown id."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        if self.by_id(state["rows"], id) is None:
+            raise KeyError(id)
+        super().remove(state, id)
+
+
+@fault("DEL-2", says="none is removed")
+class DeletesTheLastForUnknownIds(RightStore):
+    """Takes "not found" for the place -1, and removes the last row."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        ids = [row["id"] for row in state["rows"]]
+        if state["rows"]:
+            del state["rows"][ids.index(id) if id in ids else -1]
+
+
+@fault("DEL-2", says="returns None or raises SDKException")
+class RaisesWhereNothingIsLeft(RightStore):
+    """Raises IndexError when it is asked to delete from an empty store."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        if not state["rows"]:
+            raise IndexError("pop from empty list")
+        super().remove(state, id)
+
+
+# DEL-3
+
+
+@fault("DEL-3", says="1=1")
+class DeletesByStatement(RightStore):
+    """Puts the id into its SQL: `0 or 1=1` empties the table, a second statement drops it."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        if isinstance(id, str) and re.search(r"\bor\b.*=|; *(drop|delete)", id):
+            state["rows"].clear()
+        super().remove(state, id)
+
+
+@fault("DEL-3", says="none is removed")
+class DeletesByPattern(RightStore):
+    """Compares with wildcards."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        if isinstance(id, str):
+            pattern = id.replace("%", "*").replace("_", "?")
+            state["rows"][:] = [row for row in state["rows"] if not fnmatchcase(row["id"], pattern)]
+
+
+@fault("DEL-3", says="none is removed")
+class DeletesByNumber(RightStore):
+    """Compares ids as numbers where it can: ` 1`, `01` and a full-width 1 are 1."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        super().remove(state, str(int(id)) if isinstance(id, str) and id.strip().isdecimal() else id)
+
+
+@fault("DEL-3", says="None is nobody's id")
+class TakesNoneForAll(RightStore):
+    """Deletes everything when the id is None."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        if id is None:
+            state["rows"].clear()
+        super().remove(state, id)
+
+
+@fault("DEL-3", says="none is removed")
+class TakesAnEmptyTextForAll(RightStore):
+    """Deletes everything when the id is an empty text."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        if id == "":
+            state["rows"].clear()
+        super().remove(state, id)
+
+
+@fault("DEL-3", says="none is removed")
+class DeletesWithoutCase(RightStore):
+    """Compares the ids that tokens brought without case."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        if isinstance(id, str):
+            state["rows"][:] = [row for row in state["rows"] if row["id"].lower() != id.lower()]
+
+
+@fault("DEL-3", says="none is removed")
+class KeepsItsHeaderAmongTheRows(RightStore):
+    """Takes its header line for a row: deleting `id` hides the first user behind the next header."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        if id == "id":
+            del state["rows"][:1]
+        super().remove(state, id)
+
+
+@fault("DEL-3", says="raises SDKException")
+class FailsForQuotes(RightStore):
+    """Lets the database's own error out where an id has a quote in it."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        if isinstance(id, str) and id.count("'") % 2:
+            raise RuntimeError("unrecognized token")
+        super().remove(state, id)
+
+
+# DEL-4
+
+
+@fault("DEL-4", says="is not found by the id")
+class KeepsDeletedRowsById(RightStore):
+    """Marks rows as deleted, and forgets to look at the mark when it looks for an id."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        row = self.by_id(state["rows"], id)
+        super().remove(state, id)
+        if row is not None:
+            state.setdefault("gone", []).append(row)
+
+    def find_token_by_id(self, id: Any) -> Any:
+        state = self.read()
+        row = self.by_id([*state["rows"], *state.get("gone", [])], id)
+        return None if row is None else self.new_token(row)
+
+
+@fault("DEL-4", says="is not found by")
+class KeepsDeletedRefreshTokens(RightStore):
+    """Has an index of refresh tokens from which nothing is ever removed."""
+
+    def match_to_find(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        row = super().match_to_find(rows, sent)
+        if row is None and not sent["user_name"] and not sent["grant_token"]:
+            return self.by_refresh(self.read().get("gone", []), sent)
+        return row
+
+    def remove(self, state: Any, id: Any) -> None:
+        row = self.by_id(state["rows"], id)
+        super().remove(state, id)
+        if row is not None:
+            state.setdefault("gone", []).append(row)
+
+
+@fault("DEL-4", says="one new row for")
+class NeverTakesADeletedUserAgain(RightStore):
+    """Marks rows as deleted, so that the name is still taken: a new row of it is dropped."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        row = self.by_id(state["rows"], id)
+        super().remove(state, id)
+        if row is not None and row["user_name"]:
+            state.setdefault("names", []).append(row["user_name"])
+
+    def insert(self, state: Any, sent: Fields) -> Fields:
+        row = super().insert(state, sent)
+        if row["user_name"] in state.get("names", []):
+            state["rows"].remove(row)
+        return row
+
+
+@fault("DEL-4", says="in the new row")
+class RevivesDeletedRows(RightStore):
+    """Marks rows as deleted and takes them up again with all that they held."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        row = self.by_id(state["rows"], id)
+        super().remove(state, id)
+        if row is not None:
+            state.setdefault("gone", []).append(row)
+
+    def insert(self, state: Any, sent: Fields) -> Fields:
+        row = super().insert(state, sent)
+        old = first(
+            one for one in state.get("gone", []) if self.same_name(one["user_name"], sent["user_name"])
+        )
+        if old is not None:
+            row.update({name: value or old[name] for name, value in row.items()})
+        return row
+
+
+# DEL-5
+
+
+@fault("DEL-5", says="an id that no deleted row had")
+class GivesTheHighestIdAgain(RightStore):
+    """Gives the highest stored id plus one, also when the row that had it is deleted."""
+
+    def next_id(self, state: Any) -> str:
+        numbers = [int(row["id"]) for row in state["rows"] if row["id"].isdecimal()]
+        return str(max(numbers, default=0) + 1)
+
+
+@fault("DEL-5", says="an id that no deleted row had")
+class StartsOverAfterClearing(RightStore):
+    """Begins to count anew after ``delete_tokens``."""
+
+    def clear(self, state: Any) -> None:
+        super().clear(state)
+        state.update(last=0, used=[])
+
+
+@fault("DEL-5", says="an id that no deleted row had")
+class GivesBroughtIdsAgain(RightStore):
+    """Remembers the ids that it gave, and not those that tokens brought."""
+
+    def next_id(self, state: Any) -> str:
+        while True:
+            state["last"] += 1
+            if self.by_id(state["rows"], str(state["last"])) is None:
+                return str(state["last"])
+
+
+@fault("DEL-5", says="an id that no deleted row had")
+class CountsAnewWhenOpened(RightStore):
+    """Goes on after the highest stored id when it is opened again."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        with self.changing() as state:
+            ids = [row["id"] for row in state["rows"]]
+            numbers = [int(id) for id in ids if id.isdecimal()]
+            state.update(used=ids, last=max(numbers, default=0))
+
+
+# CLEAR-1
+
+
+@fault("CLEAR-1", says="AttributeError")
+class CannotClear(RightStore):
+    """Uses an attribute that it never set."""
+
+    def clear(self, state: Any) -> None:
+        self.connection.execute("delete from oauthtoken")
+
+
+@fault("CLEAR-1", says="no row is left")
+class LeavesUnnamedRows(RightStore):
+    """Clears user by user, and leaves the rows without one."""
+
+    def clear(self, state: Any) -> None:
+        state["rows"][:] = [row for row in state["rows"] if not row["user_name"]]
+
+
+@fault("CLEAR-1", says="no row is left")
+class SkipsEveryOtherRow(RightStore):
+    """Deletes from the list over which it goes."""
+
+    def clear(self, state: Any) -> None:
+        for row in state["rows"]:
+            state["rows"].remove(row)
+
+
+@fault("CLEAR-1", says="removes every row")
+class RaisesWhereNothingIsStored(RightStore):
+    """Raises when there is nothing to clear."""
+
+    def clear(self, state: Any) -> None:
+        if not state["rows"]:
+            raise refusal("no token is stored")
+        super().clear(state)
+
+
+# CLEAR-2
+
+
+@fault("CLEAR-2", says="save_token stores the token")
+class DropsItsTable(RightStore):
+    """Drops its table instead of emptying it."""
+
+    def clear(self, state: Any) -> None:
+        super().clear(state)
+        state["dropped"] = True
+
+    def insert(self, state: Any, sent: Fields) -> Fields:
+        if state.get("dropped"):
+            raise refusal("no such table: oauthtoken")
+        return super().insert(state, sent)
+
+
+@fault("CLEAR-2", says="one new row for")
+class KeepsItsIndexOfNames(RightStore):
+    """Empties the rows and not what it remembers of the users, who cannot come back."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.names: set[str] = set()
+
+    def insert(self, state: Any, sent: Fields) -> Fields:
+        row = super().insert(state, sent)
+        if row["user_name"] in self.names:
+            state["rows"].remove(row)
+        return row
+
+    def clear(self, state: Any) -> None:
+        self.names |= {row["user_name"] for row in state["rows"] if row["user_name"]}
+        super().clear(state)
+
+
+@fault("CLEAR-2", says="an id of its own")
+class GivesOneIdAfterClearing(RightStore):
+    """Clears its counter and does not count any more."""
+
+    def clear(self, state: Any) -> None:
+        super().clear(state)
+        state["cleared"] = True
+
+    def next_id(self, state: Any) -> str:
+        return "0" if state.get("cleared") else super().next_id(state)

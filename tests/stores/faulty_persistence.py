@@ -1,0 +1,355 @@
+"""Stores that mix up their locations, or that forget, cache or lose what they keep."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, ClassVar
+
+from .catalogue import fault
+from .right import Fields, RightStore
+
+# ISO-1
+
+
+@fault("ISO-1", says="is not in the other", persistent=False)
+class OneListForAll(RightStore):
+    """Keeps its rows in a list of the class."""
+
+    state: ClassVar[Any] = {"last": 0, "used": [], "rows": []}
+
+    def prepare(self) -> None:
+        """The class has it all."""
+
+    def read(self) -> Any:
+        return json.loads(json.dumps(type(self).state))
+
+    def write(self, state: Any) -> None:
+        type(self).state = state
+
+
+@fault("ISO-1", says="is not in the other")
+class OneFileForAll(RightStore):
+    """Keeps its file beside the location instead of in it."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(Path(location).parent)
+
+
+@fault("ISO-1", says="one new row in this store")
+class OneCacheOfUsers(RightStore):
+    """Looks users up in a cache of the class: a user of another location is updated there."""
+
+    cache: ClassVar[dict[str, Path]] = {}
+
+    def insert(self, state: Any, sent: Fields) -> Fields:
+        home = self.cache.setdefault(sent["user_name"], self.location) if sent["user_name"] else self.location
+        if home == self.location or not home.exists():
+            return super().insert(state, sent)
+        other = RightStore(home)
+        with other.changing() as there:
+            row = other.match_to_save(there["rows"], sent)
+            if row is None:
+                return super().insert(state, sent)
+            other.update(row, sent)
+        return dict(row)
+
+
+@fault("ISO-1", says="no token of a store on another location")
+class OneIndexOfIds(RightStore):
+    """Looks for ids that it does not have among those of every other store of the process."""
+
+    known: ClassVar[dict[str, Fields]] = {}
+
+    def next_id(self, state: Any) -> str:
+        # Unlike in every location, or the index would never be asked.
+        return f"{self.location.name[-6:]}{super().next_id(state)}"
+
+    def insert(self, state: Any, sent: Fields) -> Fields:
+        row = super().insert(state, sent)
+        self.known[row["id"]] = dict(row)
+        return row
+
+    def find_token_by_id(self, id: Any) -> Any:
+        token = super().find_token_by_id(id)
+        if token is None and id in self.known:
+            return self.new_token(self.known[id])
+        return token
+
+
+@fault("ISO-1", says="delete_tokens of the other store deletes nothing here")
+class ClearsEveryLocation(RightStore):
+    """``delete_tokens`` clears every location that was opened in this process."""
+
+    opened: ClassVar[set[Path]] = set()
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.opened.add(self.location)
+
+    def delete_tokens(self) -> None:
+        for location in self.opened:
+            if (location / "rows.json").exists():
+                with RightStore(location).changing() as state:
+                    state["rows"].clear()
+
+
+# PERSIST-1
+
+
+@fault("PERSIST-1", says="has every row")
+class StartsOver(RightStore):
+    """Begins with nothing whenever it is opened."""
+
+    def prepare(self) -> None:
+        with self.locked():
+            self.write({"last": 0, "used": [], "rows": []})
+
+
+@fault("PERSIST-1", says="the store opens")
+class CannotOpenWhenEmpty(RightStore):
+    """Reads the highest id of its rows when it is opened, also where there are none."""
+
+    def prepare(self) -> None:
+        fresh = not self.file.exists()
+        super().prepare()
+        if not fresh:
+            max(row["id"] for row in self.read()["rows"])
+
+
+@fault("PERSIST-1", says="though the first was not closed")
+class WritesWhenClosed(RightStore):
+    """Writes its rows when it is closed, which the SDK never does."""
+
+    def __init__(self, location: Path) -> None:
+        self.state: Any = None
+        super().__init__(location)
+
+    def read(self) -> Any:
+        if self.state is None:
+            self.state = super().read()
+        return json.loads(json.dumps(self.state))
+
+    def write(self, state: Any) -> None:
+        if self.state is None:
+            super().write(state)
+        self.state = state
+
+    def close(self) -> None:
+        super().write(self.state)
+
+
+@fault("PERSIST-1", says="has every row")
+class LosesTheLastRowWhenOpened(RightStore):
+    """Takes the last line of its file for an unfinished one, and leaves it out."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        with self.changing() as state:
+            if len(state["rows"]) > 10:
+                state["rows"].pop()
+
+
+@fault("PERSIST-1", says="reads as it did before")
+class ForgetsDeletions(RightStore):
+    """Deletes in memory alone: what was deleted is there when the store is opened again."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.deleted: list[str] = []
+
+    def read(self) -> Any:
+        state = super().read()
+        if deleted := getattr(self, "deleted", []):
+            state["rows"] = [row for row in state["rows"] if row["id"] not in deleted]
+        return state
+
+    def write(self, state: Any) -> None:
+        if not getattr(self, "deleted", []):
+            super().write(state)
+
+    def remove(self, state: Any, id: Any) -> None:
+        if self.by_id(state["rows"], id) is not None:
+            self.deleted.append(id)
+
+
+@fault("PERSIST-1", says="reads as it did before")
+class StripsWhatItLoads(RightStore):
+    """Strips the values that it loads when it is opened."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        with self.changing() as state:
+            for row in state["rows"]:
+                for name, value in row.items():
+                    row[name] = value.strip("\t\n ") or None if value else value
+
+
+# PERSIST-2
+
+
+class Caching(RightStore):
+    """The common part of those that keep in memory what they have read."""
+
+    def __init__(self, location: Path) -> None:
+        self.cached: Any = None
+        self.size: int | None = None
+        super().__init__(location)
+
+    def write(self, state: Any) -> None:
+        super().write(state)
+        self.cached = json.loads(json.dumps(state))
+
+
+@fault("PERSIST-2", says="at once")
+class ReadsOnce(Caching):
+    """Reads its file when it is opened, and never again."""
+
+    def read(self) -> Any:
+        if self.cached is None:
+            self.cached = super().read()
+        return json.loads(json.dumps(self.cached))
+
+
+@fault("PERSIST-2", says="at once")
+class ReadsOnceUntilItWrites(Caching):
+    """Answers from memory, and reads its file only before it changes it."""
+
+    def get_tokens(self) -> list[Any]:
+        state = self.cached if self.cached is not None else self.read()
+        return [self.new_token(row) for row in state["rows"]]
+
+
+@fault("PERSIST-2", says="with the deleted id")
+class RemembersIds(Caching):
+    """Remembers the rows that it found by id, and finds them when another store deleted them."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.known: dict[str, Fields] = {}
+
+    def insert(self, state: Any, sent: Fields) -> Fields:
+        row = super().insert(state, sent)
+        self.known[row["id"]] = dict(row)
+        return row
+
+    def update(self, row: Fields, sent: Fields) -> None:
+        super().update(row, sent)
+        self.known[row["id"]] = dict(row)
+
+    def remove(self, state: Any, id: Any) -> None:
+        super().remove(state, id)
+        self.known.pop(id, None)
+
+    def clear(self, state: Any) -> None:
+        super().clear(state)
+        self.known.clear()
+
+    def find_token_by_id(self, id: Any) -> Any:
+        return super().find_token_by_id(id) or (self.new_token(self.known[id]) if id in self.known else None)
+
+
+@fault("PERSIST-2", says="is seen at once")
+class LooksAtTheSizeAlone(Caching):
+    """Reads its file again where its size has changed, and so misses updates of the same length."""
+
+    def read(self) -> Any:
+        size = self.file.stat().st_size if self.file.exists() else None
+        if self.cached is None or size != self.size:
+            self.cached, self.size = super().read(), size
+        return json.loads(json.dumps(self.cached))
+
+    def write(self, state: Any) -> None:
+        super().write(state)
+        self.size = self.file.stat().st_size
+
+
+# PERSIST-3
+
+
+@fault("PERSIST-3", says="unlike every other stored id")
+class CountsFromOneWhenOpened(RightStore):
+    """Counts from one again when it is opened again."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        with self.changing() as state:
+            state["last"] = 0
+
+    def next_id(self, state: Any) -> str:
+        state["last"] += 1
+        return str(state["last"])
+
+
+@fault("PERSIST-3", says="unlike every other stored id")
+class CountsItsRowsWhenOpened(RightStore):
+    """Goes on after the number of rows when it is opened, which is wrong once a row has gone."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        with self.changing() as state:
+            state["last"] = len(state["rows"])
+
+    def next_id(self, state: Any) -> str:
+        state["last"] += 1
+        return str(state["last"])
+
+
+@fault("PERSIST-3", says="unlike every other stored id")
+class CountsForItself(RightStore):
+    """Reads the highest id when it is opened, and then counts without looking at the file."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        numbers = [int(row["id"]) for row in self.read()["rows"] if row["id"].isdecimal()]
+        self.last = max(numbers, default=0)
+
+    def next_id(self, state: Any) -> str:
+        self.last += 1
+        return str(self.last)
+
+
+# PERSIST-4
+
+
+@fault("PERSIST-4", says="in another working directory")
+class FollowsTheWorkingDirectory(RightStore):
+    """Keeps a path that is relative, and refuses where it leads nowhere."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.location = Path(os.path.relpath(location))
+        self.file = self.location / "rows.json"
+
+
+@fault("PERSIST-4", says="in another working directory", in_location=True)
+class StartsOverWhereItIs(RightStore):
+    """Opens a file of this name in whatever directory is the current one."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.location = Path()
+        self.file = Path("rows.json")
+
+    def read(self) -> Any:
+        if not self.file.exists():
+            return {"last": 0, "used": [], "rows": []}
+        return super().read()
+
+
+@fault("PERSIST-4", says="is on the location", in_location=True)
+class DecidesWhereItIsWhenItFirstSaves(RightStore):
+    """Settles on the current directory at the first save instead of when it is opened."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.settled = bool(self.read()["rows"])
+
+    def insert(self, state: Any, sent: Fields) -> Fields:
+        row = super().insert(state, sent)
+        if not self.settled:
+            self.settled = True
+            self.location = Path.cwd()
+            self.file = self.location / "rows.json"
+        return row

@@ -1,0 +1,155 @@
+"""How the kit drives the SDK: what it leaves behind, and what a failure tells."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from zohocrmsdk.src.com.zoho.crm.api.initializer import Initializer
+
+from tests.stores.catalogue import subject_for
+from tests.stores.right import RightStore
+from tests.stores.single_flight import SingleFlightStore
+from zoho_tokenstore_contract._bench import Bench, Effort
+from zoho_tokenstore_contract._flow import Flow, abilities, oauth_token
+from zoho_tokenstore_contract._outcomes import Outcome, Violation
+from zoho_tokenstore_contract._rows import Row
+from zoho_tokenstore_contract._run import check_clause
+
+
+class CannotSave(RightStore):
+    """Raises whatever is saved."""
+
+    def save_token(self, token: Any) -> None:
+        raise OSError("the disk is on fire")
+
+
+class LeavesForZoho(RightStore):
+    """Gives every token the address of the real Zoho."""
+
+    def fill(self, token: Any, row: Any) -> None:
+        super().fill(token, row)
+        token.set_api_domain("https://www.zohoapis.com")
+
+
+class WaitsForever(RightStore):
+    """Never finds anything by id in another thread than the first."""
+
+    def find_token_by_id(self, id: Any) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            threading.Event().wait(30)
+        return super().find_token_by_id(id)
+
+
+def flow_over(store: type[RightStore]) -> tuple[Bench, Flow]:
+    bench = Bench(subject_for(store), Effort())
+    return bench, Flow(bench)
+
+
+def state() -> dict[str, Any]:
+    """Everything outside of its own objects that driving the SDK touches."""
+    logger = logging.getLogger("SDKLogger")
+    return {
+        "initializer": (Initializer.initializer, getattr(Initializer.LOCAL, "init", None)),
+        "logger": (logger.level, list(logger.handlers), logger.disabled, logger.propagate),
+        "environment": {name: os.environ.get(name) for name in ("NO_PROXY", "no_proxy", "NETRC")},
+        "files": sorted(Path.cwd().iterdir()),
+        "threads": threading.active_count(),
+    }
+
+
+def test_the_sdk_is_left_as_it_was_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its global state, its logger, the environment, the directory and the threads; nothing is printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("no_proxy", "example.com")
+    monkeypatch.setattr(Initializer, "initializer", object())
+    abilities()
+    before = state()
+
+    bench, flow = flow_over(CannotSave)
+    with bench, flow:
+        flow.start(flow.code_of("ann"))
+
+    assert before == state()
+    assert ("", "") == capfd.readouterr()
+
+
+def test_proxies_and_netrc_are_not_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A user's environment changes nothing."""
+    (tmp_path / ".netrc").write_text("default login nobody password nothing\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+
+    assert Outcome.KEPT == check_clause("FLOW-1", subject_for(RightStore), Effort()).outcome
+
+
+def test_a_failure_tells_what_save_token_raised_though_the_sdk_swallows_it() -> None:
+    """And the calls in order: what the application did, the store's part, and Zoho's."""
+    bench, flow = flow_over(CannotSave)
+    with bench, pytest.raises(Violation) as caught, flow:  # noqa: PT012
+        flow.start(flow.code_of("ann"))
+        flow.store.expect([], new=1)
+
+    assert "save_token had raised OSError: the disk is on fire, which the SDK swallows" in caught.value.seen
+    told = [line.split("(")[0].split(" /")[0] for line in caught.value.done]
+    assert [
+        "store.open",
+        "Initializer.initialize",
+        "store.find_token",
+        "Zoho: POST",
+        "Zoho: GET",
+        "Zoho: GET",
+        "store.save_token",
+        "store.get_tokens",
+    ] == told
+
+
+def test_the_sdk_never_leaves_the_machine() -> None:
+    """A store that answers with a real data centre breaks the clause, before anything is sent there."""
+    bench, flow = flow_over(LeavesForZoho)
+    with bench, pytest.raises(Violation, match=r"for which the SDK would leave this Zoho"), flow:  # noqa: PT012
+        row = flow.store.holding(flow.signed_in("ann"))[0]
+        flow.start(row.only("id"))
+
+    assert [] == flow.zoho.requests
+
+
+def test_a_thread_that_does_not_come_back_is_told_with_its_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check ends all the same."""
+    monkeypatch.setattr(Bench, "call_limit", 0.3)
+    bench, flow = flow_over(WaitsForever)
+    with bench, pytest.raises(Violation) as caught, flow:  # noqa: PT012
+        row = flow.store.holding(flow.signed_in("ann"))[0]
+        flow.start(row.only("id"))
+        flow.together(lambda *_: flow.switch(oauth_token(Row(id=row.id))), ["one", "two"])
+
+    assert "2 had not come back" in caught.value.seen
+    assert "in find_token_by_id:" in caught.value.seen
+    assert "threading.Event().wait(30)" in caught.value.seen
+
+
+def test_a_store_with_single_flight_keeps_the_clause() -> None:
+    """One thread renews, the others wait in the store and get what it saved."""
+    result = check_clause("FLOW-10", subject_for(SingleFlightStore), Effort())
+
+    assert Outcome.KEPT == result.outcome, result.message()
+
+
+def test_the_installed_sdk_can_do_all_that_the_clauses_speak_of() -> None:
+    """Release 7.0.0 does: what a release cannot do is found out by trying it."""
+    if abilities().revoke_raised != "returned True":
+        pytest.skip(f"this release cannot revoke: {abilities().revoke_raised}")
+
+    assert (True, True, True, True) == (
+        abilities().names_users,
+        abilities().saves_unnamed,
+        abilities().switches_centres,
+        abilities().revokes,
+    )

@@ -1,0 +1,175 @@
+"""How the house is built: who may import whom, what loads what, what is pinned where."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import zoho_reference_stores
+import zoho_tokenstore_contract
+from zoho_tokenstore_contract._checks import MODULES, checks_of
+from zoho_tokenstore_contract._clauses import CLAUSES
+
+ROOT = Path(__file__).parent.parent
+KIT = Path(zoho_tokenstore_contract.__file__).parent
+STORES = Path(zoho_reference_stores.__file__).parent
+
+FLOORS = (
+    {"__init__", "plugin"},
+    {"_report", "_targets"},
+    {"_contract", "_verdict"},
+    {"_smoke"},
+    {"_run"},
+    {"_checks"},
+    {"_children", "_explore", "_flow", "_stage"},
+    {"_histories"},
+    {"_bench"},
+    {"_model", "_moments", "_threads", "_zoho"},
+    {"_outcomes", "_rows", "_subject"},
+    {"_clauses", "_sdk"},
+)
+"""The kit's modules from the roof down. A module imports from floors below its own; `_checks` is one room."""
+
+# A child process opens the store as the process above it did, which may be through a contract class.
+BY_THE_BACK_STAIRS = {("_children", "_contract")}
+
+
+def imports(path: Path, package: str) -> Iterator[str]:
+    """The full names of the modules that a file imports, wherever in the file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*parts, *([node.module] if node.module else [])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def modules(folder: Path) -> Iterator[tuple[str, Path, str]]:
+    """Each module of a package: its dotted name, its file, and the package that it lies in."""
+    for path in sorted(folder.rglob("*.py")):
+        package = ".".join([folder.name, *path.relative_to(folder).parent.parts])
+        yield (package if path.stem == "__init__" else f"{package}.{path.stem}"), path, package
+
+
+def room(module: str) -> str:
+    """The module of the kit, or `_checks`, that a full name lies in; "" where it is not the kit's."""
+    first, _, rest = module.partition(".")
+    if first != KIT.name:
+        return ""
+    name = rest.partition(".")[0]
+    # `from . import name` of the package's own names is an import of its `__init__`.
+    return name if name in {one for floor in FLOORS for one in floor} else "__init__"
+
+
+def floor(name: str) -> int:
+    """The number of floors above a module."""
+    return next(number for number, rooms in enumerate(FLOORS) if name in rooms)
+
+
+def test_every_module_stands_on_a_floor() -> None:
+    """A new module is entered in `FLOORS`, so that what it may import is decided once."""
+    found = {path.stem for path in KIT.glob("*.py")} | {"_checks"}
+
+    assert found == {name for rooms in FLOORS for name in rooms}
+
+
+def test_nothing_imports_upward() -> None:
+    """Not even inside a function, nor for its types."""
+    upward = {
+        (room(name), room(imported))
+        for name, path, package in modules(KIT)
+        for imported in imports(path, package)
+        if room(imported) and room(imported) != room(name) and floor(room(imported)) <= floor(room(name))
+    }
+
+    # The roof holds two: the package's own names, and the plugin, which lives in it.
+    assert upward - {("plugin", "__init__")} == BY_THE_BACK_STAIRS
+
+
+def test_the_checks_import_one_another_in_one_direction() -> None:
+    """No circle among them."""
+    names = {name for name, _, _ in modules(KIT / "_checks")}
+    graph = {
+        name: {
+            candidate
+            for imported in imports(path, package)
+            for candidate in (imported, imported.rpartition(".")[0])
+            if candidate in names - {name}
+        }
+        for name, path, package in modules(KIT / "_checks")
+    }
+
+    assert set(graphlib.TopologicalSorter(graph).static_order()) == names
+
+
+def test_the_kit_names_the_sdk_in_one_module() -> None:
+    """Any package of the SDK will do, and none is loaded before it is asked for."""
+    third_party = {
+        (path.name, imported.partition(".")[0])
+        for _, path, package in modules(KIT)
+        for imported in imports(path, package)
+        if imported.partition(".")[0] not in {*sys.stdlib_module_names, KIT.name}
+    }
+
+    assert {name for _, name in third_party} == {"_pytest", "hypothesis", "pytest"}
+
+
+@pytest.mark.parametrize("store", sorted(STORES.glob("[!_]*.py")), ids=lambda store: store.stem)
+def test_a_reference_store_can_be_copied_alone(store: Path) -> None:
+    """It imports the SDK and the standard library."""
+    roots = {name.partition(".")[0] for name in imports(store, STORES.name)}
+
+    assert roots <= {"zohocrmsdk", *sys.stdlib_module_names}
+
+
+def test_a_run_that_checks_no_store_loads_nothing(tmp_path: Path) -> None:
+    """The plugin is there in every pytest run of everyone who has it installed."""
+    (tmp_path / "test_other.py").write_text(
+        "import sys\n"
+        "def test_other(request):\n"
+        "    assert request.config.pluginmanager.has_plugin('zoho_tokenstore')\n"
+        "    assert not {'zohocrmsdk', 'hypothesis'} & set(sys.modules)\n"
+        "    loaded = {name for name in sys.modules if name.startswith('zoho_')}\n"
+        "    assert loaded == {'zoho_tokenstore_contract', 'zoho_tokenstore_contract.plugin'}\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == pytest.ExitCode.OK, run.stdout + run.stderr
+
+
+def test_every_clause_has_a_check() -> None:
+    """A promise that nothing checks is none."""
+    assert [clause for clause in CLAUSES if not checks_of(clause)] == []
+
+
+def test_every_module_of_checks_is_loaded() -> None:
+    """A module that registers checks is named in `MODULES`."""
+    with_checks = {
+        path.stem for _, path, _ in modules(KIT / "_checks") if "\n@check(" in path.read_text("utf-8")
+    }
+
+    assert with_checks == set(MODULES)
+
+
+def test_linters_are_the_same_everywhere() -> None:
+    """What a commit runs is what tox runs."""
+    pin = re.compile(r"[\w-]+==[\w.]+")
+    groups = (
+        (ROOT / "pyproject.toml").read_text("utf-8").partition("[dependency-groups]")[2].partition("\n[")[0]
+    )
+
+    assert set(pin.findall((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))) == set(pin.findall(groups))

@@ -1,0 +1,98 @@
+"""What `ListStore` does beyond the contract and beyond what the reference stores share."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
+
+from zoho_reference_stores import ListStore
+from zoho_tokenstore_contract._rows import Row, to_row, to_token
+
+ANN = Row(
+    user_name="ann",
+    client_id="client",
+    client_secret="secret",
+    refresh_token="refresh",
+    access_token="access",
+    grant_token="grant",
+    expires_in="1900000000000",
+    redirect_url="https://example.com",
+    api_domain="https://api.example.com",
+)
+
+
+def test_tokens_are_a_list_of_lists() -> None:
+    """As its name says: the id, the user's name, then the fields as in the SDK's own table."""
+    store = ListStore()
+    store.save_token(to_token(ANN))
+    store.save_token(to_token(Row(access_token="lone")))
+
+    assert store._records == [
+        [
+            "1",
+            "ann",
+            "client",
+            "secret",
+            "refresh",
+            "access",
+            "grant",
+            "1900000000000",
+            "https://example.com",
+            "https://api.example.com",
+        ],
+        ["2", None, None, None, None, "lone", None, None, None, None],
+    ]
+
+
+def test_text_that_databases_do_not_take_comes_back() -> None:
+    """NUL and lone surrogates are texts like others in a list."""
+    store = ListStore()
+    awkward = ANN.but(user_name="a\0b", access_token="\ud800", refresh_token="x" * 200_000)
+    store.save_token(to_token(awkward))
+
+    found = store.find_token(to_token(Row(user_name="a\0b")))
+    assert awkward.but(id="1") == to_row(found)
+
+
+def test_a_record_that_was_found_before_is_not_changed_by_a_save() -> None:
+    """What left the store stays as it was."""
+    store = ListStore()
+    store.save_token(to_token(ANN))
+    (listed,) = store.get_tokens()
+    store.save_token(to_token(Row(user_name="ann", access_token="new")))
+
+    assert listed.get_access_token() == "access"
+
+
+def test_refusals_name_no_secret() -> None:
+    """Nor does the exception carry one otherwise."""
+    store = ListStore()
+    store.save_token(to_token(ANN))
+    for row in (Row(id="1", access_token="hidden"), Row(user_name="eve", client_secret="hidden")):
+        with pytest.raises(SDKException) as caught:
+            store.save_token(to_token(row))
+        assert caught.value.code == "TOKEN_STORE"
+        assert "hidden" not in f"{caught.value} {caught.value.args} {vars(caught.value)}"
+
+
+@pytest.mark.parametrize("module", ["list_store", "sqlite_memory", "sqlite_file"])
+def test_a_module_stands_alone(module: str) -> None:
+    """Copied into another project it needs the SDK and the standard library, nothing else."""
+    script = f"""
+import sys, importlib.util
+from pathlib import Path
+import zohocrmsdk.src.com.zoho.crm.api.initializer
+before = set(sys.modules)
+spec = importlib.util.find_spec("zoho_reference_stores")
+path = Path(spec.submodule_search_locations[0], {module!r} + ".py")
+spec = importlib.util.spec_from_file_location("copied", path)
+spec.loader.exec_module(importlib.util.module_from_spec(spec))
+foreign = {{name.partition(".")[0] for name in set(sys.modules) - before}}
+print(*sorted(foreign - set(sys.stdlib_module_names) - {{"zohocrmsdk"}}))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")

@@ -1,0 +1,71 @@
+"""The moments of a call are those at which it reaches out of its process."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from zoho_tokenstore_contract._moments import Moments, chosen
+
+
+def kinds(moments: Moments) -> list[str]:
+    return [name.removeprefix("_") for name in moments.names]
+
+
+def test_a_file_is_opened_written_closed_and_renamed(tmp_path: Path) -> None:
+    """Each step is a moment, and nothing else is."""
+    path = tmp_path / "draft"
+
+    with Moments() as moments:
+        text = json.dumps({"a": [1, 2, 3]}).upper()
+        with path.open("w", encoding="utf-8") as file:
+            file.write(text)
+        path.replace(tmp_path / "file")
+
+    assert kinds(moments) == ["io.open", "io.write", "io.__exit__", "posix.replace"]
+
+
+def test_statements_of_a_database_are_moments(tmp_path: Path) -> None:
+    """Each of them."""
+    connection = sqlite3.connect(tmp_path / "db")
+
+    with Moments() as moments:
+        connection.execute("CREATE TABLE t (a)")
+        connection.execute("INSERT INTO t VALUES (1)")
+        connection.commit()
+    connection.close()
+
+    assert kinds(moments) == ["sqlite3.execute", "sqlite3.execute", "sqlite3.commit"]
+
+
+def test_acting_comes_before_the_call(tmp_path: Path) -> None:
+    """So that the act finds the state that a process which stops here leaves."""
+    path = tmp_path / "file"
+    seen = []
+
+    with Moments(lambda moment: seen.append((moment, path.exists()))):
+        path.touch()
+        path.unlink()
+
+    assert seen[0] == (0, False)
+    assert seen[-1][1]
+    assert sys.getprofile() is None
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted", "moments"),
+    [
+        (["open", "write"], 9, [0, 1, 2]),
+        (["write"] * 100, 3, [0, 50, 100]),
+        (["open", *["write"] * 100, "replace"], 4, [0, 1, 101, 102]),
+        (["open", *["write"] * 100, "replace"], 7, [0, 1, 2, 51, 100, 101, 102]),
+        (["a", "b"] * 50, 3, [0, 50, 100]),
+    ],
+)
+def test_rare_calls_come_first(names: list[str], wanted: int, moments: list[int]) -> None:
+    """Then the rest, evenly; the return of the call is the last."""
+    assert chosen(names, wanted) == moments

@@ -1,0 +1,273 @@
+"""The stores that Zoho ships: the kit finds again what is recorded of the installed release."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import mariadb, programs, published
+from tests.published_page import page
+from tests.stores.right import RightStore
+from zoho_reference_stores import SQLiteFileStore
+from zoho_tokenstore_contract._clauses import CLAUSES
+from zoho_tokenstore_contract._sdk import load
+
+REQUIRE = "TOKENSTORE_REQUIRE_MARIADB"
+"""Set to 1 where a server that is missing is a failure and no reason to skip."""
+
+STEADY_RUNS = 20
+"""Where the scheduler has a say, an outcome counts as steady that so many runs in a row had."""
+
+FACTORIES = {
+    "FileStore": """
+from zohocrmsdk.src.com.zoho.api.authenticator.store import FileStore
+
+def open_store(location):
+    return FileStore(str(location / "tokens.csv"))
+
+def break_storage(store, location):
+    location.rename(location.with_name(location.name + "-gone"))
+""",
+    "DBStore": "from tests.published import db_store as open_store, hide_database as break_storage\n",
+}
+
+KNOWN = (
+    "BYID-2",
+    "SAVE-3",
+    "SAVE-11",
+    "VALUE-1",
+    "VALUE-9",
+    "DEL-3",
+    "FIND-5",
+    "THREAD-2",
+    "THREAD-3",
+    "THREAD-4",
+    "PROC-1",
+    "CRASH-1",
+    "CRASH-2",
+    "CRASH-3",
+    "SECRET-1",
+)
+"""What the kit must find in `FileStore`, whatever else it finds."""
+
+ALL_PROGRAMS = [
+    pytest.param(program, id=f"{clause}-{program.__name__}")
+    for clause in CLAUSES
+    for program in programs.of(clause)
+]
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[None]:
+    """A server for `DBStore`."""
+    if reason := published.unserved():
+        if os.environ.get(REQUIRE) == "1":
+            pytest.fail(f"{REQUIRE}=1, but {reason}")
+        pytest.skip(reason)
+    with published.serving():
+        yield
+
+
+@pytest.fixture(params=published.STORES)
+def store(request: pytest.FixtureRequest) -> str:
+    """A published store that can be opened here."""
+    if request.param == "DBStore":
+        request.getfixturevalue("served")
+    return str(request.param)
+
+
+def recorded(store: str) -> dict[str, Any]:
+    """What is recorded of a store of the installed release, by clause."""
+    sdk = load()
+    entry = published.recorded(store, sdk.version)
+    if entry is None or entry["distribution"] != sdk.distribution:
+        pytest.skip(f"nothing is recorded of {store} in {sdk.distribution} {sdk.version}")
+    clauses: dict[str, Any] = entry["clauses"]
+    return clauses
+
+
+def run_kit(store: str, directory: Path) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+    """Point the kit at a store as its users do: the ended process, and the store's part of the report."""
+    (directory / "published_store.py").write_text(FACTORIES[store])
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider"),
+            *("--tokenstore", "published_store:open_store", "--tokenstore-report", "report.json"),
+        ],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (directory / "report.json").exists(), done.stdout + done.stderr
+    [report] = json.loads((directory / "report.json").read_text())["stores"]
+    return done, report
+
+
+def differences(clauses: dict[str, Any], report: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Where the report says otherwise than the record: by clause, what was recorded and what is reported.
+
+    A clause in which the scheduler has a say is compared only where its outcome was the same in
+    `STEADY_RUNS` runs.
+    """
+    found = {}
+    for reported in report["clauses"]:
+        id = reported["id"]
+        one = clauses.get(id, {"outcome": "nothing"})
+        outcome = "broken" if one["outcome"] == published.NOT_REACHED else one["outcome"]
+        racy = CLAUSES[id].group in published.RACY
+        steady = one.get("runs", 1) >= STEADY_RUNS and one["broken"] in (0, one["runs"])
+        if racy and not steady and reported["outcome"] in ("kept", "broken", "not-applicable"):
+            continue
+        if reported["outcome"] != outcome:
+            found[id] = (outcome, reported["outcome"])
+    return found
+
+
+class TestFreshRun:
+    """The kit on the stores of the installed release."""
+
+    def test_file_store_is_caught(self, tmp_path: Path) -> None:
+        """It violates the contract where it is known to, told so that a reader can reproduce it."""
+        done, report = run_kit("FileStore", tmp_path)
+        found = {clause["id"]: clause for clause in report["clauses"]}
+
+        assert (1, "violates") == (done.returncode, report["verdict"]), done.stdout[-3000:]
+        assert [] == [id for id in KNOWN if found[id]["outcome"] != "broken"]
+        for id in KNOWN:
+            for finding in found[id]["findings"]:
+                assert finding["expected"]
+                assert finding["seen"]
+                assert finding["done"]
+                assert not finding["arranging"]
+            # What fails no run is told in the summary, everything else as the failure of its test.
+            assert f"{id} (MUST): " in done.stdout or CLAUSES[id].level != "MUST"
+            assert f"expected: {found[id]['findings'][0]['expected']}"[:60] in done.stdout
+            assert f"seen:     {found[id]['findings'][0]['seen']}"[:60] in done.stdout
+        assert {} == differences(recorded("FileStore"), report)
+
+    @pytest.mark.usefixtures("served")
+    def test_db_store_is_as_recorded(self, tmp_path: Path) -> None:
+        """The kit reports what ``docs/published-stores.json`` says."""
+        done, report = run_kit("DBStore", tmp_path)
+
+        assert (1, "violates") == (done.returncode, report["verdict"]), done.stdout[-3000:]
+        assert {} == differences(recorded("DBStore"), report)
+
+
+class TestPrograms:
+    """The short programs that show what is broken."""
+
+    def test_they_end_as_recorded(self, store: str) -> None:
+        """On the clauses that are broken, and on no other, the programs end badly that are recorded."""
+        wanted = {id: sorted(one.get("programs", {})) for id, one in recorded(store).items()}
+        ended = {id: sorted(published.shown_by_programs(store, id)) for id in wanted}
+
+        assert wanted == ended
+
+    @pytest.mark.parametrize("right", [RightStore, SQLiteFileStore])
+    @pytest.mark.parametrize("program", ALL_PROGRAMS)
+    def test_they_end_well_on_stores_that_are_right(
+        self, program: programs.Program, right: Callable[[Path], Any], tmp_path: Path
+    ) -> None:
+        """A program asks for nothing but what the contract asks for."""
+        store = right(tmp_path)
+        try:
+            assert programs.end_of(program, store) == ""
+        finally:
+            store.close()
+
+    @pytest.mark.parametrize("program", ALL_PROGRAMS)
+    def test_they_run_as_they_are_shown(
+        self, program: programs.Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The lines on the page, put into a file of their own, end as the program does."""
+        monkeypatch.chdir(tmp_path)
+        shown = f"{programs.BEGINNING}\n{programs.source_of(program)}\n"
+        raised = ""
+        try:
+            exec(compile(shown, "shown.py", "exec"), {})  # noqa: S102 (what the page shows)
+        except Exception as error:
+            raised = type(error).__name__
+
+        assert programs.end_of(program, published.fresh("FileStore", tmp_path)).partition(":")[0] == raised
+
+
+class TestRecord:
+    """The record and the page that is made from it."""
+
+    def test_the_page_is_up_to_date(self) -> None:
+        """``python -m tests.published --render`` would change nothing."""
+        assert page(published.read_record()) == published.PAGE.read_text(encoding="utf-8")
+
+    def test_nothing_is_missing(self) -> None:
+        """Every clause is recorded of every release of both stores, and whatever is broken is shown."""
+        entries = published.read_record()["stores"]
+        releases = [
+            [one["release"] for one in entries if one["store"] == store] for store in published.STORES
+        ]
+
+        assert releases[0] == releases[1]
+        for entry in entries:
+            assert list(CLAUSES) == list(entry["clauses"])
+            for one in entry["clauses"].values():
+                assert one["outcome"] in ("kept", "broken", "not-applicable", published.NOT_REACHED)
+                assert one["outcome"] != "broken" or one.get("programs") or one.get("seen")
+
+
+class TestCommand:
+    """``python -m tests.published``."""
+
+    @pytest.fixture(autouse=True)
+    def docs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A record and a page of its own."""
+        monkeypatch.setattr(published, "RECORD", tmp_path / "record.json")
+        monkeypatch.setattr(published, "PAGE", tmp_path / "page.md")
+        return tmp_path
+
+    def test_one_group_is_entered_and_rendered(self, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """It tells the progress; what was recorded of other groups stays."""
+        assert published.main(["--store", "FileStore", "--group", "LIST"]) == 0
+        assert published.main(["--store", "FileStore", "--group", "CLEAR"]) == 0
+
+        assert {"LIST", "CLEAR"} == {
+            id.partition("-")[0] for id in published.read_record()["stores"][0]["clauses"]
+        }
+        assert "FileStore" in (docs / "page.md").read_text()
+        assert (
+            f"FileStore of {load().distribution} {load().version}: LIST    ...\n" in capsys.readouterr().out
+        )
+
+    def test_a_missing_server_is_an_error(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It says so in one line, and ends with status 1."""
+        monkeypatch.setattr(published, "unserved", lambda: "no mariadbd found")
+
+        assert published.main(["--store", "DBStore"]) == 1
+        assert capsys.readouterr().err == "error: DBStore was not checked: no mariadbd found\n"
+
+
+def test_the_private_server_leaves_nothing_behind() -> None:
+    """It answers while it runs; then its port is closed and its directory gone."""
+    if reason := mariadb.missing():
+        pytest.skip(reason)
+    with mariadb.running() as server:
+        with socket.create_connection((server.host, server.port), timeout=5) as one:
+            assert one.recv(1)
+        assert server.directory.is_dir()
+
+    assert not server.directory.exists()
+    with contextlib.closing(socket.socket()) as other:
+        assert other.connect_ex((server.host, server.port)) != 0
