@@ -146,9 +146,9 @@ def test_the_command_of_the_readme_installs_it(sdist: Path, tmp_path: Path) -> N
     venv.create(tmp_path / "venv", with_pip=True)
     programs = programs_of(tmp_path / "venv")
     command = 'python -m pip install ".[sdk]"'
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S602 (as a reader types it)
         command,
-        shell=True,  # noqa: S602 (as a reader types it)
+        shell=True,
         cwd=source,
         env={**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
         stdout=subprocess.PIPE,

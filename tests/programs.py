@@ -47,6 +47,7 @@ def stored(store: Any, field: str) -> list[Any]:
 
 
 _programs: dict[str, list[Program]] = {}
+_resting_on_empty: set[tuple[str, str]] = set()
 
 
 def of(clause: str) -> tuple[Program, ...]:
@@ -54,15 +55,27 @@ def of(clause: str) -> tuple[Program, ...]:
     return tuple(_programs.get(clause, ()))
 
 
-def shows(clause: str) -> Callable[[Program], Program]:
-    """Register a program for a clause: a function of a new and empty store."""
+def shows(clause: str, *, empty: bool = False) -> Callable[[Program], Program]:
+    """Register a program for a clause: a function of a new and empty store.
+
+    Args:
+        clause: The clause's id.
+        empty: The program rests on ``""`` being absent, which the contract says and no text of the SDK.
+    """
 
     def register(program: Program) -> Program:
         assert program.__name__ not in {one.__name__ for one in of(clause)}
         _programs.setdefault(clause, []).append(program)
+        if empty:
+            _resting_on_empty.add((clause, program.__name__))
         return program
 
     return register
+
+
+def rests_on_empty(clause: str, name: str) -> bool:
+    """Whether a program rests on ``""`` being absent."""
+    return (clause, name) in _resting_on_empty
 
 
 def source_of(program: Program) -> str:
@@ -92,7 +105,7 @@ def end_of(program: Program, store: Any) -> str:
 # SAVE
 
 
-@shows("SAVE-2")
+@shows("SAVE-2", empty=True)
 def an_empty_id(store: Any) -> None:
     store.save_token(OAuthToken(id="", access_token="a"))
     [seen] = stored(store, "id")
@@ -115,7 +128,7 @@ def the_access_token_of_another_user(store: Any) -> None:
     assert seen == 2
 
 
-@shows("SAVE-6")
+@shows("SAVE-6", empty=True)
 def an_access_token_beside_empty_credentials(store: Any) -> None:
     for domain in ("https://one", "https://two"):
         store.save_token(OAuthToken(client_id="", client_secret="", access_token="a", api_domain=domain))
@@ -123,7 +136,7 @@ def an_access_token_beside_empty_credentials(store: Any) -> None:
     assert seen == ["https://two"]
 
 
-@shows("SAVE-6")
+@shows("SAVE-6", empty=True)
 def an_access_token_beside_an_empty_user(store: Any) -> None:
     nobody = UserSignature("")
     store.save_token(OAuthToken(access_token="a"))
@@ -148,7 +161,7 @@ def a_refresh_token_again(store: Any) -> None:
     assert seen == ["b"]
 
 
-@shows("SAVE-8")
+@shows("SAVE-8", empty=True)
 def a_refresh_token_beside_an_empty_user(store: Any) -> None:
     nobody = UserSignature("")
     store.save_token(OAuthToken(**CLIENT, refresh_token="r", access_token="a"))
@@ -214,7 +227,7 @@ def an_equal_token_again(store: Any) -> None:
     assert seen == 1
 
 
-@shows("SAVE-13")
+@shows("SAVE-13", empty=True)
 def an_empty_text_in_an_update(store: Any) -> None:
     store.save_token(OAuthToken(user_signature=ANN, refresh_token="r", access_token="a"))
     store.save_token(OAuthToken(user_signature=ANN, refresh_token="", access_token="b"))
@@ -255,7 +268,7 @@ def a_name_that_comes_with_the_refresh_token(store: Any) -> None:
     assert seen == ["b"]
 
 
-@shows("SAVE-16")
+@shows("SAVE-16", empty=True)
 def a_token_without_a_credential(store: Any) -> None:
     with suppress(SDKException):
         store.save_token(OAuthToken(user_signature=ANN, refresh_token="", access_token=""))
@@ -280,7 +293,7 @@ def the_id_after_an_update(store: Any) -> None:
     assert seen == 0
 
 
-@shows("SAVE-21")
+@shows("SAVE-21", empty=True)
 def an_empty_id_after_an_update(store: Any) -> None:
     store.save_token(OAuthToken(user_signature=ANN, access_token="a"))
     token = OAuthToken(id="", user_signature=ANN, access_token="b")
@@ -320,21 +333,21 @@ def a_stored_refresh_token(store: Any) -> None:
     assert seen is not None
 
 
-@shows("FIND-2")
+@shows("FIND-2", empty=True)
 def a_stored_access_token_beside_empty_texts(store: Any) -> None:
     store.save_token(OAuthToken(access_token="a"))
     seen = store.find_token(OAuthToken(client_id="", client_secret="", access_token="a"))
     assert seen is not None
 
 
-@shows("FIND-3")
+@shows("FIND-3", empty=True)
 def a_stored_grant_token_beside_an_empty_user(store: Any) -> None:
     store.save_token(OAuthToken(**CLIENT, grant_token="g"))
     seen = store.find_token(OAuthToken(**CLIENT, grant_token="g", user_signature=UserSignature("")))
     assert seen is not None
 
 
-@shows("FIND-4")
+@shows("FIND-4", empty=True)
 def a_stored_refresh_token_beside_an_empty_user(store: Any) -> None:
     store.save_token(OAuthToken(**CLIENT, refresh_token="r"))
     seen = store.find_token(OAuthToken(**CLIENT, refresh_token="r", user_signature=UserSignature("")))
@@ -358,7 +371,7 @@ def an_id_that_is_not_stored(store: Any) -> None:
     assert seen is None
 
 
-@shows("FIND-7")
+@shows("FIND-7", empty=True)
 def an_empty_user_name(store: Any) -> None:
     store.save_token(OAuthToken(user_signature=ANN, access_token="a"))
     found = store.find_token(OAuthToken(user_signature=UserSignature("")))
@@ -382,7 +395,7 @@ def the_id_of_what_is_found(store: Any) -> None:
     assert [seen] == stored(store, "id")
 
 
-@shows("FIND-9")
+@shows("FIND-9", empty=True)
 def an_empty_text_in_what_is_found(store: Any) -> None:
     store.save_token(OAuthToken(user_signature=ANN, access_token="a"))
     found = store.find_token(OAuthToken(user_signature=ANN, access_token=""))
@@ -399,7 +412,7 @@ def the_passed_token_after_a_hit(store: Any) -> None:
     assert seen == "a"
 
 
-@shows("FIND-10")
+@shows("FIND-10", empty=True)
 def an_empty_text_in_the_passed_token_after_a_hit(store: Any) -> None:
     store.save_token(OAuthToken(user_signature=ANN, access_token="a"))
     token = OAuthToken(user_signature=ANN, access_token="")
@@ -551,7 +564,7 @@ def a_long_access_token(store: Any) -> None:
     assert seen == "a" * 4096
 
 
-@shows("VALUE-4")
+@shows("VALUE-4", empty=True)
 def an_empty_text(store: Any) -> None:
     store.save_token(OAuthToken(access_token="a", redirect_url=""))
     [token] = store.get_tokens()

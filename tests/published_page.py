@@ -11,7 +11,7 @@ from tests.pages import SOURCES
 from zoho_tokenstore_contract._clauses import CLAUSES, GROUPS, Clause, Level
 
 WORDS = {"kept": "kept", "broken": "broken", "not-applicable": "n/a", "not-reached": "not reached"}
-LONGEST = 600
+LONGEST, CALL = 600, 240
 
 INTRODUCTION = """\
 # The stores that ship in the Zoho CRM Python SDK
@@ -24,6 +24,8 @@ it with a fresh run.
 
 - **kept**: every check of the clause passes.
 - **broken**: the link leads to the shortest program that shows it, and to what came back.
+- **broken**\\*: the same, but only with a text that is `""`. That such a text counts as absent is the
+  choice of this contract; no text of the SDK says so.
 - **not reached**: the clause's checks ended before they could ask, because of what another clause
   speaks of, such as a save that fails. Nothing here says that the store keeps or breaks it.
 - **n/a**: the clause does not apply to such a store; [the contract](contract.md) says to which it does.
@@ -77,6 +79,11 @@ class Column:
         """The word for what became of a clause."""
         return WORDS.get(self.clauses.get(clause, {}).get("outcome", ""), "?")
 
+    def only_empty(self, clause: str) -> bool:
+        """Whether a clause is broken only where `""` is taken for more than absent."""
+        names = self.clauses.get(clause, {}).get("programs", ())
+        return bool(names) and all(programs.rests_on_empty(clause, name) for name in names)
+
 
 def page(record: dict[str, Any]) -> str:
     """The page.
@@ -94,6 +101,7 @@ def page(record: dict[str, Any]) -> str:
         _sums(entries),
         PROGRAMS.format(beginning=programs.BEGINNING, sources=sources),
         *(section for clause in CLAUSES.values() if (section := _section(clause, columns))),
+        _not_reached(columns),
     ]
     return "\n".join(parts)
 
@@ -133,7 +141,8 @@ def _table(columns: list[Column]) -> str:
         cells = []
         for column in columns:
             word = column.outcome(clause.id)
-            cells.append(f"[**broken**](#{clause.id.lower()})" if word == "broken" else word)
+            star = r"\*" if column.only_empty(clause.id) else ""
+            cells.append(f"[**broken**](#{clause.id.lower()}){star}" if word == "broken" else word)
         lines.append(f"| [{clause.id}]({_link(clause)}) | {clause.level.value} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -143,9 +152,14 @@ def _sums(entries: list[dict[str, Any]]) -> str:
     lines = ["| store and release | " + " | ".join(heads) + " |", "| --- |" + " ---: |" * len(heads)]
     for entry in entries:
         column = Column(entry["store"], [entry])
-        found = [(clause.level, column.outcome(clause.id)) for clause in CLAUSES.values()]
-        sums = [str(found.count((level, word))) for level in Level for word in WORDS.values()]
-        lines.append(f"| {column.name} | {' | '.join(sums)} |")
+        cells = []
+        for level in Level:
+            clauses = [clause.id for clause in CLAUSES.values() if clause.level is level]
+            for word in WORDS.values():
+                found = [clause for clause in clauses if column.outcome(clause) == word]
+                only_empty = sum(column.only_empty(clause) for clause in found)
+                cells.append(f"{len(found)} ({only_empty}\\*)" if only_empty else str(len(found)))
+        lines.append(f"| {column.name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -171,32 +185,54 @@ def _section(clause: Clause, columns: list[Column]) -> str:
             lines += ["```python", programs.source_of(program), "```", ""]
             lines += [f"- {', '.join(names)}: {_code(end)}" for end, names in ends.items()]
             lines.append("")
-    for column in broken:
-        one = column.clauses[clause.id]
-        if "seen" in one:
-            lines += _told(column, one)
+    # Newest first, so that each way of breaking it is told as the newest release does.
+    told: dict[tuple[str, str], list[Column]] = {}
+    for column in reversed(broken):
+        if check := column.clauses[clause.id].get("check"):
+            told.setdefault((column.store, check), []).insert(0, column)
+    for alike in reversed(told.values()):
+        lines += _told(alike, clause)
     return "\n".join(lines)
 
 
-def _told(column: Column, one: dict[str, Any]) -> list[str]:
-    often = f" (in {one['broken']} of {one['runs']} runs)" if "runs" in one else ""
-    lines = [f"{column.name}{often}, {one['check'].replace('_', ' ')}:", ""]
-    lines += [f"{number}. {_code(call)}" for number, call in enumerate(one.get("calls", ()), 1)]
-    if one.get("calls"):
-        lines.append("")
+def _told(columns: list[Column], clause: Clause) -> list[str]:
+    """What the kit saw, in the newest of the releases that break a clause alike."""
+    one = columns[-1].clauses[clause.id]
+    names = ", ".join(
+        f"{column.name} ({of['broken']} of {of['runs']} runs)" if "runs" in of else column.name
+        for column in columns
+        for of in [column.clauses[clause.id]]
+    )
+    lines = [f"{names}: {one['check'].replace('_', ' ')}.", ""]
+    if calls := one.get("calls"):
+        lines += [*(f"{number}. {_code(call, CALL)}" for number, call in enumerate(calls, 1)), ""]
     return [*lines, f"- expected: {_cut(one['expected'])}", f"- seen: {_cut(one['seen'])}", ""]
+
+
+def _not_reached(columns: list[Column]) -> str:
+    """What stopped the checks, and which clauses they are of."""
+    lines = []
+    for column in columns:
+        stopped: dict[str, list[str]] = {}
+        for id, one in column.clauses.items():
+            if column.outcome(id) == "not reached":
+                stopped.setdefault(one["seen"], []).append(id)
+        if stopped:
+            lines += ["", f"{column.name}:", ""]
+            lines += [f"- {', '.join(ids)}: {_cut(seen)}" for seen, ids in stopped.items()]
+    return "\n".join(["## What was not reached", *lines]) + "\n"
 
 
 def _link(clause: Clause) -> str:
     return f"contract.md#{clause.id.lower()}"
 
 
-def _code(text: str) -> str:
+def _code(text: str, limit: int = LONGEST) -> str:
     """As code, on one line."""
-    text = _cut(text)
+    text = _cut(text, limit)
     return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 
-def _cut(text: str) -> str:
+def _cut(text: str, limit: int = LONGEST) -> str:
     text = " ".join(text.split())
-    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 3 :]}"
+    return text if len(text) <= limit else f"{text[: limit // 2]} … {text[-limit // 3 :]}"

@@ -95,13 +95,16 @@ def recorded(store: str) -> dict[str, Any]:
     return clauses
 
 
-def run_kit(store: str, directory: Path) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+def run_kit(
+    store: str, directory: Path, *options: str
+) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
     """Point the kit at a store as its users do: the ended process, and the store's part of the report."""
     (directory / "published_store.py").write_text(FACTORIES[store])
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider"),
             *("--tokenstore", "published_store:open_store", "--tokenstore-report", "report.json"),
+            *options,
         ],
         cwd=directory,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
@@ -115,23 +118,26 @@ def run_kit(store: str, directory: Path) -> tuple[subprocess.CompletedProcess[st
     return done, report
 
 
-def differences(clauses: dict[str, Any], report: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """Where the report says otherwise than the record: by clause, what was recorded and what is reported.
+def steady(id: str, clauses: dict[str, Any]) -> bool:
+    """Whether a fresh run has to have the recorded outcome of a clause.
 
-    A clause in which the scheduler has a say is compared only where its outcome was the same in
-    `STEADY_RUNS` runs.
+    Where the scheduler has a say, only where it was the same in `STEADY_RUNS` runs.
     """
+    one = clauses[id]
+    return id not in published.RACY or (
+        one.get("runs", 1) >= STEADY_RUNS and one["broken"] in (0, one["runs"])
+    )
+
+
+def differences(clauses: dict[str, Any], report: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Where the report says otherwise than the record: by clause, what was recorded and what is reported."""
     found = {}
     for reported in report["clauses"]:
         id = reported["id"]
-        one = clauses.get(id, {"outcome": "nothing"})
-        outcome = "broken" if one["outcome"] == published.NOT_REACHED else one["outcome"]
-        racy = CLAUSES[id].group in published.RACY
-        steady = one.get("runs", 1) >= STEADY_RUNS and one["broken"] in (0, one["runs"])
-        if racy and not steady and reported["outcome"] in ("kept", "broken", "not-applicable"):
-            continue
-        if reported["outcome"] != outcome:
-            found[id] = (outcome, reported["outcome"])
+        recorded = clauses[id]["outcome"].replace(published.NOT_REACHED, "broken")
+        accepted = [recorded] if steady(id, clauses) else ["kept", "broken", "not-run"]
+        if reported["outcome"] not in accepted:
+            found[id] = (recorded, reported["outcome"])
     return found
 
 
@@ -159,11 +165,14 @@ class TestFreshRun:
 
     @pytest.mark.usefixtures("served")
     def test_db_store_is_as_recorded(self, tmp_path: Path) -> None:
-        """The kit reports what ``docs/published-stores.json`` says."""
-        done, report = run_kit("DBStore", tmp_path)
+        """The kit reports what ``docs/published-stores.json`` says, as far as that is steady."""
+        clauses = recorded("DBStore")
+        # They take most of the time, for each call is a connection.
+        unsteady = [id.replace("-", "_") for id in clauses if not steady(id, clauses)]
+        done, report = run_kit("DBStore", tmp_path, "-k", f"not ({' or '.join(unsteady) or 'none'})")
 
-        assert (1, "violates") == (done.returncode, report["verdict"]), done.stdout[-3000:]
-        assert {} == differences(recorded("DBStore"), report)
+        assert done.returncode == 1, done.stdout[-3000:]
+        assert {} == differences(clauses, report)
 
 
 class TestPrograms:

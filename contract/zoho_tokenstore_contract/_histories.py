@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ._bench import shown_exception, shown_rows, shown_value
-from ._model import Operation, Reply, State, decided, reply_of, successors
+from ._model import Operation, Reply, State, reply_of, successors
 from ._outcomes import Undecided
 from ._rows import Row, shown, shown_row, to_token
 
@@ -202,9 +202,11 @@ class _Search:
                 raise ValueError(f"it has not come back: {call}")
             if call.start > first_end:
                 continue
-            if not decided(state, call.operation):
-                raise Undecided(f"the contract leaves {call.operation} open in one of the possible states")
-            for after in successors(state, call.operation, call.reply):
+            try:
+                states = successors(state, call.operation, call.reply)
+            except ValueError as error:
+                raise Undecided(f"in one of the states that are possible, {error}") from error
+            for after in states:
                 yield place, after
 
 

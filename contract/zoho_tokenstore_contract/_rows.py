@@ -57,10 +57,10 @@ class Row:
         ``""`` counts as absent (VALUE-4 speaks of that) and a number in ``expires_in`` as its
         digits (VALUE-5).
         """
-        values = {name: None if absent(getattr(self, name)) else getattr(self, name) for name in FIELDS}
-        if isinstance(values["expires_in"], int):
-            values["expires_in"] = str(values["expires_in"])
-        return Row(**values)
+        changes: dict[str, Any] = {name: None for name, value in vars(self).items() if value == ""}
+        if isinstance(self.expires_in, int):
+            changes["expires_in"] = str(self.expires_in)
+        return self.but(**changes) if changes else self
 
     def updated_by(self, other: Row) -> Row:
         """This row after an update with `other`: its present fields replace, the id stays."""

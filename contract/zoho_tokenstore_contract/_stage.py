@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +17,10 @@ from ._outcomes import Violation
 from ._rows import Row, absent
 from ._threads import Meeting, Place, Stuck, telling_places
 
+QUICK = 0.01
+"""Seconds that a run takes at most for a store that counts as quick; others are run less often."""
+FEWEST = 5
+"""How many times less often, at most."""
 RUNS = 8
 """How many runs are made on one store, emptied in between, before another one is opened."""
 
@@ -131,6 +137,7 @@ class Stage:
         self._meeting = Meeting(bench.call_limit)
         self._store: Opened | None = None
         self._runs = 0
+        self._quickest = math.inf
 
     def free(self, program: Program) -> Ran:
         """Run the threads of a program, all at once.
@@ -155,16 +162,26 @@ class Stage:
         """Run a program so that each thread stands still at each telling place of its calls once.
 
         Args:
-            program: The program.
-            most: At how many places a thread stands still at most.
+            program: The program. Of threads that make the same calls with other values, one does.
+            most: At how many places a thread stands still at most; fewer where runs take long.
         """
-        for leader in range(len(program.threads)):
+        seen = set()
+        for leader, thread in enumerate(program.threads):
+            kinds = tuple(_kind(step, program) for step in thread)
+            if kinds in seen:
+                continue
+            seen.add(kinds)
             first = self.led(program, leader)
             yield first
-            for pause in telling_places(first.places, most):
+            for pause in telling_places(first.places, self._affordable(most)):
                 yield self.led(program, leader, pause)
 
+    def _affordable(self, most: int) -> int:
+        """How many of so many runs to make: all of them where the store is quick."""
+        return max(most // FEWEST, min(most, int(most * QUICK / self._quickest)))
+
     def _run(self, program: Program, meet: Callable[[list[list[Callable[[], None]]]], None]) -> Ran:
+        begun = time.monotonic()
         # A store that was never used makes its file or table with the first save.
         store = self._empty_store(fresh=not program.before)
         self.bench.remember([*program.before, *_rows_of(program)])
@@ -188,6 +205,7 @@ class Stage:
             self._leave(store, history, stuck)
         history.sort(key=lambda made: made.start or 0)
         history.append(_make(store, AFTER, Operation("get_tokens")))
+        self._quickest = min(self._quickest, time.monotonic() - begun)
         return Ran(tuple(history), _rows_after(store, history))
 
     def _empty_store(self, fresh: bool) -> Opened:
@@ -233,6 +251,17 @@ def _make(store: Opened, thread: int, operation: Operation) -> Made:
     store.bench.guarded(operation.method, lambda: made.make(store.store), store.location)
     record.answer = "came back"
     return made
+
+
+def _kind(step: Step, program: Program) -> tuple[object, ...]:
+    """What a step is like, apart from its values."""
+    argument = step.argument
+    if isinstance(argument, Row):
+        stored = argument.user_name is not None and any(
+            row.user_name == argument.user_name for row in program.before
+        )
+        return step.method, tuple(argument.present()), stored
+    return step.method, argument
 
 
 def _operation(step: Step, ids: dict[Row, Any]) -> Operation:

@@ -125,8 +125,8 @@ _REMEMBER = "INSERT OR IGNORE INTO brought VALUES (:id)"
 class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     """Keeps tokens in an SQLite file that threads and processes of one machine share.
 
-    A save that has returned is on the disk: the write-ahead log is flushed (``synchronous=FULL``)
-    before the call ends. So it survives the end of the process at any moment, and a power loss as
+    A call that has returned is on the disk: the write-ahead log is flushed (``synchronous=FULL``)
+    before it ends. So what it did survives the end of the process at any moment, and a power loss as
     far as the disk keeps its word on a flush. A save cut short leaves the row as it was.
 
     The file and what SQLite writes beside it are closed to group and others from the moment they

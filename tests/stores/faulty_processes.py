@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from .catalogue import fault
@@ -21,11 +20,11 @@ class LocksThreadsAlone(RightStore):
         with self.lock:
             yield
 
-    def write_file(self, path: Path, content: bytes) -> None:
+    def write(self, state: Any) -> None:
         # A draft of its own, so that nothing but the lock is wrong.
-        own = path.with_name(f"{path.name}-{os.getpid()}")
-        super().write_file(own, content)
-        own.replace(path)
+        draft = self.location / f"draft-{os.getpid()}"
+        self.write_file(draft, self.encoded(state))
+        draft.replace(self.file)
 
 
 @fault("PROC-1", says="leave each one row")

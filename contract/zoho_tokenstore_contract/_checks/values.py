@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import permutations
 from typing import Any
@@ -76,6 +76,8 @@ def _text_replaces(bench: Bench, able: _Able, name: str, text: str) -> None:
 @check("VALUE-1")
 def tokens_without_a_user_are_found_by_awkward_texts(bench: Bench) -> None:
     able = _what_works(bench)
+    # Ids are not awkward here.
+    keys = replace(able, ways=frozenset(way for way in able.ways if way[0] != BY_ID) or able.ways)
     for batch in _batches(TRAPS, 8):
         rows = [
             _unnamed(kind, batch[place], (batch[place - 1], batch[place - 2]))
@@ -90,8 +92,8 @@ def tokens_without_a_user_are_found_by_awkward_texts(bench: Bench) -> None:
         ]
         _narrowed(
             bench,
-            partial(_keep, bench, able, rows, [_renewal(row) for row in rows]),
-            [partial(_keep, bench, able, [row], [_renewal(row)]) for row in alone],
+            partial(_keep, bench, keys, rows, [_renewal(row) for row in rows]),
+            [partial(_keep, bench, keys, [row], [_renewal(row)]) for row in alone],
         )
 
 
@@ -109,7 +111,7 @@ def any_text_round_trips(bench: Bench) -> None:
         _keep(bench, able, [row], [key.but(**{name: text for name, text in second.items() if name in names})])
 
     some = strategies.lists(strategies.tuples(strategies.sampled_from(TEXTS), texts()), max_size=8).map(dict)
-    explore(bench, 80, strategies.tuples(strategies.sampled_from(KINDS), some, some), run)
+    explore(bench, 50, strategies.tuples(strategies.sampled_from(KINDS), some, some), run)
 
 
 def _batches(texts: Sequence[str], size: int) -> list[tuple[str, ...]]:
@@ -493,7 +495,7 @@ def _any_stay_apart(bench: Bench, kinds: Sequence[str]) -> None:
         kind, pair = example
         _stay_apart(bench, kind, _of_a_kind(kind, pair))
 
-    explore(bench, 40, strategies.tuples(strategies.sampled_from(kinds), lookalikes()), run)
+    explore(bench, 25, strategies.tuples(strategies.sampled_from(kinds), lookalikes()), run)
 
 
 def _of_a_kind(kind: str, family: Sequence[str]) -> list[Row]:
@@ -611,31 +613,49 @@ def _abridged(violation: Violation) -> Violation:
     )
 
 
-UNKEEPABLE = (
-    "a\0b",
-    "\0",
-    "ab\0",
-    "a\ud800b",
-    "\udc80",
-    "x" * 4095 + "y",
-    "😀" * 4096,
-    "x" * 199_999 + "y",
-    "é,\r\n" * 50_000,
-)
-"""Texts that a storage may be unable to keep: NUL, lone surrogates, long ones."""
+NULS = ("a\0b", "\0", "ab\0")
+SURROGATES = ("a\ud800b", "\udc80")
+LONG = ("x" * 4095 + "y", "😀" * 4096, "x" * 199_999 + "y", "é,\r\n" * 50_000)
+UNKEEPABLE = (*NULS, *SURROGATES, *LONG)
+"""Texts that a storage may be unable to keep."""
 
 
 @check("VALUE-9")
-def what_cannot_be_kept_in_a_new_row_fails_cleanly(bench: Bench) -> None:
-    for text in UNKEEPABLE:
+def nul_in_a_new_row_is_kept_or_fails_cleanly(bench: Bench) -> None:
+    _kept_in_new_rows_or_refused(bench, NULS)
+
+
+@check("VALUE-9")
+def a_lone_surrogate_in_a_new_row_is_kept_or_fails_cleanly(bench: Bench) -> None:
+    _kept_in_new_rows_or_refused(bench, SURROGATES)
+
+
+@check("VALUE-9")
+def a_long_text_in_a_new_row_is_kept_or_fails_cleanly(bench: Bench) -> None:
+    _kept_in_new_rows_or_refused(bench, LONG)
+
+
+def _kept_in_new_rows_or_refused(bench: Bench, texts: Sequence[str]) -> None:
+    for text in texts:
         store = bench.open()
         before = store.holding(ANN, ACCESS, REFRESH, BOB)
-        for place, name in enumerate((*TEXTS, "id")):
+        for place, name in enumerate(TEXTS):
             row = person(f"odd{place}").but(**{name: text})
             before += _kept_or_refused(store, before, row, name)
         for kind in KINDS[1:]:
             before += _kept_or_refused(store, before, _unnamed(kind, text + "2"), kind)
         _all_still_read(store, before)
+        bench.fresh_examples()
+
+
+@check("VALUE-9")
+def an_id_that_cannot_be_kept_fails_cleanly(bench: Bench) -> None:
+    for text in UNKEEPABLE:
+        store = bench.open()
+        before = store.holding(ANN, ACCESS, REFRESH, BOB)
+        before += _kept_or_refused(store, before, person("odd", id=text), "id")
+        # Whether other tokens can be saved beside such an id is the matter of SAVE-3.
+        _read_after_opening_again(store, before)
         bench.fresh_examples()
 
 
@@ -736,7 +756,7 @@ def _kept_or_refused(store: Opened, before: list[Row], row: Row, name: str) -> l
 
 def _failed_cleanly(store: Opened, before: list[Row], answer: Answer, name: str) -> None:
     if not answer.refused:
-        store.bench.broken(f"a {name} that cannot be kept is refused with SDKException", str(answer))
+        store.bench.broken(f"a value of {name} that cannot be kept is refused with SDKException", str(answer))
     store.expect(before, because="a save that fails leaves the rows exactly as they were")
 
 
@@ -744,6 +764,10 @@ def _all_still_read(store: Opened, before: list[Row]) -> None:
     """The rows read now and after opening again, and the store works on."""
     store.save(person("afterwards"))
     before += store.expect(before, new=1, because="the store works on: a new user is one new row")
+    _read_after_opening_again(store, before)
+
+
+def _read_after_opening_again(store: Opened, before: list[Row]) -> None:
     if store.bench.subject.persistent:
         again = store.bench.reopen(store)
         again.expect(before, because="every row reads after opening again")
