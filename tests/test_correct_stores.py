@@ -11,6 +11,8 @@ from zoho_tokenstore_contract._clauses import CLAUSES, Level
 from zoho_tokenstore_contract._outcomes import Outcome
 from zoho_tokenstore_contract._run import check_clause
 
+pytestmark = pytest.mark.examination
+
 FINE = (Outcome.KEPT, Outcome.NOT_APPLICABLE)
 
 

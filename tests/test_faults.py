@@ -10,6 +10,8 @@ from zoho_tokenstore_contract._clauses import CLAUSES
 from zoho_tokenstore_contract._outcomes import Outcome
 from zoho_tokenstore_contract._run import check_clause
 
+pytestmark = pytest.mark.examination
+
 
 @pytest.mark.parametrize("fault", faults(), ids=str)
 def test_a_faulty_store_is_caught_under_its_clauses(fault: Fault) -> None:

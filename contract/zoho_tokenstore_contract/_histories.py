@@ -19,7 +19,7 @@ from ._model import Operation, Reply, State, reply_of, successors
 from ._outcomes import Undecided
 from ._rows import Row, shown, shown_row, to_token
 
-BUDGET = 20_000
+BUDGET = 5_000
 """How many pairs of taken calls and model state a search visits before it gives up."""
 
 BEFORE, AFTER = 0, -1
@@ -74,13 +74,24 @@ class Made:
         return None if self.reply is None else self.reply.left
 
     def __str__(self) -> str:
+        sent, after = self.operation.argument, ""
+        if isinstance(sent, Row) and self.left is not None and self.left.id != sent.id:
+            after = f"; the token's id is now {shown(self.left.id)}"
+        return f"{self.operation} -> {self.told}{after}"
+
+    @property
+    def told(self) -> str:
+        """The answer in words."""
         if self.reply is None:
-            return f"{self.operation} -> has not come back"
-        after = ""
-        if isinstance(self.operation.argument, Row) and self.left is not None:
-            if self.left.id != self.operation.argument.id:
-                after = f"; the token's id is now {shown(self.left.id)}"
-        return f"{self.operation} -> {_told(self.reply)}{after}"
+            return "has not come back"
+        value = self.reply.value
+        if self.reply.text:
+            return self.reply.text
+        if isinstance(value, Row):
+            return "returned " + shown_row(value).replace("Row(", "OAuthToken(", 1)
+        if isinstance(value, tuple) and all(isinstance(row, Row) for row in value):
+            return f"returned {shown_rows(value)}"
+        return f"returned {shown_value(value)}"
 
 
 def _reply(returned: Any, raised: BaseException | None, passed: Any) -> Reply:
@@ -93,16 +104,6 @@ def _reply(returned: Any, raised: BaseException | None, passed: Any) -> Reply:
         return Reply("returned", returned, text=f"a token that cannot be read: {shown_exception(error)}")
 
 
-def _told(reply: Reply) -> str:
-    if reply.text:
-        return reply.text
-    if isinstance(reply.value, Row):
-        return "returned " + shown_row(reply.value).replace("Row(", "OAuthToken(", 1)
-    if isinstance(reply.value, tuple) and all(isinstance(row, Row) for row in reply.value):
-        return f"returned {shown_rows(reply.value)}"
-    return f"returned {shown_value(reply.value)}"
-
-
 @dataclass(frozen=True)
 class Disorder:
     """Why no order explains a history.
@@ -111,8 +112,8 @@ class Disorder:
         explained: The longest sequence of calls that the model follows, as places in the history.
         state: The rows after it.
         stuck: The call that cannot come next, and that may not come later.
-        rival: The call without which that one could: the two cannot be ordered. ``None`` where the
-            call has no explanation whatever came before it.
+        rival: The call without which that one could, or else the last one that it overlaps: the two
+            cannot be ordered. ``None`` where no call came before.
     """
 
     explained: tuple[int, ...]
@@ -143,13 +144,15 @@ def disorder(history: Sequence[Made], budget: int = BUDGET) -> Disorder | None:
     # The next to end has to be taken before any that begins later.
     stuck = min(left, key=lambda place: _end(history[place]))
     alongside = [place for place in reversed(explained) if _overlap(history[place], history[stuck])]
-    others = [place for place in reversed(explained) if place not in alongside]
-    for place in (*alongside, *others):
+    earlier = [
+        place for place in reversed(explained) if place not in alongside and history[place].thread != BEFORE
+    ]
+    for place in (*alongside, *earlier):
         rest = [other for other in explained if other != place]
         with contextlib.suppress(Undecided):
             if _Search(history, budget).explains([*rest, stuck]):
                 return Disorder(explained, state, stuck, place)
-    return Disorder(explained, state, stuck, alongside[0] if alongside else None)
+    return Disorder(explained, state, stuck, next(iter((*alongside, *reversed(explained))), None))
 
 
 class _Search:

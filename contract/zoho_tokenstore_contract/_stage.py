@@ -138,6 +138,7 @@ class Stage:
         self._store: Opened | None = None
         self._runs = 0
         self._quickest = math.inf
+        self._turn = 0
 
     def free(self, program: Program) -> Ran:
         """Run the threads of a program, all at once.
@@ -158,22 +159,24 @@ class Stage:
         paused = pause is not None and len(places) == 1
         return Ran(ran.history, ran.rows, tuple(places), leader, paused)
 
-    def meetings(self, program: Program, most: int) -> Iterator[Ran]:
+    def meetings(self, program: Program, most: int, leaders: int | None = None) -> Iterator[Ran]:
         """Run a program so that each thread stands still at each telling place of its calls once.
 
         Args:
             program: The program. Of threads that make the same calls with other values, one does.
             most: At how many places a thread stands still at most; fewer where runs take long.
+            leaders: How many threads, the first ones, stand still; by default all.
         """
         seen = set()
-        for leader, thread in enumerate(program.threads):
+        for leader, thread in enumerate(program.threads[:leaders]):
             kinds = tuple(_kind(step, program) for step in thread)
             if kinds in seen:
                 continue
             seen.add(kinds)
             first = self.led(program, leader)
             yield first
-            for pause in telling_places(first.places, self._affordable(most)):
+            self._turn += 1
+            for pause in telling_places(first.places, self._affordable(most), self._turn):
                 yield self.led(program, leader, pause)
 
     def _affordable(self, most: int) -> int:

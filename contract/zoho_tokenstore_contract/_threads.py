@@ -199,8 +199,9 @@ class _Run:
 
     def _work(self, number: int, work: Sequence[Callable[[], None]]) -> None:
         leads = number == self._leader
-        self._barrier.wait()
-        if self._leader is not None and not leads:
+        if self._leader is None:
+            self._barrier.wait()
+        elif not leads:
             self.gate.wait()
         with self._lock:
             self._begun.add(number)
@@ -294,11 +295,15 @@ class _Tracer:
         self._ahead -= 1
 
 
-def telling_places(places: Sequence[Place], most: int) -> list[int]:
+def telling_places(places: Sequence[Place], most: int, turn: int = 0) -> list[int]:
     """Which of the places that a thread came by are worth standing still at.
 
-    Each the first and the last time: in between, a loop does the same again. The number of them is
-    spread where it would be more than `most`.
+    Each the first and the last time: in between, a loop does the same again.
+
+    Args:
+        places: The places in their order.
+        most: How many to choose; where there are more, they are spread.
+        turn: Where the spread begins. With another turn, others are chosen.
     """
     first: dict[Place, int] = {}
     last: dict[Place, int] = {}
@@ -308,7 +313,9 @@ def telling_places(places: Sequence[Place], most: int) -> list[int]:
     numbers = sorted({*first.values(), *last.values()})
     if len(numbers) <= most:
         return numbers
-    return [numbers[number * (len(numbers) - 1) // (most - 1)] for number in range(most)]
+    # Multiples of the golden ratio never fall on the same spot, and soon come near every spot.
+    shift = turn * 0.618 % 1
+    return [numbers[int((number + shift) * len(numbers) / most)] for number in range(most)]
 
 
 @contextlib.contextmanager

@@ -234,13 +234,15 @@ class _ContractClass(pytest.Class):
         return name.startswith("test_") or super().funcnamefilter(name)
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
-        """Collect the tests, unless somebody replaced one after the class was made."""
+        """Collect the tests, unless there is no SDK, or somebody replaced one after the class was made."""
         from ._contract import refuse_overridden_tests, subject_of
+        from ._sdk import SDKMissing, load
 
         try:
+            load()
             refuse_overridden_tests(self.obj)
             subject_of(self.obj)
-        except (TypeError, ValueError) as error:
+        except (SDKMissing, TypeError, ValueError) as error:
             raise self.CollectError(str(error)) from error
         return super().collect()
 

@@ -119,12 +119,13 @@ class IdsHaveTenCharacters(InMemory):
 
 
 @correct(persistent=False)
-class TakesNoIds(InMemory):
-    """Fails cleanly for each unused id that a token brings: it cannot keep it."""
+class IdsAreAColumnOfNumbers(InMemory):
+    """Fails cleanly for an id that is no number as a database writes it: it cannot keep that."""
 
     def insert(self, state: Any, sent: Fields) -> Fields:
-        if sent["id"] and self.by_id(state["rows"], sent["id"]) is None:
-            raise refusal("ids are made here")
+        id = sent["id"]
+        if id and not (id.isascii() and id.isdigit() and str(int(id)) == id):
+            raise refusal("an id is a number")
         return super().insert(state, sent)
 
 

@@ -1,0 +1,73 @@
+"""A store that does nothing keeps nothing: no clause is kept by accident."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.stores.catalogue import subject_for
+from tests.stores.right import RightStore
+from zoho_tokenstore_contract._bench import Effort
+from zoho_tokenstore_contract._clauses import CLAUSES
+from zoho_tokenstore_contract._outcomes import Outcome
+from zoho_tokenstore_contract._run import check_clause
+from zoho_tokenstore_contract._smoke import diagnose
+
+
+class Discards(RightStore):
+    """Comes back from every save, and stores nothing."""
+
+    def write(self, state: Any) -> None:
+        if not state["rows"]:
+            super().write(state)
+
+
+class AnswersNone(RightStore):
+    """Every method returns None."""
+
+    def find_token(self, token: Any) -> Any:
+        return None
+
+    save_token = delete_token = find_token_by_id = find_token
+
+    def get_tokens(self) -> Any:
+        return None
+
+    delete_tokens = get_tokens
+
+
+class Raises(RightStore):
+    """Every method raises."""
+
+    def find_token(self, token: Any) -> Any:
+        raise KeyError("no")
+
+    save_token = delete_token = find_token_by_id = find_token
+
+    def get_tokens(self) -> Any:
+        raise KeyError("no")
+
+    delete_tokens = get_tokens
+
+
+@pytest.mark.parametrize(
+    ("store", "cause"),
+    [
+        pytest.param(Discards, "what is saved is gone", id="discards"),
+        pytest.param(AnswersNone, "`get_tokens` returned None instead of a list", id="None"),
+        pytest.param(Raises, "every method raises: KeyError", id="raises"),
+    ],
+)
+def test_a_store_that_does_nothing_keeps_its_interface_at_most(store: Any, cause: str) -> None:
+    """IFACE-1 speaks of arguments alone; whatever else is asked of such a store is broken."""
+    outcomes = {clause: check_clause(clause, subject_for(store), Effort()).outcome for clause in CLAUSES}
+    diagnosis = diagnose(subject_for(store))
+
+    assert {"IFACE-1"} == {clause for clause, outcome in outcomes.items() if outcome is Outcome.KEPT}
+    assert {"CRASH-4"} == {
+        clause for clause, outcome in outcomes.items() if outcome is Outcome.NOT_APPLICABLE
+    }
+    assert {Outcome.KEPT, Outcome.NOT_APPLICABLE, Outcome.BROKEN} == set(outcomes.values())
+    assert diagnosis is not None
+    assert cause in diagnosis.cause

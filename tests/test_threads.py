@@ -1,0 +1,165 @@
+"""How the kit runs threads: they meet where it says, they end, and nothing stays changed."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from tests.stores.catalogue import subject_for
+from tests.stores.faulty_threads import InPlaceStore, MemoryStore, TwoLocks
+from zoho_tokenstore_contract._bench import Bench, Effort
+from zoho_tokenstore_contract._outcomes import Outcome, Undecided
+from zoho_tokenstore_contract._run import check_clause
+from zoho_tokenstore_contract._threads import Meeting, Place, Stuck, telling_places
+
+
+class Counter:
+    """Counts in two steps."""
+
+    def __init__(self) -> None:
+        self.value = 0
+        self.lock = threading.Lock()
+
+    def count(self) -> None:
+        before = self.value
+        self.value = before + 1
+
+    def count_on_one_line(self) -> None:
+        self.value += len([self.value]) and 1
+
+    def count_alone(self) -> None:
+        with self.lock:
+            self.count()
+
+
+@pytest.mark.parametrize("method", ["count", "count_on_one_line"])
+def test_standing_still_everywhere_shows_every_race(method: str) -> None:
+    """Between reading and writing, within one line too, the other thread comes in between."""
+    meeting = Meeting(10)
+    counted = []
+    first = Counter()
+    places = meeting.led([[getattr(first, method)], [getattr(first, method)]], 0)
+    for pause in telling_places(places, 100):
+        counter = Counter()
+        meeting.led([[getattr(counter, method)], [getattr(counter, method)]], 0, pause)
+        counted.append(counter.value)
+
+    assert first.value == 2
+    assert {1, 2} == set(counted)
+
+
+def test_a_thread_does_not_stand_still_for_one_that_waits_for_it() -> None:
+    """With a lock around everything no count is lost, wherever the first thread stands still."""
+    meeting = Meeting(10)
+    first = Counter()
+    places = meeting.led([[first.count_alone], [first.count_alone]], 0)
+    for pause in range(len(places)):
+        counter = Counter()
+        meeting.led([[counter.count_alone], [counter.count_alone]], 0, pause)
+
+        assert counter.value == 2
+
+
+def test_threads_that_run_freely_overlap() -> None:
+    """None of them waits for another to end."""
+    barrier = threading.Barrier(3, timeout=10)
+
+    Meeting(10).free([[barrier.wait], [barrier.wait], [barrier.wait]])  # type: ignore[list-item]
+
+    assert not barrier.broken
+
+
+def test_the_switch_interval_is_lowered_and_restored() -> None:
+    """Also where threads are stuck."""
+    before = sys.getswitchinterval()
+    seen: list[float] = []
+    never = threading.Event()
+
+    Meeting(10).free([[lambda: seen.append(sys.getswitchinterval())]])
+    with pytest.raises(Stuck) as stuck:
+        Meeting(0.2).free([[never.wait]])  # type: ignore[list-item]
+    never.set()
+
+    assert seen[0] < before
+    assert sys.getswitchinterval() == before
+    assert list(stuck.value.stacks) == [1]
+
+
+def test_a_deadlock_is_told_with_the_stack_of_each_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its store is left alone, and the next check runs."""
+    monkeypatch.setattr(Bench, "call_limit", 1.0)
+    subject = subject_for(TwoLocks, persistent=False)
+
+    result = check_clause("THREAD-5", subject, Effort())
+    after = check_clause("THREAD-1", subject, Effort())
+
+    assert result.outcome is Outcome.BROKEN
+    assert "threads had not come back after 1 seconds" in result.message()
+    assert "in save_token: with self.rows_lock, self.file_lock:" in result.message()
+    assert "in delete_token: with self.file_lock, self.rows_lock:" in result.message()
+    assert after.outcome is Outcome.KEPT, after.message()
+
+
+def test_what_traces_already_goes_on_seeing_everything() -> None:
+    """A debugger or coverage is told of every call, line and return in a thread that stands still."""
+    counter = Counter()
+    seen: list[tuple[str, int]] = []
+
+    def trace(frame: FrameType, event: str, arg: Any) -> Any:
+        if frame.f_code.co_filename == __file__ and frame.f_code.co_name.startswith("count"):
+            seen.append((event, frame.f_lineno - frame.f_code.co_firstlineno))
+        return trace
+
+    before = threading.gettrace()
+    threading.settrace(trace)
+    try:
+        Meeting(10).led([[counter.count_alone]], 0, 2)
+    finally:
+        threading.settrace(before)  # type: ignore[arg-type]
+
+    events = [event for event, _ in seen]
+    assert events.count("call") == events.count("return") == 2
+    assert {("line", 1), ("line", 2)} <= set(seen)
+
+
+def test_a_fault_of_a_single_thread_is_none_of_threads() -> None:
+    """THREAD-5 blames nobody for what the same calls do one by one."""
+
+    class ListsNothing(MemoryStore):
+        def get_tokens(self) -> list[Any]:
+            return []
+
+    result = check_clause("THREAD-5", subject_for(ListsNothing, persistent=False), Effort())
+
+    assert result.outcome is Outcome.BROKEN
+    assert all(finding.arranging for finding in result.findings)
+
+
+def test_a_search_that_gives_up_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is never taken for kept."""
+
+    def give_up(history: Any) -> None:
+        raise Undecided("the search was given up")
+
+    monkeypatch.setattr("zoho_tokenstore_contract._checks.threads.disorder", give_up)
+
+    assert (
+        check_clause("THREAD-5", subject_for(InPlaceStore, persistent=False), Effort()).outcome
+        is Outcome.UNKNOWN
+    )
+
+
+def test_telling_places_are_the_first_and_last_of_each(tmp_path: Path) -> None:
+    """Where there are too many they are spread, and another turn chooses others."""
+    code = test_telling_places_are_the_first_and_last_of_each.__code__
+    loop = [Place(code, instruction, 1) for instruction in (0, 2, 4, 2, 4, 2, 4, 6)]
+    long = [Place(code, instruction, 1) for instruction in range(100)]
+
+    assert [0, 1, 2, 5, 6, 7] == telling_places(loop, 10)
+    assert len(telling_places(long, 7)) == 7
+    assert {*range(100)} == {place for turn in range(40) for place in telling_places(long, 7, turn)}
