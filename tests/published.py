@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -408,4 +409,6 @@ def _check_and_enter(store: str, groups: Sequence[str], runs: int) -> bool:
 
 
 if __name__ == "__main__":
+    # So that being told to end takes the server's directory away too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main())

@@ -219,16 +219,9 @@ class TestRecord:
         """``python -m tests.published --render`` would change nothing."""
         assert page(published.read_record()) == published.PAGE.read_text(encoding="utf-8")
 
-    def test_nothing_is_missing(self) -> None:
-        """Every clause is recorded of every release of both stores, and whatever is broken is shown."""
-        entries = published.read_record()["stores"]
-        releases = [
-            [one["release"] for one in entries if one["store"] == store] for store in published.STORES
-        ]
-
-        assert releases[0] == releases[1]
-        for entry in entries:
-            assert list(CLAUSES) == list(entry["clauses"])
+    def test_whatever_is_broken_is_shown(self) -> None:
+        """Each recorded outcome is one that there is, and what is broken has a program or what was seen."""
+        for entry in published.read_record()["stores"]:
             for one in entry["clauses"].values():
                 assert one["outcome"] in ("kept", "broken", "not-applicable", published.NOT_REACHED)
                 assert one["outcome"] != "broken" or one.get("programs") or one.get("seen")

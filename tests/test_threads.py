@@ -30,7 +30,10 @@ class Counter:
         self.value = before + 1
 
     def count_on_one_line(self) -> None:
-        self.value += len([self.value]) and 1
+        self.value = self.next_value()
+
+    def next_value(self) -> int:
+        return self.value + 1
 
     def count_alone(self) -> None:
         with self.lock:
@@ -120,7 +123,7 @@ def test_what_traces_already_goes_on_seeing_everything() -> None:
     try:
         Meeting(10).led([[counter.count_alone]], 0, 2)
     finally:
-        threading.settrace(before)  # type: ignore[arg-type]
+        threading.settrace(before)
 
     events = [event for event, _ in seen]
     assert events.count("call") == events.count("return") == 2
@@ -157,8 +160,8 @@ def test_a_search_that_gives_up_is_unknown(monkeypatch: pytest.MonkeyPatch) -> N
 def test_telling_places_are_the_first_and_last_of_each(tmp_path: Path) -> None:
     """Where there are too many they are spread, and another turn chooses others."""
     code = test_telling_places_are_the_first_and_last_of_each.__code__
-    loop = [Place(code, instruction, 1) for instruction in (0, 2, 4, 2, 4, 2, 4, 6)]
-    long = [Place(code, instruction, 1) for instruction in range(100)]
+    loop = [Place(code, line, "line") for line in (0, 2, 4, 2, 4, 2, 4, 6)]
+    long = [Place(code, number, "line") for number in range(100)]
 
     assert [0, 1, 2, 5, 6, 7] == telling_places(loop, 10)
     assert len(telling_places(long, 7)) == 7

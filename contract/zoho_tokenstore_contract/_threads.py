@@ -8,7 +8,6 @@ have finished or wait for it in a lock. Where a lock is held in all the wrong pl
 from __future__ import annotations
 
 import contextlib
-import dis
 import functools
 import inspect
 import linecache
@@ -29,28 +28,30 @@ from ._sdk import load
 SWITCH_INTERVAL = 1e-6
 """Seconds after which the interpreter lets another thread run; by default it is 5,000 times that."""
 
-_WRITES = frozenset(
-    "STORE_ATTR STORE_SUBSCR STORE_SLICE STORE_GLOBAL STORE_DEREF DELETE_ATTR DELETE_SUBSCR".split()  # noqa: SIM905
-)
-
 _POLL = 0.0002  # seconds between two looks at what the other threads do
-_LEAST_PATIENCE = 0.01  # seconds without any step after which a thread counts as waiting for another
-_MOST_PATIENCE = 0.05  # seconds for which a thread stands still at most, however busy the others are
+_PATIENCE = 0.01  # seconds without any step after which a thread counts as waiting for another
+_MOST_STEPS = 100  # of the others that are seen while a thread stands still
+_LEAST_STEPS = 10
+_WAITS: set[tuple[CodeType, int]] = set()
+"""Where threads were seen to wait for another: found there once more, they wait again."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A place in the code of a store, before one instruction."""
+    """A place in the code of a store: before a line, or where a function returns to its caller."""
 
     code: CodeType
-    instruction: int
     line: int
+    event: str
 
     def __str__(self) -> str:
         """For a message: where it is, and the line itself."""
-        where = f"{Path(self.code.co_filename).name}:{self.line} in {self.code.co_name}"
-        text = linecache.getline(self.code.co_filename, self.line).strip()
-        return f"{where}, {text!r}" if text else where
+        file = self.code.co_filename
+        when = "at the end of" if self.event == "return" else "before"
+        return (
+            f"{Path(file).name}:{self.line} in {self.code.co_name}, {when} "
+            f"{linecache.getline(file, self.line).strip()!r}"
+        )
 
 
 class Stuck(Exception):
@@ -67,10 +68,7 @@ class Stuck(Exception):
 
 
 class Meeting:
-    """Runs works in threads of their own, again and again.
-
-    What it learns about the store's locks makes later runs quicker: it is kept for one store class.
-    """
+    """Runs works in threads of their own, again and again."""
 
     def __init__(self, limit: float) -> None:
         """Prepares to run.
@@ -79,8 +77,7 @@ class Meeting:
             limit: After how many seconds without a finished step threads count as stuck.
         """
         self._limit = limit
-        self._waits: set[tuple[CodeType, int]] = set()
-        self._most = _MOST_PATIENCE
+        self._most = _MOST_STEPS
 
     def free(self, works: Sequence[Sequence[Callable[[], None]]]) -> None:
         """Run each work, a list of steps, in a thread of its own; they start together.
@@ -122,28 +119,33 @@ class Meeting:
             if run.steps > finished:
                 finished, since = run.steps, time.monotonic()
             elif time.monotonic() - since > self._limit:
-                raise Stuck(self._limit, run.stacks())
+                stuck = Stuck(self._limit, run.stacks())
+                run.others_over.set()  # nobody stands still any more
+                raise stuck
 
     def _stand_still(self, run: _Run) -> None:
         """Let the others run until they have finished, or all of them wait."""
         run.gate.set()
-        begun = since = time.monotonic()
         seen: list[tuple[CodeType, int]] = []
+        since = time.monotonic()
+        steps = 0
         while not run.others_over.wait(_POLL):
-            now = time.monotonic()
             places = run.places_of_others()
+            if places is None or run.others_are_busy():
+                since = time.monotonic()
             if places is None:  # not all have begun
-                begun = since = now
-            elif places != seen:
-                seen, since = places, now
-                if now - begun > self._most:
-                    # They take one step after another while they wait, as in a spinning lock.
-                    self._most = max(_LEAST_PATIENCE, self._most / 2)
+                continue
+            if places != seen:
+                seen, since = places, time.monotonic()
+                steps += 1
+                if steps > self._most:
+                    # They take one step after another while they wait, as for a spinning lock.
+                    self._most = max(_LEAST_STEPS, self._most // 2)
                     return
-            elif all(place in self._waits for place in places):
+            elif time.monotonic() - since > _PATIENCE:
+                _WAITS.update(places)
                 return
-            elif now - since > _LEAST_PATIENCE:
-                self._waits.update(places)
+            elif all(place in _WAITS for place in places) and not run.others_are_busy():
                 return
 
 
@@ -184,6 +186,15 @@ class _Run:
         at = [frames.get(self._threads[number].ident or 0) for number in sorted(others)]
         return [(frame.f_code, frame.f_lasti) for frame in at if frame is not None]
 
+    def others_are_busy(self) -> bool:
+        """Whether one of them has something to do and waits for a processor or a disk alone.
+
+        Known on Linux, where a busy machine is not mistaken for a lock.
+        """
+        with self._lock:
+            others = self._going - {self._leader}
+        return any(_is_busy(self._threads[number].native_id) for number in others)
+
     def stacks(self) -> dict[int, tuple[str, ...]]:
         """Where each thread is that still runs, the kit's own frames left out."""
         frames = sys._current_frames()
@@ -210,7 +221,6 @@ class _Run:
                 if leads and self.tracer is not None:
                     # In this very frame, so that a tracer which is already here misses no return.
                     self.tracer.other = sys.gettrace()
-                    _ask_for_instructions()
                     sys.settrace(self.tracer)
                     try:
                         step()
@@ -251,7 +261,7 @@ class _Tracer:
             number: At which place to act; ``None`` for nowhere.
             act: Called in the thread, there.
         """
-        self.places: list[tuple[CodeType, int, int]] = []
+        self.places: list[tuple[CodeType, int, str]] = []
         self.other: Any = None
         self._ahead = -1 if number is None else number
         self._keeps = number is None
@@ -262,55 +272,53 @@ class _Tracer:
         if self.other is not None:
             theirs = self.other(frame, event, arg)
             sys.settrace(self)  # coverage's own puts itself in this place
-        code = frame.f_code
-        if not _is_of_a_store(code.co_filename):
+        if not _is_of_a_store(frame.f_code.co_filename):
             return theirs
-        frame.f_trace_opcodes = True
-        return self._local(code, theirs)
+        return self._arrive if self.other is None else self._both(theirs)
 
-    def _local(self, code: CodeType, theirs: Any) -> Any:
-        telling = _telling(code)
-
+    def _both(self, theirs: Any) -> Any:
         def local(frame: FrameType, event: str, arg: Any) -> Any:
             nonlocal theirs
-            if event == "opcode":
-                if frame.f_lasti in telling:
-                    self._arrive(frame)
-            else:
-                if theirs is not None:
-                    theirs = theirs(frame, event, arg)
-                if event == "line":
-                    self._arrive(frame)
+            if theirs is not None:
+                theirs = theirs(frame, event, arg)
+            self._arrive(frame, event, arg)
             return local
 
         return local
 
-    def _arrive(self, frame: FrameType) -> None:
-        if self._keeps:
-            self.places.append((frame.f_code, frame.f_lasti, frame.f_lineno))
-        elif self._ahead == 0:
-            self.places.append((frame.f_code, frame.f_lasti, frame.f_lineno))
-            self._act()
-            sys.settrace(self.other)
-        self._ahead -= 1
+    def _arrive(self, frame: FrameType, event: str, arg: Any) -> Any:
+        """The trace function of one call of a function: it comes by a line, or returns."""
+        if event != "exception":
+            if self._keeps or self._ahead == 0:
+                self.places.append((frame.f_code, frame.f_lineno, event))
+            if self._ahead == 0:
+                self._act()
+                sys.settrace(self.other)
+            self._ahead -= 1
+        return self._arrive
 
 
 def telling_places(places: Sequence[Place], most: int, turn: int = 0) -> list[int]:
     """Which of the places that a thread came by are worth standing still at.
 
-    Each the first and the last time: in between, a loop does the same again.
+    Each the first and the last time: in between, a loop does the same again. Where these are too
+    many, those that it came by once are chosen first; they are what the call is about.
 
     Args:
         places: The places in their order.
-        most: How many to choose; where there are more, they are spread.
-        turn: Where the spread begins. With another turn, others are chosen.
+        most: How many to choose.
+        turn: Where choosing begins. With another turn, others are chosen.
     """
-    first: dict[Place, int] = {}
-    last: dict[Place, int] = {}
+    visits: dict[Place, list[int]] = {}
     for number, place in enumerate(places):
-        first.setdefault(place, number)
-        last[place] = number
-    numbers = sorted({*first.values(), *last.values()})
+        visits.setdefault(place, []).append(number)
+    once = [numbers[0] for numbers in visits.values() if len(numbers) == 1]
+    often = [numbers[end] for end in (0, -1) for numbers in visits.values() if len(numbers) > 1]
+    chosen = _spread(once, most, turn)
+    return sorted({*chosen, *_spread(often, most - len(chosen), turn)})
+
+
+def _spread(numbers: list[int], most: int, turn: int) -> list[int]:
     if len(numbers) <= most:
         return numbers
     # Multiples of the golden ratio never fall on the same spot, and soon come near every spot.
@@ -329,34 +337,8 @@ def _eager() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def _ask_for_instructions() -> None:
-    """Have the next `sys.settrace` report single instructions: from 3.12 on it looks for such a frame."""
-    sys._getframe().f_trace_opcodes = True
-
-
 def _wait_for(limit: float) -> float:
     return min(limit / 4, 0.5)
-
-
-@functools.cache
-def _telling(code: CodeType) -> frozenset[int]:
-    """The instructions inside the lines of a function before which another thread may matter.
-
-    Those that write, and calls after the first of their line: in the middle of
-    ``rows.append(str(len(rows)))`` there is room for somebody else.
-    """
-    found = set()
-    called = False
-    for instruction in dis.get_instructions(code):
-        if instruction.starts_line:
-            called = False
-        if instruction.opname.startswith("CALL"):
-            if called:
-                found.add(instruction.offset)
-            called = True
-        elif instruction.opname in _WRITES:
-            found.add(instruction.offset)
-    return frozenset(found)
 
 
 @functools.cache
@@ -372,6 +354,14 @@ def _is_of_a_store(file: str) -> bool:
     if path.startswith((paths["purelib"] + os.sep, paths["platlib"] + os.sep)):
         return True
     return not path.startswith((paths["stdlib"] + os.sep, paths["platstdlib"] + os.sep))
+
+
+def _is_busy(native_id: int | None) -> bool:
+    try:
+        with open(f"/proc/self/task/{native_id}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(") ")[2][:1] in ("R", "D")
+    except OSError:
+        return False
 
 
 def _kits(file: str) -> bool:

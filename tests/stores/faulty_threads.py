@@ -72,7 +72,7 @@ class EachThreadHasItsOwn(MemoryStore):
     def prepare(self) -> None:
         self.threads = threading.local()
 
-    @property  # type: ignore[override]
+    @property
     def state(self) -> Any:
         if not hasattr(self.threads, "state"):
             self.threads.state = {"last": 0, "used": [], "rows": []}
@@ -193,7 +193,7 @@ class CountsRows(InPlaceStore):
 
 @fault("THREAD-2", "THREAD-5", says="one row", persistent=False)
 class AppendsByAdding(InPlaceStore):
-    """Has a lock for the ids and for each user, but adds rows as `rows = rows + [row]` beside them."""
+    """Has a lock for the ids and for each user, but replaces the list of rows beside them."""
 
     def prepare(self) -> None:
         super().prepare()
@@ -208,7 +208,8 @@ class AppendsByAdding(InPlaceStore):
                     new: Any = {"last": self.state["last"], "used": self.state["used"], "rows": []}
                     row = self.insert(new, sent)
                     self.state["last"] = new["last"]
-                self.state["rows"] = self.state["rows"] + [row]  # noqa: RUF005
+                rows = self.state["rows"]
+                self.state["rows"] = [*rows, row]
             else:
                 with self.lock:
                     self.update(row, sent)

@@ -477,7 +477,8 @@ def _tell(ran: Ran) -> None:
     before = f"after {_numbers(why.explained)}, in this order, " if why.explained else ""
     rival = ""
     if why.rival is not None:
-        rival = f"; calls {' and '.join(str(place + 1) for place in sorted((why.rival, why.stuck)))} cannot be ordered"
+        first, second = sorted((why.rival + 1, why.stuck + 1))
+        rival = f"; calls {first} and {second} cannot be ordered"
     ran.broken(
         "some order of these calls, each between its start and its end, explains every answer",
         f"the longest order that explains its answers ends {before}where call {why.stuck + 1} "
