@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.stores.catalogue import Correct, correct_stores, subject_for
-from tests.stores.right import RightStore
+from tests.stores.right import RightStore, break_storage
 from zoho_tokenstore_contract._bench import Effort
 from zoho_tokenstore_contract._clauses import CLAUSES, Level
 from zoho_tokenstore_contract._outcomes import Outcome
@@ -19,7 +19,7 @@ FINE = (Outcome.KEPT, Outcome.NOT_APPLICABLE)
 @pytest.mark.parametrize("clause", CLAUSES)
 def test_the_right_store_keeps_every_clause(clause: str) -> None:
     """`RightStore`, from which the faulty ones are made, keeps the clause; FLOW-10 is not asked of it."""
-    result = check_clause(clause, subject_for(RightStore), Effort())
+    result = check_clause(clause, subject_for(RightStore, break_storage=break_storage), Effort())
 
     # It lets every thread renew for itself, as all published stores do: single flight is more than
     # a store must do, and `SingleFlightStore` does it.

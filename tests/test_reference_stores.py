@@ -14,6 +14,7 @@ from zoho_reference_stores import ListStore, SQLiteFileStore, SQLiteMemoryStore
 from zoho_reference_stores.sqlite_file import break_storage
 from zoho_tokenstore_contract._bench import Effort
 from zoho_tokenstore_contract._clauses import CLAUSES, Level
+from zoho_tokenstore_contract._flow import abilities
 from zoho_tokenstore_contract._outcomes import Outcome
 from zoho_tokenstore_contract._rows import Row, to_row, to_token
 from zoho_tokenstore_contract._run import check_clause
@@ -53,11 +54,12 @@ TAKE_A_FILE = frozenset({"PERSIST", "PROC", "CRASH", "SECRET-1", "FLOW-2"})
 @pytest.mark.parametrize("clause", [one.id for one in CLAUSES.values() if one.level is not Level.MAY])
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_a_reference_store_keeps_the_clause(name: str, clause: str) -> None:
-    """MUST and SHOULD alike; not applicable is only what takes a file."""
+    """MUST and SHOULD alike; not applicable is only what takes a file, or an SDK that can revoke."""
     result = check_clause(clause, SUBJECTS[name](), Effort())
 
     in_memory = name != "SQLiteFileStore"
     missing = in_memory and not TAKE_A_FILE.isdisjoint({clause, CLAUSES[clause].group})
+    missing = missing or (clause == "FLOW-8" and not abilities().revokes)
     expected = Outcome.NOT_APPLICABLE if missing else Outcome.KEPT
     assert expected == result.outcome, result.message()
 

@@ -17,10 +17,10 @@ from ._outcomes import Violation
 from ._rows import Row, absent
 from ._threads import Meeting, Place, Stuck, telling_places
 
-QUICK = 0.01
-"""Seconds that a run takes at most for a store that counts as quick; others are run less often."""
-FEWEST = 5
-"""How many times less often, at most."""
+QUICK = 0.004
+"""Seconds that a run of a quick store takes at most, be the machine busy; slower ones run less often."""
+LEAST_SHARE = 0.15
+"""How much less often, at most."""
 RUNS = 8
 """How many runs are made on one store, emptied in between, before another one is opened."""
 
@@ -176,12 +176,13 @@ class Stage:
             first = self.led(program, leader)
             yield first
             self._turn += 1
-            for pause in telling_places(first.places, self._affordable(most), self._turn):
+            for pause in telling_places(first.places, self.affordable(most), self._turn):
                 yield self.led(program, leader, pause)
 
-    def _affordable(self, most: int) -> int:
-        """How many of so many runs to make: all of them where the store is quick."""
-        return max(most // FEWEST, min(most, int(most * QUICK / self._quickest)))
+    def affordable(self, most: int) -> int:
+        """How many of so many runs to make: all of them, unless each takes long."""
+        share = min(1.0, (QUICK / self._quickest) ** 2)
+        return max(1, int(most * max(share, LEAST_SHARE)))
 
     def _run(self, program: Program, meet: Callable[[list[list[Callable[[], None]]]], None]) -> Ran:
         begun = time.monotonic()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import inspect
 import linecache
 import os
@@ -28,9 +29,9 @@ from ._sdk import load
 SWITCH_INTERVAL = 1e-6
 """Seconds after which the interpreter lets another thread run; by default it is 5,000 times that."""
 
-_POLL = 0.0002  # seconds between two looks at what the other threads do
+_POLL = 0.0001  # seconds between two looks at what the other threads do
 _PATIENCE = 0.01  # seconds without any step after which a thread counts as waiting for another
-_MOST_STEPS = 100  # of the others that are seen while a thread stands still
+_MOST_STEPS = 150  # of the others that are seen while a thread stands still
 _LEAST_STEPS = 10
 _WAITS: set[tuple[CodeType, int]] = set()
 """Where threads were seen to wait for another: found there once more, they wait again."""
@@ -182,7 +183,7 @@ class _Run:
             others = self._going - {self._leader}
             if not others <= self._begun:
                 return None
-        frames = sys._current_frames()
+        frames = _frames()
         at = [frames.get(self._threads[number].ident or 0) for number in sorted(others)]
         return [(frame.f_code, frame.f_lasti) for frame in at if frame is not None]
 
@@ -197,7 +198,7 @@ class _Run:
 
     def stacks(self) -> dict[int, tuple[str, ...]]:
         """Where each thread is that still runs, the kit's own frames left out."""
-        frames = sys._current_frames()
+        frames = _frames()
         stacks = {}
         for number in sorted(self._going):
             stack = traceback.extract_stack(frames.get(self._threads[number].ident or 0))
@@ -288,7 +289,8 @@ class _Tracer:
 
     def _arrive(self, frame: FrameType, event: str, arg: Any) -> Any:
         """The trace function of one call of a function: it comes by a line, or returns."""
-        if event != "exception":
+        # A generator that yields returns, too: no end of anything.
+        if event == "line" or (event == "return" and not frame.f_code.co_flags & inspect.CO_GENERATOR):
             if self._keeps or self._ahead == 0:
                 self.places.append((frame.f_code, frame.f_lineno, event))
             if self._ahead == 0:
@@ -337,14 +339,31 @@ def _eager() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
+def _frames() -> dict[int, FrameType]:
+    """Where every thread of the process is.
+
+    Before 3.12 a garbage collection inside `sys._current_frames` can lock up the interpreter.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return sys._current_frames()
+    finally:
+        if collects:
+            gc.enable()
+
+
 def _wait_for(limit: float) -> float:
     return min(limit / 4, 0.5)
 
 
 @functools.cache
 def _is_of_a_store(file: str) -> bool:
-    """Whether a file may hold a store's code: not Python's own, not the kit's, not the SDK's other code."""
-    if file.startswith("<frozen") or _kits(file):
+    """Whether a file may hold a store's code: not Python's own, not the kit's, not the SDK's other code.
+
+    What dataclasses and named tuples generate has no file.
+    """
+    if file.startswith("<frozen") or file == "<string>" or _kits(file):
         return False
     path = str(Path(file).absolute())
     sdk = load()

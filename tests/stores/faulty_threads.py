@@ -163,7 +163,7 @@ class LetsGoInBetween(MemoryStore):
             self.write(state)
 
 
-@fault("THREAD-2", "THREAD-5", says="id", persistent=False)
+@fault("THREAD-2", says="id", persistent=False)
 class CountsWithoutALock(InPlaceStore):
     """Counts its ids before it takes the lock."""
 
@@ -284,7 +284,7 @@ class TwoSteps(InPlaceStore):
         self.saved(token, row)
 
 
-@fault("THREAD-3", "THREAD-4", "THREAD-5", says="all its fields from one of the saves", persistent=False)
+@fault("THREAD-3", "THREAD-4", says="all its fields from one of the saves", persistent=False)
 class FieldByField(InPlaceStore):
     """Updates field by field, with the lock taken anew for each."""
 
