@@ -42,6 +42,10 @@ class Clause:
         """The part of the id before the number: ``SAVE`` of ``SAVE-4``."""
         return self.id.rpartition("-")[0]
 
+    def weighs(self, *, strict: bool) -> bool:
+        """Whether breaking it fails a run: MUST always does, SHOULD in a strict one."""
+        return self.level is Level.MUST or (self.level is Level.SHOULD and strict)
+
 
 GROUPS = {
     "IFACE": "the interface",

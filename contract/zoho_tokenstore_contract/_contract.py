@@ -158,6 +158,11 @@ def _subject_of(test: TokenStoreContract, request: pytest.FixtureRequest) -> Sub
     return subject
 
 
+def target_of(cls: type[TokenStoreContract]) -> str:
+    """The name of a contract class's store in reports."""
+    return cls.target or f"{cls.__module__}:{cls.__qualname__}"
+
+
 def subject_of(cls: type[TokenStoreContract]) -> Subject:
     """The store under test that a contract class declares.
 
@@ -171,7 +176,7 @@ def subject_of(cls: type[TokenStoreContract]) -> Subject:
             raise ValueError(f"allowed: {clause_id} needs the reason why it may be broken")
     test = cls()
     return Subject(
-        target=cls.target or f"{cls.__module__}:{cls.__qualname__}",
+        target=target_of(cls),
         open=test.open_store,
         close=test.close_store,
         origin=cls._origin or Origin.of(cls),

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from ._bench import Bench, Effort, shown_exception
 from ._checks import Check, checks_of
-from ._clauses import CLAUSES, Clause, Level
+from ._clauses import CLAUSES
 from ._outcomes import (
     ClauseResult,
     Finding,
@@ -82,15 +82,10 @@ def check_clause(clause_id: str, subject: Subject, effort: Effort) -> ClauseResu
     return ClauseResult(clause_id, Outcome.KEPT)
 
 
-def weighs(clause: Clause, subject: Subject) -> bool:
-    """Whether breaking the clause fails the run of this store."""
-    return clause.level is Level.MUST or (clause.level is Level.SHOULD and subject.strict)
-
-
 def fails(result: ClauseResult, subject: Subject) -> bool:
     """Whether what became of a clause fails the run: broken in earnest, or not to be trusted."""
     if result.outcome is Outcome.BROKEN:
-        return weighs(CLAUSES[result.clause], subject)
+        return CLAUSES[result.clause].weighs(strict=subject.strict)
     return result.outcome in (Outcome.ERROR, Outcome.UNKNOWN)
 
 

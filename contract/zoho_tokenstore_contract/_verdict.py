@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from ._clauses import CLAUSES, Level
+from ._clauses import CLAUSES
 from ._outcomes import ClauseResult, Outcome
 
 CONFORMS, VIOLATES = "conforms", "violates"
@@ -46,8 +46,7 @@ class StoreVerdict:
 
     def weighs(self, result: ClauseResult) -> bool:
         """Whether a broken clause makes the store violate the contract."""
-        level = CLAUSES[result.clause].level
-        return level is Level.MUST or (level is Level.SHOULD and self.strict)
+        return CLAUSES[result.clause].weighs(strict=self.strict)
 
     @property
     def verdict(self) -> str | None:

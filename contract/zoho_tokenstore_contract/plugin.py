@@ -272,7 +272,9 @@ class _ContractClass(pytest.Class):
 
     @property
     def _target(self) -> str:
-        return self.obj.target or f"{self.obj.__module__}:{self.obj.__qualname__}"
+        from ._contract import target_of
+
+        return target_of(self.obj)
 
     @property
     def _strict(self) -> bool:

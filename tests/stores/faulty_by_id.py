@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .catalogue import fault
-from .right import Fields, RightStore, refusal
+from .right import OTHERS, Fields, RightStore, refusal
 
 # BYID-1: a stored id
 
@@ -101,20 +101,7 @@ class TheHeaderIsARow(RightStore):
         return super().find_token_by_id(id)
 
 
-_NOBODY: Fields = dict.fromkeys(
-    (
-        "id",
-        "user_name",
-        "client_id",
-        "client_secret",
-        "refresh_token",
-        "access_token",
-        "grant_token",
-        "expires_in",
-        "redirect_url",
-        "api_domain",
-    )
-) | {"id": "0"}
+_NOBODY: Fields = {**dict.fromkeys(("user_name", *OTHERS)), "id": "0"}
 
 
 @fault("BYID-2", says="returns None")
