@@ -50,24 +50,8 @@ def markdown(report: dict[str, Any]) -> str:
     if stores:
         parts.append(_table(stores))
     several = len(stores) > 1
-    blocks = [
-        (_block(clause, store if several else None), clause["id"])
-        for store in stores
-        for clause in store["clauses"]
-        if clause.get("findings")
-    ]
     parts += [line for store in stores for line in _undecided(store, several=several)]
-    left_out = []
-    room = _ROOM - sum(len(part) for part in parts)
-    for block, clause_id in blocks:
-        room -= len(block)
-        if room > 0:
-            parts.append(block)
-        else:
-            left_out.append(clause_id)
-    if left_out:
-        ids = ", ".join(dict.fromkeys(left_out))
-        parts.append(f"Too long to be shown here, and in the other reports: {ids}.")
+    parts += _blocks(stores, _ROOM - sum(len(part) for part in parts))
     parts.append(f"<sub>{_escaped(made_with(report))}</sub>")
     return "\n\n".join(parts) + "\n"
 
@@ -131,14 +115,37 @@ def _undecided(store: dict[str, Any], *, several: bool) -> Iterator[str]:
         yield f"{label(outcome).capitalize()}{of}: {', '.join(ids)}: {_code(reason)}"
 
 
-def _block(clause: dict[str, Any], store: dict[str, Any] | None) -> str:
+def _blocks(stores: list[dict[str, Any]], room: int) -> Iterator[str]:
+    """What is known of each clause that is not kept, as far as there is room."""
+    several = len(stores) > 1
+    found = [
+        (clause, store if several else None)
+        for store in stores
+        for clause in store["clauses"]
+        if clause.get("findings")
+    ]
+    short = sum(len(_block(*one)) for one in found) > room
+    left_out = []
+    for clause, store in found:
+        block = _block(clause, store, short=short)
+        if len(block) > room:
+            left_out.append(clause["id"])
+        else:
+            room -= len(block)
+            yield block
+    if short:
+        others = f" Nothing here of {', '.join(dict.fromkeys(left_out))}." if left_out else ""
+        yield f"Of each clause, only the first failure is shown here: a comment has no room for more.{others}"
+
+
+def _block(clause: dict[str, Any], store: dict[str, Any] | None, *, short: bool = False) -> str:
     text, why, _ = about(clause)
     of = f"<code>{html.escape(_line(store['target']))}</code>: " if store else ""
     head = f"<b>{html.escape(clause['id'])}</b> ({clause['level']}) {label(clause['outcome'])}"
     lines = ["<details>", f"<summary>{of}{head}: {html.escape(text)}</summary>"]
     if why:
         lines += ["", f"Why it matters: {_escaped(why)}"]
-    for finding in clause["findings"]:
+    for finding in clause["findings"][: 1 if short else None]:
         calls = [f"{number}. {legible(call)}" for number, call in enumerate(finding["done"], 1)]
         calls += [f"expected: {legible(finding['expected'])}", f"seen:     {legible(finding['seen'])}"]
         lines += ["", f"{_escaped(check_words(finding))}:"]
@@ -172,4 +179,5 @@ def _longest_run(text: str) -> int:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([\\`*_\[\]<>~&|])", r"\\\1", _line(text))
+    # An underscore inside a word is one.
+    return re.sub(r"([\\`*\[\]<>~&|]|\b_|_\b)", r"\\\1", _line(text))

@@ -136,20 +136,31 @@ def _name(target: str) -> Markup:
     return element("bdi", *breaks, class_="name")
 
 
+def _number(number: int, stores: list[dict[str, Any]]) -> list[Markup]:
+    """What a column of many, or on a narrow screen, is headed by."""
+    return [element("span", f"{number} ", class_="number")] if len(stores) > 1 else []
+
+
 def _card(store: dict[str, Any], number: int, stores: list[dict[str, Any]]) -> Markup:
     verdict, clauses = store["verdict"], store["clauses"]
     told = [
         element("p", _sign(_VERDICTS[verdict]), " ", WORDS[verdict], class_=f"verdict {_VERDICTS[verdict]}"),
-        element("h3", *([f"{number} "] if len(stores) > 1 else []), _name(store["target"])),
+        element("h3", *_number(number, stores), _name(store["target"])),
         element("p", sums(clauses), ". SHOULD counts as MUST." if store["strict"] else "."),
         _bar(clauses),
     ]
     for key, words in (("reason", "No verdict: "), ("cause", "Root cause: ")):
         if store.get(key):
             told.append(element("p", element("b", words), element("bdi", store[key])))
-    broken = [clause["id"] for clause in clauses if clause["outcome"] == BROKEN]
+    broken = [clause for clause in clauses if clause["outcome"] == BROKEN]
     if broken:
-        links = [element("a", clause_id, href=f"#{clause_id}") for clause_id in broken]
+        links = [
+            joined(
+                element("a", clause["id"], href=f"#{clause['id']}"),
+                "" if clause["level"] == Level.MUST.value else f" ({clause['level']})",
+            )
+            for clause in broken
+        ]
         told.append(element("p", element("b", "Broken: "), *_separated(links)))
     return element("section", *told, class_="card")
 
@@ -192,15 +203,15 @@ def _filter(stores: list[dict[str, Any]]) -> Markup:
             empty("input", type="search", id="search", autocomplete="off", spellcheck="false"),
             class_="search",
         ),
-        element("fieldset", element("legend", "Outcome"), *outcomes),
-        element("fieldset", element("legend", "Level"), *levels),
+        element("fieldset", element("legend", "Outcome"), element("div", *outcomes, class_="buttons")),
+        element("fieldset", element("legend", "Level"), element("div", *levels, class_="buttons")),
         element(
             "p",
             element("button", "Open all", type="button", id="open"),
             element("button", "Close all", type="button", id="close"),
             element("button", "Show all clauses", type="reset"),
             element("output", "", id="shown", for_="search"),
-            class_="actions",
+            class_="buttons actions",
         ),
         hidden=True,
         role="search",
@@ -218,7 +229,7 @@ def _matrix(stores: list[dict[str, Any]]) -> Markup:
     heads = [
         element(
             "th",
-            element("span", f"{number} ", class_="number") if several else "",
+            *_number(number, stores),
             element("span", _name(store["target"]), class_="full") if several else "Outcome",
             scope="col",
             title=store["target"],
@@ -301,7 +312,7 @@ def _clause(found: list[dict[str, Any] | None], stores: list[dict[str, Any]]) ->
     told = [
         _told(clause, store, several=len(stores) > 1)
         for clause, store in zip(found, stores, strict=True)
-        if clause is not None and clause["outcome"] != KEPT
+        if clause is not None and clause["outcome"] not in (KEPT, NOT_RUN)
     ]
     detail = element(
         "tr",
@@ -339,7 +350,7 @@ def _told(clause: dict[str, Any], store: dict[str, Any], *, several: bool) -> Ma
     content = [
         element("p", _outcome(clause["outcome"]), *([" ", _name(store["target"])] if several else [])),
     ]
-    if clause.get("reason") and clause["outcome"] != NOT_RUN:
+    if clause.get("reason"):
         content.append(element("p", element("bdi", clause["reason"])))
     content += [_finding(finding) for finding in clause.get("findings", ())]
     return element("section", *content, class_="told")
