@@ -142,7 +142,7 @@ def _block(clause: dict[str, Any], store: dict[str, Any] | None, *, short: bool 
     text, why, _ = about(clause)
     of = f"<code>{html.escape(_line(store['target']))}</code>: " if store else ""
     head = f"<b>{html.escape(clause['id'])}</b> ({clause['level']}) {label(clause['outcome'])}"
-    lines = ["<details>", f"<summary>{of}{head}: {html.escape(text)}</summary>"]
+    lines = ["<details>", f"<summary>{of}{head}: {_prose(text)}</summary>"]
     if why:
         lines += ["", f"Why it matters: {_escaped(why)}"]
     for finding in clause["findings"][: 1 if short else None]:
@@ -155,6 +155,11 @@ def _block(clause: dict[str, Any], store: dict[str, Any] | None, *, short: bool 
         if finding.get("script"):
             lines += ["", "To see it again:", "", _fenced(legible(finding["script"]), "python")]
     return "\n".join([*lines, "", "</details>"])
+
+
+def _prose(text: str) -> str:
+    """A text of the contract in HTML; what stands between backticks is code."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", html.escape(text))
 
 
 def _line(text: str) -> str:

@@ -255,7 +255,10 @@ def _matrix(stores: list[dict[str, Any]]) -> Markup:
         *bodies,
         class_=size,
     )
-    return element("div", table, class_=f"matrix {size}", tabindex="0", role="region", aria_label="Clauses")
+    if size == "many":
+        # It may be wider than the screen, and is then moved with the keyboard too.
+        return element("div", table, class_="matrix many", tabindex="0", role="region", aria_label="Clauses")
+    return table
 
 
 def _group(group: str, columns: list[list[dict[str, Any]]]) -> Markup:
@@ -295,7 +298,7 @@ def _clause(found: list[dict[str, Any] | None], stores: list[dict[str, Any]]) ->
                 " ",
                 element("span", level, class_=f"level {level}"),
                 " ",
-                element("span", text, class_="text"),
+                element("span", *_prose(text), class_="text"),
                 class_="toggle",
             ),
             scope="row",
@@ -306,7 +309,7 @@ def _clause(found: list[dict[str, Any] | None], stores: list[dict[str, Any]]) ->
         ),
     )
     facts = [
-        *_fact("Why it matters", why),
+        *_fact("Why it matters", *_prose(why)),
         *_fact("Where it comes from", "; ".join(SOURCES.get(mark, mark) for mark in source.split())),
     ]
     told = [
@@ -341,8 +344,13 @@ def _clause(found: list[dict[str, Any] | None], stores: list[dict[str, Any]]) ->
     )
 
 
-def _fact(term: str, words: str | Markup) -> list[Markup]:
-    return [element("dt", term), element("dd", words)] if words else []
+def _fact(term: str, *words: str) -> list[Markup]:
+    return [element("dt", term), element("dd", *words)] if any(words) else []
+
+
+def _prose(text: str) -> list[str]:
+    """A text of the contract; what stands between backticks is code."""
+    return [element("code", part) if number % 2 else part for number, part in enumerate(text.split("`"))]
 
 
 def _told(clause: dict[str, Any], store: dict[str, Any], *, several: bool) -> Markup:
