@@ -27,8 +27,7 @@ class Clause:
         level: MUST fails a run, SHOULD only under the strict option, MAY never.
         text: What is promised.
         why: What users of a store that breaks it meet.
-        source: K (the Kaizen text), I (docstrings of the SDK's interface), S (what the SDK does
-            with a store), B (behaviour that both shipped stores share), safety, users, all.
+        source: Where it comes from: marks of `SOURCES`, with spaces between them.
     """
 
     id: str
@@ -65,6 +64,17 @@ GROUPS = {
     "SECRET": "secrets stay secret",
     "FLOW": "the real SDK over the store",
 }
+
+SOURCES = {
+    "K": "the text Kaizen 192, Implementing Custom Token Persistence in Python SDK",
+    "I": "the docstrings of TokenStore in the SDK",
+    "S": "what the SDK itself does with a store",
+    "B": "behaviour that both stores shipped in the SDK have in common",
+    "safety": "what keeps tokens safe, though no text asks for it",
+    "users": "what users need and no published store does",
+    "all": "all of them together",
+}
+"""Where clauses come from, by the marks in `Clause.source`."""
 
 MUST, SHOULD, MAY = Level.MUST, Level.SHOULD, Level.MAY
 

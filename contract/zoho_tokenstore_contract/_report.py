@@ -1,9 +1,8 @@
-"""The verdict as a JSON file and on the terminal."""
+"""The verdict as the JSON value that every report is made from, and on the terminal."""
 
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +39,8 @@ def as_json(verdicts: Verdicts) -> dict[str, Any]:
         ``schema``, ``kit``, ``sdk`` (``distribution`` and ``version``, or ``null``), ``python`` and
         ``stores``: for each its ``target``, ``strict``, ``verdict`` (``conforms``, ``violates`` or
         ``null``), ``reason`` where that is ``null``, ``cause`` where the smoke check found one, and
-        ``clauses``.
+        ``clauses``, each with ``id``, ``level``, ``outcome``, and where they apply ``reason`` and
+        ``findings``.
     """
     return {
         "schema": SCHEMA,
@@ -49,16 +49,6 @@ def as_json(verdicts: Verdicts) -> dict[str, Any]:
         "python": platform.python_version(),
         "stores": [_store(store) for store in verdicts.stores.values()],
     }
-
-
-def write_json(verdicts: Verdicts, path: Path) -> None:
-    """Write the report to a file.
-
-    Raises:
-        OSError: Where it cannot be written.
-    """
-    text = json.dumps(as_json(verdicts), indent=2)
-    path.write_text(text + "\n", encoding="ascii")
 
 
 def summarize(terminal: TerminalReporter, verdicts: Verdicts, report: Path | None) -> None:

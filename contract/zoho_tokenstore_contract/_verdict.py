@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +85,21 @@ class Verdicts:
     def expect(self, key: str, target: str, *, strict: bool) -> StoreVerdict:
         """Enter a store, whether or not any test of it will run."""
         return self.stores.setdefault(key, StoreVerdict(target, strict))
+
+    def put_in_order(self, named: Sequence[str]) -> None:
+        """Order the stores as a reader expects, and not as parallel processes happened to report them.
+
+        Args:
+            named: What `--tokenstore` named: these stores come first, in this order, and then those
+                of test modules by their node ids.
+        """
+        order = {target: number for number, target in enumerate(dict.fromkeys(named))}
+        self.stores = dict(
+            sorted(
+                self.stores.items(),
+                key=lambda item: (order.get(item[0].partition("::")[0], len(order)), item[0]),
+            )
+        )
 
     def add(self, record: dict[str, Any]) -> None:
         """Take in what one test found out; see `record_of`."""

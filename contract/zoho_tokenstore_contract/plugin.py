@@ -64,8 +64,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--tokenstore-report",
-        metavar="FILE.json",
-        help="write the verdict on every store of the run to a file",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="write the verdict on every store of the run to a file: a page (.html), Markdown for a "
+        "pull request (.md), a badge (.svg) or data (.json), by the ending. Repeatable.",
     )
 
 
@@ -79,14 +82,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
         # Hypothesis refuses a profile that it does not know; the kit reads the name alone.
         hypothesis.settings.register_profile("tokenstore-thorough")
-    report = config.getoption("tokenstore_report")
-    if report is not None:
-        if not report.endswith(".json"):
-            raise pytest.UsageError(f"--tokenstore-report: {report!r} does not end in .json")
-        if not _report_path(config).parent.is_dir():
-            raise pytest.UsageError(
-                f"--tokenstore-report: there is no directory {_report_path(config).parent}"
-            )
+    if reports := _report_paths(config):
+        from ._render import refusal
+
+        for path in reports:
+            if why := refusal(path):
+                raise pytest.UsageError(f"--tokenstore-report: {why}")
     if config.getoption("tokenstore"):
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
             # Nothing else was asked for.
@@ -140,6 +141,7 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
         holder = item.getparent(_ContractClass)
         if holder is not None:
             holder.enter(_verdicts(session.config))
+            holder.describe(item)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -175,6 +177,7 @@ class _Gatherer:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
+        self.reports: list[tuple[Path, OSError | None]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in what one test found out."""
@@ -189,21 +192,40 @@ class _Gatherer:
             _verdicts(self.config).expect(key, target, strict=strict)
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self) -> None:
-        """Write the report."""
-        if self.config.getoption("tokenstore_report") is not None:
-            from ._report import write_json
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the reports."""
+        paths = _report_paths(self.config)
+        if paths or VERDICTS in self.config.stash:
+            _verdicts(self.config).put_in_order(self.config.getoption("tokenstore"))
+        if not paths:
+            return
+        from ._render import write
+        from ._report import as_json
 
-            write_json(_verdicts(self.config), _report_path(self.config))
+        report = as_json(_verdicts(self.config))
+        for path in paths:
+            try:
+                write(report, path)
+            except OSError as error:
+                # The verdict is still told; but whoever waits for the file must not see success.
+                self.reports.append((path, error))
+                if session.exitstatus == pytest.ExitCode.OK:
+                    session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+            else:
+                self.reports.append((path, None))
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
-        """Print the verdicts."""
+        """Print the verdicts, and where the reports are."""
         verdicts = self.config.stash.get(VERDICTS, None)
         if verdicts is not None:
             from ._report import summarize
 
-            report = self.config.getoption("tokenstore_report")
-            summarize(terminalreporter, verdicts, None if report is None else _report_path(self.config))
+            summarize(terminalreporter, verdicts, None)
+        for path, error in self.reports:
+            if error is None:
+                terminalreporter.write_line(f"report: {path}")
+            else:
+                terminalreporter.write_line(f"report: {path} could not be written: {error}", red=True)
 
 
 @pytest.hookimpl(trylast=True)
@@ -250,6 +272,19 @@ class _ContractClass(pytest.Class):
         """Enter the store of this class in the verdicts."""
         verdicts.expect(self.nodeid, self._target, strict=self._strict)
 
+    def describe(self, item: pytest.Item) -> None:
+        """Give a test the properties that JUnit XML shows."""
+        from ._clauses import CLAUSES
+        from ._contract import clause_of
+
+        clause = clause_of(getattr(item, "originalname", item.name))
+        if clause is not None:
+            item.user_properties += [
+                ("tokenstore_store", self._target),
+                ("tokenstore_clause", clause),
+                ("tokenstore_level", CLAUSES[clause].level.value),
+            ]
+
     def record(self, item: pytest.Item, call: pytest.CallInfo[None]) -> dict[str, Any] | None:
         """What a phase of a test found out, as plain values."""
         from ._contract import RESULT, SMOKE, clause_of
@@ -289,5 +324,8 @@ def _verdicts(config: pytest.Config) -> Verdicts:
     return config.stash[VERDICTS]
 
 
-def _report_path(config: pytest.Config) -> Path:
-    return Path(config.invocation_params.dir, config.getoption("tokenstore_report"))
+def _report_paths(config: pytest.Config) -> list[Path]:
+    if hasattr(config, "workerinput"):
+        return []  # the process that gathers writes them
+    named = dict.fromkeys(config.getoption("tokenstore_report"))
+    return [Path(config.invocation_params.dir, name) for name in named]

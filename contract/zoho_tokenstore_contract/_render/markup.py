@@ -1,0 +1,56 @@
+"""HTML and XML in which text can only be text."""
+
+from __future__ import annotations
+
+import html
+import re
+
+_ILLEGIBLE = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f"  # controls but tab and newline: XML has none of them
+    "\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069"  # what turns or breaks the line around it
+    "\\ud800-\\udfff\\ufffe\\uffff]"  # no characters at all
+)
+
+
+class Markup(str):
+    """A string that is markup already, and is not escaped again."""
+
+    __slots__ = ()
+
+
+def legible(text: str) -> str:
+    """A text whose control characters are shown as Python writes them: an escape sequence for a terminal."""
+    return _ILLEGIBLE.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+
+
+def joined(*content: str) -> Markup:
+    """The markup of several pieces; every one that is no `Markup` is text, and escaped."""
+    return Markup(
+        "".join(piece if isinstance(piece, Markup) else html.escape(legible(piece)) for piece in content)
+    )
+
+
+def element(name: str, *content: str, **attributes: str | bool) -> Markup:
+    """An element.
+
+    Args:
+        name: Its name.
+        content: What is in it: text, escaped here, or `Markup`.
+        attributes: By their names, with ``_`` for ``-``, and after a name that Python reserves.
+            False leaves one out.
+    """
+    return Markup(f"{_start(name, attributes)}>{joined(*content)}</{name}>")
+
+
+def empty(name: str, **attributes: str | bool) -> Markup:
+    """An element that has no content in any document, such as ``wbr``."""
+    return Markup(f"{_start(name, attributes)}/>")
+
+
+def _start(name: str, attributes: dict[str, str | bool]) -> str:
+    written = [
+        f' {key.rstrip("_").replace("_", "-")}="{joined("" if value is True else value)}"'
+        for key, value in attributes.items()
+        if value is not False
+    ]
+    return f"<{name}{''.join(written)}"
