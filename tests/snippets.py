@@ -17,6 +17,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
+
+# Loaded here once, so that each run inside a test does not load the SDK and Hypothesis again.
+import zoho_reference_stores  # noqa: F401
+import zoho_tokenstore_contract._explore
+import zoho_tokenstore_contract._targets  # noqa: F401
+
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -92,51 +99,57 @@ def write(files: dict[str, str], directory: Path) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def run(command: str, directory: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command of a page; ``python`` and ``pytest`` are those of this environment."""
+def run(command: str, pytester: pytest.Pytester) -> tuple[int, list[str]]:
+    """Run a command of a page where the test is.
+
+    ``pytest`` runs in this process, which has the SDK loaded; other programs are those beside this Python.
+
+    Returns:
+        The exit status, and the lines that were printed.
+    """
     program, *arguments = shlex.split(command)
     if program == "pytest":
-        start = [sys.executable, "-m", "pytest", "-p", "no:randomly"]
-    else:
-        start = [sys.executable if program == "python" else str(Path(sys.executable).parent / program)]
-    return subprocess.run(
-        [*start, *arguments],
-        cwd=directory,
+        result = pytester.runpytest_inprocess("-p", "no:randomly", *arguments)
+        return int(result.ret), result.outlines + result.errlines
+    python = Path(sys.executable)
+    done = subprocess.run(
+        [python if program == "python" else python.parent / program, *arguments],
+        cwd=pytester.path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
         timeout=300,
     )
+    return done.returncode, done.stdout.splitlines()
 
 
-def play(session: Session, directory: Path) -> list[str]:
+def play(session: Session, pytester: pytest.Pytester) -> list[str]:
     """Run the commands of a session, one after another in one directory.
 
     Returns:
         What is not as the page shows it: each shown line has to be printed, in this order. A command
         ends with 0, unless what it shows tells of a failure, or ``echo $?`` after it shows another status.
     """
-    write(session.files, directory)
+    write(session.files, pytester.path)
     wrong: list[str] = []
-    commands = [*session.commands, ("", "")]
-    for (command, shown), (next_command, status) in itertools.pairwise(commands):
+    for (command, shown), (next_command, status) in itertools.pairwise([*session.commands, ("", "")]):
         if command == "echo $?":
             continue
-        done = run(command, directory)
-        printed = iter(done.stdout.splitlines())
+        ended, lines = run(command, pytester)
+        printed = iter(lines)
         missing = [
             line
             for line in shown.splitlines()
             if line.strip() != "..." and not any(_same(seen, line) for seen in printed)
         ]
-        failed = bool(_FAILURES.search(shown))
-        as_shown = (
-            done.returncode == int(status) if next_command == "echo $?" else failed == (done.returncode != 0)
-        )
+        if next_command == "echo $?":
+            as_shown = ended == int(status)
+        else:
+            as_shown = (ended != 0) == bool(_FAILURES.search(shown))
         if missing or not as_shown:
             wrong += [f"$ {command}", *(f"not printed: {line}" for line in missing)]
-            wrong += [f"exit status {done.returncode}", done.stdout]
+            wrong += [f"exit status {ended}", *lines]
     return wrong
 
 

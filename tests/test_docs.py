@@ -34,9 +34,9 @@ def test_every_snippet_is_a_file_or_a_session(page: Path) -> None:
 
 
 @pytest.mark.parametrize("session", SESSIONS, ids=str)
-def test_commands_print_what_the_page_shows(session: Session, tmp_path: Path) -> None:
+def test_commands_print_what_the_page_shows(session: Session, pytester: pytest.Pytester) -> None:
     """One after another in one directory, which holds the files above."""
-    assert play(session.without(ELSEWHERE), tmp_path) == []
+    assert play(session.without(ELSEWHERE), pytester) == []
 
 
 @pytest.mark.parametrize("command", ELSEWHERE)
