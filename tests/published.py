@@ -45,8 +45,8 @@ RACY = ("THREAD-2", "THREAD-3", "THREAD-4", "THREAD-5", "PROC-1", "CRASH-1", "FL
 TOLD = ("MODEL", "THREAD", "PROC", "CRASH", "SECRET", "FLOW")
 """Groups without programs: what they break needs threads, kills, servers or long sequences."""
 
-NOT_REACHED = "not-reached"
-"""What is recorded where a check was stopped by what another clause speaks of, before it could ask."""
+NOT_REACHED = Outcome.NOT_REACHED.value
+"""What is also recorded where no program shows that the store breaks this very clause."""
 
 CALLS_TOLD = 12
 
@@ -195,7 +195,7 @@ def record_of(store: str, clause: str, runs: int = 1) -> dict[str, Any]:
         record["reason"] = _scrubbed(result.reason)
     if times > 1:
         record |= {"runs": times, "broken": len(broken)}
-    if result.outcome is Outcome.BROKEN:
+    if result.findings:
         record |= _shown(store, result)
     return record
 

@@ -193,7 +193,7 @@ def _conclude(result: ClauseResult, subject: Subject) -> None:
     """End the test as pytest knows it."""
     if fails(result, subject):
         pytest.fail(result.message(), pytrace=False)
-    if result.outcome in (Outcome.BROKEN, Outcome.ALLOWED):
+    if result.outcome in (Outcome.BROKEN, Outcome.NOT_REACHED, Outcome.ALLOWED):
         pytest.xfail(result.message())
     if result.outcome is Outcome.NOT_APPLICABLE:
         pytest.skip(f"{result.clause} is not applicable: {result.reason}")

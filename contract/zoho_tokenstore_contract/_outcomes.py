@@ -14,6 +14,7 @@ class Outcome(str, enum.Enum):
 
     KEPT = "kept"
     BROKEN = "broken"
+    NOT_REACHED = "not-reached"
     ALLOWED = "allowed"
     NOT_APPLICABLE = "not-applicable"
     NOT_RUN = "not-run"
@@ -70,8 +71,9 @@ class ClauseResult:
 
     Attributes:
         clause: The clause's id.
-        outcome: What became of it.
-        findings: Where broken or allowed, each way in which it is.
+        outcome: What became of it. `Outcome.NOT_REACHED` where no check could arrange what it needs,
+            because the store breaks another clause.
+        findings: Where broken, not reached or allowed, each way in which it is.
         reason: Why it is not applicable, not run, unknown, allowed or an error.
     """
 
@@ -110,7 +112,7 @@ class ClauseResult:
         for finding in self.findings:
             lines += ["", f"{finding.check.replace('_', ' ')}:"]
             if finding.arranging:
-                lines.append("  (This clause could not be checked: arranging it failed.)")
+                lines.append("  (This could not be checked: arranging it failed, by another clause's fault.)")
             lines += [f"  {number}. {line}" for number, line in enumerate(finding.done, 1)]
             lines += [f"  expected: {finding.expected}", f"  seen:     {finding.seen}"]
         return "\n".join(lines)

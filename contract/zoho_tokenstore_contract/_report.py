@@ -21,6 +21,7 @@ DISTRIBUTION = "pytest-zoho-tokenstore"
 _LABELS = {
     Outcome.KEPT: "kept",
     Outcome.BROKEN: "broken",
+    Outcome.NOT_REACHED: "not reached",
     Outcome.ALLOWED: "allowed",
     Outcome.NOT_APPLICABLE: "not applicable",
     Outcome.UNKNOWN: "unknown",

@@ -69,7 +69,8 @@ def check_clause(clause_id: str, subject: Subject, effort: Effort) -> ClauseResu
             return ClauseResult(
                 clause_id, Outcome.ALLOWED, tuple(findings), f"Allowed: {subject.allowed[clause_id]}"
             )
-        return ClauseResult(clause_id, Outcome.BROKEN, tuple(findings))
+        reached = not all(finding.arranging for finding in findings)
+        return ClauseResult(clause_id, Outcome.BROKEN if reached else Outcome.NOT_REACHED, tuple(findings))
     if kept and clause_id in subject.allowed:
         return ClauseResult(
             clause_id,
@@ -84,7 +85,7 @@ def check_clause(clause_id: str, subject: Subject, effort: Effort) -> ClauseResu
 
 def fails(result: ClauseResult, subject: Subject) -> bool:
     """Whether what became of a clause fails the run: broken in earnest, or not to be trusted."""
-    if result.outcome is Outcome.BROKEN:
+    if result.outcome in (Outcome.BROKEN, Outcome.NOT_REACHED):
         return CLAUSES[result.clause].weighs(strict=subject.strict)
     return result.outcome in (Outcome.ERROR, Outcome.UNKNOWN)
 

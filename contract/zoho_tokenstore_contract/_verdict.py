@@ -56,7 +56,7 @@ class StoreVerdict:
             return None
         if any(result.outcome is Outcome.BROKEN and self.weighs(result) for result in self.all_results):
             return VIOLATES
-        return None if counts[Outcome.ERROR] or counts[Outcome.UNKNOWN] else CONFORMS
+        return None if self._undecided else CONFORMS
 
     @property
     def why_none(self) -> str:
@@ -64,7 +64,15 @@ class StoreVerdict:
         counts = self.counts
         if counts[Outcome.NOT_RUN]:
             return f"{counts[Outcome.NOT_RUN]} of {len(CLAUSES)} clauses were not run"
-        return f"{counts[Outcome.ERROR] + counts[Outcome.UNKNOWN]} clauses could not be decided"
+        return f"{self._undecided} clauses could not be decided"
+
+    @property
+    def _undecided(self) -> int:
+        return sum(
+            result.outcome in (Outcome.ERROR, Outcome.UNKNOWN)
+            or (result.outcome is Outcome.NOT_REACHED and self.weighs(result))
+            for result in self.all_results
+        )
 
 
 @dataclass

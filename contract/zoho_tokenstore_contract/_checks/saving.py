@@ -152,6 +152,10 @@ def ids_stay_unique_when_rows_have_gone(bench: Bench) -> None:
 
 
 def _have_ids_of_their_own(bench: Bench, store: Opened, passed: list[Passed]) -> None:
+    for saved in passed:
+        # Before they are read: the SDK takes no number for the id of a token.
+        if not absent(saved.left.id) and not isinstance(saved.left.id, str):
+            bench.broken("the passed token gets a non-empty str as its id", shown(saved.left.id))
     rows = store.showing(passed)
     seen: dict[str, Row] = {}
     for saved, row in zip(passed, rows, strict=True):

@@ -1,0 +1,227 @@
+"""The examination of the kit: ``python -m tests.exam`` runs it on every store of the catalogue.
+
+Every faulty store has to be caught under the clauses that it breaks, for the right reason, and no
+correct one may be flagged under a clause that it must keep. ``--write`` puts the table into
+``docs/examination.md``; see ``--help``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.stores.catalogue import Correct, Fault, correct_stores, faults, subject_for
+from zoho_tokenstore_contract._bench import Effort
+from zoho_tokenstore_contract._clauses import CLAUSES, Level
+from zoho_tokenstore_contract._outcomes import ClauseResult, Outcome
+from zoho_tokenstore_contract._run import check_clause
+
+PAGE = Path(__file__).parent.parent / "docs" / "examination.md"
+LONG = ("VALUE-8", "VALUE-9", "MODEL-1", "THREAD", "PROC", "CRASH", "FLOW")
+"""Clauses and groups that take most of a run: asked of a faulty store that breaks them, or ``--whole``."""
+FINE = (Outcome.KEPT, Outcome.NOT_APPLICABLE)
+
+
+@dataclass
+class Examined:
+    """What the kit said of one store.
+
+    Attributes:
+        name: The store.
+        claimed: The clauses that it breaks; none for a correct store.
+        wrong: What the kit got wrong, in words; "" where it is right.
+        first: The clause that was broken first, in the order of a run; "" for none.
+        until_first: Seconds of checking until that.
+        others: Other clauses that were reported as broken.
+        seconds: Seconds of checking in all.
+    """
+
+    name: str
+    claimed: tuple[str, ...] = ()
+    wrong: str = ""
+    first: str = ""
+    until_first: float = 0.0
+    others: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def is_long(clause: str) -> bool:
+    """Whether checking a clause takes long on a store that keeps it."""
+    return clause in LONG or CLAUSES[clause].group in LONG
+
+
+def examine_fault(fault: Fault, seed: int | None = None, *, whole: bool = False) -> Examined:
+    """Run the kit on a faulty store.
+
+    Args:
+        fault: The store.
+        seed: For what is drawn by chance; ``None`` for the same in every run.
+        whole: Ask also those clauses that take long and that it does not break.
+
+    Returns:
+        What the kit said. It is wrong where one of the store's clauses is not broken, or the message
+        of the first lacks the reason.
+    """
+    examined = Examined(str(fault), fault.clauses)
+    results: dict[str, ClauseResult] = {}
+    for id in CLAUSES:
+        if id not in fault.clauses and is_long(id) and not whole:
+            continue
+        began = time.perf_counter()
+        result = check_clause(id, subject_for(fault.store, **fault.declared), Effort(seed=seed))
+        examined.seconds += time.perf_counter() - began
+        results[id] = result
+        if result.outcome is Outcome.BROKEN:
+            if not examined.first:
+                examined.first, examined.until_first = id, examined.seconds
+            if id not in fault.clauses:
+                examined.others.append(id)
+        elif result.outcome is Outcome.ERROR and id not in fault.clauses:
+            examined.wrong = f"{id} ends as an error: {result.reason}"
+    missed = [
+        f"{id} is {results[id].outcome.value}"
+        for id in fault.clauses
+        if results[id].outcome is not Outcome.BROKEN
+    ]
+    if missed:
+        examined.wrong = ", ".join(missed)
+    elif fault.says not in results[fault.clauses[0]].message():
+        examined.wrong = f"the message of {fault.clauses[0]} lacks {fault.says!r}"
+    return examined
+
+
+def examine_correct(store: Correct, seed: int | None = None) -> Examined:
+    """Run the kit on a correct store: it is wrong where a clause that the store must keep is not."""
+    examined = Examined(str(store))
+    for clause in CLAUSES.values():
+        if clause.level is not Level.MUST:
+            continue
+        began = time.perf_counter()
+        result = check_clause(clause.id, subject_for(store.store, **store.declared), Effort(seed=seed))
+        examined.seconds += time.perf_counter() - began
+        if result.outcome not in FINE:
+            examined.wrong = f"{clause.id} is {result.outcome.value}: {result.message()}"
+            examined.others.append(clause.id)
+    return examined
+
+
+def page(faulty: Sequence[Examined], correct: Sequence[Examined], notes: str) -> str:
+    """The tables as Markdown."""
+    lines = [
+        "# The examination of the kit",
+        "",
+        "The kit on every store of the catalogue in `tests/stores`.",
+        "Written by `python -m tests.exam --write`.",
+        "",
+        *sums(faulty, correct),
+        "",
+        notes,
+        "",
+        "## Faulty stores",
+        "",
+        "| store | breaks | | first broken | other clauses |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {one.name} | {', '.join(one.claimed)} | {one.wrong or 'caught'} | {one.first} | "
+        f"{', '.join(one.others)} |"
+        for one in faulty
+    ]
+    lines += ["", "## Correct stores", "", "| store | |", "| --- | --- |"]
+    lines += [f"| {one.name} | {one.wrong.splitlines()[0] if one.wrong else 'passed'} |" for one in correct]
+    return "\n".join(lines) + "\n"
+
+
+def sums(faulty: Sequence[Examined], correct: Sequence[Examined]) -> list[str]:
+    """The figures that count, a line each."""
+    lines = []
+    if faulty:
+        caught = sum(not one.wrong for one in faulty)
+        first = sum(one.first in one.claimed for one in faulty)
+        others = statistics.median(len(one.others) for one in faulty)
+        until = statistics.median(one.until_first for one in faulty)
+        lines += [
+            f"- {caught} of {len(faulty)} faulty stores are caught under their clauses, with the reason;",
+            f"- {first} ({first / len(faulty):.0%}) of them first under a clause that they break;",
+            f"- median of the other clauses that complain: {others:g};",
+            f"- median of the seconds until the first broken clause: {until:.2f};",
+        ]
+    if correct:
+        lines.append(
+            f"- {sum(not one.wrong for one in correct)} of {len(correct)} correct stores are not flagged."
+        )
+    return lines
+
+
+def _examine(kind: str, place: int, seed: int | None, whole: bool) -> Examined:
+    if kind == "fault":
+        return examine_fault(faults()[place], seed, whole=whole)
+    return examine_correct(correct_stores()[place], seed)
+
+
+def _all(arguments: argparse.Namespace) -> Iterator[tuple[str, Examined]]:
+    """Examine every store, several at once."""
+    stores = [("fault", place, str(fault)) for place, fault in enumerate(faults())]
+    stores += [("correct", place, str(store)) for place, store in enumerate(correct_stores())]
+    wanted = [one for one in stores if arguments.only in f"{one[0]}:{one[2]}"]
+    with ProcessPoolExecutor(arguments.processes) as pool:
+        jobs = {
+            pool.submit(_examine, kind, place, arguments.seed, arguments.whole): kind
+            for kind, place, _ in wanted
+        }
+        for job in as_completed(jobs):
+            yield jobs[job], job.result()
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status is 1 where the kit was wrong about a store."""
+    parser = argparse.ArgumentParser(prog="python -m tests.exam", description=__doc__)
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="how many at once")
+    parser.add_argument(
+        "--only",
+        default="",
+        metavar="TEXT",
+        help="those whose name, as fault:module.Class or correct:Class, has this",
+    )
+    parser.add_argument(
+        "--seed", type=int, help="for what is drawn by chance; by default the same in every run"
+    )
+    parser.add_argument(
+        "--whole", action="store_true", help="ask faulty stores also the long clauses that they keep"
+    )
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
+    arguments = parser.parse_args(words)
+    began = time.monotonic()
+    examined: dict[str, list[Examined]] = {"fault": [], "correct": []}
+    for kind, one in _all(arguments):
+        examined[kind].append(one)
+        others = f"; also {', '.join(one.others)}" if one.others and kind == "fault" else ""
+        sys.stdout.write(
+            f"{'WRONG ' if one.wrong else 'right '} {one.name:60} {one.seconds:6.1f} s  "
+            f"{one.wrong or one.first}{others}\n"
+        )
+        sys.stdout.flush()
+    faulty, correct = (sorted(examined[kind], key=lambda one: one.name) for kind in ("fault", "correct"))
+    if not faulty and not correct:
+        sys.stderr.write(f"error: no store has {arguments.only!r} in its name\n")
+        return 2
+    sys.stdout.write("\n".join([*sums(faulty, correct), f"{time.monotonic() - began:.0f} s in all", ""]))
+    if arguments.write:
+        asked = (
+            "every clause"
+            if arguments.whole
+            else "the clauses that it breaks and all that are quick to check"
+        )
+        PAGE.write_text(page(faulty, correct, f"A faulty store was asked {asked}."), encoding="utf-8")
+    return int(any(one.wrong for one in (*faulty, *correct)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
