@@ -1,0 +1,109 @@
+"""The README and the pages of ``docs/`` do what they say, and their links lead somewhere."""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.snippets import DOCS, README, ROOT, Session, fences, play, sessions
+from zoho_tokenstore_contract._clauses import CLAUSES
+
+PAGES = [README, *DOCS]
+LINKING = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
+SESSIONS = [session for page in PAGES for session in sessions(page)]
+# Installing and the whole matrix are what `.ci/run` and the environment `package` of tox run.
+ELSEWHERE = {
+    'python -m pip install ".[sdk]"': "tests/built_package.py",
+    "python -m pip install tox && tox": ".ci/run",
+}
+# Its programs are run with each release of the SDK by `tests/published.py`.
+RUN_BY_RELEASE = "published-stores.md"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_snippet_is_a_file_or_a_session(page: Path) -> None:
+    """Any other would not be run."""
+    loose = [fence for fence in fences(page) if not fence.name and fence.language != "console"]
+
+    assert page.name == RUN_BY_RELEASE or loose == []
+
+
+@pytest.mark.parametrize("session", SESSIONS, ids=str)
+def test_commands_print_what_the_page_shows(session: Session, pytester: pytest.Pytester) -> None:
+    """One after another in one directory, which holds the files above."""
+    assert play(session.without(ELSEWHERE), pytester) == []
+
+
+@pytest.mark.parametrize("command", ELSEWHERE)
+def test_commands_that_are_run_elsewhere(command: str) -> None:
+    """They stand there as they stand in a page."""
+    assert command in [shown for session in SESSIONS for shown, _ in session.commands]
+    assert command in (ROOT / ELSEWHERE[command]).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """To a file that is there, and to a heading of it, by the rules of GitHub and of MkDocs."""
+    broken = []
+    for target in links(page):
+        path, _, fragment = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        if not file.is_file() or (fragment and file.suffix == ".md" and fragment not in anchors(file)):
+            broken.append(target)
+
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_clauses_that_a_page_names_exist(page: Path) -> None:
+    """And a link to a clause leads to the clause that it shows."""
+    text = page.read_text(encoding="utf-8")
+    clause = rf"\b((?:{'|'.join({id.partition('-')[0] for id in CLAUSES})})-[0-9]+)\b"
+
+    assert set(re.findall(clause, text)) <= set(CLAUSES)
+    for shown, anchor in re.findall(rf"\[{clause}\]\(contract\.md#([\w-]+)\)", text):
+        assert shown.lower() == anchor
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    """And none is named there that does not exist."""
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+
+    assert sorted(re.findall(r"^  - .+: (\S+\.md)$", navigation, re.MULTILINE)) == [
+        page.name for page in DOCS
+    ]
+
+
+def links(page: Path) -> list[str]:
+    """The relative links of a page, images among them."""
+    text = re.sub(r"`[^`\n]*`", "", prose(page))
+    return [target for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+
+
+@functools.cache
+def anchors(page: Path) -> set[str]:
+    """The headings that a link can name both on GitHub and in the site."""
+    titles = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    shown = [re.sub(r"[`*]|\]\([^)]*\)|\[", "", title) for title in titles]
+    on_github = Counter(re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in shown)
+    in_the_site = Counter(
+        re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", plain(title)).strip().lower()) for title in shown
+    )
+    # Where two headings are the same, the two number them differently.
+    return {name for name in on_github if on_github[name] == 1 and in_the_site[name] == 1}
+
+
+def prose(page: Path) -> str:
+    """The text of a page without its fenced blocks and comments."""
+    text = page.read_text(encoding="utf-8")
+    return re.sub(r"^```.*?^```$|<!--.*?-->", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def plain(text: str) -> str:
+    """The text as MkDocs writes it into an anchor: without what is not ASCII."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
