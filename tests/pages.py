@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoho_tokenstore_contract._clauses import CLAUSES, GROUPS
+from zoho_tokenstore_contract._clauses import CLAUSES, GROUPS, SOURCES
 
 DOCS = Path(__file__).parent.parent / "docs"
-SOURCES = {
-    "K": "the text *Kaizen 192, Implementing Custom Token Persistence in Python SDK*",
-    "I": "the docstrings of `TokenStore` in the SDK",
-    "S": "what the SDK itself does with a store",
-    "B": "behaviour that both stores shipped in the SDK have in common",
-    "safety": "what keeps tokens safe, though no text asks for it",
-    "users": "what users need and no published store does",
-    "all": "all of them together",
-}
-
 
 INTRODUCTION = """\
 # The TokenStore contract
