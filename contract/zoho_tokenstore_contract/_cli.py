@@ -106,26 +106,25 @@ def _allow(given: argparse.Namespace) -> int:
     from ._session import run
 
     # What stands on standard output is what is pasted.
-    with contextlib.redirect_stdout(sys.stderr):
-        ran = run(
-            [*_options(given), "--tb=no", "--no-summary"],
-            processes=given.processes,
-            one_by_one=given.shared_storage,
-        )
+    ran = run(_options(given), processes=given.processes, one_by_one=given.shared_storage, quiet=True)
     if ran.misused:
         return MISUSED
-    status = CONFORMS
-    for store in ran.stores:
-        for result in store.all_results:
-            if result.outcome in (Outcome.ERROR, Outcome.UNKNOWN, Outcome.NOT_RUN):
-                print(f"{PROGRAM}: {result.clause} cannot be listed: {result.reason}", file=sys.stderr)
-                status = VIOLATES
-        reasons = allowed(store)
-        print("# In the class, or as options:")
-        print(textwrap.indent(as_attribute(reasons), "    "))
-        command = ["check", *given.targets, *_described(given)]
-        print(" \\\n    ".join([f"{PROGRAM} {shlex.join(command)}", *as_options(reasons)]))
-    return status if ran.stores else VIOLATES
+    if not ran.whole or not ran.stores:
+        print(f"{PROGRAM}: the run broke off; `{PROGRAM} check` shows why", file=sys.stderr)
+        return VIOLATES
+    [store] = ran.stores
+    undecided = [one for one in store.all_results if one.outcome in (Outcome.ERROR, Outcome.UNKNOWN)]
+    for result in undecided:
+        print(f"{PROGRAM}: {result.clause} cannot be listed: {result.reason}", file=sys.stderr)
+    reasons = allowed(store)
+    if not reasons:
+        print(f"{PROGRAM}: {store.target} breaks no clause that it has to keep", file=sys.stderr)
+    command = shlex.join([PROGRAM, "check", *given.targets, *_described(given)])
+    print("# In the class:")
+    print(textwrap.indent(as_attribute(reasons), "    "))
+    print("# Or on the command line:")
+    print(" \\\n    ".join([command, *as_options(reasons)]))
+    return VIOLATES if undecided else CONFORMS
 
 
 def _clauses(given: argparse.Namespace) -> int:

@@ -152,17 +152,13 @@ def allowed(store: StoreVerdict) -> dict[str, str]:
         if result.outcome is Outcome.ALLOWED:
             found[result.clause] = result.reason.removeprefix("Allowed: ")
         elif result.outcome is Outcome.BROKEN and store.weighs(result):
-            seen = " ".join(result.findings[0].seen.split())
-            seen = "".join(one if one.isprintable() else "?" for one in seen)
-            found[result.clause] = (
-                f"TODO why it may; seen: {textwrap.shorten(seen, _SEEN, placeholder=' ...')}"
-            )
+            found[result.clause] = f"TODO why it may; seen: {_plain(result.findings[0].seen)}"
     return found
 
 
 def as_attribute(reasons: dict[str, str]) -> str:
     """A list of what may be broken as the attribute of a contract class."""
-    lines = [f"    {clause!r}: {reason!r}," for clause, reason in reasons.items()]
+    lines = [f'    "{clause}": {_literal(reason)},' for clause, reason in reasons.items()]
     return "\n".join(["allowed = {", *lines, "}"])
 
 
@@ -185,6 +181,16 @@ def snake(name: str) -> str:
 def importable(stem: str) -> bool:
     """Whether a file of this name can be imported as a module."""
     return stem.isidentifier() and not keyword.iskeyword(stem)
+
+
+def _plain(seen: str) -> str:
+    """A short text without what a shell or a string literal would have to quote."""
+    kept = "".join(one for one in seen if one.isprintable() or one.isspace())
+    return textwrap.shorten(re.sub("[\"'`$\\\\!]", "", kept), _SEEN, placeholder=" ...")
+
+
+def _literal(text: str) -> str:
+    return repr(text) if re.search(r'["\\]', text) or not text.isprintable() else f'"{text}"'
 
 
 def _name(stem: str) -> str:

@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
@@ -55,29 +55,37 @@ class Ran:
         return self.status == pytest.ExitCode.USAGE_ERROR
 
     @property
+    def whole(self) -> bool:
+        """Whether the run came to its end."""
+        return self.status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+
+    @property
     def conforms(self) -> bool:
         """Whether every store was checked against the whole contract, and keeps what it must keep."""
         return self.status == pytest.ExitCode.OK and all(store.verdict == CONFORMS for store in self.stores)
 
 
-def run(options: Sequence[str], *, processes: str | None = None, one_by_one: bool = False) -> Ran:
+def run(
+    options: Sequence[str], *, processes: str | None = None, one_by_one: bool = False, quiet: bool = False
+) -> Ran:
     """Run pytest in this process.
 
     Args:
         options: What is checked and how, as options of the plugin.
         processes: How many processes share the work, as pytest-xdist's ``-n`` takes it.
         one_by_one: The stores have one storage, so that each is checked by one process.
+        quiet: Print nothing but the progress, and that on standard error.
 
     Returns:
-        The exit status and the verdicts. What pytest has to say stands on `sys.stdout`, and wrong
-        options on `sys.stderr`.
+        The exit status and the verdicts. What pytest has to say stands on standard output, and wrong
+        options on standard error.
     """
     shared: tuple[str, ...] = ()
     if processes is not None:
         distribution = "loadscope" if one_by_one else "worksteal"
         shared = ("-p", "xdist", "--numprocesses", processes, "--dist", distribution)
-    progress = Progress()
-    with _environment():
+    progress = Progress(sys.stderr if quiet else None)
+    with _environment(), _silence() if quiet else contextlib.nullcontext():
         status = pytest.main([*_ALONE, *_LOOKS, *shared, *options], plugins=[progress])
     return Ran(int(status), progress.stores)
 
@@ -85,11 +93,15 @@ def run(options: Sequence[str], *, processes: str | None = None, one_by_one: boo
 class Progress:
     """A plugin: in place of a letter for each test, a line for each group of each store that is done.
 
+    Args:
+        stream: Where the lines go; to pytest's terminal by default.
+
     Attributes:
         stores: At the end, what the run knows of each store.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
         self.stores: list[StoreVerdict] = []
         self._outcomes: dict[tuple[str, str], _Group] = {}
         self._done = 0
@@ -143,6 +155,9 @@ class Progress:
         self._line(line, red=group.fails)
 
     def _line(self, line: str, **markup: bool) -> None:
+        if self._stream is not None:
+            print(line, file=self._stream, flush=True)
+            return
         terminal: TerminalReporter | None = self._config.pluginmanager.get_plugin("terminalreporter")
         if terminal is not None:
             terminal.write_line(line, **markup)
@@ -164,6 +179,12 @@ class _Group:
 
 
 _SIZES = Counter(clause.group for clause in CLAUSES.values())
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
 
 
 @contextlib.contextmanager
