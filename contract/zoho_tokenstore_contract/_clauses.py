@@ -2,12 +2,24 @@
 
 This registry is the living copy of the contract. Clause ids are public API: reports, ``allowed``
 lists and reproducers name them, so an id never changes its meaning and is never used again.
+
+The contract has a version of its own, which moves seldom, so that a new release of the kit fails no
+store for a clause that nobody knew: see `CONTRACT_VERSION` and ``docs/versioning.md``.
 """
 
 from __future__ import annotations
 
+import difflib
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+CONTRACT_VERSION = 1
+"""The version of the contract that verdicts are given by.
+
+A new clause comes with `Clause.since` one above it: it is run and reported, and weighs nothing until
+this number reaches it.
+"""
 
 
 class Level(str, enum.Enum):
@@ -28,6 +40,7 @@ class Clause:
         text: What is promised.
         why: What users of a store that breaks it meet.
         source: Where it comes from: marks of `SOURCES`, with spaces between them.
+        since: The version of the contract from which on it counts.
     """
 
     id: str
@@ -35,6 +48,12 @@ class Clause:
     text: str
     why: str
     source: str
+    since: int = 1
+
+    @property
+    def new(self) -> bool:
+        """Whether it is run and reported, and does not count yet."""
+        return self.since > CONTRACT_VERSION
 
     @property
     def group(self) -> str:
@@ -42,8 +61,8 @@ class Clause:
         return self.id.rpartition("-")[0]
 
     def weighs(self, *, strict: bool) -> bool:
-        """Whether breaking it fails a run: MUST always does, SHOULD in a strict one."""
-        return self.level is Level.MUST or (self.level is Level.SHOULD and strict)
+        """Whether breaking it fails a run: MUST always does, SHOULD in a strict one, a new clause never."""
+        return not self.new and (self.level is Level.MUST or (self.level is Level.SHOULD and strict))
 
 
 GROUPS = {
@@ -74,7 +93,7 @@ SOURCES = {
     "users": "what users need and no published store does",
     "all": "all of them together",
 }
-"""Where clauses come from, by the marks in `Clause.source`."""
+"""Where a clause comes from: each mark of `Clause.source` in words."""
 
 MUST, SHOULD, MAY = Level.MUST, Level.SHOULD, Level.MAY
 
@@ -760,3 +779,9 @@ _ALL = (
 
 CLAUSES: dict[str, Clause] = {clause.id: clause for clause in _ALL}
 """Every clause by its id, in the order in which a run checks and reports them."""
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The end of a message about a name that is not there: the closest that is, or "" where none is close."""
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {close[0]}?" if close else ""

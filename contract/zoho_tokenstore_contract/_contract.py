@@ -39,6 +39,8 @@ class TokenStoreContract:
         allowed: Clause id to the reason why this store may break it. A clause that is kept after
             all, or does not exist, fails.
         strict: SHOULD clauses count as MUST.
+        in_location: The location is the current directory while the store is made and used, for a
+            store that keeps its files there.
         target: The name in reports; by default the class's own.
     """
 
@@ -47,8 +49,8 @@ class TokenStoreContract:
     own_storage: ClassVar[bool] = True
     allowed: ClassVar[Mapping[str, str]] = {}
     strict: ClassVar[bool] = False
+    in_location: ClassVar[bool] = False
     target: ClassVar[str] = ""
-    _in_location: ClassVar[bool] = False
     _origin: ClassVar[Origin | None] = None
 
     def open_store(self, location: Path) -> Any:
@@ -185,7 +187,7 @@ def subject_of(cls: type[TokenStoreContract]) -> Subject:
         own_storage=cls.own_storage,
         allowed=dict(cls.allowed),
         strict=cls.strict,
-        in_location=cls._in_location,
+        in_location=cls.in_location,
     )
 
 
@@ -193,10 +195,10 @@ def _conclude(result: ClauseResult, subject: Subject) -> None:
     """End the test as pytest knows it."""
     if fails(result, subject):
         pytest.fail(result.message(), pytrace=False)
-    if result.outcome in (Outcome.BROKEN, Outcome.NOT_REACHED, Outcome.ALLOWED):
-        pytest.xfail(result.message())
     if result.outcome is Outcome.NOT_APPLICABLE:
         pytest.skip(f"{result.clause} is not applicable: {result.reason}")
+    if result.outcome is not Outcome.KEPT:
+        pytest.xfail(result.message())
 
 
 def _effort(config: pytest.Config) -> Effort:

@@ -54,6 +54,10 @@ class StoreUnavailable(Exception):
     """The factory failed or the storage must not be touched: no fault against a clause."""
 
 
+class UsageError(Exception):
+    """What was asked for cannot be done; the text says why in one line."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One way in which a clause is broken: what was done, expected and seen."""
@@ -107,6 +111,8 @@ class ClauseResult:
         """The failure in plain words: clause, why it matters, calls, expected and seen."""
         clause = CLAUSES[self.clause]
         lines = [f"{clause.id} ({clause.level.value}): {clause.text}", f"Why it matters: {clause.why}"]
+        if clause.new:
+            lines.append(f"It is new, and counts from version {clause.since} of the contract on.")
         if self.reason:
             lines.append(self.reason)
         for finding in self.findings:

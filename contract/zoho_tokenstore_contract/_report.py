@@ -7,7 +7,7 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._clauses import CLAUSES
+from ._clauses import CLAUSES, CONTRACT_VERSION
 from ._outcomes import ClauseResult, Outcome
 from ._sdk import SDKMissing, load
 from ._verdict import CONFORMS, StoreVerdict, Verdicts
@@ -36,15 +36,16 @@ def as_json(verdicts: Verdicts) -> dict[str, Any]:
         verdicts: What the run found out.
 
     Returns:
-        ``schema``, ``kit``, ``sdk`` (``distribution`` and ``version``, or ``null``), ``python`` and
-        ``stores``: for each its ``target``, ``strict``, ``verdict`` (``conforms``, ``violates`` or
-        ``null``), ``reason`` where that is ``null``, ``cause`` where the smoke check found one, and
-        ``clauses``, each with ``id``, ``level``, ``outcome``, and where they apply ``reason`` and
-        ``findings``.
+        ``schema``, ``kit``, ``contract`` (its version), ``sdk`` (``distribution`` and ``version``, or
+        ``null``), ``python`` and ``stores``: for each its ``target``, ``strict``, ``verdict``
+        (``conforms``, ``violates`` or ``null``), ``reason`` where that is ``null``, ``cause`` where
+        the smoke check found one, and ``clauses``, each with ``id``, ``level``, ``outcome``, and where
+        they apply ``reason`` and ``findings``.
     """
     return {
         "schema": SCHEMA,
         "kit": importlib.metadata.version(DISTRIBUTION),
+        "contract": CONTRACT_VERSION,
         "sdk": _sdk(),
         "python": platform.python_version(),
         "stores": [_store(store) for store in verdicts.stores.values()],

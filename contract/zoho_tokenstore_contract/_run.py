@@ -85,9 +85,10 @@ def check_clause(clause_id: str, subject: Subject, effort: Effort) -> ClauseResu
 
 def fails(result: ClauseResult, subject: Subject) -> bool:
     """Whether what became of a clause fails the run: broken in earnest, or not to be trusted."""
+    clause = CLAUSES[result.clause]
     if result.outcome in (Outcome.BROKEN, Outcome.NOT_REACHED):
-        return CLAUSES[result.clause].weighs(strict=subject.strict)
-    return result.outcome in (Outcome.ERROR, Outcome.UNKNOWN)
+        return clause.weighs(strict=subject.strict)
+    return result.outcome in (Outcome.ERROR, Outcome.UNKNOWN) and not clause.new
 
 
 def _run_check(one: Check, subject: Subject, effort: Effort) -> None:

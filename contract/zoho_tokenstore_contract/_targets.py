@@ -12,15 +12,12 @@ from types import ModuleType
 from typing import Any
 
 from ._bench import Bench, Effort, shown_exception
-from ._clauses import CLAUSES
+from ._clauses import CLAUSES, did_you_mean
 from ._contract import TokenStoreContract, subject_of
-from ._outcomes import StoreUnavailable
+from ._outcomes import StoreUnavailable, UsageError
 from ._sdk import SDKMissing, load
+from ._smoke import diagnose
 from ._subject import Origin, takes_location
-
-
-class UsageError(Exception):
-    """What was asked for cannot be done; the text says why in one line."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +35,8 @@ class Declared:
     allowed: Mapping[str, str] | None = None
 
 
-def parse_allowed(entries: list[str]) -> dict[str, str]:
-    """Read ``CLAUSE=REASON`` entries.
+def parse_allowed(entries: list[str], option: str = "--tokenstore-allow") -> dict[str, str]:
+    """Read ``CLAUSE=REASON`` entries of an option.
 
     Raises:
         UsageError: Where an entry has another form, or names no clause.
@@ -48,11 +45,10 @@ def parse_allowed(entries: list[str]) -> dict[str, str]:
     for entry in entries:
         clause, separator, reason = entry.partition("=")
         if not separator or not reason.strip():
-            raise UsageError(f"--tokenstore-allow: {entry!r} is not of the form CLAUSE=REASON")
+            raise UsageError(f"{option}: {entry!r} is not of the form CLAUSE=REASON")
         if clause not in CLAUSES:
-            close = difflib.get_close_matches(clause.upper(), CLAUSES, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise UsageError(f"--tokenstore-allow: there is no clause {clause!r}{hint}")
+            hint = did_you_mean(clause.upper(), CLAUSES)
+            raise UsageError(f"{option}: there is no clause {clause!r}{hint}")
         allowed[clause] = reason.strip()
     return allowed
 
@@ -69,25 +65,92 @@ def contract_class(target: str, declared: Declared, directory: Path) -> type[Tok
         UsageError: Where it cannot be imported or opened, or its storage is not empty.
     """
     thing, module = _import(target, directory)
-    if isinstance(thing, type) and issubclass(thing, TokenStoreContract):
+    if _is_contract(thing):
         if declared != Declared():
             raise UsageError(
-                f"{target} is a contract class and declares itself: --tokenstore-transient, "
-                "--tokenstore-shared-storage and --tokenstore-allow do not apply to it"
+                f"{target} is a contract class and declares itself: no option says that its store is "
+                "transient or has a shared storage, or which clauses it may break"
             )
-        cls = thing
+        cls: type[TokenStoreContract] = thing
     else:
-        if not callable(thing):
-            raise UsageError(f"{target} is not callable: name a store class or a function that makes a store")
         cls = _factory_class(target, thing, module, declared)
     _try_to_open(target, cls)
     return cls
 
 
+@dataclass(frozen=True)
+class Declaration:
+    """What a contract class of its own has to say of a store that ``--tokenstore`` can name.
+
+    Attributes:
+        call: The arguments of the factory, in terms of ``location``.
+        attributes: The attributes of `TokenStoreContract` that are not as they are by default.
+        hook: The module and name of the function that puts the storage out of reach, if there is one.
+    """
+
+    call: str
+    attributes: tuple[str, ...]
+    hook: tuple[str, str] | None
+
+
+def declaration(target: str, declared: Declared, directory: Path) -> Declaration:
+    """Find out how a contract class would open the store that a target makes, by opening it.
+
+    A factory's argument may be the directory itself, or a file in it: the first that the simplest calls work
+    with, else the first that opens.
+
+    Args:
+        target: ``PACKAGE.MODULE:FACTORY``.
+        declared: What the command line declares.
+        directory: Where the command was started.
+
+    Raises:
+        UsageError: Where it cannot be imported or opened, or is a contract class already.
+    """
+    thing, module = _import(target, directory)
+    if _is_contract(thing):
+        raise UsageError(f"{target} is a contract class already: pytest runs it")
+    calls = {"location": thing, _IN_IT: lambda location: thing(location / "tokens")}
+    refusals: list[UsageError] = []
+    opened = []
+    for call, factory in calls.items() if callable(thing) and takes_location(thing) else [("", thing)]:
+        cls = _factory_class(target, factory, module, declared)
+        try:
+            _try_to_open(target, cls)
+        except UsageError as error:
+            refusals.append(error)
+            continue
+        opened.append(call)
+        if diagnose(subject_of(cls)) is None:
+            opened = [call]
+            break
+    if not opened:
+        raise refusals[0]
+    facts = {
+        "persistent": declared.transient,
+        "own_storage": declared.shared_storage,
+        # A store in memory or on a server has nothing in the directory, wherever that is.
+        "in_location": not (opened[0] or declared.transient or declared.shared_storage),
+    }
+    hook = _break_storage(thing, module)
+    return Declaration(
+        opened[0],
+        tuple(name for name, is_so in facts.items() if is_so),
+        None if hook is None else (hook.__module__, hook.__name__),
+    )
+
+
+_IN_IT = 'location / "tokens"'
+
+
+def _is_contract(thing: Any) -> bool:
+    return isinstance(thing, type) and issubclass(thing, TokenStoreContract)
+
+
 def _import(target: str, directory: Path) -> tuple[Any, ModuleType]:
     module_name, separator, qualname = target.partition(":")
     if not separator or not module_name or not qualname:
-        raise UsageError(f"--tokenstore: {target!r} is not of the form PACKAGE.MODULE:FACTORY")
+        raise UsageError(f"{target!r} is not of the form PACKAGE.MODULE:FACTORY")
     if str(directory) not in sys.path:
         sys.path.append(str(directory))
     try:
@@ -99,9 +162,9 @@ def _import(target: str, directory: Path) -> tuple[Any, ModuleType]:
         if error.name is None or not (module_name + ".").startswith(error.name + "."):
             raise UsageError(f"importing {module_name} fails: {shown_exception(error)}") from error
         raise UsageError(
-            f"there is no module {module_name!r}, neither installed nor in the directory where pytest started"
+            f"there is no module {module_name!r}, neither installed nor in the current directory"
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"importing {module_name} fails: {shown_exception(error)}") from error
     thing: Any = module
     for name in qualname.split("."):
@@ -117,6 +180,8 @@ def _import(target: str, directory: Path) -> tuple[Any, ModuleType]:
 def _factory_class(
     target: str, factory: Callable[..., Any], module: ModuleType, declared: Declared
 ) -> type[TokenStoreContract]:
+    if not callable(factory):
+        raise UsageError(f"{target} is not callable: name a store class or a function that makes a store")
     with_location = takes_location(factory)
 
     def open_store(self: TokenStoreContract, location: Path) -> Any:
@@ -130,7 +195,7 @@ def _factory_class(
         "persistent": not declared.transient,
         "own_storage": not declared.shared_storage,
         "allowed": declared.allowed or {},
-        "_in_location": True,
+        "in_location": True,
         "_origin": Origin(module_name, qualname, getattr(module, "__file__", None)),
     }
     break_storage = _break_storage(factory, module)
@@ -155,5 +220,5 @@ def _try_to_open(target: str, cls: type[TokenStoreContract]) -> None:
             bench.open()
     except StoreUnavailable as error:
         raise UsageError(f"{target}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"{target} cannot be opened: {shown_exception(error)}") from error

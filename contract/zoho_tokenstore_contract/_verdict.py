@@ -50,9 +50,14 @@ class StoreVerdict:
         return CLAUSES[result.clause].weighs(strict=self.strict)
 
     @property
+    def _scored(self) -> Counter[Outcome]:
+        """The counts that the verdict rests on: without clauses that are new."""
+        return Counter(result.outcome for result in self.all_results if not CLAUSES[result.clause].new)
+
+    @property
     def verdict(self) -> str | None:
         """``conforms`` or ``violates``; ``None`` where a part of the contract was not checked."""
-        counts = self.counts
+        counts = self._scored
         if counts[Outcome.NOT_RUN]:
             return None
         if any(result.outcome is Outcome.BROKEN and self.weighs(result) for result in self.all_results):
@@ -62,9 +67,9 @@ class StoreVerdict:
     @property
     def why_none(self) -> str:
         """Why there is no verdict."""
-        counts = self.counts
+        counts = self._scored
         if counts[Outcome.NOT_RUN]:
-            return f"{counts[Outcome.NOT_RUN]} of {len(CLAUSES)} clauses were not run"
+            return f"{counts[Outcome.NOT_RUN]} of {counts.total()} clauses were not run"
         return f"{self._undecided} clauses could not be decided"
 
     @property
@@ -73,6 +78,7 @@ class StoreVerdict:
             result.outcome in (Outcome.ERROR, Outcome.UNKNOWN)
             or (result.outcome is Outcome.NOT_REACHED and self.weighs(result))
             for result in self.all_results
+            if not CLAUSES[result.clause].new
         )
 
 

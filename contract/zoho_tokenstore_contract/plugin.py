@@ -111,7 +111,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if not config.getoption("tokenstore"):
         return
-    from ._targets import Declared, UsageError, contract_class, parse_allowed
+    from ._outcomes import UsageError
+    from ._targets import Declared, contract_class, parse_allowed
 
     try:
         declared = Declared(
