@@ -23,7 +23,7 @@ STORES = Path(zoho_reference_stores.__file__).parent
 
 FLOORS = (
     {"__init__", "plugin"},
-    {"_report", "_targets"},
+    {"_report", "_summary", "_targets"},
     {"_contract", "_verdict"},
     {"_smoke"},
     {"_run"},

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
     from ._contract import TokenStoreContract
+    from ._summary import Retold
     from ._verdict import Verdicts
 
 VERDICTS = pytest.StashKey["Verdicts"]()
 CLASSES = pytest.StashKey["list[tuple[str, type[TokenStoreContract]]]"]()
+RETOLD: pytest.StashKey[Retold] = pytest.StashKey()
 ATTACHED = "tokenstore"
 _CONTRACT = f"{__package__}._contract"
 
@@ -191,19 +193,42 @@ class _Gatherer:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """Write the report."""
+        if VERDICTS in self.config.stash:
+            self.config.stash[VERDICTS].arrange(self.config.getoption("tokenstore"))
         if self.config.getoption("tokenstore_report") is not None:
             from ._report import write_json
 
             write_json(_verdicts(self.config), _report_path(self.config))
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
-        """Print the verdicts."""
+        """Print the verdicts, where pytest has shown the other tests' failures."""
         verdicts = self.config.stash.get(VERDICTS, None)
         if verdicts is not None:
-            from ._report import summarize
+            from ._summary import summarize
 
+            retold = self.config.stash.get(RETOLD, None)
             report = self.config.getoption("tokenstore_report")
-            summarize(terminalreporter, verdicts, None if report is None else _report_path(self.config))
+            written = [] if report is None else [("report", _report_path(self.config))]
+            summarize(terminalreporter, verdicts, retold, written)
+            if retold is not None:
+                retold.shorten()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(
+    terminalreporter: TerminalReporter, config: pytest.Config
+) -> Generator[None, object, object]:
+    """Keep pytest from telling again what the summary tells of the clauses."""
+    if VERDICTS not in config.stash:
+        return (yield)
+    from ._summary import Retold
+
+    retold = config.stash[RETOLD] = Retold(terminalreporter, ATTACHED)
+    retold.hide()
+    try:
+        return (yield)
+    finally:
+        retold.restore()
 
 
 @pytest.hookimpl(trylast=True)
@@ -267,7 +292,8 @@ class _ContractClass(pytest.Class):
         if result is not None:
             made["result"] = result.as_dict()
         if SMOKE in item.stash:
-            made["cause"] = item.stash[SMOKE]
+            made["cause"] = item.stash[SMOKE].cause
+            made["cause_calls"] = list(item.stash[SMOKE].done)
         return made
 
     @property
