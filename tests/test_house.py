@@ -26,7 +26,7 @@ FLOORS = (
     {"_cli"},
     {"_session"},
     {"__init__", "plugin"},
-    {"_render", "_report", "_scaffold", "_targets"},
+    {"_render", "_report", "_scaffold", "_summary", "_targets"},
     {"_contract", "_verdict"},
     {"_smoke"},
     {"_run"},

@@ -70,6 +70,11 @@ def check(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
     return pytester.runpytest("-p", "no:randomly", *options)
 
 
+def words(result: pytest.RunResult) -> str:
+    """What a run printed, without the line breaks of the terminal's width."""
+    return " ".join(str(result.stdout).split())
+
+
 def report(pytester: pytest.Pytester, *options: str) -> dict[str, Any]:
     """Run pytest with a report, and read it."""
     check(pytester, "--tokenstore-report", "report.json", *options)
@@ -238,7 +243,7 @@ class TestRefusing:
         result = check(pytester, "-k", "smoke or CLEAR or SAVE_21 or afterwards")
 
         result.assert_outcomes(passed=1, failed=4)
-        result.stdout.fnmatch_lines(["*already holds 1 token(s)*nothing was written*"])
+        assert "already holds 1 token(s) that the kit did not save; nothing was written" in words(result)
 
     @pytest.mark.parametrize("how", ["def test_SAVE_1(self): pass", "test_SAVE_1 = None"])
     def test_a_replaced_test(self, pytester: pytest.Pytester, how: str) -> None:
@@ -318,7 +323,8 @@ class TestVerdicts:
         lenient, strict = check(pytester, *options), check(pytester, *options, "--tokenstore-strict")
 
         assert (0, 1) == (lenient.ret, strict.ret)
-        lenient.stdout.fnmatch_lines(["*SHOULD FIND-12*broken: On a miss*", "*seen:*left behind*"])
+        assert "FIND-12 (SHOULD) broken, and does not fail the run" in words(lenient)
+        assert "left behind" in words(lenient).partition("seen:")[2]
 
     def test_an_allowed_clause_may_be_broken(self, pytester: pytest.Pytester) -> None:
         """The report gives the reason."""
@@ -337,7 +343,7 @@ class TestVerdicts:
         )
 
         result.assert_outcomes(failed=1)
-        result.stdout.fnmatch_lines(["*this store keeps it: take it off the list*"])
+        assert "this store keeps it: take it off the list" in words(result)
 
     def test_a_failing_fixture_is_an_error_of_its_own(self, pytester: pytest.Pytester) -> None:
         """A fault of the factory's surroundings is told apart from a broken clause."""
@@ -380,7 +386,7 @@ class TestVerdicts:
         )
 
         assert pytest.ExitCode.TESTS_FAILED == result.ret
-        result.stdout.fnmatch_lines(["*Run it without -n, or with --dist loadscope*"])
+        assert "Run it without -n, or with --dist loadscope" in words(result)
 
     def test_every_run_sees_the_same(self, pytester: pytest.Pytester) -> None:
         """Neither the order of tests nor Hypothesis settings of the project change what is found."""
@@ -439,8 +445,8 @@ class TestSmoke:
             pytester, "--tokenstore", "faulty:Store", "--tokenstore-transient", "-k", "smoke or LIST_2"
         )
 
-        result.stdout.fnmatch_lines([f"*Root cause: *{cause}*"])
-        result.stdout.fnmatch_lines(["faulty:Store: NO VERDICT*", f"  Root cause: *{cause}*"])
+        result.stdout.fnmatch_lines(["faulty:Store: NO VERDICT*", "  Root cause: *"])
+        assert cause in words(result).partition("Root cause: ")[2]
 
     def test_a_good_store_has_none(self, pytester: pytest.Pytester) -> None:
         """A root cause is not invented."""

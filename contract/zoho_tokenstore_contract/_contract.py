@@ -12,11 +12,11 @@ from ._bench import Effort
 from ._clauses import CLAUSES
 from ._outcomes import ClauseResult, Outcome
 from ._run import check_clause, fails
-from ._smoke import diagnose
+from ._smoke import Diagnosis, diagnose
 from ._subject import Origin, Subject, close_by_default
 
 RESULT = pytest.StashKey[ClauseResult]()
-SMOKE = pytest.StashKey[str]()
+SMOKE = pytest.StashKey[Diagnosis]()
 SUBJECT = pytest.StashKey[Subject]()
 THOROUGH = "tokenstore-thorough"
 
@@ -87,7 +87,7 @@ class TokenStoreContract:
         diagnosis = diagnose(subject)
         if diagnosis is None:
             return
-        request.node.stash[SMOKE] = diagnosis.cause
+        request.node.stash[SMOKE] = diagnosis
         if diagnosis.clauses and all(clause in subject.allowed for clause in diagnosis.clauses):
             pytest.xfail(f"allowed: {diagnosis.cause}")
         pytest.fail(diagnosis.message(), pytrace=False)

@@ -22,12 +22,14 @@ class StoreVerdict:
         strict: SHOULD counts as MUST.
         results: The result of each clause that was checked, by its id.
         cause: The root cause that the smoke check found, else "".
+        cause_calls: The calls that showed it.
     """
 
     target: str
     strict: bool = False
     results: dict[str, ClauseResult] = field(default_factory=dict)
     cause: str = ""
+    cause_calls: tuple[str, ...] = ()
 
     def result(self, clause: str) -> ClauseResult:
         """The result of a clause; `Outcome.NOT_RUN` where no test of it ran to its end."""
@@ -108,10 +110,11 @@ class Verdicts:
         )
 
     def add(self, record: dict[str, Any]) -> None:
-        """Take in what one test found out; see `record_of`."""
+        """Take in what one test found out; as the plugin attaches it to a report."""
         store = self.expect(record["key"], record["target"], strict=record["strict"])
         if record.get("cause"):
             store.cause = record["cause"]
+            store.cause_calls = tuple(record["cause_calls"])
         if record.get("result"):
             result = ClauseResult.from_dict(record["result"])
             store.results[result.clause] = result

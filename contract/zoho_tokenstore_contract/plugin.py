@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
     from ._contract import TokenStoreContract
+    from ._summary import Retold
     from ._verdict import Verdicts
 
 VERDICTS = pytest.StashKey["Verdicts"]()
 CLASSES = pytest.StashKey["list[tuple[str, type[TokenStoreContract]]]"]()
+RETOLD: pytest.StashKey[Retold] = pytest.StashKey()
 ATTACHED = "tokenstore"
 _CONTRACT = f"{__package__}._contract"
 
@@ -216,17 +218,37 @@ class _Gatherer:
                 self.reports.append((path, None))
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
-        """Print the verdicts, and where the reports are."""
+        """Print the verdicts, where pytest has shown the other tests' failures, and where the reports are."""
         verdicts = self.config.stash.get(VERDICTS, None)
         if verdicts is not None:
-            from ._report import summarize
+            from ._summary import summarize
 
-            summarize(terminalreporter, verdicts, None)
+            retold = self.config.stash.get(RETOLD, None)
+            summarize(terminalreporter, verdicts, retold)
+            if retold is not None:
+                retold.shorten()
         for path, error in self.reports:
             if error is None:
                 terminalreporter.write_line(f"report: {path}")
             else:
                 terminalreporter.write_line(f"report: {path} could not be written: {error}", red=True)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(
+    terminalreporter: TerminalReporter, config: pytest.Config
+) -> Generator[None, object, object]:
+    """Keep pytest from telling again what the summary tells of the clauses."""
+    if VERDICTS not in config.stash:
+        return (yield)
+    from ._summary import Retold
+
+    retold = config.stash[RETOLD] = Retold(terminalreporter, ATTACHED)
+    retold.hide()
+    try:
+        return (yield)
+    finally:
+        retold.restore()
 
 
 @pytest.hookimpl(trylast=True)
@@ -303,7 +325,8 @@ class _ContractClass(pytest.Class):
         if result is not None:
             made["result"] = result.as_dict()
         if SMOKE in item.stash:
-            made["cause"] = item.stash[SMOKE]
+            made["cause"] = item.stash[SMOKE].cause
+            made["cause_calls"] = list(item.stash[SMOKE].done)
         return made
 
     @property

@@ -1,0 +1,227 @@
+"""What a run tells on the terminal: a table, and each broken clause once, whatever pytest is asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pytest
+
+# Loaded here once, so that each run inside a test does not load the SDK and Hypothesis again.
+import zoho_reference_stores  # noqa: F401
+import zoho_tokenstore_contract._explore
+import zoho_tokenstore_contract._targets  # noqa: F401
+from zoho_tokenstore_contract._clauses import CLAUSES, GROUPS
+from zoho_tokenstore_contract._summary import wrapped
+
+STORES = """
+from zoho_reference_stores import ListStore
+from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
+
+class Doubling(ListStore):
+    def save_token(self, token):
+        print("a line that the store prints")
+        signature = token.get_user_signature()
+        known = signature and self.find_token(OAuthToken(user_signature=signature))
+        if known:
+            token.set_id(None)
+            token.set_user_signature(None)
+        super().save_token(token)
+        token.set_user_signature(signature)
+
+class Loose(ListStore):
+    def find_token(self, token):
+        found = super().find_token(token)
+        if found is None and hasattr(token, "set_redirect_url"):
+            token.set_redirect_url("left behind")  # FIND-12, a SHOULD clause
+        return found
+
+class OneSlot(ListStore):
+    def save_token(self, token):
+        self.delete_tokens()
+        super().save_token(token)
+
+class AStoreWithANameThatIsFarTooLongForAnyColumnOfATableOfEightyCharacters(ListStore):
+    pass
+"""
+CHOSEN = "SAVE_4 or FIND_12 or LIST_2 or PERSIST_1"
+OPTIONS = (
+    (),
+    ("-q",),
+    ("-v",),
+    ("-vv",),
+    ("-rA",),
+    ("-rA", "-v"),
+    ("--tb=short",),
+    ("--tb=native",),
+    ("--tb=auto", "--xfail-tb"),
+    ("-n", "2"),
+)
+
+
+@pytest.fixture(autouse=True)
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's project with stores of its own, on a terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    pytester.makepyfile(stores=STORES)
+    pytester.syspathinsert()
+
+
+def run(pytester: pytest.Pytester, *options: str, store: str = "Doubling", chosen: str = CHOSEN) -> str:
+    """What a run prints."""
+    named = ("--tokenstore", f"stores:{store}", "--tokenstore-transient")
+    return str(pytester.runpytest("-p", "no:randomly", *named, "-k", chosen, *options).stdout)
+
+
+def words(text: str) -> str:
+    """The text without line breaks."""
+    return " ".join(text.split())
+
+
+def row(printed: str, label: str) -> Sequence[str]:
+    """The numbers of a row of the table."""
+    [line] = [line for line in printed.splitlines() if re.match(rf"{label} .*(\d|-)$", line)]
+    return line.split()[len(f"{label} {GROUPS.get(label, '')}".split()) :]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=" ".join)
+@pytest.mark.parametrize("ci", ["", "true"], ids=["at home", "ci"])
+def test_a_broken_clause_is_told_once(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], ci: str
+) -> None:
+    """Its text, why it matters, what was expected and seen; a build server shows no more of it."""
+    for name in ("CI", "BUILD_NUMBER"):
+        monkeypatch.delenv(name, raising=False)
+    if ci:
+        monkeypatch.setenv("CI", ci)
+    printed = words(run(pytester, *options))
+
+    for once in (
+        CLAUSES["SAVE-4"].text,
+        f"Why it matters: {CLAUSES['SAVE-4'].why}",
+        "a known user updates the row:",
+        "docs/contract.md#save-4",
+    ):
+        assert printed.count(once) == 1
+    assert printed.count("expected: the stored user's row") == printed.count("seen: ") == 3
+
+
+def test_what_a_failing_clause_printed_is_shown(pytester: pytest.Pytester) -> None:
+    """As pytest would, below the clause, and as far as it is asked to."""
+    shown, silent = run(pytester), run(pytester, "--show-capture=no")
+
+    assert "Captured stdout call" in shown
+    assert "a line that the store prints" in shown
+    assert "a line that the store prints" not in silent
+
+
+def test_a_clause_that_does_not_fail_the_run_is_told_too(pytester: pytest.Pytester) -> None:
+    """With what was seen, though its test is an expected failure."""
+    printed = words(run(pytester, "-rA", store="Loose"))
+
+    assert "FIND-12 (SHOULD) broken, and does not fail the run" in printed
+    assert printed.count(CLAUSES["FIND-12"].text) == 1
+    assert printed.count("left behind") == 1
+
+
+def test_without_tracebacks_a_clause_is_one_line(pytester: pytest.Pytester) -> None:
+    """What ``--tb=no`` asks for."""
+    printed = words(run(pytester, "--tb=no"))
+
+    assert f"SAVE-4 (MUST) broken: {CLAUSES['SAVE-4'].text}" in printed
+    assert "expected:" not in printed
+
+
+def test_other_plugins_read_the_whole_message(pytester: pytest.Pytester) -> None:
+    """JUnit, and what editors show."""
+    run(pytester, "--junitxml", "junit.xml")
+    junit = (pytester.path / "junit.xml").read_text("utf-8")
+
+    assert words(CLAUSES["SAVE-4"].text) in junit
+    assert "seen:     " in junit
+
+
+def test_the_failures_of_other_tests_stay_where_they_are(pytester: pytest.Pytester) -> None:
+    """The summary takes the clauses alone out of FAILURES."""
+    pytester.makepyfile(test_own="def test_own():\n    assert 'mine' == 'yours'\n")
+    printed = run(pytester, "test_own.py", chosen=f"{CHOSEN} or own")
+
+    assert printed.count("FAILURES") == printed.count(">       assert 'mine' == 'yours'") == 1
+    assert "2 failed" in printed
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "two processes"])
+def test_the_table_counts_each_clause_of_each_store_once(
+    pytester: pytest.Pytester, options: tuple[str, ...]
+) -> None:
+    """Groups are rows, and the last one is the sum."""
+    printed = run(pytester, *options)
+    saves = sum(clause.group == "SAVE" for clause in CLAUSES.values())
+
+    assert row(printed, "SAVE") == ["-", "1", "-", "-", str(saves - 1)]
+    assert row(printed, "PERSIST")[3] == "1"
+    assert row(printed, "all") == ["2", "1", "-", "1", str(len(CLAUSES) - 4)]
+    assert sum(printed.count(f"\n{group} ") for group in GROUPS) == len(GROUPS)
+
+
+def test_several_stores_stand_side_by_side_within_the_width(pytester: pytest.Pytester) -> None:
+    """Where there are more of them than the width has room for, they go below."""
+    long = "AStoreWithANameThatIsFarTooLongForAnyColumnOfATableOfEightyCharacters"
+    more = [f"--tokenstore=stores:{name}" for name in ("Loose", long, "OneSlot")]
+    printed = run(pytester, *more, "--tb=no")
+    table = printed[printed.index("TokenStore contract") : printed.index("short test summary")]
+
+    assert [line for line in table.splitlines() if len(line) > 80 and long not in line] == []
+    heads = re.findall(r"^ +(\[\d\](?: +\[\d\])*)$", table, re.MULTILINE)
+    assert [head.split() for head in heads] == [["[1]", "[2]"], ["[3]", "[4]"]]
+    assert re.search(rf"^\[3\] stores:{long}: NO VERDICT", table, re.MULTILINE)
+
+
+def test_stores_stand_in_the_order_in_which_they_are_named(pytester: pytest.Pytester) -> None:
+    """Also where processes share the work."""
+    more = [f"--tokenstore=stores:{name}" for name in ("Loose", "OneSlot")]
+    numbered = re.findall(r"^\[(\d)\] stores:(\w+):", run(pytester, *more, "-n", "2"), re.MULTILINE)
+
+    assert numbered == [("1", "Doubling"), ("2", "Loose"), ("3", "OneSlot")]
+
+
+def test_the_root_cause_comes_first_and_folds_the_rest(pytester: pytest.Pytester) -> None:
+    """The clauses are named in one line; ``-v`` tells each."""
+    folded = words(run(pytester, store="OneSlot", chosen="smoke or SAVE_1 or SAVE_12"))
+    told = words(run(pytester, "-v", store="OneSlot", chosen="smoke or SAVE_1 or SAVE_12"))
+
+    assert folded.index("Root cause: the store keeps one token") < folded.index("SAVE save_token")
+    assert "add -v to see each" in folded
+    assert CLAUSES["SAVE-1"].text not in folded
+    assert told.count(CLAUSES["SAVE-1"].text) == 1
+
+
+def test_only_the_failures_of_the_last_run_are_no_verdict(pytester: pytest.Pytester) -> None:
+    """``--lf`` runs a part of the contract."""
+    first = run(pytester)
+    second = run(pytester, "--lf")
+
+    assert "SAVE-4 (MUST) broken" in first
+    assert "SAVE-4 (MUST) broken" in second
+    assert f"NO VERDICT ({len(CLAUSES) - 1} of {len(CLAUSES)} clauses were not run)" in second
+
+
+def test_colour_is_where_the_terminal_has_it(pytester: pytest.Pytester) -> None:
+    """And nowhere else."""
+    assert "\x1b[31mSAVE" not in run(pytester)
+    assert "\x1b[31m" in run(pytester, "--color=yes").partition("TokenStore contract")[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("one two three", [" one two", "- three"]),
+        ("a 'b  c' d", [" a 'b  c'", "- d"]),
+        ("x" * 15, [" " + "x" * 9, "- " + "x" * 6]),
+        ("one\ntwo", [" one", "- two"]),
+        ("", [""]),
+    ],
+)
+def test_a_long_text_is_wrapped_with_nothing_lost(text: str, lines: list[str]) -> None:
+    """Space inside a line stays as it is."""
+    assert list(wrapped(text, 10, " ", "- ")) == lines
