@@ -151,7 +151,7 @@ def allowed(store: StoreVerdict) -> dict[str, str]:
     for result in store.all_results:
         if result.outcome is Outcome.ALLOWED:
             found[result.clause] = result.reason.removeprefix("Allowed: ")
-        elif result.outcome is Outcome.BROKEN and store.weighs(result):
+        elif result.outcome in (Outcome.BROKEN, Outcome.NOT_REACHED) and store.weighs(result):
             found[result.clause] = f"TODO why it may; seen: {_plain(result.findings[0].seen)}"
     return found
 

@@ -38,6 +38,7 @@ _FEW = 3
 _SHAPES = {
     "kept": "M3 8.5 6.5 12 13 4.5",
     "broken": "M4 4l8 8M12 4l-8 8",
+    "not-reached": "M2.5 8h4M9.5 4.5v7M13 4.5v7",
     "allowed": "M5.5 5.5l5 5M10.5 5.5l-5 5M8 1.5a6.5 6.5 0 1 0 .01 0",
     "not-applicable": "M4 8h8",
     "not-run": "M8 3.5a4.5 4.5 0 1 0 .01 0",
