@@ -4,7 +4,8 @@ They are meant to be copied: each module stands on the SDK and the standard libr
 """
 
 from .list_store import ListStore
+from .single_flight_store import SingleFlightStore
 from .sqlite_file import SQLiteFileStore
 from .sqlite_memory import SQLiteMemoryStore
 
-__all__ = ["ListStore", "SQLiteFileStore", "SQLiteMemoryStore"]
+__all__ = ["ListStore", "SQLiteFileStore", "SQLiteMemoryStore", "SingleFlightStore"]
