@@ -151,9 +151,7 @@ def meet(
                 one.hear("done", threads)
         asked_for = zoho.asked(TOKEN)
         done = [answer for one in callers for answer in one.done]
-        sent = [
-            zoho.requests[int(number) - 1].access_token if error is None else None for error, number in done
-        ]
+        sent = [zoho.requests[number - 1].access_token if error is None else None for error, number in done]
         stored = bench.open(store.location).found_by_id(ann.id)
         return Flight(
             requests=len(asked_for),
@@ -209,7 +207,7 @@ class _Callers:
         self.child = child
         self.met: list[Any] = []
         self.leases: list[bool] = []
-        self.done: list[tuple[str | None, int | None]] = []
+        self.done: list[Any] = []  # pairs: what failed, or the number of the request that Zoho got
 
     def hear(self, kind: str, times: int) -> None:
         """Wait until something was said so often."""
