@@ -268,12 +268,12 @@ def test_the_thread_that_has_the_lease_is_handed_the_row_again() -> None:
     store = SingleFlightStore(Inner(), FOREVER)
     id = stored(store.inner, ANN)
 
-    def ask() -> list[str]:
+    def ask() -> list[Row]:
         by_name = [store.find_token(to_token(ANN.only("user_name"))) for _ in range(2)]
         by_id = [store.find_token_by_id(id) for _ in range(2)]
-        return [token.get_access_token() for token in (*by_name, *by_id)]
+        return [to_row(token) for token in (*by_name, *by_id)]
 
-    assert Caller(ask).answer() == ["old"] * 4
+    assert Caller(ask).answer() == [ANN.but(id=id)] * 4
 
 
 def test_the_lease_of_a_caller_that_does_not_save_runs_out() -> None:
