@@ -20,7 +20,6 @@ import threading
 import time
 import uuid
 import weakref
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
@@ -49,14 +48,14 @@ _FIELDS = (
 _RENEWED = ("access_token", "expires_in")
 
 
-@dataclass
 class _Turn:
     """A thread's right to renew a row, or to wait at the inner store's lease on behalf of its process."""
 
-    thread: threading.Thread
-    owner: str
-    ends: float  # by the monotonic clock
-    leased: bool = False
+    def __init__(self, thread: threading.Thread, ends: float) -> None:
+        self.thread = thread
+        self.owner = uuid.uuid4().hex
+        self.ends = ends  # by the monotonic clock
+        self.leased = False
 
     def is_over(self) -> bool:
         return time.monotonic() >= self.ends or not self.thread.is_alive()
@@ -222,7 +221,7 @@ class SingleFlightStore(TokenStore):  # type: ignore[misc]  # the SDK has no typ
             if turn is None or turn.is_over():
                 over = turn
                 # Of a process, one thread stands at the inner store's lease, and the others behind it.
-                turn = self._turns[id] = _Turn(me, uuid.uuid4().hex, patience)
+                turn = self._turns[id] = _Turn(me, patience)
             elif turn.thread is not me:
                 return False
             elif turn.leased:
