@@ -110,7 +110,7 @@ def test_the_wheel_asks_for_pytest_and_hypothesis_alone(wheel: Path) -> None:
     required = [entry for entry in metadata.get_all("Requires-Dist", []) if "extra ==" not in entry]
 
     assert [entry.split(">=")[0] for entry in sorted(required)] == ["hypothesis", "pytest"]
-    assert metadata.get_all("Provides-Extra") == ["sdk"]
+    assert sorted(metadata.get_all("Provides-Extra", [])) == ["encrypted", "sdk"]
 
 
 def test_the_wheel_registers_the_plugin(wheel: Path) -> None:

@@ -78,7 +78,7 @@ def test_refusals_name_no_secret() -> None:
         assert "hidden" not in f"{caught.value} {caught.value.args} {vars(caught.value)}"
 
 
-@pytest.mark.parametrize("module", ["list_store", "sqlite_memory", "sqlite_file"])
+@pytest.mark.parametrize("module", ["list_store", "sqlite_memory", "sqlite_file", "single_flight_store"])
 def test_a_module_stands_alone(module: str) -> None:
     """Copied into another project it needs the SDK and the standard library, nothing else."""
     script = f"""

@@ -1,10 +1,34 @@
 """Token stores for the Zoho CRM Python SDK that keep the whole TokenStore contract.
 
-They are meant to be copied: each module stands on the SDK and the standard library alone.
+They are meant to be copied: each module stands on the SDK, the standard library and at most the one
+library that it is about, which is imported when the store is asked for.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from .list_store import ListStore
+from .single_flight_store import SingleFlightStore
 from .sqlite_file import SQLiteFileStore
 from .sqlite_memory import SQLiteMemoryStore
 
-__all__ = ["ListStore", "SQLiteFileStore", "SQLiteMemoryStore"]
+if TYPE_CHECKING:
+    from .encrypted_store import EncryptedStore
+
+__all__ = [
+    "EncryptedStore",
+    "ListStore",
+    "SQLiteFileStore",
+    "SQLiteMemoryStore",
+    "SingleFlightStore",
+]
+
+_WITH_A_LIBRARY = {
+    "EncryptedStore": "encrypted_store",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WITH_A_LIBRARY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_WITH_A_LIBRARY[name]}"), name)

@@ -348,7 +348,7 @@ _CLEAR = Step("delete_tokens")
 
 def _renewed(row: Row, number: int) -> Step:
     """A save that addresses a row and replaces two of its fields."""
-    changes = {"expires_in": f"18{number:011d}"}
+    changes = {"expires_in": f"20{number:011d}"}
     second = "api_domain" if row == _LONE else "access_token"
     return Step("save_token", key_of(row).but(**changes, **{second: f"{second}.{number}"}))
 
