@@ -8,7 +8,6 @@ It makes 1,000 kills where nothing else is asked for, prints what it saw, and ex
 acknowledged save was lost or torn, when the store no longer opens, or when no kill came in the middle
 of a save.
 """
-# ruff: noqa: INP001, T201 (a script)
 
 from __future__ import annotations
 

@@ -55,8 +55,12 @@ def missing() -> str:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Server]:
+def running(*, durable: bool = False) -> Iterator[Server]:
     """Start a server with a data directory of its own, and take both away at the end.
+
+    Args:
+        durable: It flushes its log at every commit, as a server does that nobody configured. Tests
+            need no such thing, since the server itself is never killed while it is asked something.
 
     Yields:
         The server, once it answers.
@@ -98,10 +102,9 @@ def running() -> Iterator[Server]:
             # As Debian configures it; without, an older server would take no text beyond latin-1.
             "--character-set-server=utf8mb4",
             "--collation-server=utf8mb4_general_ci",
-            # The server itself is never killed while it is asked something.
-            "--innodb-flush-log-at-trx-commit=0",
-            "--skip-innodb-doublewrite",
         ]
+        if not durable:
+            command += ["--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite"]
         # So that the server does not outlive a process that is killed.
         if (setpriv := shutil.which("setpriv")) is not None:
             command = [setpriv, "--pdeathsig", "KILL", *command]

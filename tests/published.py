@@ -131,9 +131,9 @@ def _cursor() -> Iterator[tuple[mariadb.Server, Any]]:
 
 
 @contextlib.contextmanager
-def serving() -> Iterator[mariadb.Server]:
+def serving(*, durable: bool = False) -> Iterator[mariadb.Server]:
     """Start a server for `db_store`; see `mariadb.running`."""
-    with mariadb.running() as server:
+    with mariadb.running(durable=durable) as server:
         os.environ[ADDRESS] = json.dumps(dataclasses.asdict(server), default=str)
         try:
             yield server

@@ -23,18 +23,10 @@ if TYPE_CHECKING:
 
     Record: TypeAlias = list[str | None]
 
-# A record is a list: the id, the user's name, then these fields. Absent is None.
-_FIELDS = (
-    "client_id",
-    "client_secret",
-    "refresh_token",
-    "access_token",
-    "grant_token",
-    "expires_in",
-    "redirect_url",
-    "api_domain",
-)
-_ID, _USER, _CLIENT, _SECRET, _REFRESH, _ACCESS, _GRANT = range(7)  # places in a record
+# A record is a list: the id, the user's name, the client's id and secret, the refresh, access and grant
+# token, the expiry, the redirect URL, the API's domain. Absent is None.
+_ID, _USER, _CLIENT, _SECRET, _REFRESH, _ACCESS, _GRANT = range(7)
+_INDEXED = (_ID, _USER, _REFRESH, _ACCESS, _GRANT)
 
 
 class ListStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
@@ -44,6 +36,9 @@ class ListStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     single step, for readers too [THREAD-4, THREAD-5]. Records never leave the store, nor do tokens
     enter it: texts are copied both ways [SAVE-18, FIND-11]. A process that forks off has a copy.
 
+    The list is the truth. Beside it, an index says in which places of the list a text is found, so
+    that no call but `get_tokens` looks at all records; it can be made anew from the list at any time.
+
     What the contract leaves open: deleting an unknown id is silent; ids are decimal text and never
     given twice; `get_tokens` answers in the order of insertion. A token with the name of a stored
     user and the id of another record updates the user's record alone; with the id of another user's
@@ -52,7 +47,9 @@ class ListStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._records: list[Record] = []  # the oldest first
+        self._records: list[Record] = []  # the oldest first; an empty one where one was deleted
+        self._index: dict[int, dict[str, tuple[int, ...]]]  # column to text to places in the list
+        self._tidy()
         self._last_number = 0
         self._brought: set[str] = set()  # ids that came with tokens, also of records long deleted
 
@@ -87,29 +84,33 @@ class ListStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
                 record = self._insert(sent)
             else:
                 merged = [new or old for new, old in zip(sent, record, strict=True)]
-                record[:] = [record[_ID], *merged[_USER:]]  # at once: an interrupt leaves no half of it
+                (place,) = self._places(_ID, record[_ID])
+                record = self._write(place, [record[_ID], *merged[_USER:]])
             token.set_id(record[_ID])
 
     def delete_token(self, id: str) -> None:
         """Delete the record with exactly this id, if there is one."""
         with self._lock:
-            self._records = [record for record in self._records if record[_ID] != id]
+            for place in self._places(_ID, id):
+                self._write(place, [])
+            if len(self._records) > 2 * len(self._index[_ID]):  # more empty ones than others
+                self._tidy()
 
     def get_tokens(self) -> list[OAuthToken]:
         """Return a new token for each record, in the order of insertion."""
         with self._lock:
-            return [_new_token(record) for record in self._records]
+            return [_new_token(record) for record in self._records if record]
 
     def delete_tokens(self) -> None:
         """Delete every record. Their ids stay used up [DEL-5]."""
         with self._lock:
             self._records = []
+            self._tidy()
 
     def find_token_by_id(self, id: str) -> OAuthToken | None:
         """Return a new token with the record of exactly this id, or ``None``."""
         with self._lock:
-            record = next((record for record in self._records if record[_ID] == id), None)
-            return None if record is None else _new_token(record)
+            return next((_new_token(self._records[place]) for place in self._places(_ID, id)), None)
 
     # Which record a token speaks of: the first way in which some record matches, and of several such
     # records the oldest. A name outranks everything else: whoever names a user reaches no record of
@@ -155,7 +156,8 @@ class ListStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         """The oldest record with the same text in all these columns; absent equals nothing."""
         if not all(sent[column] for column in columns):
             return None
-        for record in self._records:
+        for place in self._places(columns[0], sent[columns[0]]):
+            record = self._records[place]
             if all(record[column] == sent[column] for column in columns) and not (unnamed and record[_USER]):
                 return record
         return None
@@ -164,15 +166,14 @@ class ListStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         if not _has_credential(sent) and (sent[_ID] or sent[_USER]):
             raise _refusal("the token has no credential, and no record is its own")  # [SAVE-16]
         row_id = sent[_ID]
-        if self._oldest(sent, _ID) is not None:
+        if self._places(_ID, row_id):
             if not sent[_USER]:
                 raise _refusal("the id is that of a user's record, whom this token does not name")
             row_id = None  # another user's record: this user gets one of their own [SAVE-11]
         if row_id:
             self._brought.add(row_id)
-        record = [row_id or self._unused_id(), *sent[_USER:]]
-        self._records.append(record)
-        return record
+        self._records.append([])
+        return self._write(len(self._records) - 1, [row_id or self._unused_id(), *sent[_USER:]])
 
     def _unused_id(self) -> str:
         """An id that no record has or ever had: whoever still holds a deleted one finds nobody [DEL-5]."""
@@ -181,24 +182,89 @@ class ListStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             self._last_number += 1
         return str(self._last_number)
 
+    # The list and its index.
+
+    def _write(self, place: int, record: Record) -> Record:
+        """Put a record in a place of the list, or an empty one, and let the index follow.
+
+        A whole record at once, so that an interrupt leaves no half of it.
+        """
+        before = self._records[place] or [None] * len(record)
+        after = record or [None] * len(before)
+        try:
+            self._records[place] = record
+            self._note(place, before, after)
+        except BaseException:  # the interrupt came in between: the list is right
+            self._tidy()
+            raise
+        return record
+
+    def _note(self, place: int, before: Record, after: Record) -> None:
+        """Let the index know which record is in a place now."""
+        here = (place,)  # one object for all columns, which spares memory
+        for column, places in self._index.items():
+            old, new = before[column], after[column]
+            if old == new:
+                continue
+            if old:
+                places[old] = tuple(one for one in places[old] if one != place)
+                if not places[old]:
+                    del places[old]
+            if new:
+                places[new] = tuple(sorted(places[new] + here)) if new in places else here
+
+    def _tidy(self) -> None:
+        """Take the empty records out of the list, and make the index anew from it."""
+        self._records = [record for record in self._records if record]
+        self._index = {column: {} for column in _INDEXED}
+        for place, record in enumerate(self._records):
+            self._note(place, [None] * len(record), record)
+
+    def _places(self, column: int, text: str | None) -> tuple[int, ...]:
+        """Where in the list the records with this text in the column are, the oldest first."""
+        return self._index[column].get(text, ()) if isinstance(text, str) else ()
+
 
 def _read(token: OAuthToken) -> Record:
     """The token's fields as a record. Absent is ``None`` or ``""`` in a token, ``None`` here."""
     signature = token.get_user_signature()
-    user_name = signature.get_name() if signature is not None else None
-    values = [token.get_id(), user_name, *(getattr(token, f"get_{field}")() for field in _FIELDS)]
-    return [value or None for value in values]
+    return [
+        token.get_id() or None,
+        (signature.get_name() or None) if signature is not None else None,
+        token.get_client_id() or None,
+        token.get_client_secret() or None,
+        token.get_refresh_token() or None,
+        token.get_access_token() or None,
+        token.get_grant_token() or None,
+        token.get_expires_in() or None,
+        token.get_redirect_url() or None,
+        token.get_api_domain() or None,
+    ]
 
 
 def _fill(token: OAuthToken, record: Record) -> OAuthToken:
     """Give the token the record's id, and of its other fields those that the token lacks."""
-    token.set_id(record[_ID])
+    id, user_name, client_id, secret, refresh, access, grant, expires_in, redirect_url, api_domain = record
+    token.set_id(id)
     signature = token.get_user_signature()
     if signature is None or not signature.get_name():
-        token.set_user_signature(UserSignature(record[_USER]) if record[_USER] else None)
-    for field, value in zip(_FIELDS, record[_CLIENT:], strict=True):
-        if not getattr(token, f"get_{field}")():
-            getattr(token, f"set_{field}")(value)
+        token.set_user_signature(UserSignature(user_name) if user_name else None)
+    if not token.get_client_id():
+        token.set_client_id(client_id)
+    if not token.get_client_secret():
+        token.set_client_secret(secret)
+    if not token.get_refresh_token():
+        token.set_refresh_token(refresh)
+    if not token.get_access_token():
+        token.set_access_token(access)
+    if not token.get_grant_token():
+        token.set_grant_token(grant)
+    if not token.get_expires_in():
+        token.set_expires_in(expires_in)
+    if not token.get_redirect_url():
+        token.set_redirect_url(redirect_url)
+    if not token.get_api_domain():
+        token.set_api_domain(api_domain)
     return token
 
 

@@ -27,6 +27,9 @@ from zohocrmsdk.src.com.zoho.crm.api.util.constants import Constants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any, TypeAlias
+
+    Row: TypeAlias = tuple[Any, ...]  # of the table: the number, then the values of `_COLUMNS`
 
 _FILE_NAME = "zohooauth.db"
 _PATIENCE = 60.0  # seconds to wait for another process: contention is no error [PROC-1]
@@ -38,7 +41,9 @@ _PATIENCE = 60.0  # seconds to wait for another process: contention is no error 
 
 _APPLICATION = 0x5A6F686F  # "Zoho", in the file's header: whose database this is
 _VERSION = 1
-_FIELDS = (
+_COLUMNS = (
+    "id",
+    "user_name",
     "client_id",
     "client_secret",
     "refresh_token",
@@ -48,7 +53,6 @@ _FIELDS = (
     "redirect_url",
     "api_domain",
 )
-_COLUMNS = ("id", "user_name", *_FIELDS)
 _SCHEMA = (
     # AUTOINCREMENT never gives a number twice, and an id that the store makes is such a number [DEL-5].
     """CREATE TABLE oauthtoken (
@@ -109,12 +113,7 @@ _SAVE_NAMED = _first(_USER, f"{_ID} AND {_UNNAMED}", f"{_GRANT} AND {_UNNAMED}",
 _SAVE_UNNAMED = _first(
     _ACCESS, _GRANT, _REFRESH, f"{_ID} AND ({_UNNAMED} OR {_CREDENTIAL} IS NULL)", _ACCESS_AT_LAST
 )
-# The columns that the token has are replaced, the others kept [SAVE-13].
-_UPDATE = (
-    "UPDATE oauthtoken SET "  # noqa: S608 (constants)
-    + ", ".join(f"{column} = coalesce(:{column}, {column})" for column in _COLUMNS if column != "id")
-    + " WHERE number = :number"
-)
+_BY_ID = "SELECT * FROM oauthtoken WHERE id = ?"
 _INSERT = (
     f"INSERT INTO oauthtoken (number, {', '.join(_COLUMNS)})"  # noqa: S608 (constants)
     f" VALUES (:number, {', '.join(f':{column}' for column in _COLUMNS)})"
@@ -171,7 +170,7 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
                 return None
             fields = _read(token)
             query = _FIND_NAMED if fields["user_name"] else _FIND_UNNAMED
-            row = connection.execute(query, {name: _matchable(fields[name]) for name in fields}).fetchone()
+            row = connection.execute(query, _parameters(fields)).fetchone()
             return None if row is None else _fill(token, row)
 
     def save_token(self, token: OAuthToken) -> None:
@@ -187,11 +186,7 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
                 raise _refusal("every field of a token is text")
             query = _SAVE_NAMED if fields["user_name"] else _SAVE_UNNAMED
             row = connection.execute(query, fields).fetchone()
-            if row is None:
-                row_id = _insert(connection, fields)
-            else:
-                row_id = row["id"]
-                connection.execute(_UPDATE, {**fields, "number": row["number"]})
+            row_id = _insert(connection, fields) if row is None else _update(connection, row, fields)
         # Only now, so that a save that failed leaves the token as it was.
         token.set_id(row_id)
 
@@ -214,7 +209,7 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     def find_token_by_id(self, id: str) -> OAuthToken | None:
         """Return a new token with the row of exactly this id, or ``None``."""
         with self._call(Constants.GET_TOKEN_DB_ERROR) as connection:
-            row = connection.execute("SELECT * FROM oauthtoken WHERE id = ?", (_matchable(id),)).fetchone()
+            row = connection.execute(_BY_ID, (_matchable(id),)).fetchone()
         return None if row is None else _new_token(row)
 
     def close(self) -> None:
@@ -261,7 +256,6 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             check_same_thread=False,  # the lock keeps threads apart [THREAD-1]
         )
         try:
-            connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA fullfsync = ON")  # macOS: a flush reaches the disk itself
             self._check_location()
@@ -293,27 +287,49 @@ def break_storage(store: SQLiteFileStore, location: Path) -> None:
 def _read(token: OAuthToken) -> dict[str, str | None]:
     """The token's fields by column. Absent is ``None`` or ``""`` in a token, NULL in the table."""
     signature = token.get_user_signature()
-    fields = {field: getattr(token, f"get_{field}")() or None for field in _FIELDS}
-    fields["id"] = token.get_id() or None
-    fields["user_name"] = (signature.get_name() or None) if signature is not None else None
-    return fields
+    return {
+        "id": token.get_id() or None,
+        "user_name": (signature.get_name() or None) if signature is not None else None,
+        "client_id": token.get_client_id() or None,
+        "client_secret": token.get_client_secret() or None,
+        "refresh_token": token.get_refresh_token() or None,
+        "access_token": token.get_access_token() or None,
+        "grant_token": token.get_grant_token() or None,
+        "expires_in": token.get_expires_in() or None,
+        "redirect_url": token.get_redirect_url() or None,
+        "api_domain": token.get_api_domain() or None,
+    }
 
 
-def _fill(token: OAuthToken, row: sqlite3.Row) -> OAuthToken:
+def _fill(token: OAuthToken, row: Row) -> OAuthToken:
     """Give the token the row's id, and of the row's other fields those that it lacks."""
-    token.set_id(row["id"])
+    _, id, user_name, client_id, secret, refresh, access, grant, expires_in, redirect_url, api_domain = row
+    token.set_id(id)
     signature = token.get_user_signature()
     if signature is None or not signature.get_name():
-        token.set_user_signature(UserSignature(row["user_name"]) if row["user_name"] else None)
-    for field in _FIELDS:
-        if not getattr(token, f"get_{field}")():
-            getattr(token, f"set_{field}")(row[field])
+        token.set_user_signature(UserSignature(user_name) if user_name else None)
+    if not token.get_client_id():
+        token.set_client_id(client_id)
+    if not token.get_client_secret():
+        token.set_client_secret(secret)
+    if not token.get_refresh_token():
+        token.set_refresh_token(refresh)
+    if not token.get_access_token():
+        token.set_access_token(access)
+    if not token.get_grant_token():
+        token.set_grant_token(grant)
+    if not token.get_expires_in():
+        token.set_expires_in(expires_in)
+    if not token.get_redirect_url():
+        token.set_redirect_url(redirect_url)
+    if not token.get_api_domain():
+        token.set_api_domain(api_domain)
     return token
 
 
-def _new_token(row: sqlite3.Row) -> OAuthToken:
+def _new_token(row: Row) -> OAuthToken:
     # The constructor, not object.__new__: the SDK needs what it sets [FIND-13, BYID-5].
-    return _fill(OAuthToken(id=row["id"]), row)
+    return _fill(OAuthToken(id=row[1]), row)
 
 
 def _matchable(value: object) -> str | bytes | None:
@@ -329,6 +345,26 @@ def _matchable(value: object) -> str | bytes | None:
     except UnicodeEncodeError:
         return value.encode(errors="surrogatepass")
     return value
+
+
+def _parameters(fields: dict[str, str | None]) -> dict[str, str | bytes | None]:
+    return {column: value and _matchable(value) for column, value in fields.items()}
+
+
+def _update(connection: sqlite3.Connection, row: Row, fields: dict[str, str | None]) -> str:
+    """Replace the values that the token has anew; others, and their indexes, are not touched [SAVE-13]."""
+    number, row_id, *values = row
+    changed = [
+        f"{column} = :{column}"
+        for column, value in zip(_COLUMNS[1:], values, strict=True)
+        if fields[column] not in (None, value)
+    ]
+    if changed:
+        connection.execute(
+            f"UPDATE oauthtoken SET {', '.join(changed)} WHERE number = :number",  # noqa: S608 (constants)
+            {**fields, "number": number},
+        )
+    return str(row_id)
 
 
 def _insert(connection: sqlite3.Connection, fields: dict[str, str | None]) -> str:
@@ -351,7 +387,7 @@ def _insert(connection: sqlite3.Connection, fields: dict[str, str | None]) -> st
 
 def _unused_number(connection: sqlite3.Connection) -> int:
     last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'oauthtoken'").fetchone()
-    number = 1 + (last["seq"] if last else 0)
+    number = 1 + (last[0] if last else 0)
     while connection.execute("SELECT 1 FROM brought WHERE id = ?", (str(number),)).fetchone():
         number += 1
     return int(number)
@@ -386,8 +422,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     tables = connection.execute(
         "SELECT name FROM sqlite_master WHERE type != 'index' AND name NOT GLOB 'sqlite_*' ORDER BY name"
     ).fetchall()
-    names = [table["name"] for table in tables]
-    columns = tuple(column["name"] for column in connection.execute("PRAGMA table_info(oauthtoken)"))
+    names = [name for (name,) in tables]
+    columns = tuple(name for _, name, *_ in connection.execute("PRAGMA table_info(oauthtoken)"))
     if application == _APPLICATION:
         if version != _VERSION:
             raise _refusal(f"{path} has version {version} of the table, this store needs {_VERSION}")
@@ -413,8 +449,8 @@ def _legacy_rows(connection: sqlite3.Connection) -> list[dict[str, str | None]]:
     rows = []
     places: defaultdict[tuple[str | None, ...], list[str | None]] = defaultdict(list)
     for values in connection.execute("SELECT * FROM oauthtoken ORDER BY rowid"):
-        if not values["id"] or any(not isinstance(value, str | None) for value in values):
-            raise _refusal(f"the row with id {values['id']!r} has no id, or holds something that is not text")
+        if not values[0] or any(not isinstance(value, str | None) for value in values):
+            raise _refusal(f"the row with id {values[0]!r} has no id, or holds something that is not text")
         row: dict[str, str | None] = {"number": None}
         row.update((column, value or None) for column, value in zip(_COLUMNS, values, strict=True))
         rows.append(row)

@@ -1,0 +1,131 @@
+"""What was to be reached, and how far it is, as ratios of figures that were measured side by side."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.contenders import FINDS, INSERT, UPDATE, Bare, File, InList, SQLiteFile, SQLiteMemory
+from benchmarks.memory import BARE
+
+SAVES = (UPDATE, INSERT)
+BESIDE_THE_FILE = 10_000
+"""The number of rows at which the SDK's `FileStore` is compared."""
+
+
+@dataclass
+class Ratio:
+    """How many times as much one thing takes as another.
+
+    Attributes:
+        median: The middle of the ratios of all rounds.
+        least: The least of them.
+        most: The greatest.
+    """
+
+    median: float
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, ratios: Sequence[float]) -> Ratio:
+        """Of the ratios of all rounds."""
+        return cls(statistics.median(ratios), min(ratios), max(ratios))
+
+    def __str__(self) -> str:
+        if self.least == self.most:
+            return f"{short(self.median)}x"
+        return f"{short(self.median)}x ({short(self.least)} to {short(self.most)})"
+
+
+@dataclass
+class Goal:
+    """A goal and what was measured.
+
+    Attributes:
+        text: What is to be reached.
+        ratio: The ratio that is furthest from it.
+        of: What that ratio is of.
+        met: Whether it is reached; None where it was not measured.
+    """
+
+    text: str
+    ratio: Ratio | None
+    of: str
+    met: bool | None
+
+
+class Figures:
+    """The cells of a run, by store, operation, number of rows and callers."""
+
+    def __init__(self, stores: dict[str, Any]) -> None:
+        self.sizes: list[int] = stores["sizes"]
+        self.memory: dict[str, dict[str, int]] = stores["memory"]
+        self.cells = {
+            (cell["contender"], cell["operation"], cell["size"], cell["mode"]): cell
+            for cell in stores["cells"]
+        }
+
+    def cell(
+        self, contender: str, operation: str, size: int, mode: str = "1 thread"
+    ) -> dict[str, Any] | None:
+        """What was measured, if anything."""
+        cell = self.cells.get((contender, operation, size, mode))
+        return cell if cell and any(cell["seconds"]) else None
+
+    def ratio(
+        self, one: tuple[str, str, int], other: tuple[str, str, int], mode: str = "1 thread"
+    ) -> Ratio | None:
+        """How many times as long the one takes as the other, in the rounds that have both."""
+        cells = (self.cell(*one, mode), self.cell(*other, mode))
+        if cells[0] is None or cells[1] is None:
+            return None
+        pairs = zip(cells[0]["seconds"], cells[1]["seconds"], strict=False)
+        ratios = [mine / theirs for mine, theirs in pairs if mine and theirs]
+        return Ratio.of(ratios) if ratios else None
+
+
+def goals(figures: Figures) -> Iterator[Goal]:
+    """All goals of the stores."""
+    store, limit, least, most = SQLiteFile.name, Bare.name, figures.sizes[0], figures.sizes[-1]
+    for verb, operations, at_most in (("finds", tuple(FINDS), 3.0), ("saves", SAVES, 1.3)):
+        for size in figures.sizes:
+            ratios = {one: figures.ratio((store, one, size), (limit, one, size)) for one in operations}
+            yield _goal(
+                f"`{store}` {verb} in ≤ {at_most:g}x of the bare statement, {size:,} rows", ratios, at_most
+            )
+    for name in (SQLiteFile.name, SQLiteMemory.name, InList.name):
+        for verb, operations in (("finding", tuple(FINDS)), ("saving", SAVES)):
+            ratios = {one: figures.ratio((name, one, most), (name, one, least)) for one in operations}
+            yield _goal(f"`{name}`: {verb} with {most:,} rows takes < 1.5x of that with {least}", ratios, 1.5)
+    for verb, operations, times in (("finding", tuple(FINDS), 100.0), ("saving", SAVES, 50.0)):
+        ratios = {
+            one: figures.ratio((File.name, one, BESIDE_THE_FILE), (store, one, BESIDE_THE_FILE))
+            for one in operations
+        }
+        text = f"`FileStore` takes ≥ {times:g}x as long as `{store}` in {verb}, {BESIDE_THE_FILE:,} rows"
+        yield _goal(text, ratios, times, furthest=min)
+    bare = figures.memory[BARE]["holding"]
+    for case, taken in figures.memory.items():
+        if case != BARE:
+            ratio = taken["holding"] / bare
+            text = f"`{case}` with {most:,} rows has ≤ 1.5x the memory of the bare data"
+            yield _goal(text, {"while they are found and saved": Ratio.of([ratio])}, 1.5)
+
+
+def _goal(
+    text: str, ratios: dict[str, Ratio | None], bound: float, furthest: Callable[..., Any] = max
+) -> Goal:
+    known = {name: ratio for name, ratio in ratios.items() if ratio is not None}
+    if not known:
+        return Goal(text, None, "", None)
+    name = furthest(known, key=lambda one: known[one].median)
+    median = known[name].median
+    return Goal(text, known[name], name, median <= bound if furthest is max else median >= bound)
+
+
+def short(number: float) -> str:
+    """A ratio in as few digits as say something."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.1f}" if number >= 10 else f"{number:.2f}"
