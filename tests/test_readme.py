@@ -27,6 +27,11 @@ ELSEWHERE = {
     'python -m pip install ".[sdk]"': "tests/built_package.py",
     "python -m pip install tox && tox": ".ci/run",
 }
+STARTS = {
+    "python": [],
+    "pytest": ["-m", "pytest", "-p", "no:randomly"],
+    "zoho-tokenstore": ["-m", "zoho_tokenstore_contract"],
+}
 
 
 def test_every_snippet_is_named() -> None:
@@ -65,7 +70,7 @@ def test_a_command_prints_what_the_readme_shows(command: str, tmp_path: Path) ->
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     program, *arguments = shlex.split(command)
-    start = [sys.executable] if program == "python" else [sys.executable, "-m", program, "-p", "no:randomly"]
+    start = [sys.executable, *STARTS[program]]
     result = subprocess.run(
         [*start, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
     )
