@@ -9,7 +9,6 @@ a file with leases. The callers go through the real SDK, to a Zoho on loopback t
 tokens for a refresh token in ten minutes. It keeps its answers back until every caller has met the
 expired token, so nothing depends on time. Exits with 1 where the wrapper does not keep what it promises.
 """
-# ruff: noqa: INP001, T201 (a script)
 
 from __future__ import annotations
 

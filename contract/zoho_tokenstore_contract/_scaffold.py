@@ -9,7 +9,7 @@ import re
 import shlex
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ._clauses import did_you_mean
@@ -95,22 +95,19 @@ def write(files: dict[Path, str]) -> None:
         raise UsageError(f"{error.filename or path} cannot be written: {error.strerror}") from error
 
 
-def contract_test(
-    target: str, call: str, *, attributes: Sequence[str] = (), hook: tuple[str, str] | None = None
-) -> str:
+def contract_test(target: str, call: str, *, attributes: Mapping[str, bool], hook: str | None) -> str:
     """A test file for an existing store.
 
     Args:
         target: ``PACKAGE.MODULE:FACTORY``.
         call: The arguments of the factory, in terms of ``location``.
-        attributes: What is declared of the store, each an attribute that is true in general and is
-            false of it, or the other way round.
-        hook: The module and name of a function that puts the storage out of reach.
+        attributes: What is declared of the store.
+        hook: The module with a function ``break_storage`` that puts the storage out of reach, if any.
     """
     module, _, factory = target.partition(":")
     imported = [(module, factory.partition(".")[0])]
     if hook is not None:
-        imported.append(hook)
+        imported.append((hook, "break_storage"))
     lines = [
         f'"""The token store {target} keeps the TokenStore contract."""',
         "",
@@ -121,20 +118,20 @@ def contract_test(
         "",
         "",
         f"class Test{camel(factory)}(TokenStoreContract):",
-        *(
-            f"    {attribute} = {not _BY_DEFAULT[attribute]}  # {_MEANS[attribute]}"
-            for attribute in attributes
-        ),
+        *(f"    {name} = {value}  # {_MEANS[name]}" for name, value in attributes.items()),
         *([""] if attributes else []),
         "    def open_store(self, location):",
         f"        return {factory}({call})",
     ]
     if hook is not None:
-        lines += ["", "    def break_storage(self, store, location):", f"        {hook[1]}(store, location)"]
+        lines += [
+            "",
+            "    def break_storage(self, store, location):",
+            "        break_storage(store, location)",
+        ]
     return "\n".join(lines) + "\n"
 
 
-_BY_DEFAULT = {"in_location": False, "own_storage": True, "persistent": True}
 _MEANS = {
     "in_location": "it keeps its files in the current directory",
     "own_storage": "it has one storage for all locations, which the kit empties",

@@ -84,13 +84,13 @@ class Declaration:
 
     Attributes:
         call: The arguments of the factory, in terms of ``location``.
-        attributes: The attributes of `TokenStoreContract` that are not as they are by default.
-        hook: The module and name of the function that puts the storage out of reach, if there is one.
+        attributes: Those of `TokenStoreContract` that are not as they are by default.
+        hook: The module with the function ``break_storage``, if there is one.
     """
 
     call: str
-    attributes: tuple[str, ...]
-    hook: tuple[str, str] | None
+    attributes: dict[str, bool]
+    hook: str | None
 
 
 def declaration(target: str, declared: Declared, directory: Path) -> Declaration:
@@ -126,18 +126,16 @@ def declaration(target: str, declared: Declared, directory: Path) -> Declaration
             break
     if not opened:
         raise refusals[0]
-    facts = {
-        "persistent": declared.transient,
-        "own_storage": declared.shared_storage,
-        # A store in memory or on a server has nothing in the directory, wherever that is.
-        "in_location": not (opened[0] or declared.transient or declared.shared_storage),
-    }
-    hook = _break_storage(thing, module)
-    return Declaration(
-        opened[0],
-        tuple(name for name, is_so in facts.items() if is_so),
-        None if hook is None else (hook.__module__, hook.__name__),
-    )
+    attributes = {}
+    if declared.transient:
+        attributes["persistent"] = False
+    if declared.shared_storage:
+        attributes["own_storage"] = False
+    if not (opened[0] or attributes):
+        # It takes no argument and keeps what it is given, so it does that beside itself.
+        attributes["in_location"] = True
+    place = _place_of_hook(thing, module)
+    return Declaration(opened[0], attributes, None if place is None else place.__name__)
 
 
 _IN_IT = 'location / "tokens"'
@@ -198,18 +196,17 @@ def _factory_class(
         "in_location": True,
         "_origin": Origin(module_name, qualname, getattr(module, "__file__", None)),
     }
-    break_storage = _break_storage(factory, module)
-    if break_storage is not None:
-        members["break_storage"] = staticmethod(break_storage)
+    place = _place_of_hook(factory, module)
+    if place is not None:
+        members["break_storage"] = staticmethod(place.break_storage)
     return type(qualname.rpartition(".")[2], (TokenStoreContract,), members)
 
 
-def _break_storage(factory: Any, module: ModuleType) -> Callable[[Any, Path], None] | None:
-    """The hook of that name beside the factory: in the module that is named, or that defines it."""
+def _place_of_hook(factory: Any, module: ModuleType) -> ModuleType | None:
+    """The module with ``break_storage`` beside the factory: the one that is named, or that defines it."""
     for place in (module, sys.modules.get(getattr(factory, "__module__", ""))):
-        hook = getattr(place, "break_storage", None)
-        if callable(hook):
-            return hook  # type: ignore[no-any-return]
+        if place is not None and callable(getattr(place, "break_storage", None)):
+            return place
     return None
 
 

@@ -1,0 +1,262 @@
+"""What ``zoho-tokenstore copy`` and ``init`` write runs as it is, and is written once."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zoho_reference_stores
+from zoho_tokenstore_contract import _cli
+from zoho_tokenstore_contract._scaffold import TESTS, bundled, camel, snake
+
+BUNDLE = Path(zoho_reference_stores.__file__).parent
+STORES = """
+from pathlib import Path
+from zoho_reference_stores import ListStore, SQLiteFileStore
+from zoho_tokenstore_contract import TokenStoreContract
+
+class ByFile(SQLiteFileStore):
+    def __init__(self, path):
+        assert not Path(path).is_dir(), "a directory is no file"
+        super().__init__(path)
+
+class LateByFile(ListStore):
+    def __init__(self, path):
+        super().__init__()
+        self.path = Path(path)
+
+    def save_token(self, token):
+        self.path.write_text("kept")
+        super().save_token(token)
+
+class Outer:
+    make_it = SQLiteFileStore
+
+def beside():
+    return SQLiteFileStore("tokens.db")
+
+def failing():
+    raise OSError("no server")
+
+class TestIt(TokenStoreContract):
+    def open_store(self, location):
+        return ListStore()
+"""
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project with stores in it, in which the command is given."""
+    (tmp_path / "app_stores.py").write_text(STORES)
+    monkeypatch.chdir(tmp_path)
+    # A module of that name belongs to the project of each test.
+    monkeypatch.delitem(sys.modules, "app_stores", raising=False)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return tmp_path
+
+
+def run_pytest(*arguments: str) -> str:
+    """Run pytest in the project, which has to succeed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+class TestCopy:
+    """`zoho-tokenstore copy`."""
+
+    def test_every_reference_store_has_a_name_and_a_test(self) -> None:
+        """Those of the modules that are there; what most people mean by SQLite is the file."""
+        modules = {path.stem for path in BUNDLE.glob("[!_]*.py")}
+        stores = bundled()
+
+        assert {path.stem for path in stores.values()} == modules
+        assert {"list": "list_store", "sqlite": "sqlite_file", "sqlite-memory": "sqlite_memory"}.items() <= {
+            name: path.stem for name, path in stores.items()
+        }.items()
+        assert {path.stem for path in (BUNDLE / TESTS).glob("[!_]*.py")} == modules
+
+    @pytest.mark.parametrize("name", bundled())
+    def test_the_copy_is_the_store_and_is_tested(self, name: str, project: Path) -> None:
+        """The module as it is; of its test, only what it imports is another."""
+        assert _cli.main(["copy", name, "./mine.py"]) == 0
+        original = bundled()[name]
+        test = (project / "test_mine.py").read_text()
+
+        assert (project / "mine.py").read_bytes() == original.read_bytes()
+        assert "\nfrom mine import " in test
+        assert f"{BUNDLE.name}.{original.stem}" not in test
+
+    def test_the_pair_passes_as_it_is(self, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """The whole contract, by the command that it names."""
+        _cli.main(["copy", "list", "mine.py"])
+        told = capsys.readouterr().out
+        command = re.fullmatch(r"Next: python -m pytest (.+)", told.splitlines()[-1])
+
+        assert told.startswith("wrote mine.py\nwrote test_mine.py\n")
+        assert command is not None
+        assert "test_mine:TestListStore: CONFORMS" in run_pytest(command[1])
+
+    def test_in_a_package_it_is_imported_by_its_full_name(self, project: Path) -> None:
+        """As pytest names the modules beside it."""
+        (project / "app" / "stores").mkdir(parents=True)
+        for package in ("app", "app/stores"):
+            (project / package / "__init__.py").touch()
+        status = _cli.main(["copy", "sqlite", "app/stores/mine.py"])
+
+        assert status == 0
+        assert "from app.stores.mine import" in (project / "app/stores/test_mine.py").read_text()
+        assert "2 passed" in run_pytest("-k", "LIST_1 or CRASH_4", "app/stores/test_mine.py")
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            pytest.param(
+                ["sqlit", "mine.py"], "no reference store 'sqlit'; did you mean sqlite?", id="misspelt"
+            ),
+            pytest.param(["nothing", "mine.py"], "no reference store 'nothing': there are ", id="unknown"),
+            pytest.param(["list", "app_stores.py"], "app_stores.py exists", id="the module is there"),
+            pytest.param(["list", "there.py"], "test_there.py exists", id="the test is there"),
+            pytest.param(["list", "no/mine.py"], "there is no directory no", id="no directory"),
+            pytest.param(["list", "my-store.py"], "my-store.py is no name of a module", id="no identifier"),
+            pytest.param(["list", "class.py"], "class.py is no name of a module", id="keyword"),
+            pytest.param(["list", "mine"], "mine is no name of a module", id="no module"),
+            pytest.param(["list", "."], "is no name of a module", id="directory"),
+            pytest.param(["list", "secrets.py"], "hide Python's own module secrets", id="standard library"),
+        ],
+    )
+    def test_what_cannot_be_written(
+        self, arguments: list[str], says: str, project: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Status 2, one sentence, and nothing is written or changed."""
+        (project / "test_there.py").write_text("mine")
+        before = {path: path.read_bytes() for path in project.iterdir()}
+        status = _cli.main(["copy", *arguments])
+        printed = capsys.readouterr()
+
+        assert status == 2
+        assert says in printed.err
+        assert printed.out == ""
+        assert {path: path.read_bytes() for path in project.iterdir()} == before
+
+
+class TestInit:
+    """`zoho-tokenstore init`."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "file", "declares", "opens"),
+        [
+            pytest.param(
+                ["zoho_reference_stores:SQLiteFileStore"],
+                "test_sqlite_file_store.py",
+                "",
+                "SQLiteFileStore(location)",
+                id="directory",
+            ),
+            pytest.param(
+                ["app_stores:ByFile"], "test_by_file.py", "", 'ByFile(location / "tokens")', id="file"
+            ),
+            pytest.param(
+                ["app_stores:LateByFile", "--transient"],
+                "test_late_by_file.py",
+                "persistent = False",
+                'LateByFile(location / "tokens")',
+                id="file, later",
+            ),
+            pytest.param(
+                ["app_stores:Outer.make_it"], "test_make_it.py", "", "Outer.make_it(location)", id="nested"
+            ),
+            pytest.param(
+                ["app_stores:beside"], "test_beside.py", "in_location = True", "beside()", id="beside itself"
+            ),
+            pytest.param(
+                ["app_stores:ListStore", "--transient"],
+                "test_list_store.py",
+                "persistent = False",
+                "ListStore()",
+                id="in memory",
+            ),
+            pytest.param(
+                ["app_stores:ListStore", "--shared-storage", "--output", "test_x.py"],
+                "test_x.py",
+                "own_storage = False",
+                "ListStore()",
+                id="shared",
+            ),
+        ],
+    )
+    def test_the_file_opens_the_store_as_it_takes_it(
+        self, arguments: list[str], file: str, declares: str, opens: str, project: Path
+    ) -> None:
+        """With a directory, a file or nothing, and with what was declared of it."""
+        assert _cli.main(["init", *arguments]) == 0
+        text = (project / file).read_text()
+
+        assert f"        return {opens}\n" in text
+        assert re.findall(r"^    (\w+ = \w+)", text, re.MULTILINE) == ([declares] if declares else [])
+        assert "2 passed" in run_pytest("-k", "SAVE_1 or ISO_1", file)
+
+    def test_what_puts_its_storage_out_of_reach_is_used(self, project: Path) -> None:
+        """The function of that name beside the factory, as `check` uses it."""
+        _cli.main(["init", "zoho_reference_stores:SQLiteFileStore"])
+        text = (project / "test_sqlite_file_store.py").read_text()
+
+        assert "from zoho_reference_stores.sqlite_file import break_storage\n" in text
+        assert "1 passed" in run_pytest("-k", "CRASH_4", "test_sqlite_file_store.py")
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            pytest.param(["app_stores:nothing"], "app_stores has no 'nothing'", id="no such store"),
+            pytest.param(["app_stores:STORES"], "app_stores has no 'STORES'", id="no attribute"),
+            pytest.param(["app_stores:failing"], "no server", id="cannot be opened"),
+            pytest.param(["app_stores:TestIt"], "is a contract class already", id="contract class"),
+            pytest.param(["app_stores"], "is not of the form PACKAGE.MODULE:FACTORY", id="no factory"),
+            pytest.param(
+                ["app_stores:beside", "--output", "test-x.py"], "no name of a test file", id="file name"
+            ),
+            pytest.param(
+                ["app_stores:beside", "--output", "no/test_x.py"], "no directory no", id="no directory"
+            ),
+            pytest.param(
+                ["app_stores:beside", "--output", "app_stores.py"], "app_stores.py exists", id="exists"
+            ),
+        ],
+    )
+    def test_what_cannot_be_written(
+        self, arguments: list[str], says: str, project: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Status 2, one sentence, and nothing is written or changed."""
+        before = {path.name for path in project.iterdir()}
+        status = _cli.main(["init", *arguments])
+        printed = capsys.readouterr()
+
+        assert status == 2
+        assert says in printed.err
+        assert printed.out == ""
+        assert {path.name for path in project.iterdir()} - {"__pycache__"} == before
+        assert (project / "app_stores.py").read_text() == STORES
+
+
+@pytest.mark.parametrize(
+    ("name", "snaked", "cameled"),
+    [
+        ("SQLiteFileStore", "sqlite_file_store", "SQLiteFileStore"),
+        ("make_store", "make_store", "MakeStore"),
+        ("Outer.Redis2Store", "redis2_store", "OuterRedis2Store"),
+        ("store", "store", "Store"),
+    ],
+)
+def test_names_follow_the_factory(name: str, snaked: str, cameled: str) -> None:
+    """Of the file and of the class."""
+    assert (snake(name), camel(name)) == (snaked, cameled)
