@@ -9,7 +9,7 @@ import stat
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from markdown_it import MarkdownIt
@@ -47,7 +47,7 @@ class TestAnother(TokenStoreContract):
     def open_store(self, location):
         return stores.Keeping()
 """
-FEW = ("-k", "LIST or DEL or SAVE_4 or PROC_1")
+FEW = ("-k", "LIST or DEL_ or SAVE_4 or PROC_1")
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ class TestRuns:
         project.runpytest(
             *named("Keeping"), "--junit-xml=junit.xml", "-k", "smoke or SAVE_9 or LIST_2", *more
         )
-        cases = ElementTree.parse(project.path / "junit.xml").iter("testcase")  # noqa: S314 (pytest wrote it)
+        cases = ET.parse(project.path / "junit.xml").iter("testcase")  # noqa: S314 (pytest wrote it)
         properties = {
             case.get("name"): {one.get("name"): one.get("value") for one in case.iter("property")}
             for case in cases
@@ -366,7 +366,7 @@ class TestMarkdown:
             assert "@" not in prose
 
     def test_a_comment_has_room_for_it(self) -> None:
-        """Of a store that breaks much at length, the first failures are shown, and what is missing is said."""
+        """Of a store that breaks much, first failures are shown, and what is missing is said."""
         long = [finding("x" * 1_000) for _ in range(9)]
         told = {clause: {"outcome": "broken", "findings": long} for clause in CLAUSES}
         text = RENDERERS[".md"](report(store("long", "violates", told)))
@@ -384,7 +384,7 @@ class TestBadge:
         ("stores", "figure", "colour"),
         [
             pytest.param([store()], "87/87", "#2b6f3e", id="conforms"),
-            pytest.param([violating()], "81/86", "#b3261e", id="violates"),
+            pytest.param([violating()], "80/86", "#b3261e", id="violates"),
             pytest.param([undecided()], "no verdict", "#646464", id="no verdict"),
             pytest.param([], "no verdict", "#646464", id="no store"),
             pytest.param([store(), store()], "2/2 stores", "#2b6f3e", id="all conform"),
@@ -394,7 +394,7 @@ class TestBadge:
     )
     def test_it_has_figure_and_colour(self, stores: list[dict[str, Any]], figure: str, colour: str) -> None:
         """MAY clauses, and those that do not apply, do not count."""
-        root = ElementTree.fromstring(RENDERERS[".svg"](report(*stores)))  # noqa: S314 (made here)
+        root = ET.fromstring(RENDERERS[".svg"](report(*stores)))  # noqa: S314 (made here)
         title = root.find(f"{SVG}title")
 
         assert [f"{SVG}title", f"{SVG}rect", f"{SVG}rect", f"{SVG}g"] == [child.tag for child in root]
@@ -406,7 +406,7 @@ class TestBadge:
 
     def test_hostile_texts_are_text(self) -> None:
         """The document stays XML, with the same elements."""
-        root = ElementTree.fromstring(RENDERERS[".svg"](report(store(HOSTILE))))  # noqa: S314 (made here)
+        root = ET.fromstring(RENDERERS[".svg"](report(store(HOSTILE))))  # noqa: S314 (made here)
 
         assert {"svg", "title", "rect", "g", "text"} == {child.tag.removeprefix(SVG) for child in root.iter()}
         assert "onerror" in (root.findtext(f"{SVG}title") or "")

@@ -135,9 +135,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Add the tests of the named stores; enter every store of the run, also where all is deselected."""
     for target, cls in session.config.stash.get(CLASSES, []):
-        module = _TargetModule.from_parent(
-            session, path=session.startpath / target, name=target, nodeid=target
-        )
+        # The path is that of a directory that exists, so that hooks of a conftest.py there are called.
+        module = _TargetModule.from_parent(session, path=session.startpath, name=target, nodeid=target)
         module.contract = cls
         items.extend(session.genitems(module))
     for item in items:

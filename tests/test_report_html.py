@@ -1,0 +1,386 @@
+"""The HTML report in a browser, as its readers meet it: a real Chromium, without a screen."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.reports import HOSTILE, SCRIPT, report, store, undecided, violating
+from zoho_tokenstore_contract._clauses import CLAUSES, Level
+from zoho_tokenstore_contract._render import write
+
+REQUIRE = "TOKENSTORE_REQUIRE_BROWSER"
+"""Set to 1 where a browser that is missing is a failure and no reason to skip."""
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+CONTRAST = """
+const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+const light = ([r, g, b]) => {
+  const [x, y, z] = [r, g, b].map((c) => ((c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+};
+const ground = (element) => {
+  for (let at = element; at; at = at.parentElement) {
+    const colour = rgb(getComputedStyle(at).backgroundColor);
+    if (colour.length === 3 || colour[3] === 1) return colour;
+    if (colour[3] !== 0) throw new Error("half transparent");
+  }
+  throw new Error("no ground");
+};
+const seen = new Map();
+const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (texts.nextNode()) {
+  const element = texts.currentNode.parentElement;
+  if (!texts.currentNode.data.trim() || !element.checkVisibility()) continue;
+  const [ink, paper] = [light(rgb(getComputedStyle(element).color)), light(ground(element))];
+  const ratio = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+  const name = `${element.tagName} ${element.className}`;
+  seen.set(name, Math.min(ratio, seen.get(name) ?? Infinity));
+}
+return Object.fromEntries(seen);
+"""
+"""The lowest contrast of the text of each kind of element, as WCAG 2 counts it."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    """A Chromium with a profile of its own, which is stopped at the end."""
+    programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
+    missing = [name for name, path in programs.items() if path is None]
+    if missing:
+        reason = f"no {' and no '.join(missing)} found: install Debian's chromium and chromium-driver"
+        if os.environ.get(REQUIRE) == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(programs["chromium"])
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with tempfile.TemporaryDirectory(prefix="tokenstore-browser-", ignore_cleanup_errors=True) as profile:
+        for flag in (*FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        driver = webdriver.Chrome(options=options, service=Service(str(programs["chromedriver"])))
+        try:
+            yield driver
+        finally:
+            driver.quit()
+
+
+class Reader:
+    """Somebody who opens a report."""
+
+    def __init__(self, driver: webdriver.Chrome, directory: Path) -> None:
+        self.driver = driver
+        self.directory = directory
+
+    def open(self, *stores: dict[str, Any], width: int = 1280, height: int = 900, **seen: str) -> None:
+        """Open a report on some stores.
+
+        Args:
+            stores: What it says of each.
+            width: Of the window, in pixels.
+            height: Of the window, in pixels.
+            seen: `media` (``screen`` or ``print``) and `scheme` (``light`` or ``dark``).
+        """
+        path = self.directory / "report.html"
+        write(report(*stores), path)
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.tell("Emulation.setDeviceMetricsOverride", **screen)
+        scheme = {"name": "prefers-color-scheme", "value": seen.get("scheme", "light")}
+        self.tell("Emulation.setEmulatedMedia", media=seen.get("media", "screen"), features=[scheme])
+        self.driver.get("about:blank")
+        self.complaints()  # what earlier pages left
+        self.driver.get(path.as_uri())
+
+    def tell(self, command: str, **parameters: Any) -> None:
+        """Tell the browser something that is no part of WebDriver."""
+        self.driver.execute_cdp_cmd(command, parameters)
+
+    def ask(self, script: str, *arguments: Any) -> Any:
+        """Run a script in the page."""
+        return self.driver.execute_script(script, *arguments)
+
+    def complaints(self) -> list[str]:
+        """What stands in the browser's console since this was asked last."""
+        driver: Any = self.driver
+        return [entry["message"] for entry in driver.get_log("browser")]
+
+    def press(self, *keys: str) -> None:
+        """Press keys, wherever the focus is."""
+        for key in keys:
+            webdriver.ActionChains(self.driver).send_keys(key).perform()
+
+    def click(self, selector: str) -> None:
+        """Click on an element."""
+        self.driver.find_element(By.CSS_SELECTOR, selector).click()
+
+    def clauses(self) -> list[str]:
+        """The ids of the clauses that are shown."""
+        found: list[str] = self.ask(
+            "return [...document.querySelectorAll('tbody.clause')]"
+            ".filter((one) => one.checkVisibility()).map((one) => one.id)"
+        )
+        return found
+
+    def details(self) -> list[str]:
+        """The ids of the clauses whose details are shown."""
+        found: list[str] = self.ask(
+            "return [...document.querySelectorAll('tr.detail dl')]"
+            ".filter((one) => one.checkVisibility()).map((one) => one.closest('tbody').id)"
+        )
+        return list(dict.fromkeys(found))
+
+    def count(self) -> str:
+        """What the page says of how many clauses it shows."""
+        return self.driver.find_element(By.ID, "shown").text
+
+
+@pytest.fixture
+def reader(browser: webdriver.Chrome, tmp_path: Path) -> Iterator[Reader]:
+    """A reader without a page yet; every page it opened had nothing to complain of."""
+    one = Reader(browser, tmp_path)
+    yield one
+    one.tell("Emulation.setScriptExecutionDisabled", value=False)
+
+    assert [] == one.complaints()
+
+
+THREE = (store(), violating(), undecided())
+
+
+def test_the_page_needs_nothing_else(reader: Reader) -> None:
+    """Everything is there from the start, and nothing was asked for."""
+    reader.open(*THREE)
+
+    assert list(CLAUSES) == reader.clauses()
+    assert [] == reader.details()
+    assert 0 == reader.ask("return performance.getEntriesByType('resource').length")
+
+
+def test_hostile_texts_do_nothing(reader: Reader) -> None:
+    """Whatever a store is called or answers, no script of it runs and no address of it is asked for."""
+    reader.open(store(HOSTILE), violating(HOSTILE), undecided(HOSTILE))
+    reader.click("#open")
+
+    assert "<img src=x onerror=" in reader.driver.find_element(By.ID, "SAVE-4").text
+    assert reader.ask("return window.hostile === undefined && !document.querySelector('img, [onmouseover]')")
+    assert 0 == reader.ask("return performance.getEntriesByType('resource').length")
+
+
+def test_a_script_that_got_in_would_not_run(reader: Reader) -> None:
+    """The page's policy forbids all but its own."""
+    reader.open(store())
+    reader.ask(
+        "const script = document.createElement('script');"
+        "script.textContent = 'window.hostile = 1';"
+        "document.body.append(script);"
+    )
+    complaints = reader.complaints()
+
+    assert reader.ask("return window.hostile === undefined")
+    assert ["Content Security Policy" in one for one in complaints] == [True]
+
+
+def test_the_filter_narrows_the_clauses_down(reader: Reader) -> None:
+    """By words, also of what was seen, by outcomes of any store, by level; and all of them together."""
+    reader.open(*THREE)
+    should = [one.id for one in CLAUSES.values() if one.level is Level.SHOULD]
+    search = reader.driver.find_element(By.ID, "search")
+
+    search.send_keys("TWO ROWS")
+    assert ["SAVE-4", "SAVE-13", "SAVE-15", "FLOW-10"] == reader.clauses()
+    assert f"4 of {len(CLAUSES)} clauses" == reader.count()
+
+    reader.click("[data-value=broken]")
+    assert ["SAVE-4", "SAVE-13", "FLOW-10"] == reader.clauses()
+
+    reader.click("[data-value=MAY]")
+    assert ["FLOW-10"] == reader.clauses()
+    assert ["FLOW"] == reader.ask(
+        "return [...document.querySelectorAll('tbody.group')]"
+        ".filter((one) => one.checkVisibility()).map((one) => one.dataset.group)"
+    )
+
+    reader.click("[type=reset]")
+    assert list(CLAUSES) == reader.clauses()
+    assert not search.get_property("value")
+
+    reader.click("[data-value=SHOULD]")
+    assert should == reader.clauses()
+
+    reader.click("[data-value=allowed]")
+    reader.click("[data-value=unknown]")
+    assert ["SAVE-15"] == reader.clauses()
+
+
+def test_details_open_and_close_with_the_keyboard_alone(reader: Reader) -> None:
+    """From the link at the start, through the filter, to a clause: with Tab, Enter and Space."""
+    reader.open(*THREE)
+    reader.press(Keys.TAB)
+    assert "To the clauses" == reader.driver.switch_to.active_element.text
+    reader.press(Keys.ENTER)
+    controls = len(reader.driver.find_elements(By.CSS_SELECTOR, "form input, form button"))
+    reader.press(*[Keys.TAB] * (controls + 1))
+    focused = reader.driver.switch_to.active_element
+    assert "IFACE-1" in focused.text
+    assert "button" == focused.tag_name
+    assert "solid" == focused.value_of_css_property("outline-style")
+
+    assert ([], "false") == (reader.details(), focused.get_attribute("aria-expanded"))
+    reader.press(Keys.ENTER)
+    assert (["IFACE-1"], "true") == (reader.details(), focused.get_attribute("aria-expanded"))
+    reader.press(Keys.SPACE)
+    assert ([], "false") == (reader.details(), focused.get_attribute("aria-expanded"))
+
+
+def test_a_filter_is_pressed_with_the_keyboard(reader: Reader) -> None:
+    """And says so."""
+    reader.open(*THREE)
+    button = reader.driver.find_element(By.CSS_SELECTOR, "[data-value=broken]")
+    reader.ask("arguments[0].focus()", button)
+    reader.press(Keys.SPACE)
+
+    assert ["SAVE-4", "SAVE-13", "FLOW-10"] == reader.clauses()
+    assert "true" == button.get_attribute("aria-pressed")
+
+
+def test_a_row_opens_on_a_click(reader: Reader) -> None:
+    """Anywhere in it, and shows all that is known."""
+    reader.open(*THREE)
+    reader.click("#SAVE-4 td:nth-of-type(2)")
+    shown = reader.driver.find_element(By.ID, "SAVE-4-detail").text
+
+    assert ["SAVE-4"] == reader.details()
+    for wanted in (
+        "Why it matters",
+        "store.save_token(token)",
+        "Expected",
+        "two rows",
+        "A script that shows it",
+    ):
+        assert wanted in shown
+
+
+def test_a_broken_clause_is_a_click_away_from_the_verdict(reader: Reader) -> None:
+    """Also where the filter hides it."""
+    reader.open(*THREE)
+    reader.click("[data-value=not-run]")
+    assert "SAVE-13" not in reader.clauses()
+    reader.click("a[href='#SAVE-13']")
+    WebDriverWait(reader.driver, 30).until(lambda _: reader.details())
+
+    assert ["SAVE-13"] == reader.details()
+
+
+def test_a_script_is_copied(reader: Reader) -> None:
+    """As it stands in the report."""
+    reader.open(violating())
+    reader.tell("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+    reader.click("#SAVE-4 button.toggle")
+    reader.click("#SAVE-4 .script summary")
+    button = reader.driver.find_element(By.CSS_SELECTOR, "#SAVE-4 .copy")
+    button.click()
+    WebDriverWait(reader.driver, 30).until(lambda _: button.text != "Copy")
+
+    assert "Copied" == button.text
+    assert SCRIPT == reader.driver.execute_async_script(
+        "const done = arguments[0];navigator.clipboard.readText().then(done, (error) => done(String(error)));"
+    )
+
+
+@pytest.mark.parametrize("number", [1, 3, 12])
+def test_a_phone_has_room_for_it(reader: Reader, number: int) -> None:
+    """Nothing is cut off at 360 pixels, and the page does not move sideways, with all details open."""
+    reader.open(*([violating("x" * 60), store(), undecided()] * 4)[:number], width=360, height=740)
+    reader.click("#open")
+    assert list(CLAUSES) == reader.details()
+
+    assert 360 == reader.ask(
+        "return Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)"
+    )
+    # A table of many stores moves inside its frame.
+    assert (number > 3) == reader.ask(
+        "const frame = document.querySelector('.matrix');"
+        "return frame !== null && frame.scrollWidth > frame.clientWidth;"
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_has_contrast(reader: Reader, scheme: str) -> None:
+    """At least 4.5 to 1, in either colour scheme, with a filter pressed and all details open."""
+    reader.open(*THREE, scheme=scheme)
+    reader.click("[data-value=broken]")
+    reader.click("#open")
+    reader.click("[data-value=broken]")
+    reader.click("[data-value=MUST]")
+    lowest = reader.ask(CONTRAST)
+    outcomes = {name for name in lowest if name.startswith("SPAN word")}
+
+    assert len(lowest) > 20
+    assert outcomes
+    assert {} == {name: ratio for name, ratio in lowest.items() if ratio < 4.5}
+    assert (scheme == "dark") == reader.ask(
+        "return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every((part) => part < 64)"
+    )
+
+
+def test_no_outcome_is_told_by_colour_alone(reader: Reader) -> None:
+    """Each has a sign of its own and a word, which a screen reader reads where the eye has the sign."""
+    reader.open(violating(), *[store()] * 4, width=360)
+    told = reader.ask(
+        "return [...document.querySelectorAll('.clause td .outcome')]"
+        ".map((one) => [one.querySelector('use').getAttribute('href'), one.textContent.trim()])"
+    )
+    pairs = {(sign, word) for sign, word in told}
+
+    assert {"kept", "broken", "allowed", "not applicable", "not run", "unknown", "error"} == {
+        word for _, word in pairs
+    }
+    assert len(pairs) == len({sign for sign, _ in pairs}) == len({word for _, word in pairs})
+
+
+def test_it_can_be_read_without_scripts(reader: Reader) -> None:
+    """Details open by themselves, and what would not work is not there."""
+    reader.tell("Emulation.setScriptExecutionDisabled", value=True)
+    reader.open(*THREE)
+    reader.click("#SAVE-4 summary.fold")
+    shown = reader.driver.find_element(By.ID, "SAVE-4-detail").text
+
+    assert "VIOLATES" in reader.driver.find_element(By.TAG_NAME, "main").text
+    assert "store.save_token(token)" in shown
+    assert not reader.driver.find_element(By.TAG_NAME, "form").is_displayed()
+    assert [] == reader.driver.find_elements(By.CSS_SELECTOR, ".copy, button.toggle")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_it_prints_with_details_and_without_the_filter(reader: Reader, scripts: bool) -> None:
+    """Black on white, whatever the screen has."""
+    reader.tell("Emulation.setScriptExecutionDisabled", value=not scripts)
+    reader.open(*THREE, media="print", scheme="dark")
+
+    assert "store.save_token(token)" in reader.driver.find_element(By.ID, "SAVE-4-detail").text
+    assert "assert store.get_tokens()" in reader.driver.find_element(By.ID, "SAVE-4-detail").text
+    assert not reader.driver.find_element(By.TAG_NAME, "form").is_displayed()
+    assert "rgba(255, 255, 255, 1)" == reader.driver.find_element(By.TAG_NAME, "body").value_of_css_property(
+        "background-color"
+    )
