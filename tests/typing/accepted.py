@@ -29,7 +29,7 @@ class TestEverything(TokenStoreContract):
     strict = True
     in_location = True
     target = "a store in memory"
-    allowed = {"FLOW-10": "one process, one thread"}  # noqa: RUF012 (as authors write it)
+    allowed = {"FLOW-10": "one process, one thread"}
 
     name: str
 
@@ -38,6 +38,7 @@ class TestEverything(TokenStoreContract):
         """Fixtures set what the hooks use."""
         self.name = tmp_path.name
         yield
+        self.name = ""
 
     def open_store(self, location: Path) -> Any:
         """A store of whatever type."""
