@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -15,19 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {"zoho_reference_stores", "zoho_tokenstore_contract"}
-TEST_CLASS = """
-from pathlib import Path
-
-from zoho_reference_stores import SQLiteFileStore
-from zoho_tokenstore_contract import TokenStoreContract
-
-
-class TestSQLiteFileStore(TokenStoreContract):
-    allowed = {}
-
-    def open_store(self, location: Path) -> SQLiteFileStore:
-        return SQLiteFileStore(location)
-"""
+TYPING = ROOT / "tests" / "typing"
 
 
 def run(*command: str | Path, cwd: Path = ROOT) -> str:
@@ -110,16 +99,19 @@ def test_the_wheel_asks_for_pytest_and_hypothesis_alone(wheel: Path) -> None:
     required = [entry for entry in metadata.get_all("Requires-Dist", []) if "extra ==" not in entry]
 
     assert [entry.split(">=")[0] for entry in sorted(required)] == ["hypothesis", "pytest"]
-    assert sorted(metadata.get_all("Provides-Extra", [])) == ["encrypted", "sdk"]
+    assert sorted(metadata.get_all("Provides-Extra", [])) == ["completion", "encrypted", "sdk"]
 
 
-def test_the_wheel_registers_the_plugin(wheel: Path) -> None:
-    """Under the name by which ``-p no:`` turns it off."""
+def test_the_wheel_registers_the_plugin_and_the_command(wheel: Path) -> None:
+    """The plugin under the name by which ``-p no:`` turns it off."""
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt"))
         text = archive.read(name).decode()
 
-    assert text.split() == ["[pytest11]", "zoho_tokenstore", "=", "zoho_tokenstore_contract.plugin"]
+    assert text.split() == [
+        *("[console_scripts]", "zoho-tokenstore", "=", "zoho_tokenstore_contract._cli:main"),
+        *("[pytest11]", "zoho_tokenstore", "=", "zoho_tokenstore_contract.plugin"),
+    ]
 
 
 def test_the_source_distribution_can_be_tested(sdist: Path) -> None:
@@ -136,6 +128,15 @@ def test_the_wheel_works_in_a_clean_environment(python: Path, tmp_path: Path) ->
     seen = run(python, "-m", "pytest", "--tokenstore", store, "--tokenstore-transient", cwd=tmp_path)
 
     assert f"{store}: CONFORMS" in seen
+
+
+def test_the_command_works_in_a_clean_environment(python: Path, tmp_path: Path) -> None:
+    """From a copied store to a verdict, with what the package brings and nothing else."""
+    program = programs_of(python.parent.parent) / "zoho-tokenstore"
+    run(program, "copy", "list", "my_store.py", cwd=tmp_path)
+    seen = run(program, "check", "my_store:ListStore", "--transient", cwd=tmp_path)
+
+    assert "my_store:ListStore: CONFORMS" in seen
 
 
 def test_the_command_of_the_readme_installs_it(sdist: Path, tmp_path: Path) -> None:
@@ -163,11 +164,36 @@ def test_the_command_of_the_readme_installs_it(sdist: Path, tmp_path: Path) -> N
     run(programs / "python", "-c", "import zoho_reference_stores", cwd=tmp_path)
 
 
-def test_a_contract_class_type_checks_as_its_author_writes_it(python: Path, tmp_path: Path) -> None:
-    """With mypy strict, against the installed package."""
-    install(python, "mypy")
-    (tmp_path / "test_store.py").write_text(TEST_CLASS)
+@pytest.mark.parametrize(
+    "checker",
+    [
+        pytest.param(["mypy", "--strict", "."], id="mypy"),
+        pytest.param(["pyright"], id="pyright"),
+    ],
+)
+def test_type_checkers_know_the_contract_class(checker: list[str], python: Path, tmp_path: Path) -> None:
+    """What authors write has no error, and each mistake has one, against the installed package."""
+    install(python, "mypy", "pyright[nodejs]")
+    for path in TYPING.glob("*.py"):
+        (tmp_path / path.name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
+    environment = {**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        [python, "-m", *checker],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    found = re.findall(r"(\w+\.py):(\d+):(?:\d+ -)? error:", done.stdout)
+    marked = [
+        (path.name, str(number))
+        for path in TYPING.glob("*.py")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if line.endswith("# error")
+    ]
 
-    seen = run(python, "-m", "mypy", "--strict", "test_store.py", cwd=tmp_path)
-
-    assert "Success: no issues found" in seen
+    assert marked
+    assert sorted(found) == sorted(marked), done.stdout

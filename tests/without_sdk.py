@@ -29,6 +29,16 @@ def run_pytest(directory: Path, *arguments: str) -> subprocess.CompletedProcess[
     )
 
 
+def run_command(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "zoho_tokenstore_contract", *arguments],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def test_there_is_no_sdk_here() -> None:
     """Otherwise the tests below would show nothing."""
     assert importlib.util.find_spec("zohocrmsdk") is None
@@ -44,6 +54,27 @@ def test_a_named_store_ends_in_one_line(tmp_path: Path, target: str) -> None:
     lines = [line for line in run.stderr.splitlines() if line.strip()]
     assert len(lines) == 1
     assert lines[0].startswith(f"ERROR: {INSTALL}")
+
+
+@pytest.mark.parametrize("name", ["check", "init", "allow"])
+def test_the_command_ends_in_that_line(tmp_path: Path, name: str) -> None:
+    """With the status of a wrong use."""
+    run = run_command(tmp_path, name, "store:Store")
+
+    assert run.returncode == 2
+    assert run.stderr.startswith(f"zoho-tokenstore: {INSTALL}")
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_what_the_command_can_do_without_an_sdk_it_does(tmp_path: Path) -> None:
+    """Tell the contract and its versions, and copy a store."""
+    told = run_command(tmp_path, "clauses", "SAVE-1")
+    versions = run_command(tmp_path, "--version")
+    copied = run_command(tmp_path, "copy", "sqlite", "mine.py")
+
+    assert [told.returncode, versions.returncode, copied.returncode] == [0, 0, 0]
+    assert f"SDK: {INSTALL}" in versions.stdout
+    assert (tmp_path / "mine.py").is_file()
 
 
 def test_a_contract_class_says_it_too(tmp_path: Path) -> None:
