@@ -116,8 +116,16 @@ class Handle:
         self.store = store
 
     def batch(self, operation: str, rows: Sequence[Row], size: int) -> Batch:
-        """Prepare calls, one for each row; all the work that is not the store's is done here."""
+        """Prepare calls, one for each row; all the work that is not the store's is done here.
+
+        Args:
+            operation: One of `OPERATIONS`.
+            rows: The rows to find, save or insert. To delete, it is enough to have their ids.
+            size: How many rows there are, to be listed.
+        """
         store = self.store
+        if operation == DELETE:
+            return Batch(store.delete_token, [values[0] for values in rows], lambda *_: True)
         ids = {values[1]: values[0] for values in rows}
         if operation == "find by id":
             users = {values[0]: values[1] for values in rows}
@@ -150,8 +158,6 @@ class Handle:
                 lambda token, _: bool(token.get_id()),
                 lambda: [one.get_id() for one in new],
             )
-        if operation == DELETE:
-            return Batch(store.delete_token, [values[0] for values in rows], lambda *_: True)
         return Batch(lambda _: store.get_tokens(), [None], lambda _, answer: len(answer) == size)
 
     @staticmethod

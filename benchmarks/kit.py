@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,11 +119,7 @@ def check_stores(place: Path, rounds: int) -> list[dict[str, str]]:
         ),
     }
     seconds = in_turn(
-        rounds,
-        {
-            name: lambda arguments=arguments: pytest(place, *arguments)
-            for name, (arguments, _) in runs.items()
-        },
+        rounds, {name: partial(pytest, place, *arguments) for name, (arguments, _) in runs.items()}
     )
     return [
         _figure(
