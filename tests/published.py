@@ -205,7 +205,7 @@ def _shown(store: str, result: ClauseResult) -> dict[str, Any]:
     direct = [finding for finding in result.findings if not finding.arranging]
     if CLAUSES[result.clause].group not in TOLD:
         if shown_by := shown_by_programs(store, result.clause):
-            return {"programs": shown_by}
+            return {"outcome": Outcome.BROKEN.value, "programs": shown_by}
         direct = []
     finding: Finding = min(direct or result.findings, key=lambda one: len(one.done))
     told: dict[str, Any] = {
