@@ -122,12 +122,16 @@ def test_the_kit_names_the_sdk_in_one_module() -> None:
     assert {name for _, name in third_party} == {"_pytest", "hypothesis", "pytest"}
 
 
+CLIENT_LIBRARIES = {"redis_store": {"redis"}}
+"""Of the stores that need one."""
+
+
 @pytest.mark.parametrize("store", sorted(STORES.glob("[!_]*.py")), ids=lambda store: store.stem)
 def test_a_reference_store_can_be_copied_alone(store: Path) -> None:
-    """It imports the SDK and the standard library."""
+    """It imports the SDK, the standard library and the client library of its storage."""
     roots = {name.partition(".")[0] for name in imports(store, STORES.name)}
 
-    assert roots <= {"zohocrmsdk", *sys.stdlib_module_names}
+    assert roots <= {"zohocrmsdk", *CLIENT_LIBRARIES.get(store.stem, ()), *sys.stdlib_module_names}
 
 
 def test_a_run_that_checks_no_store_loads_nothing(tmp_path: Path) -> None:
