@@ -122,7 +122,7 @@ def test_the_kit_names_the_sdk_in_one_module() -> None:
     assert {name for _, name in third_party} == {"_pytest", "hypothesis", "pytest"}
 
 
-CLIENT_LIBRARIES = {"redis_store": {"redis"}}
+CLIENT_LIBRARIES = {"redis_store": {"redis"}, "secrets_manager_store": {"botocore"}}
 """Of the stores that need one."""
 
 

@@ -13,11 +13,13 @@ from .sqlite_memory import SQLiteMemoryStore
 
 if TYPE_CHECKING:
     from .redis_store import RedisStore as RedisStore
+    from .secrets_manager_store import SecretsManagerStore as SecretsManagerStore
 
 __all__ = ["ListStore", "SQLiteFileStore", "SQLiteMemoryStore"]
 
 _NEED_A_CLIENT_LIBRARY = {
     "RedisStore": "redis_store",
+    "SecretsManagerStore": "secrets_manager_store",
 }
 
 
