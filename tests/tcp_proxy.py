@@ -29,6 +29,7 @@ class Proxy:
         self._lock = threading.Lock()
         self._request_left: int | None = None
         self._answer_left: int | None = None
+        self._reachable = True
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -48,10 +49,7 @@ class Proxy:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        with self._lock:
-            for one in self._open:
-                with contextlib.suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
+        self.reach(False)
         for thread in self._threads:
             thread.join()
 
@@ -64,6 +62,14 @@ class Proxy:
         """Cut when so many further bytes of answers have been passed on: the server has answered."""
         with self._lock:
             self._answer_left = size
+
+    def reach(self, reachable: bool) -> None:
+        """Let clients reach the server, or end every connection and take no new one."""
+        with self._lock:
+            self._reachable = reachable
+            for one in () if reachable else self._open:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
 
     def _begin(self, run: Callable[..., None], *arguments: socket.socket) -> None:
         thread = threading.Thread(target=run, args=arguments, daemon=True)
@@ -85,6 +91,8 @@ class Proxy:
             socket.create_connection(("127.0.0.1", self._server_port)) as server,
         ):
             with self._lock:
+                if not self._reachable:
+                    return
                 self._open |= {client, server}
             try:
                 self._pass_on(client, server)

@@ -120,7 +120,9 @@ class _Catalogue:
     @classmethod
     def read(cls, text: str, version: str) -> _Catalogue:
         known = json.loads(text)
-        entries = [_Entry(number, id or str(number), user, hints) for number, id, user, hints in known["rows"]]
+        entries = [
+            _Entry(number, id or str(number), user, hints) for number, id, user, hints in known["rows"]
+        ]
         return cls(version, known["life"], known["last"], known["brought"], known["doomed"], entries)
 
     def text(self) -> str:
@@ -234,7 +236,7 @@ class SecretsManagerStore(TokenStore):  # type: ignore[misc]  # the SDK has no t
     def delete_token(self, id: str) -> None:
         """Delete the row with exactly this id, if there is one."""
         with _surfaced(Constants.DELETE_TOKEN_DB_ERROR), self._lock:
-            self._delete(lambda entry: entry.id == id)
+            self._delete(lambda catalogue: [entry for entry in catalogue.entries if entry.id == id])
 
     def get_tokens(self) -> list[OAuthToken]:
         """Return a new token for each row, in the order of insertion."""
@@ -254,7 +256,7 @@ class SecretsManagerStore(TokenStore):  # type: ignore[misc]  # the SDK has no t
     def delete_tokens(self) -> None:
         """Delete every row. Their ids stay used up [DEL-5]."""
         with _surfaced(Constants.DELETE_TOKENS_DB_ERROR), self._lock:
-            self._delete(lambda entry: True)
+            self._delete(lambda catalogue: catalogue.entries)
 
     def find_token_by_id(self, id: str) -> OAuthToken | None:
         """Return a new token with the row of exactly this id, or ``None``."""
@@ -296,16 +298,16 @@ class SecretsManagerStore(TokenStore):  # type: ignore[misc]  # the SDK has no t
         self._remove(name)
         return False
 
-    def _delete(self, chosen: Callable[[_Entry], bool]) -> None:
+    def _delete(self, chosen: Callable[[_Catalogue], list[_Entry]]) -> None:
         """Take rows from the catalogue, in one step, and then delete their secrets.
 
         What a deletion that was cut short has left behind is deleted by the next one.
         """
         for _ in _attempts():
             catalogue = self._read_catalogue()
-            gone = [entry.number for entry in catalogue.entries if chosen(entry)]
+            gone = {entry.number for entry in chosen(catalogue)}
             catalogue.doomed += gone
-            catalogue.entries = [entry for entry in catalogue.entries if entry.number not in set(gone)]
+            catalogue.entries = [entry for entry in catalogue.entries if entry.number not in gone]
             if not gone or self._put_catalogue(catalogue):
                 break
         removed = set(catalogue.doomed)
