@@ -56,7 +56,8 @@ class Server:
             PROGRAM,
             *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._directory)),
             *("--logfile", str(log), "--daemonize", "no", "--save", ""),
-            # As the store's documentation asks for; a server that is killed here loses no page cache.
+            # As the store's documentation asks for, but for the waiting; a server that is told to stop
+            # writes everything first.
             *("--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction"),
             *self._options,
         ]

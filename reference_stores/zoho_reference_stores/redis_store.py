@@ -263,9 +263,9 @@ class RedisStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     How long tokens last is decided by the server's configuration:
 
     - ``appendonly yes`` with ``appendfsync always``: what a call that has returned did is on the disk.
-      With ``appendfsync everysec``, Redis's default for ``appendonly yes``, a crash of the server's
-      machine loses up to the last second (one of the server program alone loses nothing). Without
-      ``appendonly yes``, everything since the last snapshot is lost, which may be an hour.
+      With ``appendfsync everysec``, the default, a crash of the server or its machine loses up to
+      the last two seconds. Without ``appendonly yes``, everything since the last snapshot is lost,
+      which may be an hour.
     - ``maxmemory-policy noeviction``, the default: any other drops tokens, or keys that belong to
       them, when memory is full. With it, saving then raises.
     - Replicas get changes after the call has returned: a failover can lose the last ones.

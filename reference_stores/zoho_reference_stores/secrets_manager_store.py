@@ -19,6 +19,7 @@ import random
 import secrets
 import threading
 import time
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +31,11 @@ from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 from zohocrmsdk.src.com.zoho.crm.api.util.constants import Constants
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
     Fields: TypeAlias = dict[str, str]
+    Value: TypeAlias = dict[str, str | bytes]
 
 _FIELDS = (
     "client_id",
@@ -160,8 +162,9 @@ class _Stored:
 class SecretsManagerStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     """Keeps tokens in AWS Secrets Manager, shared by threads, processes and machines.
 
-    Made for tens of users, up to a thousand or so: then the catalogue, itself one secret, is full, and
-    saving further users raises. AWS takes a fee for every secret and every call.
+    Made for tens of users, up to some hundreds: then the catalogue, itself one secret, is full, and
+    saving further users raises. A row may have 64 KiB, compressed where it is larger. AWS takes a fee
+    for every secret and every call.
 
     Nobody's save is lost to another writer's. A new version of a secret gets an id that is computed
     from the version that was read (``ClientRequestToken``). AWS gives no two versions the same id: of
@@ -276,7 +279,7 @@ class SecretsManagerStore(TokenStore):  # type: ignore[misc]  # the SDK has no t
             entry = catalogue.insert(sent)
         fields = stored.fields if stored is not None else {}
         merged = {**fields, **sent, "id": entry.id}
-        text = _fitting(_json(merged), "the row")
+        value = _value(_json(merged), "the row")
         user = _digest("user", merged) if "user_name" in merged else None
         hints = _hints(merged)
         if is_new or entry.user != user or not {*hints} <= {*entry.hints}:
@@ -286,11 +289,11 @@ class SecretsManagerStore(TokenStore):  # type: ignore[misc]  # the SDK has no t
                 return None
         name = self._name(catalogue, entry.number)
         if stored is None:
-            return entry.id if self._create_row(name, text, entry) else None
-        return entry.id if merged == fields or self._put(name, stored.version, text) else None
+            return entry.id if self._create_row(name, value, entry) else None
+        return entry.id if merged == fields or self._put(name, stored.version, value) else None
 
-    def _create_row(self, name: str, text: str, entry: _Entry) -> bool:
-        if not self._create(name, text):
+    def _create_row(self, name: str, value: Value, entry: _Entry) -> bool:
+        if not self._create(name, value):
             return False
         # Deleted before it was there, it would be left behind with all its secrets.
         if any(one.number == entry.number for one in self._read_catalogue().entries):
@@ -332,10 +335,10 @@ class SecretsManagerStore(TokenStore):  # type: ignore[misc]  # the SDK has no t
 
     def _put_catalogue(self, catalogue: _Catalogue) -> bool:
         """Store a changed catalogue, unless another writer has changed it since it was read."""
-        name, text = f"{self._prefix}/catalogue", _fitting(catalogue.text(), "the catalogue")
+        name, value = f"{self._prefix}/catalogue", _value(catalogue.text(), "the catalogue")
         if catalogue.version is None:
-            return self._create(name, text)
-        if not self._put(name, catalogue.version, text):
+            return self._create(name, value)
+        if not self._put(name, catalogue.version, value):
             return False
         catalogue.version = _next_version(catalogue.version)
         return True
@@ -347,8 +350,8 @@ class SecretsManagerStore(TokenStore):  # type: ignore[misc]  # the SDK has no t
             batch = list(names[start : start + _BATCH])
             if len(batch) > 1:
                 answer = self._client.batch_get_secret_value(SecretIdList=batch)
-                for value in answer["SecretValues"]:
-                    found[value["Name"]] = value["SecretString"], value["VersionId"]
+                for one in answer["SecretValues"]:
+                    found[one["Name"]] = _text(one), one["VersionId"]
                 for error in answer.get("Errors", []):
                     if error["ErrorCode"] == "ResourceNotFoundException":
                         found[error["SecretId"]] = None
@@ -361,21 +364,20 @@ class SecretsManagerStore(TokenStore):  # type: ignore[misc]  # the SDK has no t
     def _read_secret(self, name: str) -> tuple[str, str] | None:
         with _except_for("ResourceNotFoundException"):
             answer = self._client.get_secret_value(SecretId=name)
-            return answer["SecretString"], answer["VersionId"]
+            return _text(answer), answer["VersionId"]
         return None
 
-    def _put(self, name: str, version: str, text: str) -> bool:
+    def _put(self, name: str, version: str, value: Value) -> bool:
         """Store what comes after a version, unless that has a successor already or is gone."""
         with _except_for("ResourceExistsException", "ResourceNotFoundException"):
-            self._client.put_secret_value(
-                SecretId=name, ClientRequestToken=_next_version(version), SecretString=text
-            )
+            token = _next_version(version)
+            self._client.put_secret_value(SecretId=name, ClientRequestToken=token, **value)
             return True
         return False
 
-    def _create(self, name: str, text: str) -> bool:
+    def _create(self, name: str, value: Value) -> bool:
         with _except_for("ResourceExistsException"):
-            self._client.create_secret(Name=name, SecretString=text)
+            self._client.create_secret(Name=name, **value)
             return True
         return False
 
@@ -557,10 +559,20 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _fitting(text: str, what: str) -> str:
-    if len(text.encode()) > _LARGEST:
+def _value(text: str, what: str) -> Value:
+    """The text as a secret takes it: as it is, or compressed where it would not fit."""
+    if len(text.encode()) <= _LARGEST:
+        return {"SecretString": text}
+    compressed = zlib.compress(text.encode())
+    if len(compressed) > _LARGEST:
         raise _refusal(f"{what} would have more than the {_LARGEST} bytes that a secret takes")
-    return text
+    return {"SecretBinary": compressed}
+
+
+def _text(answer: Mapping[str, Any]) -> str:
+    if "SecretString" in answer:
+        return str(answer["SecretString"])
+    return zlib.decompress(answer["SecretBinary"]).decode()
 
 
 def _next_version(version: str) -> str:
