@@ -99,7 +99,13 @@ def test_the_wheel_asks_for_pytest_and_hypothesis_alone(wheel: Path) -> None:
     required = [entry for entry in metadata.get_all("Requires-Dist", []) if "extra ==" not in entry]
 
     assert [entry.split(">=")[0] for entry in sorted(required)] == ["hypothesis", "pytest"]
-    assert sorted(metadata.get_all("Provides-Extra", [])) == ["completion", "encrypted", "sdk"]
+    assert sorted(metadata.get_all("Provides-Extra", [])) == [
+        "aws",
+        "completion",
+        "encrypted",
+        "redis",
+        "sdk",
+    ]
 
 
 def test_the_wheel_registers_the_plugin_and_the_command(wheel: Path) -> None:

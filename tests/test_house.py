@@ -40,7 +40,11 @@ FLOORS = (
 )
 """The kit's modules from the roof down. A module imports from floors below its own; a package is one room."""
 
-LIBRARIES = {"encrypted_store": {"cryptography"}}
+LIBRARIES = {
+    "encrypted_store": {"cryptography"},
+    "redis_store": {"redis"},
+    "secrets_manager_store": {"botocore"},
+}
 """What a reference store imports beside the SDK and the standard library."""
 
 # A child process opens the store as the process above it did, which may be through a contract class.

@@ -13,18 +13,16 @@ from .sqlite_file import SQLiteFileStore
 from .sqlite_memory import SQLiteMemoryStore
 
 if TYPE_CHECKING:
-    from .encrypted_store import EncryptedStore
+    from .encrypted_store import EncryptedStore as EncryptedStore
+    from .redis_store import RedisStore as RedisStore
+    from .secrets_manager_store import SecretsManagerStore as SecretsManagerStore
 
-__all__ = [
-    "EncryptedStore",
-    "ListStore",
-    "SQLiteFileStore",
-    "SQLiteMemoryStore",
-    "SingleFlightStore",
-]
+__all__ = ["ListStore", "SQLiteFileStore", "SQLiteMemoryStore", "SingleFlightStore"]
 
 _WITH_A_LIBRARY = {
     "EncryptedStore": "encrypted_store",
+    "RedisStore": "redis_store",
+    "SecretsManagerStore": "secrets_manager_store",
 }
 
 
