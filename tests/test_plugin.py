@@ -16,15 +16,17 @@ from zoho_tokenstore_contract._clauses import CLAUSES
 
 STORE = """
 from zoho_reference_stores import ListStore
+from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 
 def keeping():
     return ListStore()
 
 class Doubling(ListStore):
     def save_token(self, token):
-        token.set_id(None)
         signature = token.get_user_signature()
-        token.set_user_signature(None)
+        if signature and self.find_token(OAuthToken(user_signature=signature)):
+            token.set_id(None)
+            token.set_user_signature(None)
         super().save_token(token)
         token.set_user_signature(signature)
 
@@ -310,7 +312,7 @@ class TestVerdicts:
         clauses = {clause["id"]: clause for clause in store["clauses"]}
         [finding, *_] = clauses["SAVE-4"]["findings"]
 
-        assert {"schema", "kit", "sdk", "python", "stores"} == set(made)
+        assert {"schema", "kit", "contract", "sdk", "python", "stores"} == set(made)
         assert {"distribution", "version"} == set(made["sdk"])
         assert list(CLAUSES) == list(clauses)
         assert "broken" == clauses["SAVE-4"]["outcome"]

@@ -43,6 +43,9 @@ class OneSlot(ListStore):
 
 class AStoreWithANameThatIsFarTooLongForAnyColumnOfATableOfEightyCharacters(ListStore):
     pass
+
+class Right(ListStore):
+    pass
 """
 CHOSEN = "SAVE_4 or FIND_12 or LIST_2 or PERSIST_1"
 OPTIONS = (
@@ -167,7 +170,7 @@ def test_the_table_counts_each_clause_of_each_store_once(
 def test_several_stores_stand_side_by_side_within_the_width(pytester: pytest.Pytester) -> None:
     """Where there are more of them than the width has room for, they go below."""
     long = "AStoreWithANameThatIsFarTooLongForAnyColumnOfATableOfEightyCharacters"
-    more = [f"--tokenstore=stores:{name}" for name in ("Loose", long, "OneSlot")]
+    more = [f"--tokenstore=stores:{name}" for name in ("Loose", long, "Right")]
     printed = run(pytester, *more, "--tb=no")
     table = printed[printed.index("TokenStore contract") : printed.index("short test summary")]
 

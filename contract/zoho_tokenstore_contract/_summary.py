@@ -29,7 +29,7 @@ _PRINTED = 20
 _LABELS = {
     Outcome.KEPT: "kept",
     Outcome.BROKEN: "broken",
-    Outcome.NOT_REACHED: "not reached",
+    Outcome.NOT_REACHED: "n/r",
     Outcome.ALLOWED: "allowed",
     Outcome.NOT_APPLICABLE: "n/a",
     Outcome.UNKNOWN: "unknown",
@@ -44,6 +44,7 @@ _COLOURS = {
     Outcome.UNKNOWN: {"yellow": True},
     Outcome.ERROR: {"red": True},
 }
+_IN_FULL = {Outcome.NOT_APPLICABLE: "not applicable", Outcome.NOT_REACHED: "not reached"}
 _ALWAYS = (Outcome.KEPT, Outcome.BROKEN, Outcome.ALLOWED, Outcome.NOT_APPLICABLE)
 
 
@@ -100,7 +101,7 @@ class Retold:
         made = copy.copy(report)
         if result := record.get("result"):
             clause = CLAUSES[result["clause"]]
-            made.longrepr = f"{clause.id} ({clause.level.value}): {_LABELS[Outcome(result['outcome'])]}"
+            made.longrepr = f"{clause.id} ({clause.level.value}): {_in_words(Outcome(result['outcome']))}"
         else:
             made.longrepr = f"Root cause: {record['cause']}"
         if hasattr(made, "wasxfail"):
@@ -219,8 +220,7 @@ class _Summary:
         if reasons and len(self.stores) > 1:
             self.terminal.write_line(store.target, bold=True)
         for (outcome, reason), clauses in reasons.items():
-            label = "not applicable" if outcome is Outcome.NOT_APPLICABLE else _LABELS[outcome]
-            self._text(f"{label}: {', '.join(clauses)}: {reason}", indent="  ")
+            self._text(f"{_in_words(outcome)}: {', '.join(clauses)}: {reason}", indent="  ")
         if reasons:
             self.terminal.line("")
 
@@ -245,7 +245,7 @@ class _Summary:
 
     def _clause(self, key: str, store: StoreVerdict, result: ClauseResult) -> None:
         clause = CLAUSES[result.clause]
-        words = _LABELS[result.outcome]
+        words = _in_words(result.outcome)
         if result.outcome is Outcome.BROKEN and not store.weighs(result):
             words += ", and does not fail the run"
         whose = f" by {store.target}" if len(self.stores) > 1 else ""
@@ -338,6 +338,10 @@ def wrapped(text: str, width: int, indent: str = "", hang: str = "") -> Iterator
             empty = empty and not left
         yield line.rstrip(" ")
         indent = hang
+
+
+def _in_words(outcome: Outcome) -> str:
+    return _IN_FULL.get(outcome, _LABELS[outcome])
 
 
 def _is_in(result: ClauseResult, group: str | None) -> bool:
