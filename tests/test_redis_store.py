@@ -68,7 +68,9 @@ def server() -> Iterator[redis_server.Server]:
 
 
 def connected(url: str, *, retries: int = 1, **settings: Any) -> Any:
-    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), retries), **settings)
+    # Named, for redis-py 5 makes none of these again on its own.
+    errors = [redis.ConnectionError, redis.TimeoutError]
+    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), retries), retry_on_error=errors, **settings)
 
 
 class TestRedisStore(TokenStoreContract):
