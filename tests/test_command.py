@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -138,7 +139,8 @@ class TestCheck:
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """The sentence says what to install."""
-        monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+        find = importlib.util.find_spec
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "xdist" else find(name))
 
         assert _cli.main(["check", "stores:Loose", "-n", "2"]) == 2
         assert "python -m pip install pytest-xdist" in capsys.readouterr().err
