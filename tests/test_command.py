@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -91,7 +92,7 @@ class TestCheck:
         """In place of letters; the processes of pytest-xdist change nothing but their order."""
         pytest.importorskip("xdist")
         done = command("check", "stores:Hiding", "--transient", "--strict", "-n", "2")
-        lines = [line for line in done.stdout.splitlines() if line.startswith("[")]
+        lines = [line for line in done.stdout.splitlines() if re.match(r"\[ ?\d+/16\] ", line)]
         told = {line.partition("] ")[2].split()[0]: line for line in lines}
 
         assert done.returncode == 1, done.stdout + done.stderr

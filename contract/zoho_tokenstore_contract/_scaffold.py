@@ -169,8 +169,8 @@ def camel(name: str) -> str:
 
 def snake(name: str) -> str:
     """``SQLiteFileStore`` as ``sqlite_file_store``."""
-    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name.rpartition(".")[2])
-    return parts.lower()
+    word = name.rpartition(".")[2].replace("SQLite", "Sqlite")  # it is one word
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", word).lower()
 
 
 def importable(stem: str) -> bool:
