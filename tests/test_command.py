@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -90,7 +92,7 @@ class TestCheck:
         """In place of letters; the processes of pytest-xdist change nothing but their order."""
         pytest.importorskip("xdist")
         done = command("check", "stores:Hiding", "--transient", "--strict", "-n", "2")
-        lines = [line for line in done.stdout.splitlines() if line.startswith("[")]
+        lines = [line for line in done.stdout.splitlines() if re.match(r"\[ ?\d+/16\] ", line)]
         told = {line.partition("] ")[2].split()[0]: line for line in lines}
 
         assert done.returncode == 1, done.stdout + done.stderr
@@ -138,7 +140,8 @@ class TestCheck:
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """The sentence says what to install."""
-        monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+        find = importlib.util.find_spec
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "xdist" else find(name))
 
         assert _cli.main(["check", "stores:Loose", "-n", "2"]) == 2
         assert "python -m pip install pytest-xdist" in capsys.readouterr().err

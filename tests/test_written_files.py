@@ -62,7 +62,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run_pytest(*arguments: str) -> str:
     """Run pytest in the project, which has to succeed."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -116,7 +116,7 @@ class TestCopy:
 
         assert status == 0
         assert "from app.stores.mine import" in (project / "app/stores/test_mine.py").read_text()
-        assert "2 passed" in run_pytest("-k", "LIST_1 or CRASH_4", "app/stores/test_mine.py")
+        assert "\n2 passed" in run_pytest("-k", "LIST_1 or CRASH_4", "app/stores/test_mine.py")
 
     @pytest.mark.parametrize(
         ("arguments", "says"),
@@ -204,7 +204,7 @@ class TestInit:
 
         assert f"        return {opens}\n" in text
         assert re.findall(r"^    (\w+ = \w+)", text, re.MULTILINE) == ([declares] if declares else [])
-        assert "2 passed" in run_pytest("-k", "SAVE_1 or ISO_1", file)
+        assert "\n2 passed" in run_pytest("-k", "LIST_1 or BYID_1", file)
 
     def test_what_puts_its_storage_out_of_reach_is_used(self, project: Path) -> None:
         """The function of that name beside the factory, as `check` uses it."""
@@ -212,7 +212,7 @@ class TestInit:
         text = (project / "test_sqlite_file_store.py").read_text()
 
         assert "from zoho_reference_stores.sqlite_file import break_storage\n" in text
-        assert "1 passed" in run_pytest("-k", "CRASH_4", "test_sqlite_file_store.py")
+        assert "\n1 passed" in run_pytest("-k", "CRASH_4", "test_sqlite_file_store.py")
 
     @pytest.mark.parametrize(
         ("arguments", "says"),

@@ -228,6 +228,8 @@ def _options(given: argparse.Namespace) -> list[str]:
     options += [f"--tokenstore-{option[2:]}" for option in _described(given)]
     options += [f"--tokenstore-allow={entry}" for entry in given.allow]
     options += [f"--tokenstore-report={path}" for path in given.report]
+    if given.reproducers is not None:
+        options.append(f"--tokenstore-reproducers={given.reproducers}")
     if given.thorough:
         options.append("--hypothesis-profile=tokenstore-thorough")
     return options
@@ -308,6 +310,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="write the verdicts to a file; repeatable",
     )
+    check.add_argument(
+        "--reproducers",
+        metavar="DIR",
+        help="write a script for each broken clause that shows it without the kit",
+    )
 
     clauses = _command(
         commands,
@@ -368,7 +375,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_target(allow)
     _add_nature(allow)
     _add_run(allow)
-    allow.set_defaults(report=[])
+    allow.set_defaults(report=[], reproducers=None)
     return parser
 
 

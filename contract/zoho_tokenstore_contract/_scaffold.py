@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import keyword
 import re
@@ -29,16 +28,15 @@ def bundled() -> dict[str, Path]:
     The bundle is not imported: that would need the SDK, and what each of its stores needs beside.
     """
     spec = importlib.util.find_spec(BUNDLE)
-    if spec is None or not spec.submodule_search_locations:
-        raise UsageError(f"the package {BUNDLE} is not installed")
-    modules = sorted(Path(spec.submodule_search_locations[0]).glob("[!_]*.py"))
+    folders = [] if spec is None else spec.submodule_search_locations or []
+    modules = sorted(module for folder in folders for module in Path(folder).glob("[!_]*.py"))
     return {_name(module.stem): module for module in modules}
 
 
 def about(module: Path) -> str:
-    """What a module's docstring says first."""
-    text = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
-    return text.partition("\n")[0]
+    """What a module's docstring says first: its first line, read alone, for completion asks too."""
+    with module.open(encoding="utf-8") as file:
+        return file.readline().strip().strip('"')
 
 
 def copy(name: str, destination: Path) -> tuple[Path, Path]:
@@ -171,8 +169,8 @@ def camel(name: str) -> str:
 
 def snake(name: str) -> str:
     """``SQLiteFileStore`` as ``sqlite_file_store``."""
-    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name.rpartition(".")[2])
-    return parts.lower()
+    word = name.rpartition(".")[2].replace("SQLite", "Sqlite")  # it is one word
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", word).lower()
 
 
 def importable(stem: str) -> bool:
