@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import zoho_tokenstore_contract
 from tests.snippets import DOCS, README, ROOT, Session, fences, play, sessions
 from zoho_tokenstore_contract._clauses import CLAUSES
 
@@ -68,6 +69,16 @@ def test_clauses_that_a_page_names_exist(page: Path) -> None:
     assert set(re.findall(clause, text)) <= set(CLAUSES)
     for shown, anchor in re.findall(rf"\[{clause}\]\(contract\.md#([\w-]+)\)", text):
         assert shown.lower() == anchor
+
+
+def test_every_module_is_in_the_architecture() -> None:
+    """And no other is named in its table."""
+    kit = Path(zoho_tokenstore_contract.__file__).parent
+    modules = {path.stem for path in kit.glob("*.py")} - {"__init__", "__main__"}
+    table = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## What does what")[2]
+    rows = re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)
+
+    assert sorted(re.findall(r"`(\w+)/?`", " ".join(rows))) == sorted(modules | {"_checks"})
 
 
 def test_every_page_is_in_the_navigation() -> None:
