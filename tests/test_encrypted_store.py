@@ -310,6 +310,17 @@ def test_another_key_finds_nothing_and_says_so(row: Row, inner: Any) -> None:
     assert rows(inner) == before
 
 
+def test_rows_that_come_into_an_empty_store_under_another_key_are_noticed() -> None:
+    """That there was nothing to be seen at first says nothing about keys."""
+    inner = ListStore()
+    store = EncryptedStore(inner, [NEW])
+    assert find(store, REFRESH) is None
+    save(EncryptedStore(inner, [OLD]), REFRESH)
+
+    refuses(lambda: store.find_token(to_token(REFRESH)))
+    refuses(lambda: store.save_token(to_token(REFRESH)))
+
+
 def test_a_name_that_is_stored_under_another_key_raises_where_a_secret_is_missing() -> None:
     """A token that brings all of them itself is filled in with what needs no key."""
     inner = ListStore()
@@ -322,7 +333,6 @@ def test_a_name_that_is_stored_under_another_key_raises_where_a_secret_is_missin
 
 def altered(text: str) -> dict[str, str]:
     version, name, sealed = text.split(".")
-    # The last sign before the padding stands for fewer bits than it has: another one reads the same.
     raw = base64.urlsafe_b64decode(sealed)
     return {
         "first byte": f"{version}.{name}.{base64.urlsafe_b64encode(bytes([raw[0] ^ 1]) + raw[1:]).decode()}",
@@ -331,23 +341,26 @@ def altered(text: str) -> dict[str, str]:
         "empty": f"{version}.{name}.",
         "no base64": f"{version}.{name}.{sealed[:-4]}****",
         "not ASCII": f"{version}.{name}.{sealed[:-4]}äöü=",
+        # The last sign before the padding has bits that stand for nothing.
+        "idle bits": f"{version}.{name}.{sealed[:-2]}{chr(ord(sealed[-2]) + 1)}=",
         "more": f"{text}.more",
         "other version": text.replace("siv1", "siv2"),
         "no version": sealed,
-        "in the clear": SECRETS["refresh_token"],
+        "in the clear": SECRETS["access_token"],
     }
 
 
-@pytest.mark.parametrize("how", sorted(altered("siv1.00000000.AAAAAAAA")))
+@pytest.mark.parametrize("how", sorted(altered("siv1.00000000.AAAAAAA=")))
 def test_altered_text_is_refused(how: str) -> None:
     """Whatever asks for it; another row still reads, and can be saved."""
     inner = ListStore()
     first = EncryptedStore(inner, [NEW])
     id = save(first, ANN)
     save(first, ACCESS)
-    column = 4
+    column = 5
     text = inner._records[0][column]
     assert text is not None
+    assert text.endswith("=")
     inner._records[0][column] = altered(text)[how]
     assert inner._records[0][column] != text
 
@@ -444,6 +457,18 @@ def test_a_name_learned_later_goes_to_the_row_of_an_older_key(row: Row, inner: A
         store.delete_tokens()
 
 
+def test_a_name_learned_later_goes_to_the_row_behind_another_users(inner: Any) -> None:
+    """Users may share a token; all rows of an older key that hold it are encrypted anew."""
+    old = EncryptedStore(inner, [OLD])
+    bob = save(old, REFRESH.but(user_name="bob", refresh_token="another"))
+    unnamed = save(old, REFRESH)
+    save(old, REFRESH.but(user_name="bob"))
+    store = EncryptedStore(inner, [NEW, OLD])
+
+    assert save(store, REFRESH.but(user_name="ann")) == unnamed
+    assert [(row.id, row.user_name) for row in rows(store)] == [(bob, "bob"), (unnamed, "ann")]
+
+
 def test_rotate_rewrites_what_other_keys_encrypted(inner: Any) -> None:
     """Afterwards the first key alone reads everything, and there is nothing more to do."""
     for row in EVERY_KIND:
@@ -479,9 +504,17 @@ class KeepsUnnamedRows(ListStore):
         return record if sent[1] or by_secret is record else None
 
 
-def test_a_row_that_cannot_be_rewritten_stays_under_its_key() -> None:
+class AddsRows(KeepsUnnamedRows):
+    """The same, but such a token becomes a row of its own."""
+
+    def _insert(self, sent: Any) -> Any:
+        return super()._insert([None, *sent[1:]])
+
+
+@pytest.mark.parametrize("kind", [KeepsUnnamedRows, AddsRows])
+def test_a_row_that_cannot_be_rewritten_stays_under_its_key(kind: Any) -> None:
     """It is updated all the same, and not doubled; `rotate` tells of it."""
-    inner = KeepsUnnamedRows()
+    inner = kind()
     id = save(EncryptedStore(inner, [OLD]), REFRESH)
     store = EncryptedStore(inner, [NEW, OLD])
 

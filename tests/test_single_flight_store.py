@@ -263,6 +263,39 @@ def test_fields_that_the_waiting_caller_brought_stay_as_they_were() -> None:
     )
 
 
+def test_an_object_that_another_thread_had_filled_in_is_renewed_too() -> None:
+    """Threads may share their token: what one had it filled with, the next one brings."""
+    inner = Inner()
+    store = SingleFlightStore(inner, FOREVER)
+    id = stored(inner, ANN)
+    shared = to_token(ANN.only("user_name"))
+    assert store.find_token(shared) is shared
+    assert to_row(shared) == ANN.but(id=id)
+    other = waiting(inner, lambda: store.find_token(shared), looks=3)
+
+    store.save_token(to_token(RENEWED))
+    assert other.answer() is shared
+    assert to_row(shared) == ANN.updated_by(RENEWED).but(id=id)
+
+
+def test_a_row_that_is_renewed_while_it_is_looked_for_is_handed_out_renewed() -> None:
+    """It was expired when it was found, and no longer at the second look."""
+
+    class RenewedMeanwhile(WithLeases):
+        def find_token(self, token: Any) -> Any:
+            found = super().find_token(token)
+            self.save_token(to_token(RENEWED))
+            return found
+
+    inner = RenewedMeanwhile()
+    id = stored(inner, ANN)
+    token = to_token(ANN.only("user_name"))
+
+    assert SingleFlightStore(inner, FOREVER).find_token(token) is token
+    assert to_row(token) == ANN.updated_by(RENEWED).but(id=id)
+    assert inner.said == []
+
+
 def test_the_thread_that_has_the_lease_is_handed_the_row_again() -> None:
     """At once, by id and by name, as often as it asks."""
     store = SingleFlightStore(Inner(), FOREVER)
@@ -494,7 +527,7 @@ def test_rows_are_renewed_side_by_side() -> None:
 
 
 def test_a_process_that_forks_off_owes_nothing_to_the_threads_of_its_parent() -> None:
-    """They do not exist in it: it gets the row at once."""
+    """They do not exist in it, nor hold a lock: it gets the row at once."""
     script = """
 import os, threading
 from tests.test_single_flight_store import ANN, FOREVER, Inner, stored
@@ -504,11 +537,11 @@ id = stored(store.inner, ANN)
 asked, done = threading.Event(), threading.Event()
 def renew():
     store.find_token_by_id(id)
-    asked.set()
-    done.wait()
+    with store._changed:
+        asked.set()
+        done.wait()
 threading.Thread(target=renew).start()
 asked.wait()
-store._changed.acquire()
 pid = os.fork()
 if not pid:
     os._exit(7 if store.find_token_by_id(id).get_access_token() == "old" else 1)
