@@ -23,6 +23,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +58,8 @@ LIMIT = 2.0
 """Seconds that a call may take; a store that needs more is stopped there. Listing may take ten times that."""
 SLICE = {LIST: 0.05, UPDATE: 0.15, INSERT: 0.15, DELETE: 0.15} | dict.fromkeys(FINDS, 0.04)
 """Seconds of calls of one store in one round."""
+TURNS = 12
+"""So many turns are these spread over, so that what else the machine does falls on all stores alike."""
 SLOW, SLOWER = (0.25, 3), (2.0, 1)
 """Calls that take so many seconds are made in so many rounds alone."""
 MOST = 2000
@@ -86,12 +89,12 @@ class Cell:
     wrong: int = 0
     stopped: str = ""
 
-    def add(self, round_number: int, timing: Timing) -> None:
-        """Take in what one round measured."""
+    def add(self, round_number: int, turns: Sequence[Timing]) -> None:
+        """Take in what one round measured: the middle of its turns counts."""
         self.seconds += [None] * (round_number - len(self.seconds))
-        self.seconds.append(timing.seconds / timing.calls)
-        self.calls += timing.calls
-        self.wrong += timing.wrong
+        self.seconds.append(statistics.median(one.seconds / one.calls for one in turns))
+        self.calls += sum(one.calls for one in turns)
+        self.wrong += sum(one.wrong for one in turns)
 
 
 @dataclass
@@ -178,18 +181,29 @@ class Benchmark:
             for operation in OPERATIONS:
                 if operation == DELETE:
                     continue  # what is inserted is deleted, and both are measured
-                for entrant in self._turn(number):
-                    if operation in entrant.costs and number < _rounds_for(entrant, operation):
-                        for done, timing in self._alone(entrant, operation, SLICE[operation]).items():
-                            self.cell(entrant.contender, done, "1 thread").add(number, timing)
+                for size in self.sizes:
+                    self._round(number, operation, size)
                 self.say(f"round {number + 1} of {self.rounds}: {operation}: {self._told(operation)}")
 
-    def _turn(self, number: int) -> list[Entrant]:
-        """All of them, another one first in every round."""
-        kinds = list(dict.fromkeys(type(entrant.contender) for entrant in self.entrants))
-        first = number % len(kinds)
-        place = {kind: at for at, kind in enumerate(kinds[first:] + kinds[:first])}
-        return sorted(self.entrants, key=lambda one: (one.contender.size, place[type(one.contender)]))
+    def _round(self, number: int, operation: str, size: int) -> None:
+        made: defaultdict[tuple[Contender, str], list[Timing]] = defaultdict(list)
+        for turn in range(TURNS):
+            for entrant in self._in_turn(number + turn, size):
+                if (
+                    operation in entrant.costs
+                    and number < _rounds_for(entrant, operation)
+                    and turn < max(1, SLICE[operation] / entrant.costs[operation])
+                ):
+                    for done, timing in self._alone(entrant, operation, SLICE[operation] / TURNS).items():
+                        made[entrant.contender, done].append(timing)
+        for (contender, done), timings in made.items():
+            self.cell(contender, done, "1 thread").add(number, timings)
+
+    def _in_turn(self, number: int, size: int) -> list[Entrant]:
+        """Those with so many rows, another one first each time."""
+        entrants = [one for one in self.entrants if one.contender.size == size]
+        first = number % max(1, len(entrants))
+        return entrants[first:] + entrants[:first]
 
     def _alone(self, entrant: Entrant, operation: str, seconds: float = 0.0) -> dict[str, Timing]:
         handle, size = entrant.handles[0], entrant.contender.size
@@ -230,7 +244,7 @@ class Benchmark:
         for number, operation in itertools.product(range(max(1, self.rounds // 2)), TOGETHER):
             if operation == DELETE:
                 continue
-            for entrant in self._turn(number):
+            for entrant in itertools.chain.from_iterable(self._in_turn(number, size) for size in self.sizes):
                 if entrant.costs.get(operation, math.inf) * THREADS <= _limit(operation):
                     self._in_threads(number, entrant, operation)
                     if entrant.contender.shared:
@@ -240,22 +254,22 @@ class Benchmark:
     def _in_threads(self, number: int, entrant: Entrant, operation: str) -> None:
         size, handles = entrant.contender.size, entrant.handles
         timing = in_threads(handles, operation, self._shares(entrant, operation, len(handles)), size)
-        self.cell(entrant.contender, operation, f"{THREADS} threads").add(number, timing)
+        self.cell(entrant.contender, operation, f"{THREADS} threads").add(number, [timing])
         if operation == INSERT:
             gone = [[(id,) for id in ids] for ids in timing.inserted]
             timing = in_threads(handles, DELETE, gone, size)
-            self.cell(entrant.contender, DELETE, f"{THREADS} threads").add(number, timing)
+            self.cell(entrant.contender, DELETE, f"{THREADS} threads").add(number, [timing])
         entrant.contender.restore()
 
     def _in_processes(self, number: int, entrant: Entrant, operation: str, workers: Workers) -> None:
         mode = f"{len(workers)} processes"
         timing = workers.run(entrant.contender, operation, self._shares(entrant, operation, len(workers)))
-        self.cell(entrant.contender, operation, mode).add(number, timing)
+        self.cell(entrant.contender, operation, mode).add(number, [timing])
         if operation == INSERT:
             timing = workers.run(
                 entrant.contender, DELETE, [[(id,) for id in ids] for ids in timing.inserted]
             )
-            self.cell(entrant.contender, DELETE, mode).add(number, timing)
+            self.cell(entrant.contender, DELETE, mode).add(number, [timing])
         entrant.contender.restore()
 
     def verify(self) -> None:
