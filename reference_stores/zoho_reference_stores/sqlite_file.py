@@ -18,7 +18,7 @@ import time
 import weakref
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.api.authenticator.store.token_store import TokenStore
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     Fields: TypeAlias = dict[str, str | None]  # a token's, by column; absent is None
+    Columns: TypeAlias = tuple[str, ...]
+    Query: TypeAlias = tuple[str, list[str]]  # a statement, and the columns of its parameters
     Row: TypeAlias = tuple[Any, ...]  # of the table: the number, then the values of `_COLUMNS`
 
 _FILE_NAME = "zohooauth.db"
@@ -86,63 +88,69 @@ _LEGACY_COLUMNS = tuple("expiry_time" if column == "expires_in" else column for 
 # oldest. Ways for which the token lacks a field are left out; the others are one statement, so that a
 # reader beside a writer never sees two states of the table [THREAD-5].
 
-_USER = "user_name = :user_name"
-_ACCESS = "access_token = :access_token"
-_GRANT = "grant_token = :grant_token AND client_id = :client_id AND client_secret = :client_secret"
-_REFRESH = "refresh_token = :refresh_token AND client_id = :client_id AND client_secret = :client_secret"
-_ID = "id = :id"
-_UNNAMED = " AND user_name IS NULL"
+
+_CREDENTIALS = {"grant_token", "refresh_token", "access_token"}
 
 
-def _to_find(fields: Fields) -> str:
-    """The query for the row to be found."""
-    if fields["user_name"]:
-        # A name outranks everything else: whoever names a user reaches no row of another [SAVE-5, FIND-8].
-        return _first(_USER, fields["id"] and _ID + _UNNAMED)
-    return _first(*_by_its_token(fields), fields["id"] and _ID, _by_access_at_last(fields))
+class _Way(NamedTuple):
+    """Columns in which the row has what the token has; `unnamed`: and it has no user."""
+
+    columns: tuple[str, ...]
+    unnamed: bool = False
 
 
-def _to_update(fields: Fields) -> str:
-    """The query for the row to be updated."""
-    if fields["user_name"]:
-        # A new name goes to the unnamed row that the token was saved as before its user was known
-        # [SAVE-14, SAVE-15].
-        client = fields["client_id"] and fields["client_secret"]
-        return _first(
-            _USER,
-            fields["id"] and _ID + _UNNAMED,
-            client and fields["grant_token"] and _GRANT + _UNNAMED,
-            client and fields["refresh_token"] and _REFRESH + _UNNAMED,
-        )
-    # Without a name, another credential under the id of a user's row may be anybody's: no match.
-    by_id = _ID + _UNNAMED if _has_credential(fields) else _ID
-    return _first(*_by_its_token(fields), fields["id"] and by_id, _by_access_at_last(fields))
-
-
-def _by_its_token(fields: Fields) -> tuple[str | None, ...]:
-    alone = not (fields["client_id"] or fields["client_secret"])
-    client = fields["client_id"] and fields["client_secret"]
-    return (
-        _ACCESS if alone and fields["access_token"] else None,
-        client and fields["grant_token"] and _GRANT,
-        client and fields["refresh_token"] and _REFRESH,
-    )
-
-
-def _by_access_at_last(fields: Fields) -> str | None:
-    """An access token beside client credentials counts when nothing else says whose it is."""
-    if fields["grant_token"] or fields["refresh_token"] or fields["id"]:
-        return None
-    return fields["client_id"] and fields["client_secret"] and fields["access_token"] and _ACCESS
+_USER = _Way(("user_name",))
+_ACCESS = _Way(("access_token",))
+_GRANT = _Way(("grant_token", "client_id", "client_secret"))
+_REFRESH = _Way(("refresh_token", "client_id", "client_secret"))
+_ID = _Way(("id",))
+_UNNAMED_GRANT, _UNNAMED_REFRESH, _UNNAMED_ID = (
+    _Way(way.columns, unnamed=True) for way in (_GRANT, _REFRESH, _ID)
+)
 
 
 @functools.cache
-def _first(*ways: str | None) -> str:
-    known = [f"FROM oauthtoken WHERE {way} ORDER BY number LIMIT 1" for way in ways if way]
-    if len(known) == 1:
-        return f"SELECT * {known[0]}"
-    numbers = [*(f"(SELECT number {one})" for one in known), "NULL", "NULL"]  # it takes two at least
-    return f"SELECT * FROM oauthtoken WHERE number = coalesce({', '.join(numbers)})"  # noqa: S608 (constants)
+def _to_find(has: Columns) -> Query:
+    """The query for the row that is found by a token that has these fields."""
+    # A name outranks everything else: whoever names a user reaches no row of another [SAVE-5, FIND-8].
+    return _first(has, (_USER, _UNNAMED_ID) if "user_name" in has else _without_name(has, _ID))
+
+
+@functools.cache
+def _to_update(has: Columns) -> Query:
+    """The query for the row that is updated when a token is saved that has these fields."""
+    if "user_name" in has:
+        # A new name goes to the unnamed row that the token was saved as before its user was known
+        # [SAVE-14, SAVE-15].
+        return _first(has, (_USER, _UNNAMED_ID, _UNNAMED_GRANT, _UNNAMED_REFRESH))
+    # Without a name, another credential under the id of a user's row may be anybody's: no match.
+    return _first(has, _without_name(has, _ID if _CREDENTIALS.isdisjoint(has) else _UNNAMED_ID))
+
+
+def _without_name(has: Columns, by_id: _Way) -> tuple[_Way, ...]:
+    if "client_id" not in has and "client_secret" not in has:
+        return _ACCESS, by_id
+    # Beside client credentials, an access token counts when nothing else says whose it is.
+    at_last = {"client_id", "client_secret", "access_token"}.issubset(has) and not (
+        {"grant_token", "refresh_token", "id"}.intersection(has)
+    )
+    return (_ACCESS,) if at_last else (_GRANT, _REFRESH, by_id)
+
+
+def _first(has: Columns, ways: tuple[_Way, ...]) -> Query:
+    known = [way for way in ways if set(way.columns).issubset(has)]
+    rows = [
+        "FROM oauthtoken WHERE "
+        + " AND ".join([f"{column} = ?" for column in way.columns] + ["user_name IS NULL"] * way.unnamed)
+        + " ORDER BY number LIMIT 1"
+        for way in known
+    ]
+    if len(rows) == 1:
+        text = f"SELECT * {rows[0]}"
+    else:
+        numbers = [*(f"(SELECT number {row})" for row in rows), "NULL", "NULL"]  # it takes two at least
+        text = f"SELECT * FROM oauthtoken WHERE number = coalesce({', '.join(numbers)})"  # noqa: S608 (constants)
+    return text, [column for way in known for column in way.columns]
 
 
 _BY_ID = "SELECT * FROM oauthtoken WHERE id = ?"
@@ -202,7 +210,8 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             if not isinstance(token, OAuthToken):
                 return None
             fields = _read(token)
-            row = connection.execute(_to_find(fields), _parameters(fields)).fetchone()
+            query, columns = _to_find(_present(fields))
+            row = connection.execute(query, [_matchable(fields[column]) for column in columns]).fetchone()
             return None if row is None else _fill(token, row)
 
     def save_token(self, token: OAuthToken) -> None:
@@ -216,7 +225,8 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             fields = _read(token)
             if any(not isinstance(value, str | None) for value in fields.values()):
                 raise _refusal("every field of a token is text")
-            row = connection.execute(_to_update(fields), fields).fetchone()
+            query, columns = _to_update(_present(fields))
+            row = connection.execute(query, [fields[column] for column in columns]).fetchone()
             row_id = _insert(connection, fields) if row is None else _update(connection, row, fields)
         # Only now, so that a save that failed leaves the token as it was.
         token.set_id(row_id)
@@ -333,6 +343,10 @@ def _read(token: OAuthToken) -> Fields:
     }
 
 
+def _present(fields: Fields) -> Columns:
+    return tuple([column for column, value in fields.items() if value])
+
+
 def _fill(token: OAuthToken, row: Row) -> OAuthToken:
     """Give the token the row's id, and of the row's other fields those that it lacks."""
     _, id, user_name, client_id, secret, refresh, access, grant, expires_in, redirect_url, api_domain = row
@@ -379,14 +393,6 @@ def _matchable(value: object) -> str | bytes | None:
     return value
 
 
-def _parameters(fields: Fields) -> dict[str, str | bytes | None]:
-    return {column: _matchable(value) for column, value in fields.items() if value}
-
-
-def _has_credential(fields: Fields) -> bool:
-    return bool(fields["grant_token"] or fields["refresh_token"] or fields["access_token"])
-
-
 def _update(connection: sqlite3.Connection, row: Row, fields: Fields) -> str:
     """Replace the values that the token has anew; others, and their indexes, are not touched [SAVE-13]."""
     number, row_id, *values = row
@@ -404,7 +410,7 @@ def _update(connection: sqlite3.Connection, row: Row, fields: Fields) -> str:
 
 
 def _insert(connection: sqlite3.Connection, fields: Fields) -> str:
-    if not _has_credential(fields) and (fields["id"] or fields["user_name"]):
+    if _CREDENTIALS.isdisjoint(_present(fields)) and (fields["id"] or fields["user_name"]):
         raise _refusal(Constants.GET_TOKEN_DB_ERROR1)  # [SAVE-16]
     if fields["id"] and connection.execute("SELECT 1 FROM oauthtoken WHERE id = :id", fields).fetchone():
         if not fields["user_name"]:
