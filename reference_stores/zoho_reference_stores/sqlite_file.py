@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Fields: TypeAlias = dict[str, str | None]  # a token's, by column; absent is None
     Columns: TypeAlias = tuple[str, ...]
-    Query: TypeAlias = tuple[str, list[str]]  # a statement, and the columns of its parameters
+    Query: TypeAlias = tuple[str, Columns]  # a statement, and the columns of its parameters
     Row: TypeAlias = tuple[Any, ...]  # of the table: the number, then the values of `_COLUMNS`
 
 _FILE_NAME = "zohooauth.db"
@@ -87,7 +87,6 @@ _LEGACY_COLUMNS = tuple("expiry_time" if column == "expires_in" else column for 
 # Which row a token speaks of: the first way in which some row matches, and of several such rows the
 # oldest. Ways for which the token lacks a field are left out; the others are one statement, so that a
 # reader beside a writer never sees two states of the table [THREAD-5].
-
 
 _CREDENTIALS = {"grant_token", "refresh_token", "access_token"}
 
@@ -150,7 +149,7 @@ def _first(has: Columns, ways: tuple[_Way, ...]) -> Query:
     else:
         numbers = [*(f"(SELECT number {row})" for row in rows), "NULL", "NULL"]  # it takes two at least
         text = f"SELECT * FROM oauthtoken WHERE number = coalesce({', '.join(numbers)})"  # noqa: S608 (constants)
-    return text, [column for way in known for column in way.columns]
+    return text, tuple(column for way in known for column in way.columns)
 
 
 _BY_ID = "SELECT * FROM oauthtoken WHERE id = ?"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Fields: TypeAlias = dict[str, str | None]  # a token's, by column; absent is None
     Columns: TypeAlias = tuple[str, ...]
-    Query: TypeAlias = tuple[str, list[str]]  # a statement, and the columns of its parameters
+    Query: TypeAlias = tuple[str, Columns]  # a statement, and the columns of its parameters
     Row: TypeAlias = tuple[Any, ...]  # of the table: the number, then the values of `_COLUMNS`
 
 # ---------------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ def _first(has: Columns, ways: tuple[_Way, ...]) -> Query:
     else:
         numbers = [*(f"(SELECT number {row})" for row in rows), "NULL", "NULL"]  # it takes two at least
         text = f"SELECT * FROM oauthtoken WHERE number = coalesce({', '.join(numbers)})"  # noqa: S608 (constants)
-    return text, [column for way in known for column in way.columns]
+    return text, tuple(column for way in known for column in way.columns)
 
 
 _BY_ID = "SELECT * FROM oauthtoken WHERE id = ?"
