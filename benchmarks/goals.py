@@ -20,24 +20,27 @@ class Ratio:
     """How many times as much one thing takes as another.
 
     Attributes:
-        median: The middle of the ratios of all rounds.
-        least: The least of them.
-        most: The greatest.
+        median: The middle of all ratios.
+        low: A quarter of them is less.
+        high: A quarter of them is more.
     """
 
     median: float
-    least: float
-    most: float
+    low: float
+    high: float
 
     @classmethod
     def of(cls, ratios: Sequence[float]) -> Ratio:
-        """Of the ratios of all rounds."""
-        return cls(statistics.median(ratios), min(ratios), max(ratios))
+        """Of the ratios of all turns."""
+        if len(ratios) == 1:
+            return cls(ratios[0], ratios[0], ratios[0])
+        low, median, high = statistics.quantiles(ratios, method="inclusive")
+        return cls(median, low, high)
 
     def __str__(self) -> str:
-        if self.least == self.most:
+        if self.low == self.high:
             return f"{short(self.median)}x"
-        return f"{short(self.median)}x ({short(self.least)} to {short(self.most)})"
+        return f"{short(self.median)}x ({short(self.low)} to {short(self.high)})"
 
 
 @dataclass
@@ -78,7 +81,7 @@ class Figures:
     def ratio(
         self, one: tuple[str, str, int], other: tuple[str, str, int], mode: str = "1 thread"
     ) -> Ratio | None:
-        """How many times as long the one takes as the other, in the rounds that have both."""
+        """How many times as long the one takes as the other, in the turns that have both."""
         cells = (self.cell(*one, mode), self.cell(*other, mode))
         if cells[0] is None or cells[1] is None:
             return None

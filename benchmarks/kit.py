@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import page
-from benchmarks.goals import Ratio
 
 RUNS, STARTS = 3, 20
 WITH_PROCESSES = ("PROC", "CRASH", "FLOW")
@@ -173,11 +172,10 @@ def start_without_a_store(place: Path, rounds: int) -> list[dict[str, str]]:
 def _figure(
     what: str, taken: Sequence[float], unit: Callable[[float], str], goal: str = "", met: bool | None = None
 ) -> dict[str, str]:
-    middle = Ratio.of(taken)
     return {
         "what": what,
-        "median": unit(middle.median),
-        "spread": f"{unit(middle.least)} to {unit(middle.most)}, {len(taken)} runs",
+        "median": unit(statistics.median(taken)),
+        "spread": f"{unit(min(taken))} to {unit(max(taken))}, {len(taken)} runs",
         "goal": goal,
         "met": {True: "yes", False: "**no**", None: ""}[met],
     }

@@ -100,10 +100,11 @@ def _stores(made: dict[str, Any], folder: Path) -> Iterator[str]:
     yield "## The reference stores\n"
     yield _made_with(made)
     yield (
-        f"All stores hold the same tokens and are measured in turn, {made['rounds']} rounds. Of each ratio, "
-        "the median of the rounds stands first, the least and the greatest behind it. The limit is bare "
-        "SQLite: one `SELECT` by an index, or one `UPDATE`, `INSERT` or `DELETE` that is flushed to the "
-        "disk, on the same table with the same pragmas.\n"
+        "All stores hold the same tokens and are measured in turns of some milliseconds, the small ones and "
+        f"the large ones, in {made['rounds']} rounds. Ratios are of one turn: the middle of all turns stands "
+        "first, and half of them lie between the two that follow. The limit is bare SQLite: one `SELECT` by "
+        "an index, or one `UPDATE`, `INSERT` or `DELETE` that is flushed to the disk, on the same table with "
+        "the same pragmas.\n"
     )
     yield "### Goals\n"
     yield from _table(

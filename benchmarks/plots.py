@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from benchmarks.contenders import CONTENDERS, DELETE, FINDS, INSERT, UPDATE, Bare, SQLiteFile
-from benchmarks.goals import SAVES, Figures
+from benchmarks.goals import SAVES, Figures, Ratio
 
 _PANELS = ("find by user name", "find by refresh token", "find by id", UPDATE, INSERT, DELETE)
 _MARKS = "os^vDX"
@@ -36,18 +35,15 @@ def _cost(figures: Figures) -> Figure:
     for panel, operation in zip(panels.flat, _PANELS, strict=True):
         for kind, mark in zip(CONTENDERS, _MARKS, strict=True):
             known = [
-                (size, [1e6 * one for one in cell["seconds"] if one])
+                (size, Ratio.of([1e6 * one for one in cell["seconds"] if one]))
                 for size in figures.sizes
                 if (cell := figures.cell(kind.name, operation, size)) is not None
             ]
             if not known:
                 continue
             sizes, times = zip(*known, strict=True)
-            middle = [statistics.median(one) for one in times]
-            spread = [
-                [at - min(one) for at, one in zip(middle, times, strict=True)],
-                [max(one) - at for at, one in zip(middle, times, strict=True)],
-            ]
+            spread = [[one.median - one.low for one in times], [one.high - one.median for one in times]]
+            middle = [one.median for one in times]
             style = "--" if kind is Bare else "-"
             panel.errorbar(sizes, middle, spread, label=kind.name, marker=mark, markersize=4, linestyle=style)
         panel.set(title=operation, xscale="log", yscale="log")
@@ -73,8 +69,8 @@ def _ratio(figures: Figures) -> Figure:
             if not known:
                 continue
             spread = [
-                [ratio.median - ratio.least for _, ratio in known],
-                [ratio.most - ratio.median for _, ratio in known],
+                [ratio.median - ratio.low for _, ratio in known],
+                [ratio.high - ratio.median for _, ratio in known],
             ]
             panel.errorbar(
                 [size for size, _ in known],

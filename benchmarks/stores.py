@@ -48,7 +48,7 @@ from benchmarks.measuring import Timing, Workers, alone, in_threads
 from tests import published
 
 SIZES = (10, 1_000, 10_000, 100_000, 1_000_000)
-ROUNDS = 7
+ROUNDS = 6
 THREADS, PROCESSES = 8, 4
 TOGETHER = ("find by user name", UPDATE, INSERT, DELETE)
 """What is also measured in several threads and processes."""
@@ -56,7 +56,8 @@ TOGETHER = ("find by user name", UPDATE, INSERT, DELETE)
 LIMIT = 2.0
 """Seconds that a call may take; a store that needs more is stopped there. Listing may take ten times that."""
 SLICE = {LIST: 0.05, UPDATE: 0.15, INSERT: 0.15, DELETE: 0.15} | dict.fromkeys(FINDS, 0.04)
-"""Seconds of calls of one store in one round."""
+"""Seconds of calls of one store in one round, in turns with the others."""
+TURNS = 8
 SLOW, SLOWER = (0.25, 3), (2.0, 1)
 """Calls that take so many seconds are made in so many rounds alone."""
 MOST = 2000
@@ -71,7 +72,7 @@ class Cell:
         operation: One of `OPERATIONS`.
         size: The number of rows.
         mode: ``1 thread``, or how many callers there are at once.
-        seconds: For each round, the seconds for one call; None where it was left out.
+        seconds: For each turn, the seconds for one call; None where it was left out.
         calls: How many calls there were in all.
         wrong: How many of them raised or were not answered rightly.
         stopped: Why it was not measured, if so.
@@ -86,10 +87,10 @@ class Cell:
     wrong: int = 0
     stopped: str = ""
 
-    def add(self, round_number: int, timing: Timing) -> None:
-        """Take in what one round measured."""
-        self.seconds += [None] * (round_number - len(self.seconds))
-        self.seconds.append(timing.seconds / timing.calls)
+    def add(self, turn: int, timing: Timing) -> None:
+        """Take in what one turn measured."""
+        self.seconds += [None] * (turn - len(self.seconds))
+        self.seconds.append(float(f"{timing.seconds / timing.calls:.4g}"))
         self.calls += timing.calls
         self.wrong += timing.wrong
 
@@ -157,6 +158,8 @@ class Benchmark:
                 entrant.costs = {operation: self._tried(entrant, operation) for operation in allowed}
                 before.append(entrant)
                 self.entrants.append(entrant)
+        # Neighbours are compared.
+        self.entrants.sort(key=lambda one: one.contender.size)
         # What is stored is no garbage; without this, looking for some would fall on whoever is measured.
         gc.collect()
         gc.freeze()
@@ -178,18 +181,20 @@ class Benchmark:
             for operation in OPERATIONS:
                 if operation == DELETE:
                     continue  # what is inserted is deleted, and both are measured
-                for entrant in self._turn(number):
-                    if operation in entrant.costs and number < _rounds_for(entrant, operation):
-                        for done, timing in self._alone(entrant, operation, SLICE[operation]).items():
-                            self.cell(entrant.contender, done, "1 thread").add(number, timing)
+                for turn in range(TURNS):
+                    for entrant in self._in_turn(turn):
+                        if operation in entrant.costs and turn < _turns(entrant, operation, number):
+                            made = self._alone(entrant, operation, SLICE[operation] / TURNS)
+                            for done, timing in made.items():
+                                self.cell(entrant.contender, done, "1 thread").add(
+                                    number * TURNS + turn, timing
+                                )
                 self.say(f"round {number + 1} of {self.rounds}: {operation}: {self._told(operation)}")
 
-    def _turn(self, number: int) -> list[Entrant]:
-        """All of them, another one first in every round."""
-        kinds = list(dict.fromkeys(type(entrant.contender) for entrant in self.entrants))
-        first = number % len(kinds)
-        place = {kind: at for at, kind in enumerate(kinds[first:] + kinds[:first])}
-        return sorted(self.entrants, key=lambda one: (one.contender.size, place[type(one.contender)]))
+    def _in_turn(self, turn: int) -> list[Entrant]:
+        """All of them, another one first each time."""
+        first = turn * len(self.entrants) // TURNS
+        return self.entrants[first:] + self.entrants[:first]
 
     def _alone(self, entrant: Entrant, operation: str, seconds: float = 0.0) -> dict[str, Timing]:
         handle, size = entrant.handles[0], entrant.contender.size
@@ -230,7 +235,7 @@ class Benchmark:
         for number, operation in itertools.product(range(max(1, self.rounds // 2)), TOGETHER):
             if operation == DELETE:
                 continue
-            for entrant in self._turn(number):
+            for entrant in self.entrants:
                 if entrant.costs.get(operation, math.inf) * THREADS <= _limit(operation):
                     self._in_threads(number, entrant, operation)
                     if entrant.contender.shared:
@@ -285,11 +290,13 @@ def _limit(operation: str) -> float:
     return LIMIT * 10 if operation == LIST else LIMIT
 
 
-def _rounds_for(entrant: Entrant, operation: str) -> float:
+def _turns(entrant: Entrant, operation: str, round_number: int) -> float:
+    """In how many turns of a round a store is measured."""
+    cost = entrant.costs[operation]
     for seconds, rounds in (SLOWER, SLOW):
-        if entrant.costs[operation] > seconds:
-            return rounds
-    return math.inf
+        if cost > seconds and round_number >= rounds:
+            return 0
+    return max(1.0, SLICE[operation] / cost)
 
 
 @contextlib.contextmanager

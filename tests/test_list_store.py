@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from zoho_reference_stores import ListStore
+from zoho_reference_stores.list_store import _INDEXED
 from zoho_tokenstore_contract._rows import Row, to_row, to_token
 
 ANN = Row(
@@ -96,3 +100,75 @@ print(*sorted(foreign - set(sys.stdlib_module_names) - {{"zohocrmsdk"}}))
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
+
+
+def scanned(store: ListStore, column: int, text: str) -> list[list[str | None]]:
+    """The records with a text in a column, found by looking at all of them."""
+    return [record for record in store._records if record and record[column] == text]
+
+
+def test_the_index_says_what_the_list_says() -> None:
+    """After any calls, for every text that is or was stored."""
+    chance = random.Random(1)
+    store = ListStore()
+    most = 0
+    for _ in range(500):
+        few = [None, *(f"text {number}" for number in range(6))]
+        values = {
+            name: chance.choice(few)
+            for name in (
+                "user_name",
+                "refresh_token",
+                "access_token",
+                "grant_token",
+                "client_id",
+                "client_secret",
+            )
+        }
+        call = chance.choice(("save_token", "save_token", "save_token", "delete_token", "find_token"))
+        argument = str(chance.randrange(40)) if call == "delete_token" else to_token(Row(**values))
+        with contextlib.suppress(SDKException):
+            getattr(store, call)(argument)
+
+        for column in _INDEXED:
+            for text in [one for one in few if one] + [record[0] for record in store._records if record]:
+                found = [store._records[place] for place in store._places(column, text)]
+                assert found == scanned(store, column, str(text))
+        most = max(most, len(store.get_tokens()))
+    assert most > 5
+
+
+def test_deleted_records_leave_no_gaps_that_grow() -> None:
+    """However many tokens come and go."""
+    store = ListStore()
+    for number in range(500):
+        store.save_token(to_token(Row(access_token=f"access {number}")))
+        store.delete_token(str(number - 9))
+
+    assert len(store.get_tokens()) == 10
+    assert len(store._records) <= 21
+
+
+def test_an_interrupt_in_the_middle_of_a_save_leaves_list_and_index_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The list is right, and the index is made anew from it."""
+    store = ListStore()
+    store.save_token(to_token(ANN))
+    note = ListStore._note
+    calls: list[int] = []
+
+    def interrupted(self: ListStore, *arguments: Any) -> None:
+        calls.append(0)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        note(self, *arguments)
+
+    monkeypatch.setattr(ListStore, "_note", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.save_token(to_token(ANN.but(access_token="new")))
+
+    assert len(calls) == 2
+    for row in (Row(user_name="ann"), Row(access_token="new")):
+        assert to_row(store.find_token(to_token(row))).access_token == "new"
+    assert store.find_token(to_token(Row(access_token="access"))) is None

@@ -10,9 +10,10 @@ The ids in brackets, such as [SAVE-4], name clauses of the TokenStore contract.
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.api.authenticator.store.token_store import TokenStore
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, TypeAlias
 
+    Fields: TypeAlias = dict[str, str | None]  # a token's, by column; absent is None
+    Columns: TypeAlias = tuple[str, ...]
+    Query: TypeAlias = tuple[str, Columns]  # a statement, and the columns of its parameters
     Row: TypeAlias = tuple[Any, ...]  # of the table: the number, then the values of `_COLUMNS`
 
 # ---------------------------------------------------------------------------------------------
@@ -66,38 +70,74 @@ _SCHEMA = """
 """
 
 # ---------------------------------------------------------------------------------------------
-# Which row a token speaks of: the first condition that some row meets, and of several such rows the
-# oldest. An absent field is NULL and so equals nothing.
+# Which row a token speaks of: the first way in which some row matches, and of several such rows the
+# oldest. Ways for which the token lacks a field are left out; the others are one statement.
 
 
-def _first(*conditions: str) -> str:
-    choices = ", ".join(
-        f"(SELECT number FROM oauthtoken WHERE {condition} ORDER BY number LIMIT 1)"  # noqa: S608 (constants)
-        for condition in conditions
+_CREDENTIALS = {"grant_token", "refresh_token", "access_token"}
+
+
+class _Way(NamedTuple):
+    """Columns in which the row has what the token has; `unnamed`: and it has no user."""
+
+    columns: tuple[str, ...]
+    unnamed: bool = False
+
+
+_USER = _Way(("user_name",))
+_ACCESS = _Way(("access_token",))
+_GRANT = _Way(("grant_token", "client_id", "client_secret"))
+_REFRESH = _Way(("refresh_token", "client_id", "client_secret"))
+_ID = _Way(("id",))
+_UNNAMED_GRANT, _UNNAMED_REFRESH, _UNNAMED_ID = (
+    _Way(way.columns, unnamed=True) for way in (_GRANT, _REFRESH, _ID)
+)
+
+
+@functools.cache
+def _to_find(has: Columns) -> Query:
+    """The query for the row that is found by a token that has these fields."""
+    # A name outranks everything else: whoever names a user reaches no row of another [SAVE-5, FIND-8].
+    return _first(has, (_USER, _UNNAMED_ID) if "user_name" in has else _without_name(has, _ID))
+
+
+@functools.cache
+def _to_update(has: Columns) -> Query:
+    """The query for the row that is updated when a token is saved that has these fields."""
+    if "user_name" in has:
+        # A new name goes to the unnamed row that the token was saved as before its user was known
+        # [SAVE-14, SAVE-15].
+        return _first(has, (_USER, _UNNAMED_ID, _UNNAMED_GRANT, _UNNAMED_REFRESH))
+    # Without a name, another credential under the id of a user's row may be anybody's: no match.
+    return _first(has, _without_name(has, _ID if _CREDENTIALS.isdisjoint(has) else _UNNAMED_ID))
+
+
+def _without_name(has: Columns, by_id: _Way) -> tuple[_Way, ...]:
+    if "client_id" not in has and "client_secret" not in has:
+        return _ACCESS, by_id
+    # Beside client credentials, an access token counts when nothing else says whose it is.
+    at_last = {"client_id", "client_secret", "access_token"}.issubset(has) and not (
+        {"grant_token", "refresh_token", "id"}.intersection(has)
     )
-    return f"SELECT * FROM oauthtoken WHERE number = coalesce({choices})"  # noqa: S608 (constants)
+    return (_ACCESS,) if at_last else (_GRANT, _REFRESH, by_id)
 
 
-_USER = "user_name = :user_name"
-_ACCESS = "access_token = :access_token AND :client_id IS NULL AND :client_secret IS NULL"
-_GRANT = "grant_token = :grant_token AND client_id = :client_id AND client_secret = :client_secret"
-_REFRESH = "refresh_token = :refresh_token AND client_id = :client_id AND client_secret = :client_secret"
-_ID = "id = :id"
-_UNNAMED = "user_name IS NULL"
-_CREDENTIAL = "coalesce(:grant_token, :refresh_token, :access_token)"
-_ACCESS_AT_LAST = (
-    "access_token = :access_token AND :client_id IS NOT NULL AND :client_secret IS NOT NULL"
-    " AND coalesce(:grant_token, :refresh_token, :id) IS NULL"
-)
-# A name outranks everything else: whoever names a user reaches no row of another [SAVE-5, FIND-8].
-_FIND_NAMED = _first(_USER, f"{_ID} AND {_UNNAMED}")
-_FIND_UNNAMED = _first(_ACCESS, _GRANT, _REFRESH, _ID, _ACCESS_AT_LAST)
-# A new name goes to the unnamed row that the token was saved as before its user was known [SAVE-14, SAVE-15].
-_SAVE_NAMED = _first(_USER, f"{_ID} AND {_UNNAMED}", f"{_GRANT} AND {_UNNAMED}", f"{_REFRESH} AND {_UNNAMED}")
-# Without a name, another credential under the id of a user's row may be anybody's: no match.
-_SAVE_UNNAMED = _first(
-    _ACCESS, _GRANT, _REFRESH, f"{_ID} AND ({_UNNAMED} OR {_CREDENTIAL} IS NULL)", _ACCESS_AT_LAST
-)
+def _first(has: Columns, ways: tuple[_Way, ...]) -> Query:
+    known = [way for way in ways if set(way.columns).issubset(has)]
+    rows = [
+        "FROM oauthtoken WHERE "
+        + " AND ".join([f"{column} = ?" for column in way.columns] + ["user_name IS NULL"] * way.unnamed)
+        + " ORDER BY number LIMIT 1"
+        for way in known
+    ]
+    if len(rows) == 1:
+        text = f"SELECT * {rows[0]}"
+    else:
+        numbers = [*(f"(SELECT number {row})" for row in rows), "NULL", "NULL"]  # it takes two at least
+        text = f"SELECT * FROM oauthtoken WHERE number = coalesce({', '.join(numbers)})"  # noqa: S608 (constants)
+    return text, tuple(column for way in known for column in way.columns)
+
+
 _BY_ID = "SELECT * FROM oauthtoken WHERE id = ?"
 _INSERT = (
     f"INSERT INTO oauthtoken (number, {', '.join(_COLUMNS)})"  # noqa: S608 (constants)
@@ -124,20 +164,21 @@ class SQLiteMemoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no typ
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # one call at a time
         self._closed = False
-        with _surfaced("Cannot open a database in memory"):
+        with _Surfaced("Cannot open a database in memory"):
             self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             self._connection.executescript(_SCHEMA)
 
     def find_token(self, token: OAuthToken) -> OAuthToken | None:
         """Fill in the token from its row and return it, or return ``None`` and leave it alone."""
-        with self._call(Constants.GET_TOKEN_DB_ERROR) as connection:
+        with _Surfaced(Constants.GET_TOKEN_DB_ERROR), self._lock:
+            connection = self._ready()
             if not isinstance(token, OAuthToken):
                 return None
             fields = _read(token)
-            query = _FIND_NAMED if fields["user_name"] else _FIND_UNNAMED
-            row = connection.execute(query, _parameters(fields)).fetchone()
+            query, columns = _to_find(_present(fields))
+            row = connection.execute(query, [_matchable(fields[column]) for column in columns]).fetchone()
             return None if row is None else _fill(token, row)
 
     def save_token(self, token: OAuthToken) -> None:
@@ -145,38 +186,43 @@ class SQLiteMemoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no typ
 
         An update replaces the fields that the token has and keeps the others.
         """
-        with self._call(Constants.SAVE_TOKEN_DB_ERROR) as connection:
+        with _Surfaced(Constants.SAVE_TOKEN_DB_ERROR), self._lock:
+            connection = self._ready()
             if not isinstance(token, OAuthToken):
                 raise _refusal("only an OAuthToken can be saved")
             fields = _read(token)
             if any(not isinstance(value, str | None) for value in fields.values()):
                 raise _refusal("every field of a token is text")
             with _transaction(connection):
-                query = _SAVE_NAMED if fields["user_name"] else _SAVE_UNNAMED
-                row = connection.execute(query, fields).fetchone()
+                query, columns = _to_update(_present(fields))
+                row = connection.execute(query, [fields[column] for column in columns]).fetchone()
                 row_id = _insert(connection, fields) if row is None else _update(connection, row, fields)
         # Only now, so that a save that failed leaves the token as it was.
         token.set_id(row_id)
 
     def delete_token(self, id: str) -> None:
         """Delete the row with exactly this id, if there is one."""
-        with self._call(Constants.DELETE_TOKEN_DB_ERROR) as connection:
+        with _Surfaced(Constants.DELETE_TOKEN_DB_ERROR), self._lock:
+            connection = self._ready()
             connection.execute("DELETE FROM oauthtoken WHERE id = ?", (_matchable(id),))
 
     def get_tokens(self) -> list[OAuthToken]:
         """Return a new token for each row, in the order of insertion."""
-        with self._call(Constants.GET_TOKENS_DB_ERROR) as connection:
-            rows = connection.execute("SELECT * FROM oauthtoken ORDER BY number").fetchall()
-        return [_new_token(row) for row in rows]
+        with _Surfaced(Constants.GET_TOKENS_DB_ERROR), self._lock:
+            connection = self._ready()
+            rows = connection.execute("SELECT * FROM oauthtoken ORDER BY number")
+            return [_new_token(row) for row in rows]
 
     def delete_tokens(self) -> None:
         """Delete every row."""
-        with self._call(Constants.DELETE_TOKENS_DB_ERROR) as connection:
+        with _Surfaced(Constants.DELETE_TOKENS_DB_ERROR), self._lock:
+            connection = self._ready()
             connection.execute("DELETE FROM oauthtoken")
 
     def find_token_by_id(self, id: str) -> OAuthToken | None:
         """Return a new token with the row of exactly this id, or ``None``."""
-        with self._call(Constants.GET_TOKEN_DB_ERROR) as connection:
+        with _Surfaced(Constants.GET_TOKEN_DB_ERROR), self._lock:
+            connection = self._ready()
             row = connection.execute(_BY_ID, (_matchable(id),)).fetchone()
         return None if row is None else _new_token(row)
 
@@ -192,20 +238,17 @@ class SQLiteMemoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no typ
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextlib.contextmanager
-    def _call(self, message: str) -> Iterator[sqlite3.Connection]:
-        """One call at a time, with every failure as `SDKException`."""
-        with self._lock, _surfaced(message):
-            if self._closed:
-                raise _refusal("the store is closed")
-            yield self._connection
+    def _ready(self) -> sqlite3.Connection:
+        if self._closed:
+            raise _refusal("the store is closed")
+        return self._connection
 
 
 # ---------------------------------------------------------------------------------------------
 # Tokens and rows.
 
 
-def _read(token: OAuthToken) -> dict[str, str | None]:
+def _read(token: OAuthToken) -> Fields:
     """The token's fields by column. Absent is ``None`` or ``""`` in a token, NULL in the table."""
     signature = token.get_user_signature()
     return {
@@ -220,6 +263,10 @@ def _read(token: OAuthToken) -> dict[str, str | None]:
         "redirect_url": token.get_redirect_url() or None,
         "api_domain": token.get_api_domain() or None,
     }
+
+
+def _present(fields: Fields) -> Columns:
+    return tuple([column for column, value in fields.items() if value])
 
 
 def _fill(token: OAuthToken, row: Row) -> OAuthToken:
@@ -268,11 +315,7 @@ def _matchable(value: object) -> str | bytes | None:
     return value
 
 
-def _parameters(fields: dict[str, str | None]) -> dict[str, str | bytes | None]:
-    return {column: value and _matchable(value) for column, value in fields.items()}
-
-
-def _update(connection: sqlite3.Connection, row: Row, fields: dict[str, str | None]) -> str:
+def _update(connection: sqlite3.Connection, row: Row, fields: Fields) -> str:
     """Replace the values that the token has anew; others, and their indexes, are not touched [SAVE-13]."""
     number, row_id, *values = row
     changed = [
@@ -288,9 +331,8 @@ def _update(connection: sqlite3.Connection, row: Row, fields: dict[str, str | No
     return str(row_id)
 
 
-def _insert(connection: sqlite3.Connection, fields: dict[str, str | None]) -> str:
-    has_credential = fields["grant_token"] or fields["refresh_token"] or fields["access_token"]
-    if not has_credential and (fields["id"] or fields["user_name"]):
+def _insert(connection: sqlite3.Connection, fields: Fields) -> str:
+    if _CREDENTIALS.isdisjoint(_present(fields)) and (fields["id"] or fields["user_name"]):
         raise _refusal(Constants.GET_TOKEN_DB_ERROR1)  # [SAVE-16]
     if fields["id"] and connection.execute("SELECT 1 FROM oauthtoken WHERE id = :id", fields).fetchone():
         if not fields["user_name"]:
@@ -333,13 +375,20 @@ def _refusal(message: str) -> SDKException:
     return SDKException(code=Constants.TOKEN_STORE, message=message)
 
 
-@contextlib.contextmanager
-def _surfaced(message: str) -> Iterator[None]:
-    """Let every failure come out as `SDKException`, with its cause, and without a secret [SECRET-2]."""
-    try:
-        yield
-    except (sqlite3.Error, UnicodeError, OverflowError) as error:
-        # A text that cannot be encoded is quoted in the error, and may be a token.
-        cause = None if isinstance(error, UnicodeError) else error
-        text = message if cause is None else f"{message}: "  # the SDK writes the cause behind it
-        raise SDKException(code=Constants.TOKEN_STORE, message=text, cause=cause) from cause
+class _Surfaced:
+    """Lets every failure come out as `SDKException`, with its cause, and without a secret [SECRET-2]."""
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (sqlite3.Error, UnicodeError, OverflowError)):
+            # A text that cannot be encoded is quoted in the error, and may be a token.
+            cause = None if isinstance(error, UnicodeError) else error
+            text = (
+                self._message if cause is None else f"{self._message}: "
+            )  # the SDK writes the cause behind it
+            raise SDKException(code=Constants.TOKEN_STORE, message=text, cause=cause) from cause

@@ -1,0 +1,215 @@
+"""No reference store looks at every row to find one: seen in what it asks for, not in how long it takes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
+
+from zoho_reference_stores import ListStore, SQLiteFileStore, SQLiteMemoryStore
+from zoho_tokenstore_contract._rows import Row, to_row, to_token
+
+CLIENT = {"client_id": "client", "client_secret": "secret"}
+ROWS = 1000
+LOOKUPS = {
+    "user name": ("user_name",),
+    "user name and id": ("id", "user_name"),
+    "access token": ("access_token",),
+    "access token and id": ("id", "access_token"),
+    "access token and client": ("client_id", "client_secret", "access_token"),
+    "grant token": ("client_id", "client_secret", "grant_token"),
+    "refresh token": ("client_id", "client_secret", "refresh_token"),
+    "grant and refresh token": ("client_id", "client_secret", "grant_token", "refresh_token"),
+    "id": ("id",),
+    "everything": ("id", "user_name", *CLIENT, "refresh_token", "access_token", "grant_token"),
+}
+"""What a token has that is looked for."""
+
+
+def row(number: int, *, named: bool = True) -> Row:
+    """A row whose every text is its own."""
+    return Row(
+        user_name=f"user {number}" if named else None,
+        **CLIENT,
+        refresh_token=f"refresh {number}",
+        access_token=f"access {number}",
+        grant_token=f"grant {number}",
+    )
+
+
+def missing(sent: Row) -> Row:
+    """The same with other texts, which are nowhere."""
+    others = {name: f"no {text}" for name, text in sent.present().items() if name not in CLIENT}
+    return sent.but(**others)
+
+
+class Statements:
+    """A connection that notes what is executed."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.made: list[tuple[str, Any]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, statement: str, parameters: Any = ()) -> Any:
+        """Execute a statement."""
+        self.made.append((statement, parameters))
+        return self._connection.execute(statement, parameters)
+
+    def words(self) -> list[str]:
+        """The first word of each statement, and forget them."""
+        made, self.made = self.made, []
+        return [statement.split()[0] for statement, _ in made]
+
+    def plans(self) -> list[str]:
+        """How SQLite goes about all the statements, and forget them."""
+        made, self.made = self.made, []
+        return [
+            step[3]
+            for statement, parameters in made
+            if statement.split()[0] not in ("BEGIN", "COMMIT")
+            for step in self._connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+
+
+def whole(plan: list[str]) -> list[str]:
+    """Steps that look at a whole table or sort it. That of the last number has one row."""
+    return [
+        step
+        for step in plan
+        if ("SCAN" in step and "sqlite_sequence" not in step and "CONSTANT ROW" not in step) or "TEMP" in step
+    ]
+
+
+@pytest.fixture(params=["file", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    """An SQLite store with two rows, one of a user and one of nobody yet."""
+    opened: Any = SQLiteFileStore(tmp_path / "tokens.db") if request.param == "file" else SQLiteMemoryStore()
+    with opened:
+        opened.save_token(to_token(row(1)))
+        opened.save_token(to_token(row(2, named=False)))
+        opened._connection = Statements(opened._connection)
+        yield opened
+        opened._connection = opened._connection._connection
+
+
+def test_whole_tables_are_recognized(store: Any) -> None:
+    """Listing looks at all rows."""
+    assert len(store.get_tokens()) == 2
+    assert len(whole(store._connection.plans())) == 1
+
+
+@pytest.mark.parametrize("having", LOOKUPS.values(), ids=LOOKUPS)
+def test_a_token_is_found_by_an_index(store: Any, having: tuple[str, ...]) -> None:
+    """In one statement, whether it is there or not."""
+    sent = row(1).but(id="1").only(*having)
+    token: Any = to_token(sent)
+
+    assert store.find_token(token) is token
+    assert token.get_id() == "1"
+    assert store.find_token(to_token(missing(sent))) is None
+    assert [statement.split()[0] for statement, _ in store._connection.made] == ["SELECT", "SELECT"]
+    assert whole(store._connection.plans()) == []
+
+
+@pytest.mark.parametrize("having", LOOKUPS.values(), ids=LOOKUPS)
+def test_a_token_is_saved_by_an_index(store: Any, having: tuple[str, ...]) -> None:
+    """Of a user, of one whose name is learned, or new."""
+    for number in (1, 2, 3):
+        with contextlib.suppress(SDKException):  # a new one without credential
+            store.save_token(to_token(row(number).but(id=str(number)).only(*having)))
+
+    looked = [statement for statement, _ in store._connection.made if statement.startswith("SELECT *")]
+    assert len(looked) == 3
+    assert whole(store._connection.plans()) == []
+
+
+def test_an_id_is_found_and_deleted_by_an_index(store: Any) -> None:
+    """Known or unknown."""
+    for id in ("1", "unknown"):
+        store.find_token_by_id(id)
+        store.delete_token(id)
+
+    assert [to_row(token) for token in store.get_tokens()] == [row(2, named=False).but(id="2")]
+    assert len(whole(store._connection.plans())) == 1  # the listing
+
+
+def test_a_save_writes_what_is_new(store: Any) -> None:
+    """What is stored already is not written again, nor are its indexes."""
+    store._connection.words()
+    store.save_token(to_token(row(1)))
+    assert store._connection.words() == ["BEGIN", "SELECT", "COMMIT"]
+
+    store.save_token(to_token(row(1).but(access_token="renewed", expires_in="1900000000000")))
+    (update,) = [statement for statement, _ in store._connection.made if statement.startswith("UPDATE")]
+    assert "SET access_token = :access_token, expires_in = :expires_in WHERE" in update
+
+
+class Watched(list[Any]):
+    """A list that counts how many of its items are looked at."""
+
+    seen = 0
+
+    def __getitem__(self, place: Any) -> Any:
+        self.seen += 1
+        return super().__getitem__(place)
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in super().__iter__():
+            self.seen += 1
+            yield item
+
+
+@pytest.fixture
+def watched() -> ListStore:
+    """A `ListStore` whose list counts."""
+    store = ListStore()
+    for number in range(ROWS):
+        store.save_token(to_token(row(number)))
+    store._records = Watched(store._records)
+    return store
+
+
+def seen(store: ListStore) -> int:
+    """How many records were looked at since the last time."""
+    records: Any = store._records
+    count, records.seen = records.seen, 0
+    return int(count)
+
+
+def test_looking_at_the_whole_list_is_noticed(watched: ListStore) -> None:
+    """Listing looks at all records."""
+    assert len(watched.get_tokens()) == ROWS
+    assert seen(watched) == ROWS
+
+
+@pytest.mark.parametrize("having", LOOKUPS.values(), ids=LOOKUPS)
+def test_a_token_is_found_and_saved_by_the_index(watched: ListStore, having: tuple[str, ...]) -> None:
+    """Few records are looked at, wherever the token is in the list."""
+    for number in (0, ROWS // 2, ROWS - 1):
+        sent = row(number).but(id=str(number + 1)).only(*having)
+        found = watched.find_token(to_token(sent))
+        assert found is not None
+        assert found.get_id() == str(number + 1)
+        assert watched.find_token(to_token(missing(sent))) is None
+        saved = to_token(sent.but(redirect_url="new"))
+        watched.save_token(saved)
+        assert saved.get_id() == str(number + 1)
+        assert 0 < seen(watched) < 10
+
+
+def test_an_id_is_found_and_deleted_by_the_index(watched: ListStore) -> None:
+    """And a new token goes to the end of the list."""
+    found = watched.find_token_by_id("500")
+    assert found is not None
+    watched.delete_token("500")
+    watched.delete_token("unknown")
+    watched.save_token(to_token(row(ROWS)))
+    assert watched.find_token_by_id("500") is None
+    assert seen(watched) < 10
