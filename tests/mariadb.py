@@ -74,6 +74,9 @@ def running() -> Iterator[Server]:
             # The server itself is never killed while it is asked something.
             "--innodb-flush-log-at-trx-commit=0",
             "--skip-innodb-doublewrite",
+            "--innodb-flush-method=nosync",
+            "--sync-frm=0",
+            "--innodb-file-per-table=0",
         ]
         with process(command, log) as started:
             _wait_until_it_answers(started, port, log)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import selectors
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 
 class Proxy:
-    """Passes on what a client and a server on loopback say to each other.
+    """Passes on what clients and a server on loopback say to each other.
 
     Attributes:
         port: Where clients connect.
         turns: How often a client spoke after the server had: the round trips.
+        swallows: The number of the turn whose answer nobody gets: the server has done what it was
+            asked, and the connection ends. ``None`` again when that has happened.
     """
 
     def __init__(self, port: int) -> None:
@@ -22,6 +25,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.turns = 0
+        self.swallows: int | None = None
         self._ends: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._begin(self._listen)
@@ -29,18 +33,18 @@ class Proxy:
     def cut(self) -> None:
         """End every connection, and refuse further ones."""
         for end in (self._listener, *self._ends):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
+            _hang_up(end)
 
     def close(self) -> None:
         """Cut it, and wait until nothing of it runs."""
         self.cut()
         for thread in self._threads:
             thread.join()
+        for end in (self._listener, *self._ends):
+            end.close()
 
-    def _begin(self, work: object, *arguments: object) -> None:
-        thread = threading.Thread(target=work, args=arguments, daemon=True)  # type: ignore[arg-type]
+    def _begin(self, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work, daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -60,28 +64,39 @@ class _Line:
 
     def __init__(self, proxy: Proxy, client: socket.socket, server: socket.socket) -> None:
         self._proxy = proxy
-        self._other = {client: server, server: client}
-        self._client = client
+        self._client, self._server = client, server
         self._client_spoke = False
 
     def pass_on(self) -> None:
         """Until one of them hangs up."""
-        import selectors
+        with selectors.DefaultSelector() as selector, contextlib.suppress(OSError):
+            for end, other in ((self._client, self._server), (self._server, self._client)):
+                selector.register(end, selectors.EVENT_READ, (end, other))
+            while all(self._pass(*key.data) for key, _ in selector.select()):
+                pass
+        # The other one must not wait for ever.
+        _hang_up(self._client)
+        _hang_up(self._server)
 
-        with selectors.DefaultSelector() as selector, contextlib.suppress(OSError, ValueError):
-            for end in self._other:
-                selector.register(end, selectors.EVENT_READ)
-            while True:
-                for key, _ in selector.select():
-                    end = key.fileobj
-                    assert isinstance(end, socket.socket)
-                    said = end.recv(1 << 16)
-                    if not said:
-                        return
-                    spoke = end is self._client
-                    self._proxy.turns += spoke and not self._client_spoke
-                    self._client_spoke = spoke
-                    self._other[end].sendall(said)
+    def _pass(self, end: socket.socket, other: socket.socket) -> bool:
+        """Whether both go on."""
+        said = end.recv(1 << 16)
+        spoke = end is self._client
+        if said and spoke and not self._client_spoke:
+            self._proxy.turns += 1
+        if said and not spoke and self._proxy.turns == self._proxy.swallows:
+            self._proxy.swallows = None
+            return False
+        if not said:
+            return False
+        self._client_spoke = spoke
+        other.sendall(said)
+        return True
+
+
+def _hang_up(end: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager

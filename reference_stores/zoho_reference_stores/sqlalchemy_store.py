@@ -21,6 +21,7 @@ The ids in brackets, such as [SAVE-4], name clauses of the TokenStore contract.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import random
@@ -62,9 +63,11 @@ _FIELDS = (
     "api_domain",
 )
 _COLUMNS = ("id", "user_name", *_FIELDS)
-_MATCHED = ("user_name", "access_token", "grant_token", "refresh_token")
+_CLIENT = ("client_id", "client_secret")
+_CREDENTIALS = ("grant_token", "refresh_token", "access_token")
 
 
+_MYSQL = ("mysql", "mariadb")
 _EXACT: dict[str, Any] = {"charset": "utf8mb4", "collation": "utf8mb4_bin"}
 
 
@@ -84,7 +87,7 @@ class _Text(sql.types.TypeDecorator[str]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: sql.Dialect) -> Any:
-        if _is_mysql(dialect):
+        if dialect.name in _MYSQL:
             return dialect.type_descriptor(mysql.MEDIUMTEXT(**_EXACT))
         return super().load_dialect_impl(dialect)
 
@@ -94,6 +97,9 @@ class _Text(sql.types.TypeDecorator[str]):
 
 _ID = sql.String(_ID_WIDTH).with_variant(mysql.VARCHAR(_ID_WIDTH, **_EXACT), "mysql", "mariadb")
 _OPTIONS: dict[str, Any] = {"mysql_engine": "InnoDB", "mariadb_engine": "InnoDB"}
+
+
+_NOTHING: Fields = dict.fromkeys(_COLUMNS)
 
 
 class _Tables:
@@ -118,7 +124,7 @@ class _Tables:
                 mysql_length={column: 64},
                 mariadb_length={column: 64},
             )
-            for column in _MATCHED
+            for column in ("user_name", *_CREDENTIALS)
         ]
         self.tokens = sql.Table(
             name,
@@ -157,204 +163,190 @@ class _State(NamedTuple):
     Attributes:
         version: How often rows were updated or deleted.
         last: The largest number that any row has or had.
-        next_is_taken: A caller brought the id that is next in turn.
+        next_is_brought: The id that is next in turn is one that a caller brought.
         number: The number of the token's row, where there is one.
         id: Its id.
     """
 
     version: int
     last: int
-    next_is_taken: bool
+    next_is_brought: bool
     number: int | None
     id: str | None
 
 
 class _Statements:
-    """What the store asks of one kind of server."""
+    """What the store asks of one kind of server. Made once; the values are parameters.
 
-    def __init__(self, tables: _Tables, dialect: sql.Dialect) -> None:
-        self._tokens = tables.tokens
-        self._ids = tables.ids
-        self._columns = [tables.tokens.c[column] for column in _COLUMNS]
-        self.is_mysql = _is_mysql(dialect)
-        self.is_sqlite = dialect.name == "sqlite"
+    A token's fields are the parameters `_sent` gives. Others are ``state_version``, ``state_last`` and
+    ``state_number``, and ``new_number``.
+    """
+
+    def __init__(self, table: str, dialect: str) -> None:
+        self.tables = tables = _Tables(table)
+        self.is_mysql = dialect in _MYSQL
+        self.is_sqlite = dialect == "sqlite"
+        self._finds: dict[Any, sql.Select[Any] | None] = {}
+        self._states: dict[Any, sql.Select[Any]] = {}
+        tokens, ids = tables.tokens, tables.ids
+        self._fields = {name: sql.bindparam(f"sent_{name}", type_=tokens.c[name].type) for name in _COLUMNS}
+        self._is_counter = ids.c.id == ""
+        version, last, number, new_number = (
+            sql.bindparam(name, type_=sql.BigInteger)
+            for name in ("state_version", "state_last", "state_number", "new_number")
+        )
+
         self.begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
-        self.counter = tables.ids.c.id == ""
+        columns = [tokens.c[name] for name in _COLUMNS]
+        self.rows = sql.select(*columns).order_by(tokens.c.number)
+        self.row_of_id = sql.select(*columns).where(self._same("id"))
+        self.delete_id = sql.delete(tokens).where(self._same("id"))
+        self.delete_all = sql.delete(tokens)
+        # Wait for other writers, and keep them waiting until the transaction ends.
+        self.lock = sql.update(ids).where(self._is_counter).values(version=ids.c.version + 1)
+        self.count = sql.update(ids).where(self._is_counter).values(number=new_number)
+        self.bring = sql.insert(ids).values(id=self._fields["id"], number=new_number, version=0)
+        self.brought = sql.select(ids.c.id).where(ids.c.id == self._fields["id"])
+        # An update replaces the fields that the token has and keeps the others [SAVE-13].
+        replaced: dict[Any, Any] = {
+            tokens.c[name]: sql.func.coalesce(field, tokens.c[name])
+            for name, field in self._fields.items()
+            if name != "id"
+        }
+        self.update = sql.update(tokens).where(tokens.c.number == number).values(replaced)
+        self.insert = sql.insert(tokens).values(number=new_number, **self._fields)
 
-    # Which row a token speaks of: the first condition that some row meets, and of several such rows
-    # the oldest. One statement, so that a reader beside a writer never sees two states [THREAD-5].
-
-    def row_to_find(self, fields: Fields) -> Any:
-        """The number of the row to find, as an expression; ``None`` where nothing identifies it."""
-        own, unnamed = self._own, self._tokens.c.user_name.is_(None)
-        # A name outranks everything else: whoever names a user reaches no row of another [FIND-8].
-        if fields["user_name"]:
-            return self._first([own(fields, "user_name"), own(fields, "id", unnamed)])
-        return self._first([*self._by_token(fields), own(fields, "id"), self._by_access_at_last(fields)])
-
-    def row_to_update(self, fields: Fields) -> Any:
-        """The number of the row to update, as an expression; ``None`` where nothing identifies it."""
-        own, unnamed = self._own, self._tokens.c.user_name.is_(None)
-        if fields["user_name"]:
-            # A new name goes to the unnamed row that the token was saved as before its user was
-            # known [SAVE-14, SAVE-15].
-            return self._first(
-                [
-                    own(fields, "user_name"),
-                    own(fields, "id", unnamed),
-                    own(fields, "grant_token", self._client(fields), unnamed),
-                    own(fields, "refresh_token", self._client(fields), unnamed),
-                ]
+        # The same two, done only if nothing was written since the state was read. The number of a new
+        # row is that after the last, and unique: of two that insert at once one fails.
+        added = [tokens.c.number, *columns]
+        row = sql.select(new_number, *self._fields.values())
+        if self.is_mysql:
+            # Inserting alone does not count as a version there, so whoever updates looks for it too.
+            later = tokens.alias()
+            of_both = ids.join(tokens, tokens.c.number == number).outerjoin(
+                later, sql.and_(later.c.number == last + 1, later.c.number != tokens.c.number)
             )
-        # Without a name, another credential under the id of a user's row may be anybody's: no match.
-        by_id = own(fields, "id", unnamed) if _has_credential(fields) else own(fields, "id")
-        return self._first([*self._by_token(fields), by_id, self._by_access_at_last(fields)])
+            unchanged = sql.and_(self._is_counter, ids.c.version == version)
+            self.update_if_unchanged = (
+                sql.update(of_both)
+                .where(unchanged, later.c.number.is_(None))
+                .values({**replaced, ids.c.version: ids.c.version + 1})
+            )
+            row = row.select_from(ids).where(unchanged).with_for_update()
+        else:
+            turn = (
+                self.lock.where(ids.c.version == version)
+                .values(number=new_number)
+                .returning(ids.c.version)
+                .cte("turn")
+            )
+            self.update_if_unchanged = self.update.where(sql.exists(sql.select(turn.c.version)))
+            row = row.select_from(turn)
+        self.insert_if_unchanged = sql.insert(tokens).from_select(added, row)
 
-    def _by_token(self, fields: Fields) -> list[Any]:
-        alone = not fields["client_id"] and not fields["client_secret"]
-        return [
-            self._own(fields, "access_token") if alone else None,
-            self._own(fields, "grant_token", self._client(fields)),
-            self._own(fields, "refresh_token", self._client(fields)),
-        ]
+    def find(self, fields: Fields) -> sql.Select[Any] | None:
+        """The row of a token to find; ``None`` where it has nothing that identifies one."""
+        shape = _shape(fields)
+        if shape not in self._finds:
+            number = self._first(self._to_find(*shape))
+            found = None if number is None else self.rows.where(self.tables.tokens.c.number == number)
+            self._finds[shape] = found
+        return self._finds[shape]
 
-    def _by_access_at_last(self, fields: Fields) -> Any:
-        """An access token beside client credentials counts when nothing else says whose it is."""
-        others = fields["grant_token"] or fields["refresh_token"] or fields["id"]
-        if others or not (fields["client_id"] and fields["client_secret"]):
-            return None
-        return self._own(fields, "access_token")
+    def state(self, fields: Fields) -> sql.Select[Any]:
+        """A `_State`, with the row of a token to save."""
+        shape = _shape(fields)
+        if shape not in self._states:
+            self._states[shape] = self._state(self._first(self._to_update(*shape)))
+        return self._states[shape]
 
-    def _client(self, fields: Fields) -> Any:
-        id, secret = self._own(fields, "client_id"), self._own(fields, "client_secret")
-        return None if id is None or secret is None else sql.and_(id, secret)
+    def identifies(self, fields: Fields) -> bool:
+        """Whether a token that is saved would be found again."""
+        return self._first(self._to_update(*_shape(fields))) is not None
 
-    def _own(self, fields: Fields, column: str, *conditions: Any) -> Any:
-        """The condition that a row has this field of the token; ``None`` where none can."""
-        if not fields[column] or any(condition is None for condition in conditions):
-            return None
-        return sql.and_(self.same(self._tokens.c[column], fields[column]), *conditions)
-
-    def same(self, column: sql.Column[Any], value: Any) -> Any:
-        """The condition that a column holds exactly this text."""
-        if not _is_storable(value):
-            return sql.false()
-        if self.is_mysql:  # its collation overlooks trailing space
-            return sql.and_(column == value, sql.func.char_length(column) == len(value))
-        return column == value
-
-    def _first(self, conditions: Sequence[Any]) -> Any:
-        numbers = [
-            sql.select(sql.func.min(self._tokens.c.number)).where(condition).correlate(None).scalar_subquery()
-            for condition in conditions
-            if condition is not None
-        ]
-        if len(numbers) < 2:
-            return numbers[0] if numbers else None
-        return sql.func.coalesce(*numbers)
-
-    def rows(self, condition: Any = None) -> sql.Select[Any]:
-        """The rows that meet a condition, or all, the oldest first."""
-        query = sql.select(*self._columns).order_by(self._tokens.c.number)
-        return query if condition is None else query.where(condition)
-
-    def row_of_id(self, id: str) -> sql.Select[Any]:
-        """The row with exactly this id."""
-        return self.rows(self.same(self._tokens.c.id, id))
-
-    def delete(self, condition: Any = None) -> sql.Delete:
-        """Delete the rows that meet a condition, or all."""
-        statement = sql.delete(self._tokens)
-        return statement if condition is None else statement.where(condition)
-
-    def delete_id(self, id: str) -> sql.Delete:
-        """Delete the row with exactly this id."""
-        return self.delete(self.same(self._tokens.c.id, id))
-
-    # Looking and writing as one step. A save that meets nobody looks, and then writes if nothing was
-    # written since: two statements, each a transaction of its own. One that meets others, or that has
-    # more to do, locks the counter's row first and lets it go with its commit.
-
-    def state(self, number: Any) -> sql.Select[Any]:
-        """A `_State`, with the row of the number that the expression gives."""
-        tokens, ids = self._tokens, self._ids
+    def _state(self, number: Any) -> sql.Select[Any]:
+        tokens, ids = self.tables.tokens, self.tables.ids
         largest = sql.select(sql.func.max(tokens.c.number)).correlate(None).scalar_subquery()
         last = sql.case((largest > ids.c.number, largest), else_=ids.c.number)
         brought = ids.alias()
-        next_is_taken = sql.exists().where(brought.c.id != "", brought.c.number == last + 1)
-        found = ids.outerjoin(tokens, sql.false() if number is None else tokens.c.number == number)
+        next_is_brought = sql.exists().where(brought.c.id != "", brought.c.number == last + 1)
+        own = sql.false() if number is None else tokens.c.number == number
         return (
-            sql.select(ids.c.version, last, next_is_taken, tokens.c.number, tokens.c.id)
-            .select_from(found)
-            .where(self.counter)
+            sql.select(ids.c.version, last, next_is_brought, tokens.c.number, tokens.c.id)
+            .select_from(ids.outerjoin(tokens, own))
+            .where(self._is_counter)
         )
 
-    def lock(self) -> sql.Update:
-        """Wait for other writers, and keep them waiting until the transaction ends."""
-        return sql.update(self._ids).where(self.counter).values(version=self._ids.c.version + 1)
+    # Which row a token speaks of: the first condition that some row meets, and of several such rows
+    # the oldest. One expression in one statement, so that a reader beside a writer never sees two
+    # states of the table [THREAD-5].
 
-    def count(self, number: int) -> sql.Update:
-        """Never give this number again."""
-        return sql.update(self._ids).where(self.counter).values(number=number)
+    def _first(self, conditions: Sequence[Any]) -> Any:
+        """The number of the row, as an expression; ``None`` where nothing identifies it."""
+        numbers = [
+            sql.select(sql.func.min(self.tables.tokens.c.number))
+            .where(condition)
+            .correlate(None)
+            .scalar_subquery()
+            for condition in conditions
+            if condition is not None
+        ]
+        if len(numbers) > 1:
+            return sql.func.coalesce(*numbers)
+        return numbers[0] if numbers else None
 
-    def bring(self, id: str) -> sql.Insert:
-        """Remember an id that a caller brought."""
-        return sql.insert(self._ids).values(id=id, number=int(id), version=0)
+    def _to_find(self, present: frozenset[str], usable: frozenset[str]) -> list[Any]:
+        own = functools.partial(self._own, usable)
+        # A name outranks everything else: whoever names a user reaches no row of another [FIND-8].
+        if "user_name" in present:
+            return [own("user_name"), own("id", unnamed=True)]
+        return [*self._by_token(present, usable), own("id"), self._by_access_at_last(present, usable)]
 
-    def brought(self, id: str) -> sql.Select[Any]:
-        """Whether a caller brought this id."""
-        return sql.select(self._ids.c.id).where(self._ids.c.id == id)
+    def _to_update(self, present: frozenset[str], usable: frozenset[str]) -> list[Any]:
+        own = functools.partial(self._own, usable)
+        if "user_name" in present:
+            # A new name goes to the unnamed row that the token was saved as before its user was
+            # known [SAVE-14, SAVE-15].
+            return [
+                own("user_name"),
+                own("id", unnamed=True),
+                own("grant_token", *_CLIENT, unnamed=True),
+                own("refresh_token", *_CLIENT, unnamed=True),
+            ]
+        # Without a name, another credential under the id of a user's row may be anybody's: no match.
+        by_id = own("id", unnamed=not present.isdisjoint(_CREDENTIALS))
+        return [*self._by_token(present, usable), by_id, self._by_access_at_last(present, usable)]
 
-    def update(self, number: int, fields: Fields) -> sql.Update:
-        """Replace the fields that the token has in the row of this number [SAVE-13]."""
-        return sql.update(self._tokens).where(self._tokens.c.number == number).values(self._replaced(fields))
+    def _by_token(self, present: frozenset[str], usable: frozenset[str]) -> list[Any]:
+        alone = present.isdisjoint(_CLIENT)
+        return [
+            self._own(usable, "access_token") if alone else None,
+            self._own(usable, "grant_token", *_CLIENT),
+            self._own(usable, "refresh_token", *_CLIENT),
+        ]
 
-    def insert(self, number: int, fields: Fields) -> sql.Insert:
-        """A row with these fields."""
-        return sql.insert(self._tokens).values(number=number, **fields)
+    def _by_access_at_last(self, present: frozenset[str], usable: frozenset[str]) -> Any:
+        """An access token beside client credentials counts when nothing else says whose it is."""
+        last = present.issuperset(_CLIENT) and present.isdisjoint(("grant_token", "refresh_token", "id"))
+        return self._own(usable, "access_token") if last else None
 
-    def update_if_unchanged(self, state: _State, fields: Fields) -> sql.Update:
-        """Update the row of the state, if nothing was written since."""
-        tokens, ids = self._tokens, self._ids
-        if self.is_mysql:
-            later = tokens.alias()  # inserts do not count as a version there
-            tables = ids.join(tokens, tokens.c.number == state.number)
-            next_one = sql.and_(later.c.number == state.last + 1, later.c.number != tokens.c.number)
-            return (
-                sql.update(tables.outerjoin(later, next_one))
-                .where(self.counter, ids.c.version == state.version, later.c.number.is_(None))
-                .values({**self._replaced(fields), ids.c.version: ids.c.version + 1})
-            )
-        turn = sql.select(self._turn(state, state.last).c.version)
-        return self.update(state.number or 0, fields).where(sql.exists(turn))
+    def _own(self, usable: frozenset[str], *columns: str, unnamed: bool = False) -> Any:
+        """The condition that a row has all these fields of the token; ``None`` where none can."""
+        if not usable.issuperset(columns):
+            return None
+        nameless = [self.tables.tokens.c.user_name.is_(None)] if unnamed else []
+        return sql.and_(*(self._same(column) for column in columns), *nameless)
 
-    def insert_if_unchanged(self, state: _State, fields: Fields) -> sql.Insert:
-        """Insert a row with the number that is next in turn, if nothing was written since.
+    def _same(self, name: str) -> Any:
+        """The condition that a row has exactly the token's text in a column."""
+        column, field = self.tables.tokens.c[name], self._fields[name]
+        if self.is_mysql:  # its collation overlooks trailing space
+            return sql.and_(column == field, sql.func.char_length(column) == sql.func.char_length(field))
+        return column == field
 
-        The number is unique, so that of two that insert at once one fails.
-        """
-        values = {"number": state.last + 1, **fields}
-        columns = [self._tokens.c[name] for name in values]
-        row = sql.select(*(sql.literal(values[column.key], column.type) for column in columns))
-        if self.is_mysql:
-            unchanged = sql.and_(self.counter, self._ids.c.version == state.version)
-            row = row.select_from(self._ids).where(unchanged).with_for_update()
-        else:
-            row = row.select_from(self._turn(state, state.last + 1))
-        return sql.insert(self._tokens).from_select(columns, row)
-
-    def _turn(self, state: _State, number: int) -> sql.CTE:
-        """Count a version, if it is still that of the state: one row, or none."""
-        return (
-            self.lock()
-            .where(self._ids.c.version == state.version)
-            .values(number=number)
-            .returning(self._ids.c.version)
-            .cte("turn")
-        )
-
-    def acquire(self, leases: sql.Table, name: str, owner: str, seconds: float) -> Sequence[Any]:
+    def acquire(self, name: str, owner: str, seconds: float) -> Sequence[Any]:
         """Statements of which one changes a row if the owner gets the lease, tried in their order."""
+        leases = self.tables.leases
         now: Any
         if self.is_mysql:
             now = sql.literal_column("timestampdiff(microsecond, '1970-01-01', utc_timestamp(6)) / 1000000.0")
@@ -371,12 +363,13 @@ class _Statements:
         take_or_insert = insert(leases).values(name=name, **values)
         return (take_or_insert.on_conflict_do_update(index_elements=["name"], set_=values, where=to_be_had),)
 
-    def _replaced(self, fields: Fields) -> dict[Any, Any]:
-        columns = [self._tokens.c[name] for name in _COLUMNS if name != "id"]
-        return {
-            column: sql.func.coalesce(sql.literal(fields[column.key], column.type), column)
-            for column in columns
-        }
+    def release(self, name: str, owner: str) -> sql.Delete:
+        """Free a lease, if this owner holds it."""
+        leases = self.tables.leases
+        return sql.delete(leases).where(leases.c.name == name, leases.c.owner == owner)
+
+
+_statements = functools.lru_cache(maxsize=32)(_Statements)  # who opens a store anew does not make them anew
 
 
 class SQLAlchemyStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
@@ -416,22 +409,20 @@ class SQLAlchemyStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         # An engine of its own on the same connections, which never tells what it was given [SECRET-2].
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT", preserve_rowcount=True)
         self._engine.hide_parameters = True
-        self._tables = _Tables(table)
-        self._sql = _Statements(self._tables, engine.dialect)
+        self._sql = _statements(table, engine.dialect.name)
         with _surfaced(f"Cannot open the token table {table}"):
             _close_to_others(engine)
-            self._again(lambda connection: _prepare(connection, self._tables))
+            self._again(lambda connection: _prepare(connection, self._sql.tables))
 
     def find_token(self, token: OAuthToken) -> OAuthToken | None:
         """Fill in the token from its row and return it, or return ``None`` and leave it alone."""
         if not isinstance(token, OAuthToken):
             return None
-        number = self._sql.row_to_find(_read(token))
-        if number is None:
+        fields = _read(token)
+        query = self._sql.find(fields)
+        if query is None:
             return None
-        rows = self._rows(
-            Constants.GET_TOKEN_DB_ERROR, self._sql.rows(self._tables.tokens.c.number == number)
-        )
+        rows = self._rows(Constants.GET_TOKEN_DB_ERROR, query, fields)
         return _fill(token, rows[0]) if rows else None
 
     def save_token(self, token: OAuthToken) -> None:
@@ -448,36 +439,36 @@ class SQLAlchemyStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             raise _refusal("no field of a token has NUL or half a character in it")
         if len(fields["id"] or "") > _ID_WIDTH:
             raise _refusal(f"an id has up to {_ID_WIDTH} characters")
-        number = self._sql.row_to_update(fields)
+
+        # A token without anything by which it is found again would become a second row.
+        repeatable = self._sql.identifies(fields)
 
         def save(connection: sql.Connection) -> str:
-            return self._save_if_unchanged(connection, number, fields) or self._save_in_turn(
-                connection, number, fields
-            )
+            return self._save_if_unchanged(connection, fields) or self._save_in_turn(connection, fields)
 
         with _surfaced(Constants.SAVE_TOKEN_DB_ERROR):
-            row_id = self._again(save, though_it_may_be_done=number is not None)
+            row_id = self._again(save, though_it_may_be_done=repeatable)
         # Only now, so that a save that failed leaves the token as it was.
         token.set_id(row_id)
 
     def delete_token(self, id: str) -> None:
         """Delete the row with exactly this id, if there is one."""
-        if isinstance(id, str):
-            self._delete(Constants.DELETE_TOKEN_DB_ERROR, self._sql.delete_id(id))
+        if _is_storable(id):
+            self._delete(Constants.DELETE_TOKEN_DB_ERROR, self._sql.delete_id, {"id": id})
 
     def get_tokens(self) -> list[OAuthToken]:
         """Return a new token for each row, in the order of insertion."""
-        return [_new_token(row) for row in self._rows(Constants.GET_TOKENS_DB_ERROR, self._sql.rows())]
+        return [_new_token(row) for row in self._rows(Constants.GET_TOKENS_DB_ERROR, self._sql.rows, {})]
 
     def delete_tokens(self) -> None:
         """Delete every row."""
-        self._delete(Constants.DELETE_TOKENS_DB_ERROR, self._sql.delete())
+        self._delete(Constants.DELETE_TOKENS_DB_ERROR, self._sql.delete_all, {})
 
     def find_token_by_id(self, id: str) -> OAuthToken | None:
         """Return a new token with the row of exactly this id, or ``None``."""
-        if not isinstance(id, str):
+        if not _is_storable(id):
             return None
-        rows = self._rows(Constants.GET_TOKEN_DB_ERROR, self._sql.row_of_id(id))
+        rows = self._rows(Constants.GET_TOKEN_DB_ERROR, self._sql.row_of_id, {"id": id})
         return _new_token(rows[0]) if rows else None
 
     # Leases.
@@ -493,7 +484,7 @@ class SQLAlchemyStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         Returns:
             Whether the owner holds it now: it was free, had run out, or was the owner's already.
         """
-        statements = self._sql.acquire(self._tables.leases, _digest(key), _digest(owner), seconds)
+        statements = self._sql.acquire(_digest(key), _digest(owner), seconds)
 
         def acquire(connection: sql.Connection) -> bool:
             return any(connection.execute(statement).rowcount > 0 for statement in statements)
@@ -503,10 +494,9 @@ class SQLAlchemyStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
     def release_lease(self, key: str, owner: str) -> None:
         """Give up the lease on a key, if this owner holds it."""
-        leases = self._tables.leases
-        own = sql.and_(leases.c.name == _digest(key), leases.c.owner == _digest(owner))
+        statement = self._sql.release(_digest(key), _digest(owner))
         with _surfaced("Cannot release a lease"):
-            self._again(lambda connection: connection.execute(sql.delete(leases).where(own)))
+            self._again(lambda connection: connection.execute(statement))
 
     # Connections.
 
@@ -526,27 +516,28 @@ class SQLAlchemyStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
                 raise failure
             time.sleep(random.uniform(0.001, 0.02))
 
-    def _rows(self, message: str, query: sql.Select[Any]) -> list[Fields]:
+    def _rows(self, message: str, query: sql.Select[Any], fields: Fields) -> list[Fields]:
         with _surfaced(message):
-            rows = self._again(lambda connection: connection.execute(query).all())
+            rows = self._again(lambda connection: connection.execute(query, _sent(fields)).all())
         return [
             {name: value and str(value) for name, value in zip(_COLUMNS, row, strict=True)} for row in rows
         ]
 
-    def _delete(self, message: str, statement: sql.Delete) -> None:
+    def _delete(self, message: str, statement: sql.Delete, fields: Fields) -> None:
         def delete(connection: sql.Connection) -> None:
             with self._turn(connection):
-                state = self._state(connection, None)
-                connection.execute(self._sql.count(state.last))  # or the next row gets its number
-                connection.execute(statement)
+                state = self._state(connection, _NOTHING)
+                # Or the next row gets the number of one that is deleted [DEL-5].
+                connection.execute(self._sql.count, {"new_number": state.last})
+                connection.execute(statement, _sent(fields))
 
         with _surfaced(message):
             self._again(delete)
 
-    def _state(self, connection: sql.Connection, number: Any) -> _State:
-        row = connection.execute(self._sql.state(number)).one_or_none()
+    def _state(self, connection: sql.Connection, fields: Fields) -> _State:
+        row = connection.execute(self._sql.state(fields), _sent(fields)).one_or_none()
         if row is None:
-            raise _refusal(f"the table {self._tables.ids.name} has lost the row that counts")
+            raise _refusal(f"the table {self._sql.tables.ids.name} has lost the row that counts")
         return _State(*row)
 
     @contextlib.contextmanager
@@ -554,7 +545,7 @@ class SQLAlchemyStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         """One writer at a time looks and writes in one step: nobody comes between [THREAD-3, PROC-1]."""
         connection.exec_driver_sql(self._sql.begin)
         try:
-            connection.execute(self._sql.lock())
+            connection.execute(self._sql.lock)
             yield
             connection.exec_driver_sql("COMMIT")
         except BaseException:
@@ -564,39 +555,44 @@ class SQLAlchemyStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
                 connection.invalidate()  # nobody must get it as it is
             raise
 
-    # Saving.
+    # Saving. A save that meets nobody looks, and then writes if nothing was written since: two
+    # statements, each a transaction of its own. One that meets others, or that has more to do, locks
+    # the row that counts, looks and writes, and lets it go with its commit.
 
-    def _save_if_unchanged(self, connection: sql.Connection, number: Any, fields: Fields) -> str | None:
+    def _save_if_unchanged(self, connection: sql.Connection, fields: Fields) -> str | None:
         """Save, if nobody writes at the same time: the row's id, or ``None`` where nothing was saved."""
         if self._sql.is_sqlite:
             return None  # nothing to gain, for no network is between
-        state = self._state(connection, number)
+        state = self._state(connection, fields)
+        parameters: Fields = {"state_version": state.version, "state_last": state.last}
         if state.number is not None:
             id = state.id
-            statement: Any = self._sql.update_if_unchanged(state, fields)
-        elif fields["id"] or state.next_is_taken:
+            statement: Any = self._sql.update_if_unchanged
+            parameters |= {"state_number": state.number, "new_number": state.last, **_sent(fields)}
+        elif fields["id"] or state.next_is_brought:
             return None
         else:
             _check_credential(fields)
             id = str(state.last + 1)
-            statement = self._sql.insert_if_unchanged(state, {**fields, "id": id})
+            statement = self._sql.insert_if_unchanged
+            parameters |= {"new_number": state.last + 1, **_sent({**fields, "id": id})}
         try:
-            return id if connection.execute(statement).rowcount else None
+            return id if connection.execute(statement, parameters).rowcount else None
         except IntegrityError:
             return None
 
-    def _save_in_turn(self, connection: sql.Connection, number: Any, fields: Fields) -> str:
+    def _save_in_turn(self, connection: sql.Connection, fields: Fields) -> str:
         with self._turn(connection):
-            state = self._state(connection, number)
-            if state.number is not None:
-                connection.execute(self._sql.update(state.number, fields))
-                return str(state.id)
-            return self._insert(connection, state, fields)
+            state = self._state(connection, fields)
+            if state.number is None:
+                return self._insert(connection, state, fields)
+            connection.execute(self._sql.update, {"state_number": state.number, **_sent(fields)})
+            return str(state.id)
 
     def _insert(self, connection: sql.Connection, state: _State, fields: Fields) -> str:
         _check_credential(fields)
         id = fields["id"]
-        if id and connection.execute(self._sql.row_of_id(id)).first() is not None:
+        if id and connection.execute(self._sql.row_of_id, _sent(fields)).first() is not None:
             if not fields["user_name"]:
                 raise _refusal("the id is that of a user's row, whom this token does not name")
             id = None  # another user's row: this user gets one of their own [SAVE-11]
@@ -606,19 +602,19 @@ class SQLAlchemyStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
                 number += 1
             id = str(number)
         elif _may_come(id) and not self._is_brought(connection, id):
-            connection.execute(self._sql.bring(id))
-        connection.execute(self._sql.insert(number, {**fields, "id": id}))
-        connection.execute(self._sql.count(number))
+            connection.execute(self._sql.bring, {"sent_id": id, "new_number": int(id)})
+        connection.execute(self._sql.insert, {"new_number": number, **_sent({**fields, "id": id})})
+        connection.execute(self._sql.count, {"new_number": number})
         return str(id)
+
+    def _is_brought(self, connection: sql.Connection, id: str) -> bool:
+        return connection.execute(self._sql.brought, {"sent_id": id}).first() is not None
 
     def _copy(self, connection: sql.Connection, rows: Sequence[Fields]) -> None:
         """Insert the rows of another store, with their ids."""
         with self._turn(connection):
             for row in rows:
-                self._insert(connection, self._state(connection, None), row)
-
-    def _is_brought(self, connection: sql.Connection, id: str) -> bool:
-        return connection.execute(self._sql.brought(id)).first() is not None
+                self._insert(connection, self._state(connection, _NOTHING), row)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -683,7 +679,7 @@ def take_over_dbstore(engine: sql.Engine, table: str = "oauthtoken") -> None:
     with _surfaced(f"Cannot take over the table {table}"):
         new = _Tables(f"{table}_new")
         with engine.connect() as connection:
-            if not _is_mysql(engine.dialect):
+            if engine.dialect.name not in _MYSQL:
                 raise _refusal("DBStore keeps its table in MySQL or MariaDB")
             names = [column.name for column in new.tokens.columns if column.name != "number"]
             if [column["name"] for column in sql.inspect(connection).get_columns(table)] != names:
@@ -762,12 +758,21 @@ def _new_token(row: Mapping[str, str | None]) -> OAuthToken:
     return _fill(OAuthToken(id=row["id"]), row)
 
 
-def _has_credential(fields: Fields) -> bool:
-    return bool(fields["grant_token"] or fields["refresh_token"] or fields["access_token"])
+def _shape(fields: Fields) -> tuple[frozenset[str], frozenset[str]]:
+    """Which fields a token has, and by which of them a row can be found."""
+    present = frozenset(name for name, value in fields.items() if value)
+    # Nothing that is stored equals what no server stores.
+    return present, frozenset(name for name in present if _is_storable(fields[name]))
+
+
+def _sent(fields: Fields) -> Fields:
+    """The fields as parameters of `_Statements`."""
+    return {f"sent_{name}": value for name, value in fields.items()}
 
 
 def _check_credential(fields: Fields) -> None:
-    if not _has_credential(fields) and (fields["id"] or fields["user_name"]):
+    has_credential = any(fields[name] for name in _CREDENTIALS)
+    if not has_credential and (fields["id"] or fields["user_name"]):
         raise _refusal(Constants.GET_TOKEN_DB_ERROR1)  # [SAVE-16]
 
 
@@ -790,10 +795,6 @@ def _may_come(id: str) -> bool:
 def _digest(text: str) -> str:
     """A text of any length as one of 64 characters, the same for no other."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
-
-
-def _is_mysql(dialect: sql.Dialect) -> bool:
-    return dialect.name in ("mysql", "mariadb")
 
 
 # ---------------------------------------------------------------------------------------------
