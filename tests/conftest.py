@@ -6,22 +6,24 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import servers, sql_stores
-
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[servers.Server]:
+def postgresql() -> Iterator[object]:
     """A PostgreSQL server for `tests.sql_stores`."""
-    yield from _served(sql_stores.POSTGRESQL)
+    yield from _served("postgresql")
 
 
 @pytest.fixture(scope="session")
-def mariadb() -> Iterator[servers.Server]:
+def mariadb() -> Iterator[object]:
     """A MariaDB server for `tests.sql_stores`."""
-    yield from _served(sql_stores.MARIADB)
+    yield from _served("mariadb")
 
 
-def _served(kind: sql_stores.Kind) -> Iterator[servers.Server]:
+def _served(name: str) -> Iterator[object]:
+    # Not above: environments that have no SQLAlchemy load this file as well.
+    from tests import servers, sql_stores
+
+    kind = sql_stores.KINDS[name]
     servers.skip_or_fail(kind.module.missing())
     with kind.serving() as server:
         yield server

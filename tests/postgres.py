@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -86,6 +85,8 @@ def _program(name: str) -> str | None:
 
 def _other_user() -> str | None:
     """Somebody who is not root."""
+    import pwd  # Windows has none
+
     for name in ("postgres", "nobody"):
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name).pw_name

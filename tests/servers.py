@@ -131,7 +131,7 @@ def as_other_user(name: str | None) -> list[str]:
 
 def name_of_group(user: str) -> str:
     """The group of a user."""
-    import grp
+    import grp  # Windows has none
     import pwd
 
     return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name

@@ -37,6 +37,9 @@ FLOORS = (
 )
 """The kit's modules from the roof down. A module imports from floors below its own; `_checks` is one room."""
 
+CLIENTS = {"sqlalchemy_store": {"sqlalchemy"}}
+"""The client library that a module of reference stores needs, where it needs one."""
+
 # A child process opens the store as the process above it did, which may be through a contract class.
 BY_THE_BACK_STAIRS = {("_children", "_contract")}
 
@@ -124,10 +127,10 @@ def test_the_kit_names_the_sdk_in_one_module() -> None:
 
 @pytest.mark.parametrize("store", sorted(STORES.glob("[!_]*.py")), ids=lambda store: store.stem)
 def test_a_reference_store_can_be_copied_alone(store: Path) -> None:
-    """It imports the SDK and the standard library."""
+    """It imports the SDK, the standard library, and at most the client library of its storage."""
     roots = {name.partition(".")[0] for name in imports(store, STORES.name)}
 
-    assert roots <= {"zohocrmsdk", *sys.stdlib_module_names}
+    assert roots <= {"zohocrmsdk", *sys.stdlib_module_names, *CLIENTS.get(store.stem, ())}
 
 
 def test_a_run_that_checks_no_store_loads_nothing(tmp_path: Path) -> None:
