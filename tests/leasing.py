@@ -20,16 +20,16 @@ class LeasingSQLiteFileStore(SQLiteFileStore):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        with self._change("Cannot make the table of leases") as connection:
+        with self._lock, self._change() as connection:
             connection.execute(_TABLE)
 
     def acquire_lease(self, key: str, owner: str, seconds: float) -> bool:
         """Whether the owner holds the lease now: it was free, had run out, or was the owner's already."""
-        with self._change("Cannot take a lease") as connection:
+        with self._lock, self._change() as connection:
             sent = {"key": key, "owner": owner, "seconds": seconds, "now": time.time()}
             return connection.execute(_TAKE, sent).rowcount == 1
 
     def release_lease(self, key: str, owner: str) -> None:
         """Give the lease back, if the owner holds it."""
-        with self._change("Cannot give a lease back") as connection:
+        with self._lock, self._change() as connection:
             connection.execute("DELETE FROM lease WHERE key = ? AND owner = ?", (key, owner))

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests import mariadb, programs
+from tests import mariadb, programs, servers
 from tests.published_page import page
 from zoho_tokenstore_contract._bench import Effort
 from zoho_tokenstore_contract._clauses import CLAUSES, GROUPS
@@ -116,10 +116,10 @@ def _stores() -> Any:
 
 
 @contextlib.contextmanager
-def _cursor() -> Iterator[tuple[mariadb.Server, Any]]:
+def _cursor() -> Iterator[tuple[servers.Server, Any]]:
     import mysql.connector
 
-    server = mariadb.Server(**json.loads(os.environ[ADDRESS]))
+    server = servers.Server(**json.loads(os.environ[ADDRESS]))
     connection = mysql.connector.connect(
         host=server.host, port=server.port, user=server.user, password=server.password
     )
@@ -131,7 +131,7 @@ def _cursor() -> Iterator[tuple[mariadb.Server, Any]]:
 
 
 @contextlib.contextmanager
-def serving(*, durable: bool = False) -> Iterator[mariadb.Server]:
+def serving(*, durable: bool = False) -> Iterator[servers.Server]:
     """Start a server for `db_store`; see `mariadb.running`."""
     with mariadb.running(durable=durable) as server:
         os.environ[ADDRESS] = json.dumps(dataclasses.asdict(server), default=str)
@@ -359,7 +359,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for store in options.store or STORES:
         try:
             failed |= not _check_and_enter(store, options.group or list(GROUPS), options.runs)
-        except mariadb.NoServer as error:
+        except servers.NoServer as error:
             _complain(f"DBStore was not checked: {error}")
             failed = True
     render()
@@ -392,7 +392,7 @@ def _check_and_enter(store: str, groups: Sequence[str], runs: int) -> bool:
     about = {"python": platform.python_version()}
     if store == "DBStore":
         if reason := unserved():
-            raise mariadb.NoServer(reason)
+            raise servers.NoServer(reason)
         with serving() as server:
             about["server"] = f"MariaDB {server.version}"
             about["connector"] = importlib.metadata.version("mysql-connector-python")

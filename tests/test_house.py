@@ -44,6 +44,7 @@ LIBRARIES = {
     "encrypted_store": {"cryptography"},
     "redis_store": {"redis"},
     "secrets_manager_store": {"botocore"},
+    "sqlalchemy_store": {"sqlalchemy"},
 }
 """What a reference store imports beside the SDK and the standard library."""
 

@@ -14,15 +14,12 @@ from typing import Any
 
 import pytest
 
-from tests import mariadb, programs, published
+from tests import mariadb, programs, published, servers
 from tests.published_page import page
 from tests.stores.right import RightStore
 from zoho_reference_stores import SQLiteFileStore
 from zoho_tokenstore_contract._clauses import CLAUSES, Level
 from zoho_tokenstore_contract._sdk import load
-
-REQUIRE = "TOKENSTORE_REQUIRE_MARIADB"
-"""Set to 1 where a server that is missing is a failure and no reason to skip."""
 
 STEADY_RUNS = 20
 """Where the scheduler has a say, an outcome counts as steady that so many runs in a row had."""
@@ -69,10 +66,7 @@ ALL_PROGRAMS = [
 @pytest.fixture(scope="module")
 def served() -> Iterator[None]:
     """A server for `DBStore`."""
-    if reason := published.unserved():
-        if os.environ.get(REQUIRE) == "1":
-            pytest.fail(f"{REQUIRE}=1, but {reason}")
-        pytest.skip(reason)
+    servers.skip_or_fail(published.unserved())
     with published.serving():
         yield
 
@@ -267,8 +261,7 @@ class TestCommand:
 
 def test_the_private_server_leaves_nothing_behind() -> None:
     """It answers while it runs; then its port is closed and its directory gone."""
-    if reason := mariadb.missing():
-        pytest.skip(reason)
+    servers.skip_or_fail(mariadb.missing())
     with mariadb.running() as server:
         with socket.create_connection((server.host, server.port), timeout=5) as one:
             assert one.recv(1)

@@ -21,13 +21,12 @@ from redis.retry import Retry
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from tests import ports, redis_server
+from tests.servers import skip_or_fail
 from tests.tcp_proxy import Proxy
 from zoho_reference_stores import RedisStore
 from zoho_tokenstore_contract import TokenStoreContract
 from zoho_tokenstore_contract._rows import Row, to_row, to_token
 
-REQUIRE = "TOKENSTORE_REQUIRE_SERVERS"
-"""Set to 1 where a server that is missing is a failure and no reason to skip."""
 ADDRESS = "TOKENSTORE_TEST_REDIS"
 """Where the server is: also for the processes that a check starts."""
 
@@ -49,10 +48,7 @@ _servers: list[redis_server.Server] = []
 @contextlib.contextmanager
 def serving(*options: str) -> Iterator[redis_server.Server]:
     """A server; without one the test is skipped, or fails where it is required."""
-    if reason := redis_server.missing():
-        if os.environ.get(REQUIRE) == "1":
-            pytest.fail(f"{REQUIRE}=1, but {reason}")
-        pytest.skip(reason)
+    skip_or_fail(redis_server.missing())
     with redis_server.running(*options) as server:
         yield server
 
@@ -476,6 +472,8 @@ def test_redis_is_imported_when_the_store_is_asked_for() -> None:
     """Whoever uses another store need not have it installed."""
     script = """
 import sys, zoho_reference_stores
+
+pytestmark = pytest.mark.stores
 assert not {"redis", "boto3", "botocore"} & set(sys.modules)
 zoho_reference_stores.RedisStore
 assert "redis" in sys.modules

@@ -1,4 +1,7 @@
-"""The reference stores keep every clause, and decide alike what the contract leaves open."""
+"""The reference stores keep every clause, and decide alike what the contract leaves open.
+
+The contract of those on servers is run beside their other tests.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
+from tests import sql_stores
 from tests.stores.catalogue import subject_for
 from zoho_reference_stores import ListStore, SQLiteFileStore, SQLiteMemoryStore
 from zoho_reference_stores.sqlite_file import break_storage
@@ -46,7 +50,11 @@ OPEN: dict[str, Callable[[Path], Any]] = {
     "SQLiteFileStore": SQLiteFileStore,
     "SQLiteMemoryStore": open_memory,
     "ListStore": open_list,
+    "SQLAlchemyStore on SQLite": sql_stores.sqlite_store,
+    "SQLAlchemyStore on PostgreSQL": sql_stores.postgresql_store,
+    "SQLAlchemyStore on MariaDB": sql_stores.mariadb_store,
 }
+ON_SERVERS = {"SQLAlchemyStore on PostgreSQL": "postgresql", "SQLAlchemyStore on MariaDB": "mariadb"}
 # Groups and clauses that take a file or a second opening, which the stores in memory do not have.
 TAKE_A_FILE = frozenset({"PERSIST", "PROC", "CRASH", "SECRET-1", "FLOW-2"})
 
@@ -66,7 +74,9 @@ def test_a_reference_store_keeps_the_clause(name: str, clause: str) -> None:
 
 @pytest.fixture(params=OPEN)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
-    """Each of the three, open and empty."""
+    """Each of them, open and empty."""
+    if request.param in ON_SERVERS:
+        request.getfixturevalue(ON_SERVERS[request.param])
     opened = OPEN[request.param](tmp_path)
     yield opened
     if hasattr(opened, "close"):

@@ -21,13 +21,14 @@ from botocore.config import Config
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from tests import moto_server
+from tests.servers import skip_or_fail
 from tests.tcp_proxy import Proxy
 from zoho_reference_stores import ListStore, SecretsManagerStore, secrets_manager_store
 from zoho_tokenstore_contract import TokenStoreContract
 from zoho_tokenstore_contract._rows import Row, to_row, to_token
 
-REQUIRE = "TOKENSTORE_REQUIRE_SERVERS"
-"""Set to 1 where a server that is missing is a failure and no reason to skip."""
+pytestmark = pytest.mark.stores
+
 ADDRESS = "TOKENSTORE_TEST_AWS"
 """Where the server is: also for the processes that a check starts."""
 
@@ -48,10 +49,7 @@ class Died(BaseException):
 @pytest.fixture(scope="module", autouse=True)
 def server() -> Iterator[moto_server.Server]:
     """The server of this module, whose address processes started by checks can read."""
-    if reason := moto_server.missing():
-        if os.environ.get(REQUIRE) == "1":
-            pytest.fail(f"{REQUIRE}=1, but {reason}")
-        pytest.skip(reason)
+    skip_or_fail(moto_server.missing())
     with moto_server.running() as one, Proxy(one.port) as proxy, pytest.MonkeyPatch.context() as patch:
         for name, value in {**moto_server.environment(), ADDRESS: one.url}.items():
             patch.setenv(name, value)

@@ -532,6 +532,8 @@ def test_a_process_that_forks_off_owes_nothing_to_the_threads_of_its_parent() ->
 import os, threading
 from tests.test_single_flight_store import ANN, FOREVER, Inner, stored
 from zoho_reference_stores import SingleFlightStore
+
+pytestmark = pytest.mark.stores
 store = SingleFlightStore(Inner(), FOREVER)
 id = stored(store.inner, ANN)
 asked, done = threading.Event(), threading.Event()

@@ -1,0 +1,210 @@
+"""The verdict on the reference stores, on real servers: ``python -m tests.reference_table``.
+
+Runs the kit on each store of `tests.reference_list`, records what it reports in
+``docs/reference-stores.json`` and renders that as ``docs/reference-stores.md``. ``--store NAME`` runs one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.proxy import line_to
+from tests.reference_list import PLACES, Place
+from tests.servers import NoServer, Server
+from zoho_tokenstore_contract._clauses import CLAUSES, GROUPS
+from zoho_tokenstore_contract._rows import Row, to_token
+
+ROOT = Path(__file__).parent.parent
+RECORD, PAGE = ROOT / "docs" / "reference-stores.json", ROOT / "docs" / "reference-stores.md"
+
+INTRODUCTION = """\
+# The reference stores, clause by clause
+
+What the kit says of the stores that are bundled with it, each where it is meant to be used; the servers are
+real ones. This page is made by `python -m tests.reference_table`.
+
+In each column: how many clauses of the group are kept, how many are broken (b), which FLOW-10 alone may be, a
+MAY clause, and how many are not applicable (n/a): what takes a file or a second opening, where a store has
+neither. All of them keep every MUST and SHOULD clause.
+"""
+
+TRIPS = """\
+Time is that of a whole run of the kit, with as many processes as the machine had processors. Round trips are
+counted on the wire, begin and commit included: how often the store speaks to the server and waits.
+"""
+
+
+# What is recorded
+
+
+def check(place: Place) -> dict[str, Any]:
+    """Run the kit on a store.
+
+    Returns:
+        Plain values: its verdict, the outcome of each clause, how long it took, and its round trips.
+
+    Raises:
+        NoServer: The server that it needs cannot be started.
+        RuntimeError: The kit did not come to its end; with what it said last.
+    """
+    entry: dict[str, Any] = {"store": place.name, "python": platform.python_version()}
+    with place.server() if place.server else contextlib.nullcontext() as server:
+        if server is not None:
+            entry["server"] = server.version
+            entry["trips"] = trips_of(place, server)
+        with tempfile.TemporaryDirectory(prefix="tokenstore-") as base:
+            report = Path(base, "report.json")
+            processes = str(os.cpu_count() or 1)
+            command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider"]
+            command += ["--numprocesses", processes, "--dist", "worksteal", "--tokenstore-strict"]
+            command += ["--tokenstore", place.factory, "--tokenstore-report", str(report), *place.options]
+            began = time.monotonic()
+            done = subprocess.run(
+                command,
+                cwd=base,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+            entry["seconds"] = round(time.monotonic() - began)
+            entry["processes"] = int(processes)
+            if not report.exists():
+                raise RuntimeError(done.stdout.decode(errors="replace")[-2000:])
+            said = json.loads(report.read_text(encoding="utf-8"))
+    [store] = said["stores"]
+    entry["sdk"] = said["sdk"]
+    entry["verdict"] = store["verdict"]
+    entry["clauses"] = {clause["id"]: clause["outcome"] for clause in store["clauses"]}
+    return entry
+
+
+def trips_of(place: Place, server: Server) -> dict[str, int]:
+    """The round trips of a store that knows its server: of a find, a new row, and an update."""
+    assert place.through is not None
+    ann, bob, eve = (
+        Row(user_name=name, client_id="client", client_secret="secret", refresh_token=name, access_token=name)
+        for name in ("ann", "bob", "eve")
+    )
+    with line_to(server.port) as line, place.through(line.port) as store:
+
+        def trips(call: Callable[[], object]) -> int:
+            before = line.turns
+            call()
+            return line.turns - before
+
+        for _ in range(2):  # connects, and has the server prepare what it likes
+            store.save_token(to_token(ann))
+        store.save_token(to_token(bob))
+        store.find_token(to_token(ann))
+        return {
+            "find": trips(lambda: store.find_token(to_token(ann))),
+            "insert": trips(lambda: store.save_token(to_token(eve))),
+            "update": trips(lambda: store.save_token(to_token(ann.but(access_token="new")))),
+        }
+
+
+def read_record() -> dict[str, Any]:
+    """What is recorded: ``stores``, in the order of the list."""
+    if not RECORD.exists():
+        return {"stores": []}
+    recorded: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8"))
+    return recorded
+
+
+def enter(entry: dict[str, Any]) -> None:
+    """Write what was found on a store over what was recorded of it."""
+    entries = {one["store"]: one for one in [*read_record()["stores"], entry]}
+    record = {"stores": [entries[name] for name in PLACES if name in entries]}
+    RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+# The page
+
+
+def page(record: dict[str, Any]) -> str:
+    """The record as Markdown."""
+    groups = list(GROUPS)
+    lines = [INTRODUCTION, _line("store", *(f"[{group}](contract.md#{group.lower()})" for group in groups))]
+    lines.append(_line("---", *("---:" for _ in groups)))
+    lines += [
+        _line(entry["store"], *(_cell(entry["clauses"], group) for group in groups))
+        for entry in record["stores"]
+    ]
+    lines += ["", TRIPS, _line("store", "server", "verdict", "time", "find", "save, new row", "save, update")]
+    lines.append(_line("---", "---", "---", "---:", "---:", "---:", "---:"))
+    for entry in record["stores"]:
+        trips = entry.get("trips", {})
+        lines.append(
+            _line(
+                entry["store"],
+                entry.get("server", ""),
+                str(entry["verdict"]).upper(),
+                f"{entry['seconds']} s",
+                *(str(trips.get(name, "")) for name in ("find", "insert", "update")),
+            )
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(clauses: dict[str, str], group: str) -> str:
+    outcomes = Counter(clauses[one.id] for one in CLAUSES.values() if one.group == group)
+    marks = {"kept": "", "broken": " b", "not-applicable": " n/a"}
+    return " ".join(
+        f"{number}{marks.get(outcome, f' {outcome}')}"
+        for outcome, number in sorted(outcomes.items(), key=_rank)
+    )
+
+
+def _rank(counted: tuple[str, int]) -> tuple[bool, str]:
+    return counted[0] != "kept", counted[0]
+
+
+def render() -> None:
+    """Write the page anew from the record."""
+    PAGE.write_text(page(read_record()), encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status: 1 where a store does not conform or cannot be checked."""
+    parser = argparse.ArgumentParser(prog="python -m tests.reference_table", description=__doc__)
+    parser.add_argument("--store", choices=PLACES, action="append", help="only this store (repeatable)")
+    parser.add_argument("--render", action="store_true", help="check nothing, only render the page anew")
+    options = parser.parse_args(arguments)
+    failed = False
+    for name in [] if options.render else options.store or PLACES:
+        try:
+            entry = check(PLACES[name])
+        except (NoServer, RuntimeError) as error:
+            sys.stderr.write(f"error: {name} was not checked: {error}\n")
+            failed = True
+            continue
+        sys.stdout.write(f"{name}: {entry['verdict']}, {entry['seconds']} s, {entry.get('trips', '')}\n")
+        failed |= entry["verdict"] != "conforms"
+        enter(entry)
+    render()
+    return int(failed)
+
+
+if __name__ == "__main__":
+    # So that being told to end takes the servers' directories away too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    sys.exit(main())
