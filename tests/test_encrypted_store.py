@@ -577,7 +577,7 @@ assert "cryptography" not in sys.modules
 assert not hasattr(zoho_reference_stores, "NoSuchStore")
 from zoho_reference_stores import EncryptedStore
 
-pytestmark = pytest.mark.stores
+pytestmark = pytest.mark.once
 assert "cryptography" in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

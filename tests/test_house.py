@@ -33,7 +33,7 @@ FLOORS = (
     {"_checks"},
     {"_children", "_explore", "_flow", "_stage"},
     {"_histories"},
-    {"_bench"},
+    {"_bench", "_libraries"},
     {"_model", "_moments", "_threads", "_zoho"},
     {"_outcomes", "_rows", "_subject"},
     {"_clauses", "_sdk"},

@@ -473,7 +473,7 @@ def test_redis_is_imported_when_the_store_is_asked_for() -> None:
     script = """
 import sys, zoho_reference_stores
 
-pytestmark = pytest.mark.stores
+pytestmark = pytest.mark.once
 assert not {"redis", "boto3", "botocore"} & set(sys.modules)
 zoho_reference_stores.RedisStore
 assert "redis" in sys.modules

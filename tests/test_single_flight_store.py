@@ -533,7 +533,7 @@ import os, threading
 from tests.test_single_flight_store import ANN, FOREVER, Inner, stored
 from zoho_reference_stores import SingleFlightStore
 
-pytestmark = pytest.mark.stores
+pytestmark = pytest.mark.once
 store = SingleFlightStore(Inner(), FOREVER)
 id = stored(store.inner, ANN)
 asked, done = threading.Event(), threading.Event()

@@ -23,7 +23,7 @@ from zoho_reference_stores.sqlalchemy_store import SQLAlchemyStore, _quotes, tak
 from zoho_tokenstore_contract import TokenStoreContract
 from zoho_tokenstore_contract._rows import Row, to_row, to_token
 
-pytestmark = pytest.mark.stores
+pytestmark = pytest.mark.once
 
 CLIENT = {"client_id": "client", "client_secret": "secret"}
 ANN = Row(user_name="ann", **CLIENT, refresh_token="ann's refresh", access_token="ann's access")
