@@ -26,6 +26,8 @@ from zoho_tokenstore_contract._rows import Row, to_row, to_token
 from zoho_tokenstore_contract._run import check_clause
 from zoho_tokenstore_contract._subject import Subject
 
+pytestmark = pytest.mark.once
+
 CLIENT = {"client_id": "client", "client_secret": "secret"}
 PAST, FUTURE = "1000000000000", "9999999999999"
 ANN = Row(user_name="ann", **CLIENT, refresh_token="refresh", access_token="old", expires_in=PAST)
@@ -532,8 +534,6 @@ def test_a_process_that_forks_off_owes_nothing_to_the_threads_of_its_parent() ->
 import os, threading
 from tests.test_single_flight_store import ANN, FOREVER, Inner, stored
 from zoho_reference_stores import SingleFlightStore
-
-pytestmark = pytest.mark.once
 store = SingleFlightStore(Inner(), FOREVER)
 id = stored(store.inner, ANN)
 asked, done = threading.Event(), threading.Event()
