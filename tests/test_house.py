@@ -33,7 +33,7 @@ FLOORS = (
     {"_children", "_explore", "_flow", "_stage"},
     {"_histories", "_replay"},
     {"_bench"},
-    {"_model", "_moments", "_threads", "_zoho"},
+    {"_model", "_moments", "_programs", "_threads", "_zoho"},
     {"_outcomes", "_rows", "_subject"},
     {"_clauses", "_sdk"},
 )

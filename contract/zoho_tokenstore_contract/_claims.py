@@ -34,8 +34,8 @@ class Claim:
 
     Attributes:
         kind: ``opens``, ``comes back``, ``refused``, ``plain``, ``none``, ``token``, ``whole``, ``list``,
-            ``count`` and ``rows`` (of what is listed), ``found`` (fields of what was found), ``left``
-            (fields of the passed token), ``has id`` or ``own id`` (of the passed token).
+            ``count``, ``unique`` and ``rows`` (of what is listed), ``signature`` and ``found`` (of what was
+            found), ``left``, ``has id`` and ``own id`` (of the passed token).
         key: The step.
         fields: Which fields it speaks of.
         wanted: Their values, a tuple; for ``rows`` a list of these; for ``count`` a number; for
@@ -97,21 +97,26 @@ class Played:
             return Claim("found", step.key, fields, wanted)
         if seen.lacks:
             return Claim("whole", step.key, seen.lacks)
+        if seen.bare_name:
+            return Claim("signature", step.key)
         return None
 
     def _of_rows(self, step: Step, seen: Sequence[Any], right: Sequence[Row]) -> Claim | None:
         if not all(isinstance(row, Row) for row in seen):
             return Claim("rows", step.key, ("id",), self._all(step, right, ("id",)))
-        for names in (
-            *((name,) for name in _TELLING),
-            ("id",),
-            *itertools.combinations((*_TELLING, "id"), 2),
-        ):
+        if self._ids_are_apart(right) and not self._ids_are_apart(seen):
+            return Claim("unique", step.key)
+        pairs = itertools.combinations((*_TELLING, "id"), 2)
+        for names in (*((name,) for name in _TELLING), ("id",), *pairs):
             if self._multiset(self.seen, step, seen, names) != self._multiset(self.right, step, right, names):
                 wanted = self._all(step, right, names)
                 if wanted is not None:
                     return Claim("rows", step.key, names, wanted)
         return None
+
+    @staticmethod
+    def _ids_are_apart(rows: Sequence[Row]) -> bool:
+        return len({row.id for row in rows}) == len(rows)
 
     def _multiset(
         self, by: dict[int, Seen], step: Step, rows: Sequence[Row], names: tuple[str, ...]

@@ -81,6 +81,7 @@ class Seen:
         error: The exception, for a message.
         lacks: The attributes that the SDK's constructor makes and a returned token has not.
         awaitable: A coroutine came back.
+        bare_name: The user of a returned token is no `UserSignature`.
         rows: All rows afterwards, where somebody looked.
     """
 
@@ -90,6 +91,7 @@ class Seen:
     error: str = ""
     lacks: tuple[str, ...] = ()
     awaitable: bool = False
+    bare_name: bool = False
     rows: tuple[Row, ...] = ()
 
 
@@ -355,7 +357,9 @@ def _seen(answer: Answer, token: Any) -> Seen:
     if isinstance(value, sdk.OAuthToken):
         whole = vars(sdk.OAuthToken(access_token="whole"))
         lacks = tuple(name for name in whole if not hasattr(value, name))
-        return Seen("returned", _row(value), left, lacks=lacks)
+        signature = value.get_user_signature() if "_OAuthToken__user_signature" not in lacks else None
+        bare = signature is not None and not isinstance(signature, sdk.UserSignature)
+        return Seen("returned", _row(value), left, lacks=lacks, bare_name=bare)
     return Seen("returned", value, left, awaitable=inspect.iscoroutine(value))
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ._bench import Bench, Effort
 from ._claims import Claim, Played
 from ._clauses import CLAUSES
 from ._outcomes import NotApplicable, StoreUnavailable, Violation
+from ._programs import texts_of, why_none
 from ._replay import IdOf, Program, Step, Unplayable, Watch, left_open, play, program_of
 from ._rows import FIELDS, Row
 from ._script import Body, body, script
@@ -26,6 +28,8 @@ from ._subject import Origin, Subject, close_by_default
 
 _LOOKING = ("get_tokens", "find_token", "find_token_by_id")
 _LEAST = tuple(name for name in FIELDS if name not in ("user_name", "client_id", "client_secret"))
+MANY = 60
+"""From so many calls on, a program that was written for the clause is tried first."""
 CALLS = 600
 """How many calls of the store under test the search for a shorter program may cost."""
 
@@ -42,10 +46,47 @@ def reproducer(subject: Subject, clause: str, violation: Violation, watch: Watch
     Raises:
         Unplayable: There is none; the text says why in one sentence.
     """
-    if not violation.calls:
-        raise Unplayable("what shows it is no sequence of calls")
     if "<locals>" in subject.origin.qualname:
         raise Unplayable("the store is made by a local function, which no script can import")
+    if reason := why_none(clause):
+        raise Unplayable(reason)
+    made = None
+    reason = "it takes more than a sequence of calls to show it"
+    if len(violation.calls) > MANY or not violation.calls:
+        made = _written_before(subject, clause, watch)
+    if made is None and violation.calls:
+        try:
+            made = _derived(subject, violation, watch)
+        except Unplayable as why:
+            reason = str(why)
+    if made is None:
+        made = _written_before(subject, clause, watch)
+    if made is None:
+        raise Unplayable(reason)
+    notes = [f"Expected: {violation.expected}.", f"Seen: {violation.seen}."]
+    if violation.arranging:
+        notes.insert(0, "The clause itself could not be checked: what has to come before it fails.")
+    return script(subject, CLAUSES[clause], made, notes)
+
+
+def _written_before(subject: Subject, clause: str, watch: Watch) -> Body | None:
+    """The first of the programs for a clause that shows it on this store, or that only chance decides."""
+    for text in texts_of(clause):
+        made = Body(lines=text.code.splitlines(), chance=text.chance)
+        if text.chance:
+            return made
+        with contextlib.suppress(Unplayable):
+            if _fails(made, subject, watch) and not _fails(made, _reference_of(persistent=True), watch):
+                return made
+    return None
+
+
+def _derived(subject: Subject, violation: Violation, watch: Watch) -> Body:
+    """The recorded calls, as few of them as show the same.
+
+    Raises:
+        Unplayable: They do not show it.
+    """
     search = _Search(subject, watch)
     found = search.shortest(program_of(violation.calls))
     if found is None:
@@ -54,10 +95,7 @@ def reproducer(subject: Subject, clause: str, violation: Violation, watch: Watch
     made = body(played, claim)
     if not _fails(made, subject, watch) or _fails(made, _reference(played.program), watch):
         raise Unplayable("no script of these calls was seen to fail here and to pass on a correct store")
-    notes = [f"Expected: {violation.expected}.", f"Seen: {violation.seen}."]
-    if violation.arranging:
-        notes.insert(0, "The clause itself could not be checked: what has to come before it fails.")
-    return script(subject, CLAUSES[clause], made, notes)
+    return made
 
 
 class _Search:
@@ -161,6 +199,9 @@ def _without(step: Step, names: Sequence[str]) -> Step:
 def _is_sound(program: Program) -> bool:
     """Every step that another one speaks of is there."""
     keys = {step.key for step in program}
+    moves = [bool(step.location) for step in program if step.method == "chdir"]
+    if any(move == bool(number % 2) for number, move in enumerate(moves)):
+        return False  # it goes back to where it never left
     for step in program:
         argument = step.argument.id if isinstance(step.argument, Row) else step.argument
         spoken_of = {step.store if step.method != "open" else step.key, step.same or step.key}
@@ -174,13 +215,24 @@ def _is_sound(program: Program) -> bool:
 def _reference(program: Program) -> Subject:
     """A bundled store that keeps the contract, and is persistent where the program needs that."""
     locations = [step.location for step in program if step.method == "open"]
-    if len(set(locations)) == len(locations):
-        return _subject(lambda _: ListStore(), persistent=False)
-    return _subject(lambda location: SQLiteFileStore(location / "tokens.db"))
+    return _reference_of(persistent=len(set(locations)) < len(locations))
 
 
-def _subject(open: Callable[[Path], Any], *, persistent: bool = True) -> Subject:
-    return Subject("a reference store", open, close_by_default, Origin.of(open), persistent=persistent)
+def _reference_of(*, persistent: bool) -> Subject:
+    def open(location: Path) -> Any:
+        return SQLiteFileStore(location / "tokens.db") if persistent else ListStore()
+
+    def break_storage(store: Any, location: Path) -> None:
+        location.rename(location.with_name(location.name + "-away"))
+
+    return Subject(
+        "a reference store",
+        open,
+        close_by_default,
+        Origin.of(open),
+        persistent=persistent,
+        break_storage=break_storage,
+    )
 
 
 def _fails(made: Body, subject: Subject, watch: Watch) -> bool:
@@ -192,7 +244,10 @@ def _fails(made: Body, subject: Subject, watch: Watch) -> bool:
     with Bench(dataclasses.replace(subject, hangs=[]), Effort()) as bench, _elsewhere():
         places: dict[str, Path] = {}
 
-        def open_store(place: str = "") -> Any:
+        def where(place: str = "location 1") -> Path:
+            return places[place]
+
+        def open_store(place: str = "location 1") -> Any:
             opened = bench.open(places.get(place))
             places[place] = opened.location
             if subject.in_location:
@@ -203,9 +258,16 @@ def _fails(made: Body, subject: Subject, watch: Watch) -> bool:
             opened = next(one for one in bench._open if one.store is store)
             bench.close(opened)
 
-        names = {"open_store": open_store, "close_store": close_store, "__name__": "reproducer"}
+        names = {
+            "where": where,
+            "open_store": open_store,
+            "close_store": close_store,
+            "break_storage": subject.break_storage,
+            "__name__": "reproducer",
+        }
         try:
             with watch(bench):
+                bench.waiting = "the script", time.monotonic()
                 exec(compile(_IMPORTS + made.code, "reproducer", "exec"), names)  # noqa: S102 (the kit wrote it)
         except (Violation, NotApplicable, StoreUnavailable) as reason:
             raise Unplayable("the store does not open again as it did in the check") from reason
@@ -219,6 +281,7 @@ def _fails(made: Body, subject: Subject, watch: Watch) -> bool:
 
 _IMPORTS = """\
 import os
+import time
 from contextlib import suppress
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException

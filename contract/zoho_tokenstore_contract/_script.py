@@ -63,14 +63,12 @@ class Body:
     Attributes:
         lines: The lines, in order.
         helpers: The names in `_HELPERS` that they use.
-        closes: They close stores.
-        moves: They change the working directory.
+        chance: Why the script may have to run more than once.
     """
 
     lines: list[str] = field(default_factory=list)
     helpers: set[str] = field(default_factory=set)
-    closes: bool = False
-    moves: bool = False
+    chance: str = ""
 
     @property
     def code(self) -> str:
@@ -136,10 +134,8 @@ class _Writer:
             place = "" if step.location == 1 else repr(f"location {step.location}")
             yield f"{self._store(step)} = open_store({place})"
         elif step.method == "close":
-            self.made.closes = True
             yield f"close_store({self._store(step)})"
         elif step.method == "chdir":
-            self.made.moves = True
             if step.location:
                 yield "home = os.getcwd()"
                 yield "os.chdir(tempfile.mkdtemp())"
@@ -182,7 +178,7 @@ class _Writer:
         """What the step returns is spoken of again."""
         return (
             step.key == self.claim.key
-            and self.claim.kind in ("plain", "none", "token", "whole", "list", "found")
+            and self.claim.kind in ("plain", "none", "token", "whole", "list", "signature", "found")
         ) or any(one.same == step.key and one.place != "passed" for one in self.played.program)
 
     def _changes(self, step: Step, name: str) -> Iterator[str]:
@@ -281,11 +277,18 @@ class _Writer:
                 "    seen = error",
                 "assert isinstance(seen, SDKException), seen",
             ]
-        return [*lines, *self._assertion(step)] if kind not in ("count", "rows") else self._listed(step)
+        return (
+            [*lines, *self._assertion(step)]
+            if kind not in ("count", "unique", "rows")
+            else self._listed(step)
+        )
 
     def _listed(self, step: Step) -> list[str]:
         """Of what is listed."""
         store = self._store(step)
+        if self.claim.kind == "unique":
+            ids = f"[token.get_id() for token in {store}.get_tokens()]"
+            return [f"seen = {ids}", "assert len(set(seen)) == len(seen), seen"]
         if self.claim.kind == "count":
             return [f"seen = len({store}.get_tokens())", f"assert seen == {self.claim.wanted}, seen"]
         self.made.helpers.add("stored")
@@ -310,6 +313,11 @@ class _Writer:
             return [f"assert isinstance({answer}, OAuthToken), {answer}"]
         if kind == "list":
             return [f"assert isinstance({answer}, list), {answer}"]
+        if kind == "signature":
+            return [
+                f"seen = {answer}.get_user_signature()",
+                "assert isinstance(seen, UserSignature), seen",
+            ]
         if kind == "whole":
             return [
                 'whole = vars(OAuthToken(access_token="whole"))',
@@ -404,6 +412,7 @@ def script(subject: Subject, clause: Clause, made: Body, notes: list[str]) -> st
     imports = sorted(one for one in imports if one.startswith("import")) + sorted(
         one for one in imports if one.startswith("from")
     )
+    notes = [*notes, made.chance] if made.chance else notes
     says = "\n".join(
         line
         for text in (f"{subject.target} breaks {clause.id} ({clause.level.value}): {clause.text}", *notes)
@@ -421,6 +430,14 @@ def _path(subject: Subject) -> str:
     file = Path(subject.origin.file)
     top = file.parents[subject.origin.module.count(".") - 1] if "." in subject.origin.module else file
     return f"sys.path.insert(0, os.getcwd())  # run this where {top.name} lies\n"
+
+
+def _hook(subject: Subject, thing: Any) -> str:
+    """What puts the storage out of reach, as its author says."""
+    if hasattr(thing, "open_store"):
+        return f"break_storage = {subject.origin.qualname}().break_storage"
+    hook = subject.break_storage
+    return f"from {getattr(hook, '__module__', '')} import {getattr(hook, '__name__', '')}"
 
 
 def _opening(subject: Subject, made: Body) -> str:
@@ -444,13 +461,19 @@ def _opening(subject: Subject, made: Body) -> str:
         closes = 'getattr(store, "close", lambda: None)()'
     lines += [
         "",
+        'def where(place="location 1"):',
+        "    return Path(directory.name, place)",
+        "",
+        "",
         'def open_store(place="location 1"):',
-        "    location = Path(directory.name, place)",
+        "    location = where(place)",
         "    location.mkdir(exist_ok=True)",
         *(["    os.chdir(location)"] if subject.in_location else []),
         f"    return {opens}",
         "",
     ]
-    if made.closes:
+    if "close_store(" in made.code:
         lines += ["", "def close_store(store):", f"    {closes}", ""]
+    if "break_storage(" in made.code:
+        lines.insert(0, _hook(subject, thing))
     return "\n".join(lines)
