@@ -24,6 +24,7 @@ STORES = Path(zoho_reference_stores.__file__).parent
 FLOORS = (
     {"__init__", "plugin"},
     {"_report", "_summary", "_targets"},
+    {"_reproducers"},
     {"_contract", "_verdict"},
     {"_smoke"},
     {"_run"},

@@ -138,7 +138,7 @@ class _Writer:
         elif step.method == "chdir":
             if step.location:
                 yield "home = os.getcwd()"
-                yield "os.chdir(tempfile.mkdtemp())"
+                yield "os.chdir(tempfile.mkdtemp(dir=directory.name))"
             else:
                 yield "os.chdir(home)"
         elif step.method == "spoil":
@@ -277,15 +277,18 @@ class _Writer:
                 "    seen = error",
                 "assert isinstance(seen, SDKException), seen",
             ]
-        return (
-            [*lines, *self._assertion(step)]
-            if kind not in ("count", "unique", "rows")
-            else self._listed(step)
-        )
+        listed = kind in ("count", "unique", "rows") or (kind == "signature" and step.method == "get_tokens")
+        return self._listed(step) if listed else [*lines, *self._assertion(step)]
 
     def _listed(self, step: Step) -> list[str]:
         """Of what is listed."""
         store = self._store(step)
+        if self.claim.kind == "signature":
+            signatures = f"[token.get_user_signature() for token in {store}.get_tokens()]"
+            return [
+                f"seen = {signatures}",
+                "assert all(one is None or isinstance(one, UserSignature) for one in seen), seen",
+            ]
         if self.claim.kind == "unique":
             ids = f"[token.get_id() for token in {store}.get_tokens()]"
             return [f"seen = {ids}", "assert len(set(seen)) == len(seen), seen"]
@@ -444,8 +447,13 @@ def _opening(subject: Subject, made: Body) -> str:
     """Imports what opens the store, and opens it as the run did."""
     module, qualname = subject.origin.module, subject.origin.qualname
     thing = lookup(module, qualname)
+    first, dot, rest = qualname.partition(".")
+    imported = f"from {module} import {first}"
+    if first.islower():  # the script has names like this of its own
+        imported += " as make_store"
+        qualname = f"make_store{dot}{rest}"
     lines = [
-        f"from {module} import {qualname.partition('.')[0]}",
+        imported,
         "",
         'directory = tempfile.TemporaryDirectory(prefix="store-")',
         "",

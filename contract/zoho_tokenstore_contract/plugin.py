@@ -65,6 +65,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="SHOULD clauses count as MUST, for every store of the run",
     )
     group.addoption(
+        "--tokenstore-reproducers",
+        metavar="DIR",
+        help="write a script for each broken clause of each store into a new or empty directory; it needs "
+        "the store and the SDK alone",
+    )
+    group.addoption(
         "--tokenstore-report",
         metavar="FILE.json",
         help="write the verdict on every store of the run to a file",
@@ -89,6 +95,12 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(
                 f"--tokenstore-report: there is no directory {_report_path(config).parent}"
             )
+    reproducers = _reproducers_path(config)
+    if reproducers is not None and not hasattr(config, "workerinput"):
+        from ._reproducers import why_not
+
+        if reason := why_not(reproducers):
+            raise pytest.UsageError(f"--tokenstore-reproducers: {reason}")
     if config.getoption("tokenstore"):
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
             # Nothing else was asked for.
@@ -192,9 +204,14 @@ class _Gatherer:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        """Write the report."""
+        """Write the report and the scripts."""
         if VERDICTS in self.config.stash:
             self.config.stash[VERDICTS].arrange(self.config.getoption("tokenstore"))
+        reproducers = _reproducers_path(self.config)
+        if reproducers is not None:
+            from ._reproducers import write
+
+            write(_verdicts(self.config), reproducers)
         if self.config.getoption("tokenstore_report") is not None:
             from ._report import write_json
 
@@ -209,7 +226,7 @@ class _Gatherer:
             retold = self.config.stash.get(RETOLD, None)
             report = self.config.getoption("tokenstore_report")
             written = [] if report is None else [("report", _report_path(self.config))]
-            summarize(terminalreporter, verdicts, retold, written)
+            summarize(terminalreporter, verdicts, retold, written, _reproducers_path(self.config))
             if retold is not None:
                 retold.shorten()
 
@@ -317,3 +334,8 @@ def _verdicts(config: pytest.Config) -> Verdicts:
 
 def _report_path(config: pytest.Config) -> Path:
     return Path(config.invocation_params.dir, config.getoption("tokenstore_report"))
+
+
+def _reproducers_path(config: pytest.Config) -> Path | None:
+    directory = config.getoption("tokenstore_reproducers")
+    return None if directory is None else Path(config.invocation_params.dir, directory)
