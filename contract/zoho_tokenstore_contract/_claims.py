@@ -136,8 +136,10 @@ class Played:
         mine, other = self._owner(self.seen, step, seen.left), self._owner(self.right, step, right.left)
         own = step.key if step.same is None else step.same
         brought = isinstance(step.argument, Row) and isinstance(step.argument.id, str) and step.argument.id
+        if step.method == "save_token" and absent(seen.left.id) and not absent(right.left.id):
+            return Claim("has id", step.key)
         if step.method == "save_token" and other == own and not brought:
-            if absent(seen.left.id) or not isinstance(seen.left.id, str):
+            if not isinstance(seen.left.id, str):
                 return Claim("has id", step.key)
             if mine != own and mine is not None:
                 return Claim("own id", step.key, wanted=(mine,))

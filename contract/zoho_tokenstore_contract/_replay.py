@@ -79,7 +79,7 @@ class Seen:
         value: A returned token as a row, a returned list of tokens as a list of rows, or the value.
         left: The passed token after the call.
         error: The exception, for a message.
-        lacks: The attributes that the SDK's constructor makes and a returned token has not.
+        lacks: The attributes that the SDK's constructor makes and a returned token has not, or not as a bool.
         awaitable: A coroutine came back.
         bare_name: The user of a returned token is no `UserSignature`.
         rows: All rows afterwards, where somebody looked.
@@ -356,7 +356,12 @@ def _seen(answer: Answer, token: Any) -> Seen:
         return Seen("returned", rows, left, bare_name=any(map(_has_bare_name, value)))
     if isinstance(value, sdk.OAuthToken):
         whole = vars(sdk.OAuthToken(access_token="whole"))
-        lacks = tuple(name for name in whole if not hasattr(value, name))
+        lacks = tuple(
+            name
+            for name, usual in whole.items()
+            if not hasattr(value, name)
+            or (isinstance(usual, bool) and not isinstance(getattr(value, name), bool))
+        )
         return Seen("returned", _row(value), left, lacks=lacks, bare_name=_has_bare_name(value))
     return Seen("returned", value, left, awaitable=inspect.iscoroutine(value))
 
