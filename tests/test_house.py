@@ -27,6 +27,7 @@ FLOORS = (
     {"_session"},
     {"__init__", "plugin"},
     {"_render", "_report", "_scaffold", "_summary", "_targets"},
+    {"_reproducers"},
     {"_contract", "_verdict"},
     {"_smoke"},
     {"_run"},

@@ -87,7 +87,8 @@ class Played:
                 return Claim("list", step.key)
             if len(seen.value) != len(right.value):
                 return Claim("count", step.key, wanted=len(right.value))
-            return self._of_rows(step, seen.value, right.value)
+            rows = self._of_rows(step, seen.value, right.value)
+            return rows or (Claim("signature", step.key) if seen.bare_name else None)
         if not isinstance(right.value, Row):
             return None
         if not isinstance(seen.value, Row):
@@ -135,8 +136,10 @@ class Played:
         mine, other = self._owner(self.seen, step, seen.left), self._owner(self.right, step, right.left)
         own = step.key if step.same is None else step.same
         brought = isinstance(step.argument, Row) and isinstance(step.argument.id, str) and step.argument.id
+        if step.method == "save_token" and absent(seen.left.id) and not absent(right.left.id):
+            return Claim("has id", step.key)
         if step.method == "save_token" and other == own and not brought:
-            if absent(seen.left.id) or not isinstance(seen.left.id, str):
+            if not isinstance(seen.left.id, str):
                 return Claim("has id", step.key)
             if mine != own and mine is not None:
                 return Claim("own id", step.key, wanted=(mine,))
@@ -163,11 +166,11 @@ class Played:
         """A field as stores can be compared by it: an id as whose it is."""
         if name != "id":
             return getattr(row, name)
+        if isinstance(step.argument, Row) and row.id == step.argument.id and not absent(row.id):
+            return ("given", row.id)
         owned = self._owner(by, step, row)
         if owned is not None:
-            return ("of", owned)
-        if isinstance(step.argument, Row) and row.id == step.argument.id:
-            return ("given", row.id)
+            return ("given", row.id) if self._brought(owned) == row.id else ("of", owned)
         return ("absent",) if absent(row.id) else ("unknown",)
 
     def _owner(self, by: dict[int, Seen], step: Step, row: Row) -> int | None:
@@ -182,5 +185,9 @@ class Played:
         owned = self._owner(self.right, step, row)
         if owned is None:
             return ...
-        brought = next(one.argument.id for one in self.program if one.key == owned)
-        return brought if isinstance(brought, str) and brought else IdOf(owned)
+        return self._brought(owned) or IdOf(owned)
+
+    def _brought(self, key: int) -> str:
+        """The id that the token of a step brought along."""
+        id = next(step.argument.id for step in self.program if step.key == key)
+        return id if isinstance(id, str) else ""

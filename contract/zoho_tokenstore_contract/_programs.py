@@ -379,7 +379,7 @@ _shows(
     "CRASH-3",
     code="""
     def overwritten(content):
-        return b"\\0" * 100 + content[100:]
+        return b"\\x00\\xff" * 32 + content[64:]
 
 
     def halved(content):
@@ -387,7 +387,7 @@ _shows(
 
 
     def replaced(content):
-        return b"This is no storage.\\n"
+        return b"Remember the milk.\\n" * 20
 
 
     for damage in (overwritten, halved, replaced):
@@ -398,6 +398,7 @@ _shows(
             store.save_token(OAuthToken(user_signature=user, access_token=f"{number} " + "a" * 400))
         close_store(store)
         files = [path for path in where(place).rglob("*") if path.is_file()]
+        files = [path for path in files if not path.name.endswith(("-wal", "-shm", "-journal"))]
         file = max(files, key=lambda path: path.stat().st_size)
         damaged = damage(file.read_bytes())
         file.write_bytes(damaged)
@@ -472,11 +473,12 @@ _shows(
         first = OAuthToken("ID", "SECRET-0", user_signature=ann, access_token="SECRET-1")
         store.save_token(first)
         printed.write(f"{store!r} {store}")
-        long = OAuthToken("ID", "SECRET-2" * 100, user_signature=bob, refresh_token="SECRET-3")
+        long = OAuthToken("ID", "SECRET-2" * 1000, user_signature=bob, refresh_token="SECRET-3")
         taken = OAuthToken("ID", "SECRET-4", id=first.get_id(), user_signature=cleo, access_token="SECRET-5")
+        nobody = OAuthToken("ID", "SECRET-9", id=first.get_id(), refresh_token="SECRET-A")
         none = OAuthToken("ID", "SECRET-6", user_signature=dan)
         odd = OAuthToken("ID", "SECRET-7", user_signature=eve, access_token="SECRET-8 \\0 \\ud800")
-        for token in (long, taken, none, odd, first):
+        for token in (long, taken, nobody, none, odd, first):
             try:
                 store.save_token(token)
             except Exception as error:

@@ -79,7 +79,7 @@ class Seen:
         value: A returned token as a row, a returned list of tokens as a list of rows, or the value.
         left: The passed token after the call.
         error: The exception, for a message.
-        lacks: The attributes that the SDK's constructor makes and a returned token has not.
+        lacks: The attributes that the SDK's constructor makes and a returned token has not, or not as a bool.
         awaitable: A coroutine came back.
         bare_name: The user of a returned token is no `UserSignature`.
         rows: All rows afterwards, where somebody looked.
@@ -353,14 +353,24 @@ def _seen(answer: Answer, token: Any) -> Seen:
     sdk = load()
     if isinstance(value, list):
         rows = [_row(token) for token in value]
-        return Seen("returned", rows, left)
+        return Seen("returned", rows, left, bare_name=any(map(_has_bare_name, value)))
     if isinstance(value, sdk.OAuthToken):
         whole = vars(sdk.OAuthToken(access_token="whole"))
-        lacks = tuple(name for name in whole if not hasattr(value, name))
-        signature = value.get_user_signature() if "_OAuthToken__user_signature" not in lacks else None
-        bare = signature is not None and not isinstance(signature, sdk.UserSignature)
-        return Seen("returned", _row(value), left, lacks=lacks, bare_name=bare)
+        lacks = tuple(
+            name
+            for name, usual in whole.items()
+            if not hasattr(value, name)
+            or (isinstance(usual, bool) and not isinstance(getattr(value, name), bool))
+        )
+        return Seen("returned", _row(value), left, lacks=lacks, bare_name=_has_bare_name(value))
     return Seen("returned", value, left, awaitable=inspect.iscoroutine(value))
+
+
+def _has_bare_name(token: Any) -> bool:
+    with contextlib.suppress(AttributeError):
+        signature = token.get_user_signature()
+        return signature is not None and not isinstance(signature, load().UserSignature)
+    return False
 
 
 def _row(token: Any) -> Any:

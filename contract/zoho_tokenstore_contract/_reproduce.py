@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from zoho_reference_stores import ListStore, SQLiteFileStore
@@ -59,8 +60,9 @@ def reproducer(subject: Subject, clause: str, violation: Violation, watch: Watch
             made = _derived(subject, violation, watch)
         except Unplayable as why:
             reason = str(why)
-    if made is None:
+    if made is None and texts_of(clause):
         made = _written_before(subject, clause, watch)
+        reason = "neither the recorded calls alone nor the kit's programs for this clause show it"
     if made is None:
         raise Unplayable(reason)
     notes = [f"Expected: {violation.expected}.", f"Seen: {violation.seen}."]
@@ -248,8 +250,14 @@ def _fails(made: Body, subject: Subject, watch: Watch) -> bool:
             return places[place]
 
         def open_store(place: str = "location 1") -> Any:
-            opened = bench.open(places.get(place))
-            places[place] = opened.location
+            if place not in places:
+                opened = bench.open()
+                places[place] = opened.location
+            else:
+                answer, again = bench.try_open(places[place])
+                if again is None:
+                    raise answer.raised or Unplayable("it does not open")
+                opened = again
             if subject.in_location:
                 os.chdir(opened.location)
             return opened.store
@@ -259,6 +267,7 @@ def _fails(made: Body, subject: Subject, watch: Watch) -> bool:
             bench.close(opened)
 
         names = {
+            "directory": SimpleNamespace(name=str(bench.location())),
             "where": where,
             "open_store": open_store,
             "close_store": close_store,
@@ -281,6 +290,7 @@ def _fails(made: Body, subject: Subject, watch: Watch) -> bool:
 
 _IMPORTS = """\
 import os
+import tempfile
 import time
 from contextlib import suppress
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import io
+import itertools
 import keyword
 import re
 import textwrap
+import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +24,7 @@ from ._subject import Subject, lookup, takes_location
 _PARTS = ("client_id", "client_secret", "grant_token", "refresh_token", "redirect_url", "id", "access_token")
 """What the constructor of the SDK's token takes, beside the user and, in some releases, the API domain."""
 
+_WIDTH = 100
 _HELPERS = {
     "new_token": """\
 def new_token(user_name=None, **fields):
@@ -47,7 +51,10 @@ def stored(store, *names):
 ''',
     "spoil": f'''\
 def spoil(token):
-    """Give every field another value."""
+    """Give every field another value, and the signature as well."""
+    signature = token.get_user_signature()
+    for name in vars(signature) if signature is not None else ():
+        setattr(signature, name, {SPOILT!r})
     token.set_user_signature(UserSignature({SPOILT!r}))
     for name in {tuple(name for name in FIELDS if name != "user_name")!r}:
         getattr(token, f"set_{{name}}")({SPOILT!r})
@@ -138,7 +145,7 @@ class _Writer:
         elif step.method == "chdir":
             if step.location:
                 yield "home = os.getcwd()"
-                yield "os.chdir(tempfile.mkdtemp())"
+                yield "os.chdir(tempfile.mkdtemp(dir=directory.name))"
             else:
                 yield "os.chdir(home)"
         elif step.method == "spoil":
@@ -277,15 +284,18 @@ class _Writer:
                 "    seen = error",
                 "assert isinstance(seen, SDKException), seen",
             ]
-        return (
-            [*lines, *self._assertion(step)]
-            if kind not in ("count", "unique", "rows")
-            else self._listed(step)
-        )
+        listed = kind in ("count", "unique", "rows") or (kind == "signature" and step.method == "get_tokens")
+        return self._listed(step) if listed else [*lines, *self._assertion(step)]
 
     def _listed(self, step: Step) -> list[str]:
         """Of what is listed."""
         store = self._store(step)
+        if self.claim.kind == "signature":
+            signatures = f"[token.get_user_signature() for token in {store}.get_tokens()]"
+            return [
+                f"seen = {signatures}",
+                "assert all(one is None or isinstance(one, UserSignature) for one in seen), seen",
+            ]
         if self.claim.kind == "unique":
             ids = f"[token.get_id() for token in {store}.get_tokens()]"
             return [f"seen = {ids}", "assert len(set(seen)) == len(seen), seen"]
@@ -319,11 +329,10 @@ class _Writer:
                 "assert isinstance(seen, UserSignature), seen",
             ]
         if kind == "whole":
-            return [
-                'whole = vars(OAuthToken(access_token="whole"))',
-                f"seen = [name for name in whole if not hasattr({answer}, name)]",
-                "assert seen == [], seen",
-            ]
+            name = self.claim.fields[0]
+            if isinstance(vars(load().OAuthToken(access_token="whole"))[name], bool):
+                return [f"seen = getattr({answer}, {name!r}, None)", "assert isinstance(seen, bool), seen"]
+            return [f"assert hasattr({answer}, {name!r}), vars({answer})"]
         token = answer
         if kind in ("left", "has id", "own id"):
             token = self.names[step.key if step.same is None else step.same]
@@ -343,6 +352,36 @@ class _Writer:
             yield f"seen = {token}.get_{name}()"
         comparison = "is" if wanted is None else "=="
         yield f"assert seen {comparison} {self._value(wanted)}, seen"
+
+
+def folded(line: str) -> list[str]:
+    """A long line of code on several, broken inside its longest brackets."""
+    if len(line) <= _WIDTH:
+        return [line]
+    pairs, opened = [], []
+    commas: dict[int, list[int]] = {}
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(line.strip()).readline):
+            place = token.start[1]
+            if token.string in ("(", "[", "{"):
+                opened.append(place)
+            elif token.string in (")", "]", "}"):
+                pairs.append((place - opened[-1], opened.pop(), place))
+            elif token.string == "," and opened:
+                commas.setdefault(opened[-1], []).append(place)
+    except (tokenize.TokenError, IndexError):  # a part of a statement, as in "with suppress():"
+        pass
+    if not pairs:
+        return [line]
+    indent, code = line[: len(line) - len(line.lstrip())], line.strip()
+    _, start, end = max(pairs)
+    breaks = commas.get(start, [])
+    edges = [start, *breaks, end]
+    parts = [code[one + 1 : other].strip() for one, other in itertools.pairwise(edges)]
+    made = [indent + code[: start + 1]]
+    for part in filter(None, parts):
+        made += folded(f"{indent}    {part}{',' if breaks else ''}")
+    return [*made, indent + code[end:]]
 
 
 def _raising(lines: list[str], message: str) -> list[str]:
@@ -432,10 +471,10 @@ def _path(subject: Subject) -> str:
     return f"sys.path.insert(0, os.getcwd())  # run this where {top.name} lies\n"
 
 
-def _hook(subject: Subject, thing: Any) -> str:
+def _hook(subject: Subject, thing: Any, qualname: str) -> str:
     """What puts the storage out of reach, as its author says."""
     if hasattr(thing, "open_store"):
-        return f"break_storage = {subject.origin.qualname}().break_storage"
+        return f"break_storage = {qualname}().break_storage"
     hook = subject.break_storage
     return f"from {getattr(hook, '__module__', '')} import {getattr(hook, '__name__', '')}"
 
@@ -444,16 +483,17 @@ def _opening(subject: Subject, made: Body) -> str:
     """Imports what opens the store, and opens it as the run did."""
     module, qualname = subject.origin.module, subject.origin.qualname
     thing = lookup(module, qualname)
-    lines = [
-        f"from {module} import {qualname.partition('.')[0]}",
-        "",
-        'directory = tempfile.TemporaryDirectory(prefix="store-")',
-        "",
-    ]
+    first, dot, rest = qualname.partition(".")
+    imported = f"from {module} import {first}"
+    if first.islower():  # the script has names like this of its own
+        imported += " as make_store"
+        qualname = f"make_store{dot}{rest}"
+    lines = [imported]
+    if "break_storage(" in made.code:
+        lines.append(_hook(subject, thing, qualname))
+    lines += ["", 'directory = tempfile.TemporaryDirectory(prefix="store-")', ""]
     if hasattr(thing, "open_store"):
-        lines.insert(
-            0, "# This imports a test class, and so the kit: put what its open_store does in its place."
-        )
+        lines.insert(0, "# A test class, which imports the kit: put what its open_store does in its place.")
         opens = f"{qualname}().open_store(location)"
         closes = f"{qualname}().close_store(store)"
     else:
@@ -474,6 +514,4 @@ def _opening(subject: Subject, made: Body) -> str:
     ]
     if "close_store(" in made.code:
         lines += ["", "def close_store(store):", f"    {closes}", ""]
-    if "break_storage(" in made.code:
-        lines.insert(0, _hook(subject, thing))
     return "\n".join(lines)
