@@ -253,6 +253,13 @@ class Contender:
         """Open it for so many threads of this process."""
         raise NotImplementedError
 
+    def warm(self) -> None:
+        """Have the system read what is on the disk, as it has in an application that runs."""
+        for file in self.place.iterdir():
+            with file.open("rb") as opened:
+                while opened.read(1 << 20):
+                    pass
+
     def restore(self) -> None:
         """Undo what calls at the same time may have done to the rows."""
 
@@ -292,6 +299,10 @@ class SQLiteFile(Contender):
         connection = sqlite3.connect(path, isolation_level=None)
         for statement in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000"):
             connection.execute(f"PRAGMA {statement}")
+        indexes = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql > ''")
+        made_after = list(indexes)
+        for name, _ in made_after:
+            connection.execute(f"DROP INDEX {name}")
         connection.execute("BEGIN")
         # The store's own numbers are the ids that it gives.
         connection.executemany(
@@ -299,6 +310,8 @@ class SQLiteFile(Contender):
             ((int(values[0]), *values) for values in rows),
         )
         connection.execute("COMMIT")
+        for _, statement in made_after:
+            connection.execute(statement)
         connection.close()
 
     def open(self, users: int = 1) -> list[Handle]:

@@ -104,7 +104,9 @@ def _stores(made: dict[str, Any], folder: Path) -> Iterator[str]:
         f"the large ones, in {made['rounds']} rounds. Ratios are of one turn: the middle of all turns stands "
         "first, and half of them lie between the two that follow. The limit is bare SQLite: one `SELECT` by "
         "an index, or one `UPDATE`, `INSERT` or `DELETE` that is flushed to the disk, on the same table with "
-        "the same pragmas.\n"
+        "the same pragmas. Before each round the system reads all files, so that they are in its memory. "
+        "`FileStore` flushes nothing: what it saved last is lost with the power, and the rest with a kill at "
+        "the wrong moment.\n"
     )
     yield "### Goals\n"
     yield from _table(

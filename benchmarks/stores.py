@@ -55,6 +55,8 @@ TOGETHER = ("find by user name", UPDATE, INSERT, DELETE)
 
 LIMIT = 3.0
 """Seconds that a call may take; a store that needs more is stopped there. Listing may take ten times that."""
+NOTICED = 0.02
+"""A call that takes less is not expected to take longer with more rows."""
 SLICE = {LIST: 0.05, UPDATE: 0.15, INSERT: 0.15, DELETE: 0.15} | dict.fromkeys(FINDS, 0.04)
 """Seconds of calls of one store in one round, in turns with the others."""
 TURNS = 8
@@ -153,7 +155,9 @@ class Benchmark:
                 if not allowed:
                     continue
                 self.say(f"{kind.name}: {size:,} rows")
+                gc.disable()
                 contender.fill(map(row, range(size)))
+                gc.enable()
                 entrant = Entrant(contender, contender.open(THREADS), {})
                 entrant.costs = {operation: self._tried(entrant, operation) for operation in allowed}
                 before.append(entrant)
@@ -181,6 +185,8 @@ class Benchmark:
     def run_alone(self) -> None:
         """Measure everything in one thread."""
         for number in range(self.rounds):
+            for entrant in self.entrants:
+                entrant.contender.warm()
             for operation in OPERATIONS:
                 if operation == DELETE:
                     continue  # what is inserted is deleted, and both are measured
@@ -280,13 +286,14 @@ class Benchmark:
 
 def _expected(before: Sequence[Entrant], operation: str, size: int) -> float:
     """How many seconds a call may take with more rows, after those with fewer."""
-    known = [(one.contender.size, one.costs[operation]) for one in before[-2:] if operation in one.costs]
-    if len(known) < min(2, len(before)):
-        return math.inf  # stopped before
-    if len(known) < 2:
+    if not before:
         return 0
-    (fewer, less), (more, now) = known
-    return now + max(0, (now - less) / (more - fewer)) * (size - more)
+    last = before[-1]
+    if operation not in last.costs:
+        return math.inf  # stopped before
+    # Whoever looks at every row shows it in the time; with few rows it says nothing.
+    cost = last.costs[operation]
+    return cost * size / last.contender.size if cost > NOTICED else 0
 
 
 def _limit(operation: str) -> float:
