@@ -305,7 +305,7 @@ class TestVerdicts:
         clauses = {clause["id"]: clause for clause in store["clauses"]}
         [finding, *_] = clauses["SAVE-4"]["findings"]
 
-        assert {"schema", "kit", "sdk", "python", "stores"} == set(made)
+        assert {"schema", "kit", "contract", "sdk", "python", "stores"} == set(made)
         assert {"distribution", "version"} == set(made["sdk"])
         assert list(CLAUSES) == list(clauses)
         assert "broken" == clauses["SAVE-4"]["outcome"]
