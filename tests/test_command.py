@@ -104,6 +104,38 @@ class TestCheck:
         assert lines[-1].startswith("[16/16]")
         assert "stores:Hiding: VIOLATES" in done.stdout
 
+    def test_the_line_of_a_group_does_not_wait_for_the_next(self, project: Path) -> None:
+        """A slow store shows that it gets on, also where no terminal is: here it waits for the reader."""
+        (project / "slow.py").write_text(
+            "import os, pathlib, time\n"
+            "from zoho_reference_stores import ListStore\n\n"
+            "here = pathlib.Path.cwd()\n\n"
+            "def store():\n"
+            "    if '::test_FIND_1 ' in os.environ.get('PYTEST_CURRENT_TEST', ''):\n"
+            "        for _ in range(500):\n"
+            "            if (here / 'read').exists():\n"
+            "                break\n"
+            "            time.sleep(0.01)\n"
+            "        (here / 'waited').write_text(str((here / 'read').exists()))\n"
+            "    return ListStore()\n"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-m", "zoho_tokenstore_contract", "check", "slow:store", "--transient"],
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    if "] SAVE " in line:
+                        (project / "read").touch()
+                    if "] FIND " in line:
+                        break
+            finally:
+                process.kill()
+
+        assert (project / "waited").read_text() == "True"
+
     @pytest.mark.parametrize(
         ("arguments", "says"),
         [
