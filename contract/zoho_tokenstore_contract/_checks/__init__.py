@@ -77,6 +77,6 @@ def checks_of(clause: str) -> tuple[Check, ...]:
 
 @functools.cache
 def _load() -> None:
-    """Register every check, once, though somebody drops the modules (as `pytester` does) and they load again."""
+    """Register every check, once: also where `pytester` drops the modules between two runs in a process."""
     for module in MODULES:
         importlib.import_module(f"{__name__}.{module}")
