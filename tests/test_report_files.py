@@ -47,7 +47,7 @@ class TestAnother(TokenStoreContract):
     def open_store(self, location):
         return stores.Keeping()
 """
-FEW = ("-k", "LIST or DEL_ or SAVE_4 or PROC_1")
+FEW = ("-k", "LIST or DEL or SAVE_4 or PROC_1")
 
 
 @pytest.fixture

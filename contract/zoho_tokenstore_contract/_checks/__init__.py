@@ -69,9 +69,14 @@ def check(
     return register
 
 
-@functools.cache
 def checks_of(clause: str) -> tuple[Check, ...]:
     """The checks of a clause, in the order in which they are written down."""
+    _load()
+    return tuple(_registered.get(clause, ()))
+
+
+@functools.cache
+def _load() -> None:
+    """Register every check, once: also where `pytester` drops the modules between two runs in a process."""
     for module in MODULES:
         importlib.import_module(f"{__name__}.{module}")
-    return tuple(_registered.get(clause, ()))
