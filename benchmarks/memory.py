@@ -20,7 +20,7 @@ from zoho_reference_stores import ListStore, SQLiteFileStore, SQLiteMemoryStore
 
 BARE = "bare data"
 CASES = (BARE, "ListStore", "SQLiteMemoryStore", "SQLiteFileStore")
-_CALLS = 1000
+_CALLS = 2000
 
 
 def measured(case: str, size: int, file: Path) -> dict[str, int]:
@@ -59,7 +59,8 @@ def measure(case: str, size: int, file: Path) -> dict[str, int]:
         tokens = store.get_tokens()
     if len(tokens) != size:
         raise RuntimeError(f"{case} lists {len(tokens)} rows instead of {size}")
-    return {"holding": holding - before, "listing": peak() - before}
+    # At least one byte, for a few rows fit into what the imports left.
+    return {"holding": max(1, holding - before), "listing": max(1, peak() - before)}
 
 
 def _opened(case: str, size: int, file: Path) -> Any:
@@ -78,7 +79,8 @@ def _opened(case: str, size: int, file: Path) -> Any:
 
 
 def _use(store: Any, size: int) -> None:
-    rows = [row(number) for number in range(0, size, max(1, size // _CALLS))]
+    # Even numbers: the others may have been saved with other access tokens.
+    rows = [row(number) for number in range(0, size, 2 * max(1, size // _CALLS))]
     for operation in (*FINDS, UPDATE):
         batch = Handle(store).batch(operation, rows, size)
         if not all(batch.right(argument, batch.call(argument)) for argument in batch.arguments):

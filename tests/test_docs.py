@@ -14,6 +14,8 @@ import zoho_tokenstore_contract
 from tests.snippets import DOCS, README, ROOT, Session, fences, play, sessions
 from zoho_tokenstore_contract._clauses import CLAUSES
 
+pytestmark = pytest.mark.once
+
 PAGES = [README, *DOCS]
 LINKING = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
 SESSIONS = [session for page in PAGES for session in sessions(page)]

@@ -36,6 +36,8 @@ from zoho_tokenstore_contract._rows import Row, to_row, to_token
 from zoho_tokenstore_contract._run import check_clause
 from zoho_tokenstore_contract._subject import Subject
 
+pytestmark = pytest.mark.once
+
 # Made with Fernet.generate_key(), and fixed: other processes open the same storage.
 NEW = "T7ghGbW0mWtS3p0vXlKO8jFhzfxB3n3uyFdnGk7GJt0="
 OLD = "mbMmnSTyY3Py1iqKpTtAkC8r2Zs6gq1LWZr0Xc0kF0A="
@@ -576,8 +578,6 @@ from zoho_reference_stores import ListStore, SingleFlightStore
 assert "cryptography" not in sys.modules
 assert not hasattr(zoho_reference_stores, "NoSuchStore")
 from zoho_reference_stores import EncryptedStore
-
-pytestmark = pytest.mark.stores
 assert "cryptography" in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

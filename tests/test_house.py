@@ -27,14 +27,17 @@ FLOORS = (
     {"_session"},
     {"__init__", "plugin"},
     {"_render", "_report", "_scaffold", "_summary", "_targets"},
+    {"_reproducers"},
     {"_contract", "_verdict"},
     {"_smoke"},
     {"_run"},
-    {"_checks"},
+    {"_checks", "_reproduce"},
+    {"_script"},
+    {"_claims"},
     {"_children", "_explore", "_flow", "_stage"},
-    {"_histories"},
-    {"_bench"},
-    {"_model", "_moments", "_threads", "_zoho"},
+    {"_histories", "_replay"},
+    {"_bench", "_libraries"},
+    {"_model", "_moments", "_programs", "_threads", "_zoho"},
     {"_outcomes", "_rows", "_subject"},
     {"_clauses", "_sdk"},
 )
@@ -131,7 +134,14 @@ def test_the_kit_names_the_sdk_in_one_module() -> None:
         if imported.partition(".")[0] not in {*sys.stdlib_module_names, KIT.name}
     }
 
-    assert {name for _, name in third_party} == {"_pytest", "argcomplete", "hypothesis", "pytest"}
+    # The reference stores tell whether a script passes on a correct store.
+    assert {name for _, name in third_party} == {
+        "_pytest",
+        "argcomplete",
+        "hypothesis",
+        "pytest",
+        STORES.name,
+    }
 
 
 @pytest.mark.parametrize("store", sorted(STORES.glob("[!_]*.py")), ids=lambda store: store.stem)

@@ -316,7 +316,8 @@ class TestVerdicts:
         assert {"distribution", "version"} == set(made["sdk"])
         assert list(CLAUSES) == list(clauses)
         assert "broken" == clauses["SAVE-4"]["outcome"]
-        assert {"check", "expected", "seen", "done", "arranging"} == set(finding)
+        assert {"check", "expected", "seen", "done", "arranging", "script", "no_script"} == set(finding)
+        assert "from stores import Doubling" in finding["script"]
         assert "the store is declared as not persistent" == clauses["PROC-1"]["reason"]
 
     def test_a_broken_should_clause_does_not_fail_the_run(self, pytester: pytest.Pytester) -> None:

@@ -21,6 +21,8 @@ from zoho_reference_stores import SQLiteFileStore
 from zoho_tokenstore_contract._clauses import CLAUSES, Level
 from zoho_tokenstore_contract._sdk import load
 
+pytestmark = pytest.mark.once
+
 STEADY_RUNS = 20
 """Where the scheduler has a say, an outcome counts as steady that so many runs in a row had."""
 

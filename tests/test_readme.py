@@ -7,6 +7,8 @@ import pytest
 from tests.snippets import README, ROOT
 from zoho_tokenstore_contract._clauses import CLAUSES, GROUPS
 
+pytestmark = pytest.mark.once
+
 TEXT = README.read_text(encoding="utf-8")
 
 

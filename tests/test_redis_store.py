@@ -27,6 +27,8 @@ from zoho_reference_stores import RedisStore
 from zoho_tokenstore_contract import TokenStoreContract
 from zoho_tokenstore_contract._rows import Row, to_row, to_token
 
+pytestmark = pytest.mark.once
+
 ADDRESS = "TOKENSTORE_TEST_REDIS"
 """Where the server is: also for the processes that a check starts."""
 
@@ -472,8 +474,6 @@ def test_redis_is_imported_when_the_store_is_asked_for() -> None:
     """Whoever uses another store need not have it installed."""
     script = """
 import sys, zoho_reference_stores
-
-pytestmark = pytest.mark.stores
 assert not {"redis", "boto3", "botocore"} & set(sys.modules)
 zoho_reference_stores.RedisStore
 assert "redis" in sys.modules

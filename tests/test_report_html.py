@@ -20,6 +20,8 @@ from tests.reports import HOSTILE, SCRIPT, report, store, undecided, violating
 from zoho_tokenstore_contract._clauses import CLAUSES, Level
 from zoho_tokenstore_contract._render import write
 
+pytestmark = pytest.mark.once
+
 REQUIRE = "TOKENSTORE_REQUIRE_BROWSER"
 """Set to 1 where a browser that is missing is a failure and no reason to skip."""
 

@@ -27,7 +27,7 @@ from zoho_reference_stores import ListStore, SecretsManagerStore, secrets_manage
 from zoho_tokenstore_contract import TokenStoreContract
 from zoho_tokenstore_contract._rows import Row, to_row, to_token
 
-pytestmark = pytest.mark.stores
+pytestmark = pytest.mark.once
 
 ADDRESS = "TOKENSTORE_TEST_AWS"
 """Where the server is: also for the processes that a check starts."""

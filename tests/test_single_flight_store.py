@@ -17,7 +17,7 @@ from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 from tests.flights import meet
 from tests.leasing import LeasingSQLiteFileStore
 from tests.stores.catalogue import subject_for
-from zoho_reference_stores import ListStore, SingleFlightStore, sqlite_file
+from zoho_reference_stores import ListStore, SingleFlightStore, SQLiteFileStore, sqlite_file
 from zoho_tokenstore_contract._bench import Effort
 from zoho_tokenstore_contract._clauses import CLAUSES
 from zoho_tokenstore_contract._flow import abilities
@@ -25,6 +25,8 @@ from zoho_tokenstore_contract._outcomes import Outcome
 from zoho_tokenstore_contract._rows import Row, to_row, to_token
 from zoho_tokenstore_contract._run import check_clause
 from zoho_tokenstore_contract._subject import Subject
+
+pytestmark = pytest.mark.once
 
 CLIENT = {"client_id": "client", "client_secret": "secret"}
 PAST, FUTURE = "1000000000000", "9999999999999"
@@ -49,8 +51,8 @@ def break_storage(store: SingleFlightStore, location: Path) -> None:
     sqlite_file.break_storage(store.inner, location)
 
 
-INNER = LeasingSQLiteFileStore
-"""A store with leases, which each process opens for itself."""
+INNERS: dict[str, Callable[[Path], Any]] = {"LeasingSQLiteFileStore": LeasingSQLiteFileStore}
+"""Stores with leases; what opens them is importable, for each process opens its own."""
 
 SUBJECTS: dict[str, Callable[[], Subject]] = {
     "LeasingSQLiteFileStore": lambda: subject_for(over_file, break_storage=break_storage),
@@ -76,33 +78,37 @@ def test_the_wrapper_keeps_the_clause(inner: str, clause: str) -> None:
 
 
 @pytest.mark.parametrize("known", ["id", "user_name", "refresh_token", "shared"])
-def test_threads_that_meet_one_expired_token_send_one_token_request(known: str) -> None:
+@pytest.mark.parametrize("inner", [*INNERS, "SQLiteFileStore"])
+def test_threads_that_meet_one_expired_token_send_one_token_request(inner: str, known: str) -> None:
     """Twelve without the wrapper, of which Zoho refuses two. ``shared`` is one token object for all."""
-    without = meet(INNER, threads=12, wrapped=False, known=known)
+    open_inner = INNERS.get(inner, SQLiteFileStore)
+    without = meet(open_inner, threads=12, wrapped=False, known=known)
     assert (without.requests, without.refused, without.worked) == (12, 2, 10)
 
-    flight = meet(INNER, threads=12, wrapped=True, known=known)
+    flight = meet(open_inner, threads=12, wrapped=True, known=known)
     assert (flight.requests, flight.worked, flight.failed) == (1, 12, ())
 
 
 @pytest.mark.parametrize(
     ("processes", "threads", "known"), [(4, 1, "id"), (4, 1, "refresh_token"), (4, 3, "shared")]
 )
+@pytest.mark.parametrize("inner", INNERS)
 def test_processes_that_meet_one_expired_token_send_one_token_request(
-    processes: int, threads: int, known: str
+    inner: str, processes: int, threads: int, known: str
 ) -> None:
     """One for each caller without the wrapper."""
     callers = processes * threads
-    without = meet(INNER, processes=processes, threads=threads, wrapped=False, known=known)
+    without = meet(INNERS[inner], processes=processes, threads=threads, wrapped=False, known=known)
     assert without.requests == callers
 
-    flight = meet(INNER, processes=processes, threads=threads, wrapped=True, known=known)
+    flight = meet(INNERS[inner], processes=processes, threads=threads, wrapped=True, known=known)
     assert (flight.requests, flight.worked, flight.failed) == (1, callers, ())
 
 
-def test_a_process_that_is_killed_in_the_middle_of_a_renewal_costs_its_lease() -> None:
+@pytest.mark.parametrize("inner", INNERS)
+def test_a_process_that_is_killed_in_the_middle_of_a_renewal_costs_its_lease(inner: str) -> None:
     """One of the others renews, and gets the lease only after the store had refused it."""
-    flight = meet(INNER, processes=4, wrapped=True, lease_seconds=4, killed=True)
+    flight = meet(INNERS[inner], processes=4, wrapped=True, lease_seconds=4, killed=True)
 
     assert flight.first_answers == (False, False, False)
     assert (flight.requests, flight.worked, flight.failed, flight.valid) == (2, 3, (), True)
@@ -529,11 +535,9 @@ def test_rows_are_renewed_side_by_side() -> None:
 def test_a_process_that_forks_off_owes_nothing_to_the_threads_of_its_parent() -> None:
     """They do not exist in it, nor hold a lock: it gets the row at once."""
     script = """
-import os, threading
+import os, signal, threading
 from tests.test_single_flight_store import ANN, FOREVER, Inner, stored
 from zoho_reference_stores import SingleFlightStore
-
-pytestmark = pytest.mark.stores
 store = SingleFlightStore(Inner(), FOREVER)
 id = stored(store.inner, ANN)
 asked, done = threading.Event(), threading.Event()
@@ -546,6 +550,7 @@ threading.Thread(target=renew).start()
 asked.wait()
 pid = os.fork()
 if not pid:
+    signal.alarm(20)  # so that it ends, whatever it waits for
     os._exit(7 if store.find_token_by_id(id).get_access_token() == "old" else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 done.set()

@@ -23,11 +23,11 @@ from zoho_reference_stores.sqlalchemy_store import SQLAlchemyStore, _quotes, tak
 from zoho_tokenstore_contract import TokenStoreContract
 from zoho_tokenstore_contract._rows import Row, to_row, to_token
 
-pytestmark = pytest.mark.stores
+pytestmark = pytest.mark.once
 
 CLIENT = {"client_id": "client", "client_secret": "secret"}
-ANN = Row(user_name="ann", **CLIENT, refresh_token="ann's refresh", access_token="ann's access")
-BOB = Row(user_name="bob", **CLIENT, refresh_token="bob's refresh", access_token="bob's access")
+ANN = Row(user_name="ann", **CLIENT, refresh_token="ann.refresh", access_token="ann.access")
+BOB = Row(user_name="bob", **CLIENT, refresh_token="bob.refresh", access_token="bob.access")
 
 
 class OnServer(TokenStoreContract):
@@ -281,7 +281,7 @@ class TestSharing:
 
         monkeypatch.setattr(first, "_state", read_before_the_other_saves)
 
-        assert save(first, Row(**CLIENT, refresh_token="ann's refresh", access_token="new")) == "1"
+        assert save(first, Row(**CLIENT, refresh_token="ann.refresh", access_token="new")) == "1"
         assert [ANN.but(id="1", access_token="new")] == rows(second)
 
 

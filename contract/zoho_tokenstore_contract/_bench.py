@@ -91,6 +91,9 @@ class Call:
         argument: A row for a token, else the value; `...` where the method takes none.
         answer: What came back; ``None`` while the call has not come back.
         left: For a token: the id that it carried afterwards.
+        passed: For a token: the very object.
+        returned: What came back.
+        location: Where ``open`` opened the store.
     """
 
     store: int
@@ -98,6 +101,9 @@ class Call:
     argument: Any = ...
     answer: str | None = None
     left: Any = None
+    passed: Any = None
+    returned: Any = None
+    location: Path | None = None
 
     def __str__(self) -> str:
         name = f"store{'' if self.store == 1 else self.store}"
@@ -138,6 +144,8 @@ class Opened:
         if arguments:
             argument = to_row(arguments[0]) if _is_token(arguments[0]) else arguments[0]
         record = Call(self.number, method, argument)
+        if isinstance(argument, Row):
+            record.passed = arguments[0]
         self.bench.calls.append(record)
         answer = self.bench.guarded(
             method, lambda: getattr(self.store, method)(*arguments), cwd or self.location
@@ -149,6 +157,7 @@ class Opened:
             else:
                 record.left = None
         record.answer = str(answer)
+        record.returned = answer.returned
         return answer
 
     def try_save(self, row: Row) -> Passed:
@@ -421,7 +430,7 @@ class Bench:
     def try_open(self, location: Path) -> tuple[Answer, Opened | None]:
         """Open the store on a location; any answer will do, and ``None`` where it raised."""
         self._numbers += 1
-        record = Call(self._numbers, "open")
+        record = Call(self._numbers, "open", location=location)
         self.calls.append(record)
         answer = self.guarded("open", lambda: self.subject.open(location), location)
         record.answer = "opened" if answer.raised is None else str(answer)
@@ -473,6 +482,7 @@ class Bench:
             seen=seen,
             done=tuple(str(call) for call in self.calls),
             arranging=arranging,
+            calls=tuple(self.calls),
         )
 
     def guarded(self, method: str, call: Callable[[], Any], cwd: Path) -> Answer:

@@ -1,9 +1,9 @@
 """Fresh processes that open the store under test for themselves, and end whatever happens.
 
-A nursery is a process that is started anew, imports the SDK and the kit, has one thread and opens
-nothing. It forks every child, so that a child costs milliseconds and yet inherits nothing of the
-test process. A child imports the store by its origin, opens it, and runs a function of the kit, which
-talks with the check through a pipe, one JSON value a line::
+A nursery is a process that is started anew, imports the SDK, the kit and the libraries that the store
+stands on, and opens nothing. It forks every child, so that a child costs milliseconds and yet inherits
+nothing of the test process. A child imports the store by its origin, opens it, and runs a function of
+the kit, which talks with the check through a pipe, one JSON value a line::
 
     with Processes(bench) as processes:
         child = processes.start(count_rows, location, {"rows": 3}).ready()
@@ -43,6 +43,7 @@ from types import ModuleType, TracebackType
 from typing import IO, Any
 
 from ._bench import Bench, shown_exception
+from ._libraries import libraries_of
 from ._outcomes import NotApplicable
 from ._rows import shown
 from ._subject import Origin, Subject, lookup, takes_location
@@ -238,6 +239,7 @@ class Processes:
                 "it is defined inside a function; define it at the top of a module"
             )
         self._nursery = _nursery()
+        self._libraries = libraries_of(bench.subject.origin)
         self._children: list[Child] = []
         self._started = 0
 
@@ -287,6 +289,7 @@ class Processes:
                 "umask": mask,
                 "location": str(location),
                 "task": [task.__module__, task.__qualname__],
+                "libraries": self._libraries,
                 "payload": payload,
             }
         )
@@ -404,6 +407,7 @@ def _serve(handle: int) -> None:
             running.discard(pid)
             Pipe(control).send(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
             continue
+        _import_ahead(request["libraries"])
         pid = os.fork()
         if not pid:
             control.close()
@@ -419,6 +423,17 @@ def _serve(handle: int) -> None:
     for pid in running:
         with contextlib.suppress(OSError):
             os.killpg(pid, signal.SIGKILL)
+
+
+def _import_ahead(libraries: list[str]) -> None:
+    """Import what children would import each by itself; where it fails, they say so."""
+    missing = [name for name in libraries if name not in sys.modules]
+    for name in missing:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+    if missing:
+        gc.collect()
+        gc.freeze()
 
 
 def _live(request: dict[str, Any], pipe: Pipe, words: int) -> None:

@@ -30,16 +30,24 @@ class Violation(AssertionError):
         seen: What happened instead.
         done: The calls in order, each as one line with its answer.
         arranging: True where the check could not even be set up: another fault is the cause.
+        calls: The same calls as they were recorded, each a `Call`, to be made again.
     """
 
     def __init__(
-        self, *, expected: str, seen: str, done: tuple[str, ...] = (), arranging: bool = False
+        self,
+        *,
+        expected: str,
+        seen: str,
+        done: tuple[str, ...] = (),
+        arranging: bool = False,
+        calls: tuple[Any, ...] = (),
     ) -> None:
         super().__init__(f"expected {expected}; seen: {seen}")
         self.expected = expected
         self.seen = seen
         self.done = done
         self.arranging = arranging
+        self.calls = calls
 
 
 class NotApplicable(Exception):
@@ -60,13 +68,25 @@ class UsageError(Exception):
 
 @dataclass(frozen=True)
 class Finding:
-    """One way in which a clause is broken: what was done, expected and seen."""
+    """One way in which a clause is broken: what was done, expected and seen.
+
+    Attributes:
+        check: The name of the check that found it.
+        expected: What the clause promises of the last call or of the rows, in plain words.
+        seen: What happened instead.
+        done: The calls in order, each as one line with its answer.
+        arranging: True where the check could not even be set up: another fault is the cause.
+        script: A program that needs the store and the SDK alone, and ends in an assertion that fails.
+        no_script: Why there is none, in one sentence.
+    """
 
     check: str
     expected: str
     seen: str
     done: tuple[str, ...]
     arranging: bool
+    script: str = ""
+    no_script: str = ""
 
 
 @dataclass(frozen=True)

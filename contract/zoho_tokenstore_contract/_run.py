@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from ._bench import Bench, Effort, shown_exception
 from ._checks import Check, checks_of
@@ -20,6 +21,8 @@ from ._outcomes import (
     Undecided,
     Violation,
 )
+from ._replay import Unplayable
+from ._reproduce import reproducer
 from ._subject import Subject
 
 HANGS_ENDURED = 3
@@ -48,7 +51,7 @@ def check_clause(clause_id: str, subject: Subject, effort: Effort) -> ClauseResu
             _run_check(one, subject, effort)
         except Violation as violation:
             findings.append(
-                Finding(one.name, violation.expected, violation.seen, violation.done, violation.arranging)
+                _finding(one, subject, violation, first=not any(each.script for each in findings))
             )
         except NotApplicable as reason:
             reasons.append(str(reason))
@@ -81,6 +84,19 @@ def check_clause(clause_id: str, subject: Subject, effort: Effort) -> ClauseResu
     if not kept:
         return ClauseResult(clause_id, Outcome.NOT_APPLICABLE, reason="; ".join(dict.fromkeys(reasons)))
     return ClauseResult(clause_id, Outcome.KEPT)
+
+
+def _finding(one: Check, subject: Subject, violation: Violation, *, first: bool) -> Finding:
+    """What a check found, with a script that shows it if the clause has none yet."""
+    finding = Finding(one.name, violation.expected, violation.seen, violation.done, violation.arranging)
+    if not first:
+        return finding
+    try:
+        return replace(finding, script=reproducer(subject, one.clause, violation, watched))
+    except Unplayable as reason:
+        return replace(finding, no_script=str(reason))
+    except Exception as error:
+        return replace(finding, no_script=f"the kit itself failed to write one: {shown_exception(error)}")
 
 
 def fails(result: ClauseResult, subject: Subject) -> bool:

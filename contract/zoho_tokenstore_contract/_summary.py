@@ -11,10 +11,12 @@ import copy
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._clauses import CLAUSES, GROUPS
 from ._outcomes import ClauseResult, Finding, Outcome
+from ._reproducers import named, script_of, why_no_script
 from ._verdict import CONFORMS, StoreVerdict, Verdicts
 
 if TYPE_CHECKING:
@@ -113,6 +115,7 @@ def summarize(
     terminal: TerminalReporter,
     verdicts: Verdicts,
     retold: Retold | None = None,
+    scripts: Path | None = None,
 ) -> None:
     """Print the verdict on each store, the table, and each broken clause.
 
@@ -120,19 +123,27 @@ def summarize(
         terminal: Where to print; its options ``-v`` and ``--tb`` say how much.
         verdicts: What the run found out.
         retold: The reports of the run, for what the tests printed.
+        scripts: Where a script for each broken clause was written.
     """
-    _Summary(terminal, verdicts, retold).show()
+    _Summary(terminal, verdicts, retold, scripts).show()
 
 
 class _Summary:
-    def __init__(self, terminal: TerminalReporter, verdicts: Verdicts, retold: Retold | None) -> None:
+    def __init__(
+        self, terminal: TerminalReporter, verdicts: Verdicts, retold: Retold | None, scripts: Path | None
+    ) -> None:
         self.terminal = terminal
         self.stores = verdicts.stores
         self.width = min(shutil.get_terminal_size().columns, _WIDEST)
         self.all = terminal.config.get_verbosity() > 0
         self.details = terminal.config.getoption("tbstyle") not in ("no", "line")
         self.printed = {} if retold is None else retold.captured()
-        self.left_out = False
+        self.left_out = self.has_scripts = False
+        keys = {id(store): key for key, store in self.stores.items()}
+        self.scripts: dict[tuple[str, str], Path] = {}
+        if scripts is not None:
+            for store, result, name in named(verdicts):
+                self.scripts[keys[id(store)], result.clause] = scripts / name
 
     def show(self) -> None:
         self.terminal.section("TokenStore contract")
@@ -144,6 +155,8 @@ class _Summary:
             self._broken(key, store)
         if self.left_out:
             self.terminal.line("(Add -v to see what was left out.)")
+        if self.has_scripts:
+            self.terminal.line("(Scripts to paste into a bug report: --tokenstore-reproducers DIR)")
 
     # verdicts
 
@@ -262,11 +275,20 @@ class _Summary:
         for number, finding in enumerate(result.findings):
             self._finding(finding, calls=number == 0 or self.all)
         self._what_was_printed(self.printed.get((key, result.clause), ()))
+        self._script(key, result)
         self._text(
             f"The clause: zoho-tokenstore clauses {clause.id}, or docs/contract.md#{clause.id.lower()}",
             indent="",
         )
         self.terminal.line("")
+
+    def _script(self, key: str, result: ClauseResult) -> None:
+        if (key, result.clause) in self.scripts:
+            self.terminal.line(f"A script that shows it: {self.scripts[key, result.clause]}")
+        elif script_of(result):
+            self.has_scripts = True
+        elif reason := why_no_script(result):
+            self._text(f"No script shows it: {reason}.", indent="")
 
     def _finding(self, finding: Finding, *, calls: bool) -> None:
         self.terminal.line("")

@@ -65,6 +65,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="SHOULD clauses count as MUST, for every store of the run",
     )
     group.addoption(
+        "--tokenstore-reproducers",
+        metavar="DIR",
+        help="write a script for each broken clause of each store into a new or empty directory; it needs "
+        "the store and the SDK alone",
+    )
+    group.addoption(
         "--tokenstore-report",
         action="append",
         default=[],
@@ -90,6 +96,12 @@ def pytest_configure(config: pytest.Config) -> None:
         for path in reports:
             if why := refusal(path):
                 raise pytest.UsageError(f"--tokenstore-report: {why}")
+    reproducers = _reproducers_path(config)
+    if reproducers is not None and not hasattr(config, "workerinput"):
+        from ._reproducers import why_not
+
+        if reason := why_not(reproducers):
+            raise pytest.UsageError(f"--tokenstore-reproducers: {reason}")
     if config.getoption("tokenstore"):
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
             # Nothing else was asked for.
@@ -195,10 +207,15 @@ class _Gatherer:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the reports."""
+        """Write the reports and the scripts."""
         paths = _report_paths(self.config)
+        reproducers = _reproducers_path(self.config)
         if paths or VERDICTS in self.config.stash:
             _verdicts(self.config).put_in_order(self.config.getoption("tokenstore"))
+        if reproducers is not None:
+            from ._reproducers import write as write_scripts
+
+            write_scripts(_verdicts(self.config), reproducers)
         if not paths:
             return
         from ._render import write
@@ -223,7 +240,7 @@ class _Gatherer:
             from ._summary import summarize
 
             retold = self.config.stash.get(RETOLD, None)
-            summarize(terminalreporter, verdicts, retold)
+            summarize(terminalreporter, verdicts, retold, _reproducers_path(self.config))
             if retold is not None:
                 retold.shorten()
         for path, error in self.reports:
@@ -352,3 +369,8 @@ def _report_paths(config: pytest.Config) -> list[Path]:
         return []  # the process that gathers writes them
     named = dict.fromkeys(config.getoption("tokenstore_report"))
     return [Path(config.invocation_params.dir, name) for name in named]
+
+
+def _reproducers_path(config: pytest.Config) -> Path | None:
+    directory = config.getoption("tokenstore_reproducers")
+    return None if directory is None else Path(config.invocation_params.dir, directory)

@@ -381,7 +381,9 @@ class SQLAlchemyStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     no need for ``pool_pre_ping``; a save is, too, unless the token has nothing by which its row could
     be found again. On the second failure it raises, and then may have been done or not.
 
-    The tables are made where they are missing. Let nothing else write to them.
+    The tables are made where they are missing. Let nothing else write to them. A writer that freezes
+    can hold up others for as long as the server lets it: on PostgreSQL set ``lock_timeout`` and
+    ``idle_in_transaction_session_timeout``, which MySQL and MariaDB have equals of by default.
 
     `acquire_lease` and `release_lease` are for wrappers that let one caller renew a token at a time.
 

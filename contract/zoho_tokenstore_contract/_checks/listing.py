@@ -11,7 +11,7 @@ from .._rows import Row, shown_row, to_row, to_token
 from .._sdk import load
 from . import check
 from .people import ACCESS, ANN, BOB, CROWD, GRANT, GUS, LATE_REFRESH, REFRESH, key_of, person
-from .spoiling import SPOILT, looked_up, spoil, unchanged
+from .spoiling import SPOILT, Spoilt, looked_up, spoil, unchanged
 
 
 @check("LIST-1")
@@ -100,12 +100,13 @@ def changing_the_list_changes_nothing_stored(bench: Bench) -> None:
     before = store.holding(*rows)
     looked = looked_up(store, before)
     bench.remember([SPOILT])
-    for change in (
-        methodcaller("append", to_token(SPOILT)),
-        methodcaller("pop", 0),
-        methodcaller("clear"),
+    for method, change in (
+        ("append", methodcaller("append", to_token(SPOILT))),
+        ("pop", methodcaller("pop", 0)),
+        ("clear", methodcaller("clear")),
     ):
         listing = _listing(bench, store, len(rows))
+        bench.calls.append(Spoilt(store.number, method, passed=listing))
         # A list of another kind may refuse to be changed.
         with contextlib.suppress(Exception):
             change(listing)

@@ -421,10 +421,10 @@ def an_empty_store_stays_on_its_location(bench: Bench) -> None:
 
 
 class _ChangeOfDirectory(Call):
-    """What the process does between two calls."""
+    """What the process does between two calls: it changes to the location; `left` where it goes back."""
 
     def __str__(self) -> str:
-        return "os.chdir(another directory)"
+        return "os.chdir(the directory before)" if self.left else "os.chdir(another directory)"
 
 
 @contextlib.contextmanager
@@ -432,7 +432,7 @@ def _working_elsewhere(bench: Bench, store: Opened) -> Iterator[None]:
     """The process, and every call of the store, in another directory."""
     home, location = Path.cwd(), store.location
     elsewhere = bench.location()
-    bench.calls.append(_ChangeOfDirectory(store.number, "chdir"))
+    bench.calls.append(_ChangeOfDirectory(store.number, "chdir", location=elsewhere))
     os.chdir(elsewhere)
     # Where the kit changes into the location for each call, it changes into this one.
     store.location = elsewhere
@@ -443,7 +443,9 @@ def _working_elsewhere(bench: Bench, store: Opened) -> Iterator[None]:
             expected=f"in another working directory: {violation.expected}",
             seen=violation.seen,
             done=violation.done,
+            calls=violation.calls,
         ) from None
     finally:
         store.location = location
         os.chdir(home)
+        bench.calls.append(_ChangeOfDirectory(store.number, "chdir", left=True))

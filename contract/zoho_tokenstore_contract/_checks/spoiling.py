@@ -6,11 +6,20 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-from .._bench import Opened
+from .._bench import Call, Opened
 from .._rows import FIELDS, Row, shown, shown_row, to_token
 from .people import key_of, person
 
 SPOILT = person("spoilt", id="spoilt")
+
+
+class Spoilt(Call):
+    """What a program does between two calls, to an object that the store was passed or returned."""
+
+    def __str__(self) -> str:
+        if self.method == "spoil":
+            return "every field of the token is given another value"
+        return f"the returned list: {self.method}()"
 
 
 def spoil(store: Opened, token: Any) -> None:
@@ -19,6 +28,7 @@ def spoil(store: Opened, token: Any) -> None:
     Nothing but a store that shares these objects with its storage can notice.
     """
     store.bench.remember([SPOILT])
+    store.bench.calls.append(Spoilt(store.number, "spoil", passed=token))
     signature = token.get_user_signature()
     if signature is not None:
         # The signature has no setter, but a store that keeps this very object still shares it.

@@ -610,7 +610,11 @@ def _abridged(violation: Violation) -> Violation:
     if len(done) > 40:
         done = (*done[:15], f"… {len(done) - 25} more such calls …", *done[-10:])
     return Violation(
-        expected=violation.expected, seen=violation.seen, done=done, arranging=violation.arranging
+        expected=violation.expected,
+        seen=violation.seen,
+        done=done,
+        arranging=violation.arranging,
+        calls=violation.calls,
     )
 
 
@@ -795,4 +799,5 @@ def _reading() -> Iterator[None]:
             expected="every row still reads" if violation.arranging else violation.expected,
             seen=violation.seen,
             done=violation.done,
+            calls=violation.calls,
         ) from None
