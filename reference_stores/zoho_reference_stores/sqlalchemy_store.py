@@ -381,9 +381,11 @@ class SQLAlchemyStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     no need for ``pool_pre_ping``; a save is, too, unless the token has nothing by which its row could
     be found again. On the second failure it raises, and then may have been done or not.
 
-    The tables are made where they are missing. Let nothing else write to them. A writer that freezes
-    can hold up others for as long as the server lets it: on PostgreSQL set ``lock_timeout`` and
-    ``idle_in_transaction_session_timeout``, which MySQL and MariaDB have equals of by default.
+    The tables are made where they are missing. Let nothing else write to them.
+
+    A node that freezes in the middle of a save holds up the others until the server gives up on it. MySQL
+    and MariaDB let them wait for 50 seconds by default; on PostgreSQL set ``lock_timeout``, and
+    ``idle_in_transaction_session_timeout`` to be rid of the frozen one.
 
     `acquire_lease` and `release_lease` are for wrappers that let one caller renew a token at a time.
 
