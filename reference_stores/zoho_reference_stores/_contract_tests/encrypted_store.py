@@ -1,0 +1,21 @@
+"""The token store keeps the TokenStore contract."""
+
+from pathlib import Path
+
+from zoho_reference_stores.encrypted_store import EncryptedStore
+from zoho_reference_stores.sqlite_file import SQLiteFileStore, break_storage
+from zoho_tokenstore_contract import TokenStoreContract
+
+KEY = "c3R1diBhIGtleSBvZiB0aGlydHktdHdvIGJ5dGVzISE="
+
+
+class TestEncryptedStore(TokenStoreContract):
+    """Every clause, over a store that keeps it."""
+
+    def open_store(self, location: Path) -> EncryptedStore:
+        """A store on a location, which is a directory of its own for every test."""
+        return EncryptedStore(SQLiteFileStore(location / "tokens.db"), [KEY])
+
+    def break_storage(self, store: EncryptedStore, location: Path) -> None:
+        """Put the file out of reach, to see what the store says then [CRASH-4]."""
+        break_storage(store.inner, location)
