@@ -47,7 +47,7 @@ class Place:
 def _on_sql(kind: sql_stores.Kind) -> Callable[[int], AbstractContextManager[Any]]:
     @contextlib.contextmanager
     def through(port: int) -> Iterator[Any]:
-        engine = sql.create_engine(kind.url(port=port), **sql_stores.OPTIONS)
+        engine = sql.create_engine(kind.url(user=kind.server().user, port=port), **sql_stores.OPTIONS)
         try:
             yield SQLAlchemyStore(engine, f"own_{secrets.token_hex(8)}")
         finally:

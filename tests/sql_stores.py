@@ -1,8 +1,8 @@
 """`SQLAlchemyStore` on real servers: factories that the tests, their child processes and the kit can call.
 
-Each server has two users: one who may do everything, and ``store``, as whom stores connect and who can be
-locked out. Each location has tables of its own in one database; those of a location that is gone are
-emptied and used again, since making them takes longer than most of what is done with them.
+Each server has one user who may do everything, and for each test process one as whom it and its children
+connect, and who can be locked out. Each location has tables of its own in one database; those of a location
+that is gone are emptied and used again, since making them takes longer than most of what is done with them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests import mariadb, postgres
 from tests.servers import Server
 from zoho_reference_stores import SQLAlchemyStore
 
-DATABASE = USER = "store"
+DATABASE = "store"
 OPTIONS: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
 """What the store's docstring recommends."""
 
@@ -47,10 +47,10 @@ class Kind:
         driver: The driver.
         module: Starts one.
         first_database: Where to connect before there is another.
-        setting_up: What the first user says once.
-        locking_out: What the first user says to put stores out of reach; they are connected no more then.
+        making_user: What the first user says to let a further one in.
+        locking_out: What the first user says to lock one out, who is not connected any more then.
         letting_in: What undoes that.
-        connections: What lists the connections of stores by number.
+        connections: What lists the connections of a user by number.
         killing: What kills one.
     """
 
@@ -58,7 +58,7 @@ class Kind:
     driver: str
     module: Any
     first_database: str
-    setting_up: tuple[str, ...]
+    making_user: tuple[str, ...]
     locking_out: tuple[str, ...]
     letting_in: tuple[str, ...]
     connections: str
@@ -83,7 +83,7 @@ class Kind:
         with running as server:
             os.environ[self.address] = json.dumps(dataclasses.asdict(server), default=str)
             try:
-                self.say(*(text.format(password=server.password) for text in self.setting_up))
+                self.say(f"create database {DATABASE}", database=self.first_database)
                 with self.first_user().connect() as connection:
                     connection.exec_driver_sql(MAKING_PLACES)
                 yield server
@@ -93,33 +93,48 @@ class Kind:
                 _locked_out.discard(self.name)
                 _dispose()
                 del os.environ[self.address]
+                os.environ.pop(f"{self.address}_USER", None)
 
     def server(self) -> Server:
         """The server that runs."""
         return Server(**json.loads(os.environ[self.address]))
 
-    def url(self, *, user: str = USER, database: str = DATABASE, port: int = 0) -> sql.URL:
+    def user(self) -> str:
+        """As whom the stores of this process and its children connect."""
+        variable = f"{self.address}_USER"
+        if variable not in os.environ:
+            name = f"store_{os.getpid()}"
+            self.say(*self.making_user, user=name, password=self.server().password)
+            os.environ[variable] = name
+        return os.environ[variable]
+
+    def url(self, *, user: str | None = None, database: str = DATABASE, port: int = 0) -> sql.URL:
         """Where to connect.
 
         Args:
-            user: As whom.
+            user: As whom; by default as this process does.
             database: To which database.
             port: Through which port; by default the server's own.
         """
         server = self.server()
         return sql.URL.create(
-            f"{self.name}+{self.driver}", user, server.password, server.host, port or server.port, database
+            f"{self.name}+{self.driver}",
+            user or self.user(),
+            server.password,
+            server.host,
+            port or server.port,
+            database,
         )
 
     def first_user(self, database: str = DATABASE) -> sql.Engine:
         """An engine for whoever may do everything, and is never locked out."""
         return _engine(self.url(user=self.server().user, database=database))
 
-    def say(self, *statements: str) -> None:
-        """Say something as the first user."""
-        with self.first_user(self.first_database).connect() as connection:
+    def say(self, *statements: str, database: str = DATABASE, **names: str) -> None:
+        """Say something as the first user, with names put in."""
+        with self.first_user(database).connect() as connection:
             for statement in statements:
-                connection.exec_driver_sql(statement)
+                connection.exec_driver_sql(statement.format(**names))
 
 
 POSTGRESQL = Kind(
@@ -127,13 +142,13 @@ POSTGRESQL = Kind(
     "psycopg",
     postgres,
     "postgres",
-    (f"create role {USER} login password '{{password}}'", f"create database {DATABASE} owner {USER}"),
+    ("create role {user} login password '{password}'", "grant all on schema public to {user}"),
     (
-        f"alter role {USER} nologin",
-        f"select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = '{USER}'",  # noqa: S608 (a constant)
+        "alter role {user} nologin",
+        "select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = '{user}'",
     ),
-    (f"alter role {USER} login",),
-    f"select pid from pg_stat_activity where usename = '{USER}' order by random()",  # noqa: S608 (a constant)
+    ("alter role {user} login",),
+    "select pid from pg_stat_activity where usename = '{user}' order by random()",
     "select pg_terminate_backend({})",
 )
 MARIADB = Kind(
@@ -142,13 +157,12 @@ MARIADB = Kind(
     mariadb,
     "mysql",
     (
-        f"create database {DATABASE}",
-        f"create user {USER}@127.0.0.1 identified by '{{password}}'",
-        f"grant all on {DATABASE}.* to {USER}@127.0.0.1",
+        "create user {user}@127.0.0.1 identified by '{password}'",
+        f"grant all on {DATABASE}.* to {{user}}@127.0.0.1",
     ),
-    (f"alter user {USER}@127.0.0.1 account lock", f"kill user {USER}@127.0.0.1"),
-    (f"alter user {USER}@127.0.0.1 account unlock",),
-    f"select id from information_schema.processlist where user = '{USER}' order by rand()",  # noqa: S608
+    ("alter user {user}@127.0.0.1 account lock", "kill user {user}@127.0.0.1"),
+    ("alter user {user}@127.0.0.1 account unlock",),
+    "select id from information_schema.processlist where user = '{user}' order by rand()",
     "kill connection {}",
 )
 KINDS = {kind.name: kind for kind in (POSTGRESQL, MARIADB)}
@@ -183,13 +197,20 @@ def break_storage(store: SQLAlchemyStore, location: Path) -> None:
         location.rename(location.with_name(f"{location.name}-gone"))
     else:
         _locked_out.add(kind.name)
-        kind.say(*kind.locking_out)
+        kind.say(*kind.locking_out, user=kind.user())
+
+
+def let_in(kind: Kind) -> None:
+    """Bring the server back into reach after `break_storage`."""
+    if kind.name in _locked_out:
+        kind.say(*kind.letting_in, user=kind.user())
+        _locked_out.discard(kind.name)
 
 
 def kill_one(kind: Kind) -> bool:
     """Kill one of the connections of stores, whichever; whether there was one."""
     with kind.first_user().connect() as connection:
-        number = connection.exec_driver_sql(kind.connections).scalar()
+        number = connection.exec_driver_sql(kind.connections.format(user=kind.user())).scalar()
         if number is None:
             return False
         with contextlib.suppress(sql.exc.DBAPIError):  # it is gone already
@@ -204,9 +225,7 @@ _made = itertools.count()
 
 
 def _store(kind: Kind, location: Path) -> SQLAlchemyStore:
-    if kind.name in _locked_out:
-        kind.say(*kind.letting_in)
-        _locked_out.discard(kind.name)
+    let_in(kind)
     return SQLAlchemyStore(_engine(kind.url()), _table_of(kind, location))
 
 

@@ -61,7 +61,9 @@ _tables = (f"own_{number}" for number in itertools.count())
 def kind(request: pytest.FixtureRequest) -> Kind:
     """Each kind of server, running."""
     request.getfixturevalue(request.param)
-    return KINDS[request.param]
+    kind = KINDS[request.param]
+    sql_stores.let_in(kind)
+    return kind
 
 
 @pytest.fixture
@@ -342,12 +344,12 @@ class TestComingFromDBStore:
         """An engine for a database with an empty table of DBStore's."""
         kind = sql_stores.MARIADB
         engine = sql.create_engine(kind.url(user=mariadb.user, database="zohooauth"))
-        kind.say("create database zohooauth")
+        kind.say("create database zohooauth", database="mysql")
         with engine.begin() as connection:
             connection.exec_driver_sql(published.TABLE)
         yield engine
         engine.dispose()
-        kind.say("drop database zohooauth")
+        kind.say("drop database zohooauth", database="mysql")
 
     @pytest.fixture
     def dbstore(self, mariadb: servers.Server, engine: sql.Engine) -> Any:
