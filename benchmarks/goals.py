@@ -116,10 +116,10 @@ def goals(figures: Figures) -> Iterator[Goal]:
         }
         text = f"`FileStore` takes ≥ {times:g}x as long as `{store}` in {verb}, {BESIDE_THE_FILE:,} rows"
         yield _goal(text, ratios, times, furthest=min)
-    bare = figures.memory[BARE]["holding"]
+    bare_data = figures.memory[BARE]["holding"]
     for case, taken in figures.memory.items():
         if case != BARE:
-            ratio = taken["holding"] / bare
+            ratio = taken["holding"] / bare_data
             text = f"`{case}` with {most:,} rows has ≤ 1.5x the memory of the bare data"
             yield _goal(text, {"while they are found and saved": Ratio.of([ratio])}, 1.5)
 

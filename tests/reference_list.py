@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -10,11 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import redis
 import sqlalchemy as sql
 
-from tests import sql_stores
+from tests import redis_server, sql_stores
 from tests.servers import Server
-from zoho_reference_stores import SQLAlchemyStore
+from zoho_reference_stores import RedisStore, SQLAlchemyStore
+
+REDIS = "TOKENSTORE_SERVER_REDIS"
+"""The environment variable that tells this process and its children where the Redis server is."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,28 @@ def _on_sql(kind: sql_stores.Kind) -> Callable[[int], AbstractContextManager[Any
     return through
 
 
+@contextlib.contextmanager
+def _redis() -> Iterator[Server]:
+    with redis_server.running() as running, redis.Redis.from_url(running.url) as client:
+        os.environ[REDIS] = running.url
+        version = str(client.info("server")["redis_version"])
+        try:
+            yield Server("127.0.0.1", running.port, "", "", version, Path())
+        finally:
+            del os.environ[REDIS]
+
+
+def redis_store(location: Path) -> RedisStore:
+    """Open `RedisStore` under a prefix that belongs to the location."""
+    return RedisStore(redis.Redis.from_url(os.environ[REDIS]), prefix=location.name)
+
+
+@contextlib.contextmanager
+def _on_redis(port: int) -> Iterator[RedisStore]:
+    with redis.Redis(port=port) as client:
+        yield RedisStore(client, prefix=secrets.token_hex(8))
+
+
 PLACES = {
     place.name: place
     for place in (
@@ -79,5 +106,6 @@ PLACES = {
             through=_on_sql(sql_stores.MARIADB),
         ),
         Place("SQLAlchemyStore on SQLite", "tests.sql_stores:sqlite_store"),
+        Place("RedisStore", "tests.reference_list:redis_store", server=_redis, through=_on_redis),
     )
 }

@@ -82,6 +82,7 @@ def test_a_new_clause_changes_no_verdict(outcome: Outcome, monkeypatch: pytest.M
         Outcome.BROKEN: (VIOLATES, True),
         Outcome.NOT_RUN: (None, False),
         Outcome.UNKNOWN: (None, True),
+        Outcome.NOT_REACHED: (None, True),
         Outcome.ERROR: (None, True),
     }
 
