@@ -1,10 +1,28 @@
-"""Servers that tests share: each is started once in a process, by the first test that asks for it."""
+"""What tests share: servers, each started once in a process, and a process without other tests' modules."""
 
 from __future__ import annotations
 
+import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def modules_of_this_test_alone() -> Iterator[None]:
+    """Forget modules that a test wrote: the next one has others of the same names."""
+    yield
+    written = Path(tempfile.gettempdir()).resolve()
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if (
+            isinstance(file, str)
+            and Path(file).resolve().is_relative_to(written)
+            and "site-packages" not in file
+        ):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

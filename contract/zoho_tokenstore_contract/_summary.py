@@ -270,6 +270,8 @@ class _Summary:
         )
         self._text(clause.text, indent="")
         self._text(f"Why it matters: {clause.why}", indent="")
+        if clause.new:
+            self._text(f"It is new, and counts from version {clause.since} of the contract on.", indent="")
         if result.reason:
             self._text(result.reason, indent="")
         for number, finding in enumerate(result.findings):
