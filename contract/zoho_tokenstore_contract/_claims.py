@@ -34,9 +34,9 @@ class Claim:
 
     Attributes:
         kind: ``opens``, ``comes back``, ``refused``, ``clean`` (it raises nothing but ``SDKException``),
-            ``plain``, ``none``, ``token``, ``whole``, ``list``, ``count``, ``unique``, ``holds`` and ``rows`` (of what
-            is listed), ``signature`` and ``found`` (of what was found), ``left``, ``has id`` and ``own id``
-            (of the passed token).
+            ``plain``, ``none``, ``token``, ``whole``, ``list``, ``count``, ``unique``, ``holds`` and
+            ``rows`` (of what is listed), ``signature`` and ``found`` (of what was found), ``left``,
+            ``has id`` and ``own id`` (of the passed token).
         key: The step.
         fields: Which fields it speaks of.
         wanted: Their values, a tuple; for ``rows`` a list of these; for ``count`` a number; for
