@@ -33,9 +33,10 @@ class Claim:
     """One property of what came of one step.
 
     Attributes:
-        kind: ``opens``, ``comes back``, ``refused``, ``plain``, ``none``, ``token``, ``whole``, ``list``,
-            ``count``, ``unique`` and ``rows`` (of what is listed), ``signature`` and ``found`` (of what was
-            found), ``left``, ``has id`` and ``own id`` (of the passed token).
+        kind: ``opens``, ``comes back``, ``refused``, ``clean`` (it raises nothing but ``SDKException``),
+            ``plain``, ``none``, ``token``, ``whole``, ``list``, ``count``, ``unique``, ``holds`` and
+            ``rows`` (of what is listed), ``signature`` and ``found`` (of what was found), ``left``,
+            ``has id`` and ``own id`` (of the passed token).
         key: The step.
         fields: Which fields it speaks of.
         wanted: Their values, a tuple; for ``rows`` a list of these; for ``count`` a number; for
@@ -70,7 +71,8 @@ class Played:
         if right.kind == "raised":
             return None
         if right.kind == "refused":
-            return None if seen.kind == "refused" else Claim("refused", step.key)
+            kind = {"returned": "refused", "raised": "clean"}.get(seen.kind)
+            return None if kind is None else Claim(kind, step.key)
         if seen.kind != "returned":
             return Claim("opens" if step.method == "open" else "comes back", step.key)
         if seen.awaitable:
@@ -85,6 +87,8 @@ class Played:
         if isinstance(right.value, list):
             if not isinstance(seen.value, list):
                 return Claim("list", step.key)
+            if self._is_disputed(step):
+                return self._of_kept_rows(step, seen.value, right.value)
             if len(seen.value) != len(right.value):
                 return Claim("count", step.key, wanted=len(right.value))
             rows = self._of_rows(step, seen.value, right.value)
@@ -100,6 +104,27 @@ class Played:
             return Claim("whole", step.key, seen.lacks)
         if seen.bare_name:
             return Claim("signature", step.key)
+        return None
+
+    def _is_disputed(self, step: Step) -> bool:
+        """One store took a token before that the other refused, and both may."""
+        return any(
+            self.seen[one.key].kind != self.right[one.key].kind
+            for one in self.program
+            if one.key < step.key and one.method == "save_token" and {one.key} <= {*self.seen} & {*self.right}
+        )
+
+    def _of_kept_rows(self, step: Step, seen: Sequence[Any], right: Sequence[Row]) -> Claim | None:
+        """A row that is not in dispute, and is not there."""
+        for row in right:
+            owned = self._owner(self.right, step, row)
+            if owned is None or owned not in self.seen or self.seen[owned].kind != self.right[owned].kind:
+                continue
+            for name in _TELLING:
+                value = getattr(row, name)
+                there = [getattr(one, name) for one in seen if isinstance(one, Row)]
+                if value is not None and value not in there:
+                    return Claim("holds", step.key, (name,), (value,))
         return None
 
     def _of_rows(self, step: Step, seen: Sequence[Any], right: Sequence[Row]) -> Claim | None:

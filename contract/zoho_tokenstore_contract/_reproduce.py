@@ -25,7 +25,7 @@ from ._programs import texts_of, why_none
 from ._replay import IdOf, Program, Step, Unplayable, Watch, left_open, play, program_of
 from ._rows import FIELDS, Row
 from ._script import Body, body, script
-from ._subject import Origin, Subject, close_by_default
+from ._subject import Origin, Subject, close_by_default, lookup
 
 _LOOKING = ("get_tokens", "find_token", "find_token_by_id")
 _LEAST = tuple(name for name in FIELDS if name not in ("user_name", "client_id", "client_secret"))
@@ -49,6 +49,10 @@ def reproducer(subject: Subject, clause: str, violation: Violation, watch: Watch
     """
     if "<locals>" in subject.origin.qualname:
         raise Unplayable("the store is made by a local function, which no script can import")
+    try:
+        lookup(subject.origin.module, subject.origin.qualname)
+    except (ImportError, AttributeError) as error:
+        raise Unplayable(f"a script cannot import what opens the store: {error}") from error
     if reason := why_none(clause):
         raise Unplayable(reason)
     made = None
@@ -95,7 +99,8 @@ def _derived(subject: Subject, violation: Violation, watch: Watch) -> Body:
         raise Unplayable("the same calls, made again on an empty store, do not show it")
     played, claim = found
     made = body(played, claim)
-    if not _fails(made, subject, watch) or _fails(made, _reference(played.program), watch):
+    right = (_reference(played.program), _reference_of(persistent=True))
+    if not _fails(made, subject, watch) or any(_fails(made, one, watch) for one in right):
         raise Unplayable("no script of these calls was seen to fail here and to pass on a correct store")
     return made
 
@@ -294,6 +299,7 @@ import tempfile
 import time
 from contextlib import suppress
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
+from zohocrmsdk.src.com.zoho.api.authenticator.store.token_store import TokenStore
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 """

@@ -250,7 +250,7 @@ class _Writer:
                 )
             return text
         if isinstance(value, str) and len(value) > 200:
-            return _long(value)
+            return long_text(value)
         return repr(value)
 
     def _new(self, row: Row) -> str:
@@ -273,6 +273,17 @@ class _Writer:
         if kind in ("opens", "comes back"):
             what = "open_store" if kind == "opens" else step.method
             return _raising(lines, f"{what} raised {{error!r}}")
+        if kind == "clean":
+            *before, call = lines
+            return [
+                *before,
+                "try:",
+                f"    {call}",
+                "except SDKException:",
+                "    pass",
+                "except Exception as error:",
+                f'    raise AssertionError(f"{step.method} raised {{error!r}}") from error',
+            ]
         if kind == "refused":
             *before, call = lines
             return [
@@ -284,7 +295,9 @@ class _Writer:
                 "    seen = error",
                 "assert isinstance(seen, SDKException), seen",
             ]
-        listed = kind in ("count", "unique", "rows") or (kind == "signature" and step.method == "get_tokens")
+        listed = kind in ("count", "unique", "holds", "rows") or (
+            kind == "signature" and step.method == "get_tokens"
+        )
         return self._listed(step) if listed else [*lines, *self._assertion(step)]
 
     def _listed(self, step: Step) -> list[str]:
@@ -302,6 +315,10 @@ class _Writer:
         if self.claim.kind == "count":
             return [f"seen = len({store}.get_tokens())", f"assert seen == {self.claim.wanted}, seen"]
         self.made.helpers.add("stored")
+        if self.claim.kind == "holds":
+            names = repr(self.claim.fields[0])
+            wanted = self._tuple(self.claim.wanted)
+            return [f"seen = stored({store}, {names})", f"assert {wanted} in seen, seen"]
         rows = [self._tuple(values) for values in self.claim.wanted]
         if any(isinstance(value, IdOf) for values in self.claim.wanted for value in values):
             wanted = f"sorted([{', '.join(rows)}], key=str)"
@@ -410,7 +427,7 @@ def _is_constructed(present: dict[str, Any]) -> bool:
         return False
 
 
-def _long(text: str) -> str:
+def long_text(text: str) -> str:
     """A long text as the repetition that it is, where it is one."""
     for width in range(1, 9):
         unit = text[:width]
@@ -443,10 +460,11 @@ def script(subject: Subject, clause: Clause, made: Body, notes: list[str]) -> st
         f"from {module} import {name}"
         for name, module in (
             ("OAuthToken", "zohocrmsdk.src.com.zoho.api.authenticator.oauth_token"),
+            ("TokenStore", "zohocrmsdk.src.com.zoho.api.authenticator.store.token_store"),
             ("SDKException", "zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception"),
             ("UserSignature", "zohocrmsdk.src.com.zoho.crm.api.user_signature"),
         )
-        if name in code
+        if re.search(rf"\b{name}\b", code)
     ]
     imports = sorted(one for one in imports if one.startswith("import")) + sorted(
         one for one in imports if one.startswith("from")
