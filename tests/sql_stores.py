@@ -93,7 +93,7 @@ class Kind:
                 _locked_out.discard(self.name)
                 _dispose()
                 del os.environ[self.address]
-                os.environ.pop(f"{self.address}_USER", None)
+                os.environ.pop(self._own_user, None)
 
     def server(self) -> Server:
         """The server that runs."""
@@ -101,12 +101,16 @@ class Kind:
 
     def user(self) -> str:
         """As whom the stores of this process and its children connect."""
-        variable = f"{self.address}_USER"
-        if variable not in os.environ:
+        if self._own_user not in os.environ:
             name = f"store_{os.getpid()}"
             self.say(*self.making_user, user=name, password=self.server().password)
-            os.environ[variable] = name
-        return os.environ[variable]
+            os.environ[self._own_user] = name
+        return os.environ[self._own_user]
+
+    @property
+    def _own_user(self) -> str:
+        # The workers of pytest-xdist have the environment of the process that started them.
+        return f"{self.address}_USER_{os.environ.get('PYTEST_XDIST_WORKER', '')}"
 
     def url(self, *, user: str | None = None, database: str = DATABASE, port: int = 0) -> sql.URL:
         """Where to connect.
