@@ -27,6 +27,8 @@ from benchmarks.goals import Figures, Goal, Ratio, goals
 from benchmarks.measuring import Timing, alone, in_threads
 from benchmarks.memory import BARE, CASES
 
+pytestmark = pytest.mark.once
+
 SIZE = 12
 HERE = [kind for kind in CONTENDERS if kind is not Server]
 

@@ -18,6 +18,8 @@ from zoho_tokenstore_contract._clauses import CLAUSES, CONTRACT_VERSION, GROUPS
 from zoho_tokenstore_contract._scaffold import allowed, as_attribute, as_options
 from zoho_tokenstore_contract._verdict import Verdicts
 
+pytestmark = pytest.mark.once
+
 STORES = """
 import sys
 from zoho_reference_stores import ListStore

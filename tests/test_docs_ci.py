@@ -14,6 +14,8 @@ import yaml
 
 from tests.snippets import ROOT, fences, sessions
 
+pytestmark = pytest.mark.once
+
 PAGE = ROOT / "docs" / "ci.md"
 FILES = {fence.name: fence.text for fence in fences(PAGE) if fence.name}
 # What the page shows, and a test of it runs, with an option that makes it short.

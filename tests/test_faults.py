@@ -10,7 +10,7 @@ from zoho_tokenstore_contract._clauses import CLAUSES
 from zoho_tokenstore_contract._outcomes import Outcome
 from zoho_tokenstore_contract._run import check_clause
 
-pytestmark = pytest.mark.examination
+pytestmark = pytest.mark.once
 
 
 @pytest.mark.parametrize("fault", faults(), ids=str)

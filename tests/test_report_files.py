@@ -22,6 +22,8 @@ from tests.reports import HOSTILE, SCRIPT, finding, report, store, undecided, vi
 from zoho_tokenstore_contract._clauses import CLAUSES, GROUPS
 from zoho_tokenstore_contract._render import RENDERERS, write
 
+pytestmark = pytest.mark.once
+
 SVG = "{http://www.w3.org/2000/svg}"
 STORES = """
 from zoho_reference_stores import ListStore

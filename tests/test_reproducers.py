@@ -22,6 +22,8 @@ from zoho_tokenstore_contract._reproducers import script_of, why_no_script
 from zoho_tokenstore_contract._run import check_clause
 from zoho_tokenstore_contract._script import folded, long_text
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 SAMPLE = (
     "AnswersWithTheId",
@@ -167,6 +169,7 @@ def test_a_program_written_beforehand_passes_on_a_correct_store(tmp_path: Path, 
     assert (result.returncode, result.stderr) == (0, "")
 
 
+@pytest.mark.examination  # chance has a say in it
 @pytest.mark.parametrize(
     ("clause", "name"),
     [

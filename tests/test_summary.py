@@ -14,6 +14,8 @@ import zoho_tokenstore_contract._targets  # noqa: F401
 from zoho_tokenstore_contract._clauses import CLAUSES, GROUPS
 from zoho_tokenstore_contract._summary import wrapped
 
+pytestmark = pytest.mark.once
+
 STORES = """
 from zoho_reference_stores import ListStore
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken

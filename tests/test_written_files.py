@@ -13,6 +13,8 @@ import zoho_reference_stores
 from zoho_tokenstore_contract import _cli
 from zoho_tokenstore_contract._scaffold import TESTS, bundled, camel, snake
 
+pytestmark = pytest.mark.once
+
 BUNDLE = Path(zoho_reference_stores.__file__).parent
 STORES = """
 from pathlib import Path
