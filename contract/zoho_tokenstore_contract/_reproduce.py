@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-
-from zoho_reference_stores import ListStore, SQLiteFileStore
 
 from ._bench import Bench, Effort
 from ._claims import Claim, Played
@@ -226,8 +225,11 @@ def _reference(program: Program) -> Subject:
 
 
 def _reference_of(*, persistent: bool) -> Subject:
+    # Not above: they import the SDK, and whoever has none is told so in one line.
+    stores = importlib.import_module("zoho_reference_stores")
+
     def open(location: Path) -> Any:
-        return SQLiteFileStore(location / "tokens.db") if persistent else ListStore()
+        return stores.SQLiteFileStore(location / "tokens.db") if persistent else stores.ListStore()
 
     def break_storage(store: Any, location: Path) -> None:
         location.rename(location.with_name(location.name + "-away"))
