@@ -105,6 +105,7 @@ def test_the_wheel_asks_for_pytest_and_hypothesis_alone(wheel: Path) -> None:
         "encrypted",
         "redis",
         "sdk",
+        "sql",
     ]
 
 

@@ -313,7 +313,8 @@ class _Key:
             sealed = base64.b64decode(text.rpartition(".")[2], altchars=b"-_", validate=True)
             if self._value(sealed) != text:  # several texts in base64 stand for the same bytes
                 return None
-            return self._cipher.decrypt(sealed, [field.encode()]).decode(errors="surrogatepass")
+            opened: str = self._cipher.decrypt(sealed, [field.encode()]).decode(errors="surrogatepass")
+            return opened
         except (ValueError, InvalidTag):
             return None
 
@@ -323,7 +324,8 @@ class _Key:
 
 def _derived(secret: bytes, purpose: bytes, length: int) -> bytes:
     info = b"Zoho token store, " + purpose
-    return HKDF(algorithm=hashes.SHA256(), length=length, salt=None, info=info).derive(secret)
+    derived: bytes = HKDF(algorithm=hashes.SHA256(), length=length, salt=None, info=info).derive(secret)
+    return derived
 
 
 def _key_name(text: str) -> str:
