@@ -12,7 +12,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import GenericAlias, ModuleType
 from typing import Any
 
 from ._sdk import load
@@ -72,7 +72,11 @@ def _is_known(module: ModuleType) -> bool:
 def _defines_a_store(module: ModuleType) -> bool:
     store = load().TokenStore
     return any(
-        inspect.isclass(value) and issubclass(value, store) and value.__module__ == module.__name__
+        # `list[str]` passes for a class in Python 3.10, and is none.
+        inspect.isclass(value)
+        and not isinstance(value, GenericAlias)
+        and issubclass(value, store)
+        and value.__module__ == module.__name__
         for value in list(vars(module).values())
     )
 
