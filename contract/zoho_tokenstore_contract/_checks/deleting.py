@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from hypothesis.strategies import lists
 
-from .._bench import Answer, Bench, Opened, Passed
+from .._bench import Answer, Bench, Opened, Passed, shown_rows
 from .._explore import explore
 from .._rows import Row, shown, shown_row
 from . import check
@@ -327,7 +327,7 @@ def a_deleted_user_can_be_saved_again(bench: Bench) -> None:
         store = bench.open()
         rows = store.holding(*_LONERS)
         for gone in deleted:
-            row = rows[_place(rows, gone)]
+            row = _row_of(bench, rows, gone)
             _removed(store, row)
             rows.remove(row)
         for gone in deleted:
@@ -367,8 +367,11 @@ _LONERS = (ANN, ACCESS, BOB, GRANT, REFRESH, DAN, EVE, LATE_GRANT, LATE_ACCESS, 
 """Tokens of every kind, no two of which share what they are found by."""
 
 
-def _place(rows: list[Row], wanted: Row) -> int:
-    return next(place for place, row in enumerate(rows) if _same_token(row, wanted))
+def _row_of(bench: Bench, rows: list[Row], wanted: Row) -> Row:
+    row = next((row for row in rows if _same_token(row, wanted)), None)
+    if row is None:
+        bench.broken(f"a row of {shown_row(key_of(wanted))}", shown_rows(rows), arranging=True)
+    return row
 
 
 def _same_token(row: Row, other: Row) -> bool:
