@@ -13,7 +13,7 @@ from .right import Fields, RightStore, first, refusal
 # DEL-1
 
 
-@fault("DEL-1", says="is gone and no other")
+@fault("DEL-1", "MODEL-1", says="is gone and no other")
 class DeletesNothing(RightStore):
     """Takes every id and deletes no row."""
 
@@ -53,7 +53,7 @@ class DeletesTheUsersTwins(RightStore):
             ]
 
 
-@fault("DEL-1", says="is gone and no other")
+@fault("DEL-1", "MODEL-1", says="is gone and no other")
 class DeletesByPlace(RightStore):
     """Takes the id for the place in the list, which is right until a row has gone."""
 

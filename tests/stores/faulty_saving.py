@@ -14,7 +14,7 @@ from .right import CREDENTIALS, OTHERS, Fields, RightStore, first, refusal
 # SAVE-1: a new token is one new row
 
 
-@fault("SAVE-1", "FIND-8", says="is gone")
+@fault("SAVE-1", says="is gone")
 class KeepsOneToken(RightStore):
     """Has one slot for all users."""
 
