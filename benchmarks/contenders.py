@@ -21,6 +21,7 @@ from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 
 from tests import published
 from zoho_reference_stores import ListStore, SQLiteFileStore, SQLiteMemoryStore
+from zoho_tokenstore_contract._rows import FIELDS
 
 Row: TypeAlias = tuple[str, ...]
 
@@ -45,22 +46,10 @@ _EXPIRES, _REDIRECT, _DOMAIN = (
     "https://example.com/oauth2callback",
     "https://www.zohoapis.com",
 )
-_COLUMNS = (
-    "id",
-    "user_name",
-    "client_id",
-    "client_secret",
-    "refresh_token",
-    "access_token",
-    "grant_token",
-    "expires_in",
-    "redirect_url",
-    "api_domain",
-)
 
 
 def row(number: int) -> Row:
-    """One row, always the same for a number: the texts of `_COLUMNS`, tokens in the form of Zoho's."""
+    """One row, always the same for a number: the texts of `FIELDS`, tokens in the form of Zoho's."""
     chance = hashlib.shake_256(str(number).encode()).hexdigest(104)
     refresh, access, grant = (
         f"1000.{chance[at : at + 32]}.{chance[at + 32 : at + 64]}" for at in (0, 64, 128)
@@ -189,10 +178,10 @@ class BareHandle(Handle):
     """SQLite without a store: one statement a call, on a connection of its own."""
 
     _SELECT: ClassVar = {
-        operation: f"SELECT * FROM oauthtoken WHERE {_COLUMNS[column]} = ?"
+        operation: f"SELECT * FROM oauthtoken WHERE {FIELDS[column]} = ?"
         for operation, column in FINDS.items()
     }
-    _INSERT = f"INSERT INTO oauthtoken ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+    _INSERT = f"INSERT INTO oauthtoken ({', '.join(FIELDS)}) VALUES ({', '.join('?' * len(FIELDS))})"
 
     def batch(self, operation: str, rows: Sequence[Row], size: int) -> Batch:
         """Prepare statements, one for each row."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,9 +17,10 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from tests import ports
+from tests.servers import NoServer, free_port, process
 
 _START_LIMIT = 60.0
 _SETTINGS: Mapping[str, str] = {
@@ -33,10 +33,6 @@ _SETTINGS: Mapping[str, str] = {
     "AWS_EC2_METADATA_DISABLED": "true",
     "NO_PROXY": "127.0.0.1",
 }
-
-
-class NoServer(Exception):
-    """There is no server to start, or it does not start; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -81,44 +77,28 @@ def running() -> Iterator[Server]:
     """
     if reason := missing():
         raise NoServer(reason)
-    port = ports.free()
+    port = free_port()
     command = [sys.executable, "-m", __name__, str(port)]
-    # So that the server does not outlive a process that is killed.
-    if (setpriv := shutil.which("setpriv")) is not None:
-        command = [setpriv, "--pdeathsig", "KILL", *command]
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            command,
-            env={**os.environ, **_SETTINGS, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C is for whoever asks the server, who then stops it
-        )
-        try:
-            _wait_until_it_answers(process, port, log)
-            yield Server(port, f"http://127.0.0.1:{port}")
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    environment = {**os.environ, **_SETTINGS, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with (
+        tempfile.TemporaryDirectory(prefix="tokenstore-moto-") as base,
+        process(command, Path(base, "log"), environment=environment) as started,
+    ):
+        _wait_until_it_answers(started, port, Path(base, "log"))
+        yield Server(port, f"http://127.0.0.1:{port}")
 
 
 def _direct() -> urllib.request.OpenerDirector:
     return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Any) -> None:
+def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + _START_LIMIT
     while process.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
             return
         time.sleep(0.05)
-    log.seek(0)
-    raise NoServer(f"moto's server does not start: {log.read().decode(errors='replace')[-2000:]}")
+    raise NoServer(f"moto's server does not start: {log.read_text(errors='replace')[-2000:]}")
 
 
 def _serve(port: int) -> None:

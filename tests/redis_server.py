@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
@@ -11,14 +12,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests import ports
+from tests.servers import NoServer, begun, end, free_port
 
 PROGRAM = "redis-server"
 _START_LIMIT = 30.0
-
-
-class NoServer(Exception):
-    """There is no Redis server to start, or it does not start; the text says why."""
 
 
 def missing() -> str:
@@ -35,7 +32,7 @@ class Server:
     """
 
     def __init__(self, directory: Path, *options: str) -> None:
-        self.port = ports.free()
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._directory = directory
         self._options = options
@@ -61,16 +58,8 @@ class Server:
             *("--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction"),
             *self._options,
         ]
-        # So that the server does not outlive a process that is killed.
-        if (setpriv := shutil.which("setpriv")) is not None:
-            command = [setpriv, "--pdeathsig", "KILL", *command]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for whoever asks the server, who then stops it
-        )
+        # What it says before it has its own log is thrown away.
+        self._process = begun(command, Path(os.devnull))
         try:
             self._wait_until_it_answers(log)
         except BaseException:
@@ -81,12 +70,7 @@ class Server:
         """Stop it and wait until it is gone; what it was told is on the disk."""
         if self._process is None:
             return
-        self._process.terminate()
-        try:
-            self._process.wait(30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process)
         self._process = None
 
     def kill(self) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,10 @@ import pytest
 
 REQUIRE = "TOKENSTORE_REQUIRE_SERVERS"
 """Set to 1 where a server that is missing is a failure and no reason to skip."""
+
+_RANGE = range(15_000, 32_000)
+"""Below those that Linux gives to outgoing connections: a client that asks for a port where nobody
+listens could otherwise be connected with itself, and another could take it while a server is down."""
 
 
 class NoServer(Exception):
@@ -67,11 +72,17 @@ def program(name: str, *further: str) -> str | None:
 
 
 def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+    """A port on 127.0.0.1 that nobody has just now."""
+    # Not seeded: test processes that run side by side must not all begin at the same port.
+    for port in random.SystemRandom().sample(_RANGE, 200):
+        with socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError("no free port found on 127.0.0.1")
 
 
 def run(*command: str) -> None:
@@ -89,7 +100,12 @@ def run(*command: str) -> None:
 
 @contextlib.contextmanager
 def process(
-    command: Sequence[str], log: Path, *, as_user: str | None = None, stop: signal.Signals = signal.SIGTERM
+    command: Sequence[str],
+    log: Path,
+    *,
+    as_user: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    stop: signal.Signals = signal.SIGTERM,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server; it ends with this process, and with the context at the latest.
 
@@ -97,31 +113,49 @@ def process(
         command: How it is started.
         log: Where what it says is written to.
         as_user: Who runs it, where that is not who asks; only root may ask.
+        environment: Its environment variables; by default those of this process.
         stop: The signal that tells it to end, whoever is connected.
 
     Yields:
         The process. Where it does not end as it is told, it is killed.
     """
+    started = begun(command, log, as_user=as_user, environment=environment)
+    try:
+        yield started
+    finally:
+        end(started, stop)
+
+
+def begun(
+    command: Sequence[str],
+    log: Path,
+    *,
+    as_user: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a server, which ends with this process at the latest; see `process`."""
     # So that the server does not outlive a process that is killed.
     if (setpriv := shutil.which("setpriv")) is not None:
         command = [setpriv, *as_other_user(as_user), "--pdeathsig", "KILL", *command]
     with log.open("wb") as output:
-        started = subprocess.Popen(
+        return subprocess.Popen(
             command,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for whoever asks the server, who then stops it
         )
+
+
+def end(started: subprocess.Popen[bytes], stop: signal.Signals = signal.SIGTERM) -> None:
+    """Tell a server to end, and wait until it has; where it does not, it is killed."""
+    started.send_signal(stop)
     try:
-        yield started
-    finally:
-        started.send_signal(stop)
-        try:
-            started.wait(30)
-        except subprocess.TimeoutExpired:
-            started.kill()
-            started.wait()
+        started.wait(30)
+    except subprocess.TimeoutExpired:
+        started.kill()
+        started.wait()
 
 
 def as_other_user(name: str | None) -> list[str]:

@@ -17,6 +17,7 @@ import pytest
 from cryptography.fernet import Fernet
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
+from tests.calls import find, rows, save
 from tests.leasing import LeasingSQLiteFileStore
 from tests.stores.catalogue import subject_for
 from zoho_reference_stores import (
@@ -145,21 +146,6 @@ def inner(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     store = request.param(tmp_path) if request.param is SQLiteFileStore else request.param()
     yield store
     getattr(store, "close", lambda: None)()
-
-
-def save(store: Any, row: Row) -> str:
-    token = to_token(row)
-    store.save_token(token)
-    return str(token.get_id())
-
-
-def find(store: Any, row: Row) -> Row | None:
-    token = store.find_token(to_token(row))
-    return None if token is None else to_row(token)
-
-
-def rows(store: Any) -> list[Row]:
-    return [to_row(token) for token in store.get_tokens()]
 
 
 def forms(secret: str) -> Iterator[bytes]:

@@ -20,12 +20,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
-from tests import ports, redis_server
-from tests.servers import skip_or_fail
+from tests import redis_server
+from tests.calls import find, rows, save
+from tests.servers import free_port, skip_or_fail
 from tests.tcp_proxy import Proxy
 from zoho_reference_stores import RedisStore
 from zoho_tokenstore_contract import TokenStoreContract
-from zoho_tokenstore_contract._rows import Row, to_row, to_token
+from zoho_tokenstore_contract._rows import Row, to_row
 
 pytestmark = pytest.mark.once
 
@@ -109,21 +110,6 @@ def store(admin: Any, address: str) -> Iterator[RedisStore]:
     """A store on the empty server."""
     with connected(address) as client:
         yield RedisStore(client)
-
-
-def save(store: Any, row: Row) -> str:
-    token = to_token(row)
-    store.save_token(token)
-    return str(token.get_id())
-
-
-def find(store: Any, row: Row) -> Row | None:
-    token = store.find_token(to_token(row))
-    return None if token is None else to_row(token)
-
-
-def rows(store: Any) -> list[Row]:
-    return [to_row(token) for token in store.get_tokens()]
 
 
 def keys(admin: Any) -> list[str]:
@@ -398,7 +384,7 @@ def test_a_server_without_the_command_tells_no_secret() -> None:
 
 def test_a_server_that_cannot_be_reached_is_the_cause() -> None:
     """The exception of redis-py says where it tried."""
-    with connected(f"redis://:hidden@127.0.0.1:{ports.free()}") as client:
+    with connected(f"redis://:hidden@127.0.0.1:{free_port()}") as client:
         with pytest.raises(SDKException, match=r"TOKEN_STORE.*127.0.0.1") as caught:
             save(RedisStore(client), ANN)
         assert isinstance(caught.value.cause, redis.ConnectionError)

@@ -13,6 +13,7 @@ import pytest
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from tests import sql_stores
+from tests.calls import find, rows, save
 from tests.stores.catalogue import subject_for
 from zoho_reference_stores import ListStore, SQLiteFileStore, SQLiteMemoryStore
 from zoho_reference_stores.sqlite_file import break_storage
@@ -81,21 +82,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     yield opened
     if hasattr(opened, "close"):
         opened.close()
-
-
-def save(store: Any, row: Row) -> str:
-    token = to_token(row)
-    store.save_token(token)
-    return str(token.get_id())
-
-
-def find(store: Any, row: Row) -> Row | None:
-    token = store.find_token(to_token(row))
-    return None if token is None else to_row(token)
-
-
-def rows(store: Any) -> list[Row]:
-    return [to_row(token) for token in store.get_tokens()]
 
 
 def test_deleting_an_unknown_id_is_silent(store: Any) -> None:

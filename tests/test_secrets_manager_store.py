@@ -21,11 +21,12 @@ from botocore.config import Config
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from tests import moto_server
+from tests.calls import find, rows, save
 from tests.servers import skip_or_fail
 from tests.tcp_proxy import Proxy
 from zoho_reference_stores import ListStore, SecretsManagerStore, secrets_manager_store
 from zoho_tokenstore_contract import TokenStoreContract
-from zoho_tokenstore_contract._rows import Row, to_row, to_token
+from zoho_tokenstore_contract._rows import Row
 
 pytestmark = pytest.mark.once
 
@@ -144,24 +145,9 @@ def other_node(server: moto_server.Server) -> SecretsManagerStore:
     return SecretsManagerStore(connected(server.url), "app")
 
 
-def save(store: Any, row: Row) -> str:
-    token = to_token(row)
-    store.save_token(token)
-    return str(token.get_id())
-
-
 def save_all(store: Any, rows: Iterable[Row]) -> None:
     for row in rows:
         save(store, row)
-
-
-def find(store: Any, row: Row) -> Row | None:
-    token = store.find_token(to_token(row))
-    return None if token is None else to_row(token)
-
-
-def rows(store: Any) -> list[Row]:
-    return [to_row(token) for token in store.get_tokens()]
 
 
 def without_ids(store: Any) -> list[Row]:

@@ -21,6 +21,11 @@ class Outcome(str, enum.Enum):
     UNKNOWN = "unknown"
     ERROR = "error"
 
+    @property
+    def words(self) -> str:
+        """The outcome as it is read."""
+        return self.value.replace("-", " ")
+
 
 class Violation(AssertionError):
     """The store broke a clause.

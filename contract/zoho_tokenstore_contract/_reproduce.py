@@ -54,17 +54,20 @@ def reproducer(subject: Subject, clause: str, violation: Violation, watch: Watch
         raise Unplayable(f"a script cannot import what opens the store: {error}") from error
     if reason := why_none(clause):
         raise Unplayable(reason)
-    made = None
+    if subject.hangs and not violation.calls and not any(text.chance for text in texts_of(clause)):
+        # Each try would take as long as the limit of a call.
+        raise Unplayable("a call never comes back, and would not in a script either")
     reason = "it takes more than a sequence of calls to show it"
-    if len(violation.calls) > MANY or not violation.calls:
-        made = _written_before(subject, clause, watch)
+    tried = len(violation.calls) > MANY or not violation.calls
+    made = _written_before(subject, clause, watch) if tried else None
     if made is None and violation.calls:
         try:
             made = _derived(subject, violation, watch)
         except Unplayable as why:
             reason = str(why)
     if made is None and texts_of(clause):
-        made = _written_before(subject, clause, watch)
+        if not tried:
+            made = _written_before(subject, clause, watch)
         reason = "neither the recorded calls alone nor the kit's programs for this clause show it"
     if made is None:
         raise Unplayable(reason)

@@ -46,7 +46,6 @@ _COLOURS = {
     Outcome.UNKNOWN: {"yellow": True},
     Outcome.ERROR: {"red": True},
 }
-_IN_FULL = {Outcome.NOT_APPLICABLE: "not applicable", Outcome.NOT_REACHED: "not reached"}
 _ALWAYS = (Outcome.KEPT, Outcome.BROKEN, Outcome.ALLOWED, Outcome.NOT_APPLICABLE)
 
 
@@ -103,7 +102,7 @@ class Retold:
         made = copy.copy(report)
         if result := record.get("result"):
             clause = CLAUSES[result["clause"]]
-            made.longrepr = f"{clause.id} ({clause.level.value}): {_in_words(Outcome(result['outcome']))}"
+            made.longrepr = f"{clause.id} ({clause.level.value}): {Outcome(result['outcome']).words}"
         else:
             made.longrepr = f"Root cause: {record['cause']}"
         if hasattr(made, "wasxfail"):
@@ -233,7 +232,7 @@ class _Summary:
         if reasons and len(self.stores) > 1:
             self.terminal.write_line(store.target, bold=True)
         for (outcome, reason), clauses in reasons.items():
-            self._text(f"{_in_words(outcome)}: {', '.join(clauses)}: {reason}", indent="  ")
+            self._text(f"{outcome.words}: {', '.join(clauses)}: {reason}", indent="  ")
         if reasons:
             self.terminal.line("")
 
@@ -258,7 +257,7 @@ class _Summary:
 
     def _clause(self, key: str, store: StoreVerdict, result: ClauseResult) -> None:
         clause = CLAUSES[result.clause]
-        words = _in_words(result.outcome)
+        words = result.outcome.words
         if result.outcome is Outcome.BROKEN and not store.weighs(result):
             words += ", and does not fail the run"
         whose = f" by {store.target}" if len(self.stores) > 1 else ""
@@ -362,10 +361,6 @@ def wrapped(text: str, width: int, indent: str = "", hang: str = "") -> Iterator
             empty = empty and not left
         yield line.rstrip(" ")
         indent = hang
-
-
-def _in_words(outcome: Outcome) -> str:
-    return _IN_FULL.get(outcome, _LABELS[outcome])
 
 
 def _is_in(result: ClauseResult, group: str | None) -> bool:
