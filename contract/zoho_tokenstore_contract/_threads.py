@@ -18,6 +18,7 @@ import sysconfig
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +34,10 @@ _POLL = 0.0001  # seconds between two looks at what the other threads do
 _PATIENCE = 0.01  # seconds without any step after which a thread counts as waiting for another
 _MOST_STEPS = 150  # of the others that are seen while a thread stands still
 _LEAST_STEPS = 10
-_WAITS: set[tuple[CodeType, int]] = set()
-"""Where threads were seen to wait for another: found there once more, they wait again."""
+_WAITS: Counter[tuple[CodeType, int]] = Counter()
+"""Where threads were seen to wait for another, and how often."""
+_SURE = 3
+"""So often seen to wait there, they wait again; once may have been for a processor on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ class Meeting:
             elif time.monotonic() - since > _PATIENCE:
                 _WAITS.update(places)
                 return
-            elif all(place in _WAITS for place in places) and not run.others_are_busy():
+            elif all(_WAITS[place] >= _SURE for place in places) and not run.others_are_busy():
                 return
 
 
@@ -304,7 +307,8 @@ def telling_places(places: Sequence[Place], most: int, turn: int = 0) -> list[in
     """Which of the places that a thread came by are worth standing still at.
 
     Each the first and the last time: in between, a loop does the same again. Where these are too
-    many, those that it came by once are chosen first; they are what the call is about.
+    many, most of the chosen are such that it came by once, for they are what the call is about; a third
+    is kept for loops, in the middle of which a reader sees halves.
 
     Args:
         places: The places in their order.
@@ -315,9 +319,12 @@ def telling_places(places: Sequence[Place], most: int, turn: int = 0) -> list[in
     for number, place in enumerate(places):
         visits.setdefault(place, []).append(number)
     once = [numbers[0] for numbers in visits.values() if len(numbers) == 1]
-    often = [numbers[end] for end in (0, -1) for numbers in visits.values() if len(numbers) > 1]
-    chosen = _spread(once, most, turn)
-    return sorted({*chosen, *_spread(often, most - len(chosen), turn)})
+    loops = sorted((numbers for numbers in visits.values() if len(numbers) > 1), key=len)
+    often = [numbers[end] for end in (-1, 0) for numbers in loops]
+    room = max(most // 3, most - len(once))
+    # The lines that are come by least often are those of the outermost loop, which goes from row to row.
+    chosen = {*often[: room // 2], *_spread(often[room // 2 :], room - room // 2, turn)}
+    return sorted({*chosen, *_spread(once, most - len(chosen), turn)})
 
 
 def _spread(numbers: list[int], most: int, turn: int) -> list[int]:

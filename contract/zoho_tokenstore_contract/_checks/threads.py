@@ -23,7 +23,7 @@ MANY = 6
 """Threads in such a round."""
 PLACES = 100
 """At how many places of its calls a thread is made to stand still, once at each."""
-FEW_PLACES = 18
+FEW_PLACES = 24
 """The same for the programs of which there are many."""
 MADE_UP = 10
 """Programs by default that are made up."""
@@ -382,6 +382,8 @@ PROGRAMS = (
     Program((_B,), _at_once(_save(_NIGHTLY), _renewed(_NIGHTLY, 1))),
     # Two fields of one row.
     Program((_A,), _at_once(_changed(access_token="ann.2"), _changed(refresh_token="new"))),
+    # One of them is seen before the other.
+    Program((_A,), _at_once(_renewed(_A, 1), _LIST)),
     # Deleting beside everything else.
     Program((_A, _B), _at_once(_renewed(_A, 1), _delete(_A))),
     Program((_A, _B), _at_once(_delete(_A), _delete(_B))),
