@@ -15,10 +15,12 @@ import pytest
 import zoho_tokenstore_contract._explore
 import zoho_tokenstore_contract._targets  # noqa: F401
 from tests.stores.catalogue import Fault, faults, subject_for
-from zoho_tokenstore_contract._bench import Effort
+from zoho_tokenstore_contract._bench import Call, Effort
 from zoho_tokenstore_contract._clauses import CLAUSES
 from zoho_tokenstore_contract._programs import texts_of
+from zoho_tokenstore_contract._replay import Unplayable, program_of
 from zoho_tokenstore_contract._reproducers import script_of, why_no_script
+from zoho_tokenstore_contract._rows import Row
 from zoho_tokenstore_contract._run import check_clause
 from zoho_tokenstore_contract._script import folded, long_text
 
@@ -316,3 +318,11 @@ class TestOption:
 
         assert result.ret == pytest.ExitCode.OK
         assert list((pytester.path / "empty").iterdir()) == []
+
+
+def test_calls_of_another_process_are_no_program() -> None:
+    """The recorded token is not there to be passed again; what was written for the clause is shown."""
+    calls = [Call(1, "open"), Call(1, "save_token", Row(user_name="ann"), "returned None")]
+
+    with pytest.raises(Unplayable, match="in another process"):
+        program_of(calls)

@@ -135,6 +135,8 @@ class _Reader:
 
     def _call(self, key: int, store: int, call: Call) -> Step:
         argument, same, place = call.argument, None, "passed"
+        if isinstance(argument, Row) and call.passed is None:
+            raise Unplayable("some of its calls are made in another process")
         if isinstance(argument, Row):
             if id(call.passed) in self.objects:
                 same, at = self.objects[id(call.passed)]
