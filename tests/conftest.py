@@ -13,10 +13,11 @@ import pytest
 @pytest.fixture(autouse=True)
 def modules_of_this_test_alone() -> Iterator[None]:
     """Forget modules that a test wrote: the next one has others of the same names."""
+    before = set(sys.modules)
     yield
     written = Path(tempfile.gettempdir()).resolve()
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
+    for name in set(sys.modules) - before:
+        file = getattr(sys.modules[name], "__file__", None)
         if (
             isinstance(file, str)
             and Path(file).resolve().is_relative_to(written)

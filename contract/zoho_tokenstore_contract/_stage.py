@@ -239,7 +239,8 @@ class Stage:
         """Tell where the threads are stuck, and never touch their store again."""
         self.bench.abandon(store)
         waiting = [made for made in history if made.thread > 0 and made.start and made.end is None]
-        self.bench.subject.hangs.extend({made.operation.method: None for made in waiting})
+        # One deadlock is one hang, whatever number of calls it holds.
+        self.bench.subject.hangs.append(" and ".join(dict.fromkeys(made.operation.method for made in waiting)))
         raise Violation(
             expected="every call comes back, whatever other threads call",
             seen=f"{stuck}; the threads that had not: " + told_stacks(stuck),

@@ -58,7 +58,8 @@ class Subject:
         origin: Where another process can import what opens the store.
         saved: Every credential and user name that the kit gave to this store: rows that hold
             none of them are somebody else's.
-        hangs: The calls that never came back so far, as ``save_token``.
+        hangs: What never came back so far: a call, as ``save_token``, or the calls that hold each
+            other, as ``save_token and delete_token``.
     """
 
     target: str
