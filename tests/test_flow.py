@@ -45,6 +45,20 @@ class WaitsForever(RightStore):
         return super().find_token_by_id(id)
 
 
+class ListsNoNames(RightStore):
+    """Gives out tokens without their user."""
+
+    def new_token(self, row: Any) -> Any:
+        return super().new_token(row | {"user_name": None})
+
+
+class GivesNoIds(RightStore):
+    """Gives out tokens without their id."""
+
+    def new_token(self, row: Any) -> Any:
+        return super().new_token(row | {"id": None})
+
+
 def flow_over(store: type[RightStore]) -> tuple[Bench, Flow]:
     bench = Bench(subject_for(store), Effort())
     return bench, Flow(bench)
@@ -153,3 +167,14 @@ def test_the_installed_sdk_can_do_all_that_the_clauses_speak_of() -> None:
         abilities().switches_centres,
         abilities().revokes,
     )
+
+
+@pytest.mark.parametrize("store", [ListsNoNames, GivesNoIds])
+@pytest.mark.parametrize("clause", ["FLOW-2", "FLOW-3", "FLOW-7", "FLOW-10"])
+def test_a_row_without_what_an_application_starts_with_is_the_stores_fault(
+    clause: str, store: type[RightStore]
+) -> None:
+    """Not the kit's, although the SDK makes no token of it."""
+    result = check_clause(clause, subject_for(store), Effort())
+
+    assert result.outcome in (Outcome.BROKEN, Outcome.NOT_REACHED), result.reason

@@ -60,7 +60,7 @@ class Diagnosis:
             *(f"  {number}. {call}" for number, call in enumerate(self.done, 1)),
         ]
         if self.clauses:
-            lines.append(f"The broken clauses that follow from it: {', '.join(self.clauses)} and others.")
+            lines.append(f"The clauses that speak of it: {', '.join(self.clauses)}.")
         return "\n".join(lines)
 
 

@@ -240,7 +240,8 @@ class Stage:
         self.bench.abandon(store)
         waiting = [made for made in history if made.thread > 0 and made.start and made.end is None]
         # One deadlock is one hang, whatever number of calls it holds.
-        self.bench.subject.hangs.append(" and ".join(dict.fromkeys(made.operation.method for made in waiting)))
+        methods = dict.fromkeys(made.operation.method for made in waiting)
+        self.bench.subject.hangs.append(" and ".join(methods))
         raise Violation(
             expected="every call comes back, whatever other threads call",
             seen=f"{stuck}; the threads that had not: " + told_stacks(stuck),

@@ -72,7 +72,8 @@ class StoreVerdict:
         counts = self._scored
         if counts[Outcome.NOT_RUN]:
             return f"{counts[Outcome.NOT_RUN]} of {counts.total()} clauses were not run"
-        return f"{self._undecided} clauses could not be decided"
+        clauses = "1 clause" if self._undecided == 1 else f"{self._undecided} clauses"
+        return f"{clauses} could not be decided"
 
     @property
     def _undecided(self) -> int:
