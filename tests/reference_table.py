@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.proxy import line_to
+from tests.proxy import Proxy
 from tests.reference_list import PLACES, Place
 from tests.servers import NoServer, Server
 from zoho_tokenstore_contract._clauses import CLAUSES, GROUPS
@@ -100,7 +100,7 @@ def trips_of(place: Place, server: Server) -> dict[str, int]:
         Row(user_name=name, client_id="client", client_secret="secret", refresh_token=name, access_token=name)
         for name in ("ann", "bob", "eve")
     )
-    with line_to(server.port) as line, place.through(line.port) as store:
+    with Proxy(server.port) as line, place.through(line.port) as store:
 
         def trips(call: Callable[[], object]) -> int:
             before = line.turns

@@ -22,8 +22,8 @@ from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from tests import redis_server
 from tests.calls import find, rows, save
+from tests.proxy import Proxy
 from tests.servers import free_port, skip_or_fail
-from tests.tcp_proxy import Proxy
 from zoho_reference_stores import RedisStore
 from zoho_tokenstore_contract import TokenStoreContract
 from zoho_tokenstore_contract._rows import Row, to_row

@@ -22,8 +22,8 @@ from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from tests import moto_server
 from tests.calls import find, rows, save
+from tests.proxy import Proxy
 from tests.servers import skip_or_fail
-from tests.tcp_proxy import Proxy
 from zoho_reference_stores import ListStore, SecretsManagerStore, secrets_manager_store
 from zoho_tokenstore_contract import TokenStoreContract
 from zoho_tokenstore_contract._rows import Row
