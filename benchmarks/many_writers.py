@@ -30,6 +30,7 @@ PROCESSES = 8
 SERVERS = {
     "postgresql": PLACES["SQLAlchemyStore on PostgreSQL"],
     "mariadb": PLACES["SQLAlchemyStore on MariaDB"],
+    "redis": PLACES["RedisStore"],
 }
 
 

@@ -2,22 +2,27 @@
 
 Run it from the project's root::
 
-    python -m benchmarks.single_flight [MODULE:FACTORY]
+    python -m benchmarks.single_flight [file | postgresql | mariadb | redis]
 
-The factory opens the inner store on a directory, in each process anew; by default that is a store in
-a file with leases. The callers go through the real SDK, to a Zoho on loopback that gives ten access
+That is where the inner store keeps its tokens and leases; servers are private ones, which it starts and
+stops. The callers go through the real SDK, to a Zoho on loopback that gives ten access
 tokens for a refresh token in ten minutes. It keeps its answers back until every caller has met the
 expired token, so nothing depends on time. Exits with 1 where the wrapper does not keep what it promises.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+from benchmarks.many_writers import SERVERS
 from tests.flights import Flight, meet
-from zoho_tokenstore_contract._subject import lookup
+from tests.leasing import LeasingSQLiteFileStore
 
-INNER = "tests.leasing:LeasingSQLiteFileStore"
 LEASE = 5.0  # seconds, where a caller is killed
 CALLERS = (  # what they are, processes, threads in each
     ("12 threads", 1, 12),
@@ -26,17 +31,16 @@ CALLERS = (  # what they are, processes, threads in each
 )
 
 
-def main(inner: str = INNER) -> int:
+def run(open_inner: Callable[[Path], Any], inner: str) -> int:
     """Print the table.
 
     Args:
-        inner: What opens the inner store, as ``MODULE:FACTORY``.
+        open_inner: Opens the inner store on a directory, in each process anew.
+        inner: What it is called.
 
     Returns:
         The exit status.
     """
-    module, _, factory = inner.partition(":")
-    open_inner = lookup(module, factory)
     print(f"inner store: {inner}\n")
     print("| callers | wrapped | token requests | refused | callers that worked |")
     print("| --- | --- | ---: | ---: | ---: |")
@@ -57,5 +61,19 @@ def _print(callers: str, flight: Flight, alive: int, *, wrapped: bool) -> None:
     print(f"| {callers} | {yes} | {flight.requests} | {flight.refused} | {flight.worked} of {alive} |")
 
 
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.single_flight", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("inner", choices=["file", *SERVERS], nargs="?", default="file")
+    inner = parser.parse_args().inner
+    if inner == "file":
+        return run(LeasingSQLiteFileStore, LeasingSQLiteFileStore.__name__)
+    place = SERVERS[inner]
+    with place.server() if place.server else contextlib.nullcontext():
+        return run(place.open, place.name)
+
+
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:2]))
+    sys.exit(main())

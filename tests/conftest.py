@@ -38,6 +38,18 @@ def mariadb() -> Iterator[object]:
     yield from _served("mariadb")
 
 
+@pytest.fixture(scope="session")
+def redis() -> Iterator[object]:
+    """A Redis server for `tests.reference_list`."""
+    from tests import redis_server, reference_list, servers
+
+    servers.skip_or_fail(redis_server.missing())
+    serving = reference_list.PLACES["RedisStore"].server
+    assert serving is not None
+    with serving() as server:
+        yield server
+
+
 def _served(name: str) -> Iterator[object]:
     # Not above: environments that have no SQLAlchemy load this file as well.
     from tests import servers, sql_stores

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import functools
+import importlib.metadata
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -11,15 +14,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import redis
 import sqlalchemy as sql
 
-from tests import redis_server, sql_stores
+from tests import moto_server, redis_server, sql_stores
 from tests.servers import Server
-from zoho_reference_stores import RedisStore, SQLAlchemyStore
+from zoho_reference_stores import (
+    EncryptedStore,
+    RedisStore,
+    SecretsManagerStore,
+    SingleFlightStore,
+    SQLAlchemyStore,
+    SQLiteFileStore,
+)
+from zoho_tokenstore_contract._subject import lookup
 
-REDIS = "TOKENSTORE_SERVER_REDIS"
-"""The environment variable that tells this process and its children where the Redis server is."""
+REDIS, AWS = "TOKENSTORE_SERVER_REDIS", "TOKENSTORE_SERVER_AWS"
+"""The environment variables that tell this process and its children where the servers are."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,7 @@ class Place:
         options: Further options of the kit.
         server: Starts the server that it needs, and tells this process and its children where it is.
         through: Opens it on storage of its own, with connections of its own that go through another
-            port; closes it afterwards.
+            port; closes it afterwards. Without it, round trips are not counted.
     """
 
     name: str
@@ -41,12 +53,12 @@ class Place:
     server: Callable[[], AbstractContextManager[Server]] | None = None
     through: Callable[[int], AbstractContextManager[Any]] | None = None
 
-    def open(self, location: Path) -> Any:
-        """Open the store on a location."""
-        import importlib
-
+    @property
+    def open(self) -> Callable[[Path], Any]:
+        """What opens the store on a location; other processes can import it."""
         module, _, function = self.factory.partition(":")
-        return getattr(importlib.import_module(module), function)(location)
+        opens: Callable[[Path], Any] = lookup(module, function)
+        return opens
 
 
 def _on_sql(kind: sql_stores.Kind) -> Callable[[int], AbstractContextManager[Any]]:
@@ -83,6 +95,43 @@ def _on_redis(port: int) -> Iterator[RedisStore]:
         yield RedisStore(client, prefix=secrets.token_hex(8))
 
 
+@contextlib.contextmanager
+def _aws() -> Iterator[Server]:
+    with moto_server.running() as running:
+        settings = {**moto_server.environment(), AWS: running.url}
+        before = {name: os.environ.get(name) for name in settings}
+        os.environ.update(settings)
+        try:
+            version = f"moto {importlib.metadata.version('moto')}"
+            yield Server("127.0.0.1", running.port, "", "", version, Path())
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name)
+                if value is not None:
+                    os.environ[name] = value
+
+
+@functools.cache
+def _aws_client(url: str) -> Any:
+    """The client that stores of one process share, as in an application."""
+    return boto3.client("secretsmanager", endpoint_url=url)
+
+
+def secrets_manager_store(location: Path) -> SecretsManagerStore:
+    """Open `SecretsManagerStore` under a prefix that belongs to the location."""
+    return SecretsManagerStore(_aws_client(os.environ[AWS]), prefix=location.name)
+
+
+def single_flight_store(location: Path) -> SingleFlightStore:
+    """Open `SingleFlightStore` around a `RedisStore`, which has leases."""
+    return SingleFlightStore(redis_store(location))
+
+
+def encrypted_store(location: Path) -> EncryptedStore:
+    """Open `EncryptedStore` around an `SQLiteFileStore`."""
+    return EncryptedStore(SQLiteFileStore(location), [base64.urlsafe_b64encode(bytes(range(32))).decode()])
+
+
 PLACES = {
     place.name: place
     for place in (
@@ -107,5 +156,10 @@ PLACES = {
         ),
         Place("SQLAlchemyStore on SQLite", "tests.sql_stores:sqlite_store"),
         Place("RedisStore", "tests.reference_list:redis_store", server=_redis, through=_on_redis),
+        Place("SecretsManagerStore", "tests.reference_list:secrets_manager_store", server=_aws),
+        Place(
+            "SingleFlightStore around RedisStore", "tests.reference_list:single_flight_store", server=_redis
+        ),
+        Place("EncryptedStore around SQLiteFileStore", "tests.reference_list:encrypted_store"),
     )
 }

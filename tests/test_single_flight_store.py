@@ -16,6 +16,7 @@ from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from tests.flights import meet
 from tests.leasing import LeasingSQLiteFileStore
+from tests.reference_list import PLACES
 from tests.stores.catalogue import subject_for
 from zoho_reference_stores import ListStore, SingleFlightStore, SQLiteFileStore, sqlite_file
 from zoho_tokenstore_contract._bench import Effort
@@ -51,8 +52,25 @@ def break_storage(store: SingleFlightStore, location: Path) -> None:
     sqlite_file.break_storage(store.inner, location)
 
 
-INNERS: dict[str, Callable[[Path], Any]] = {"LeasingSQLiteFileStore": LeasingSQLiteFileStore}
+SERVED = {
+    "SQLAlchemyStore on PostgreSQL": "postgresql",
+    "SQLAlchemyStore on MariaDB": "mariadb",
+    "RedisStore": "redis",
+}
+"""Stores with leases on a server, by the fixture that starts it."""
+INNERS: dict[str, Callable[[Path], Any]] = {
+    "LeasingSQLiteFileStore": LeasingSQLiteFileStore,
+    **{name: PLACES[name].open for name in SERVED},
+}
 """Stores with leases; what opens them is importable, for each process opens its own."""
+
+
+@pytest.fixture
+def running(inner: str, request: pytest.FixtureRequest) -> None:
+    """The server of an inner store that has one runs."""
+    if inner in SERVED:
+        request.getfixturevalue(SERVED[inner])
+
 
 SUBJECTS: dict[str, Callable[[], Subject]] = {
     "LeasingSQLiteFileStore": lambda: subject_for(over_file, break_storage=break_storage),
@@ -77,6 +95,7 @@ def test_the_wrapper_keeps_the_clause(inner: str, clause: str) -> None:
 # Through the SDK
 
 
+@pytest.mark.usefixtures("running")
 @pytest.mark.parametrize("known", ["id", "user_name", "refresh_token", "shared"])
 @pytest.mark.parametrize("inner", [*INNERS, "SQLiteFileStore"])
 def test_threads_that_meet_one_expired_token_send_one_token_request(inner: str, known: str) -> None:
@@ -92,6 +111,7 @@ def test_threads_that_meet_one_expired_token_send_one_token_request(inner: str, 
 @pytest.mark.parametrize(
     ("processes", "threads", "known"), [(4, 1, "id"), (4, 1, "refresh_token"), (4, 3, "shared")]
 )
+@pytest.mark.usefixtures("running")
 @pytest.mark.parametrize("inner", INNERS)
 def test_processes_that_meet_one_expired_token_send_one_token_request(
     inner: str, processes: int, threads: int, known: str
@@ -105,6 +125,7 @@ def test_processes_that_meet_one_expired_token_send_one_token_request(
     assert (flight.requests, flight.worked, flight.failed) == (1, callers, ())
 
 
+@pytest.mark.usefixtures("running")
 @pytest.mark.parametrize("inner", INNERS)
 def test_a_process_that_is_killed_in_the_middle_of_a_renewal_costs_its_lease(inner: str) -> None:
     """One of the others renews, and gets the lease only after the store had refused it."""
