@@ -71,11 +71,12 @@ def examine_fault(fault: Fault, seed: int | None = None, *, whole: bool = False)
     """
     examined = Examined(str(fault), fault.clauses)
     results: dict[str, ClauseResult] = {}
+    subject = subject_for(fault.store, **fault.declared)
     for id in CLAUSES:
         if id not in fault.clauses and is_long(id) and not whole:
             continue
         began = time.perf_counter()
-        result = check_clause(id, subject_for(fault.store, **fault.declared), Effort(seed=seed))
+        result = check_clause(id, subject, Effort(seed=seed), scripts=False)
         examined.seconds += time.perf_counter() - began
         results[id] = result
         if result.outcome is Outcome.BROKEN:
@@ -100,11 +101,12 @@ def examine_fault(fault: Fault, seed: int | None = None, *, whole: bool = False)
 def examine_correct(store: Correct, seed: int | None = None) -> Examined:
     """Run the kit on a correct store: it is wrong where a clause that the store must keep is not."""
     examined = Examined(str(store))
+    subject = subject_for(store.store, **store.declared)
     for clause in CLAUSES.values():
         if clause.level is not Level.MUST:
             continue
         began = time.perf_counter()
-        result = check_clause(clause.id, subject_for(store.store, **store.declared), Effort(seed=seed))
+        result = check_clause(clause.id, subject, Effort(seed=seed), scripts=False)
         examined.seconds += time.perf_counter() - began
         if result.outcome not in FINE:
             examined.wrong = f"{clause.id} is {result.outcome.value}: {result.message()}"

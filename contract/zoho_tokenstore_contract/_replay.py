@@ -285,7 +285,8 @@ def spoil(token: Any) -> None:
             setattr(signature, attribute, SPOILT)
     for name in FIELDS:
         if name != "user_name":
-            getattr(token, f"set_{name}")(SPOILT)
+            with contextlib.suppress(Exception):
+                getattr(token, f"set_{name}")(SPOILT)
 
 
 def play(program: Program, subject: Subject, watch: Watch, *, looking: bool = False) -> dict[int, Seen]:

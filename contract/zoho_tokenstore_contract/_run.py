@@ -28,13 +28,14 @@ from ._subject import Subject
 HANGS_ENDURED = 3
 
 
-def check_clause(clause_id: str, subject: Subject, effort: Effort) -> ClauseResult:
+def check_clause(clause_id: str, subject: Subject, effort: Effort, *, scripts: bool = True) -> ClauseResult:
     """Run every check of a clause on a store.
 
     Args:
         clause_id: The clause.
         subject: The store under test.
         effort: How deep to look.
+        scripts: Write a script that shows the first finding, which may take longer than to find it.
 
     Returns:
         What became of the clause. Exceptions of the factory or of the kit itself are the outcome
@@ -50,9 +51,8 @@ def check_clause(clause_id: str, subject: Subject, effort: Effort) -> ClauseResu
         try:
             _run_check(one, subject, effort)
         except Violation as violation:
-            findings.append(
-                _finding(one, subject, violation, first=not any(each.script for each in findings))
-            )
+            shown = not scripts or any(each.script for each in findings)
+            findings.append(_finding(one, subject, violation, with_script=not shown))
         except NotApplicable as reason:
             reasons.append(str(reason))
         except Undecided as reason:
@@ -86,10 +86,10 @@ def check_clause(clause_id: str, subject: Subject, effort: Effort) -> ClauseResu
     return ClauseResult(clause_id, Outcome.KEPT)
 
 
-def _finding(one: Check, subject: Subject, violation: Violation, *, first: bool) -> Finding:
-    """What a check found, with a script that shows it if the clause has none yet."""
+def _finding(one: Check, subject: Subject, violation: Violation, *, with_script: bool) -> Finding:
+    """What a check found, with a script that shows it where one is wanted."""
     finding = Finding(one.name, violation.expected, violation.seen, violation.done, violation.arranging)
-    if not first:
+    if not with_script:
         return finding
     try:
         return replace(finding, script=reproducer(subject, one.clause, violation, watched))

@@ -25,7 +25,8 @@ class Spoilt(Call):
 def spoil(store: Opened, token: Any) -> None:
     """Change every field of a token, and the `UserSignature` that it carries as well.
 
-    Nothing but a store that shares these objects with its storage can notice.
+    Nothing but a store that shares these objects with its storage can notice. What a token refuses to
+    change cannot be spoilt.
     """
     store.bench.remember([SPOILT])
     store.bench.calls.append(Spoilt(store.number, "spoil", passed=token))
@@ -37,7 +38,8 @@ def spoil(store: Opened, token: Any) -> None:
                 setattr(signature, attribute, SPOILT.user_name)
     other = to_token(SPOILT)
     for name in (*(name for name in FIELDS if name != "user_name"), "user_signature"):
-        getattr(token, f"set_{name}")(getattr(other, f"get_{name}")())
+        with contextlib.suppress(Exception):
+            getattr(token, f"set_{name}")(getattr(other, f"get_{name}")())
 
 
 def looked_up(store: Opened, rows: Sequence[Row]) -> dict[str, str]:
