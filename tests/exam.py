@@ -24,7 +24,7 @@ from zoho_tokenstore_contract._outcomes import ClauseResult, Outcome
 from zoho_tokenstore_contract._run import check_clause
 
 PAGE = Path(__file__).parent.parent / "docs" / "examination.md"
-LONG = ("VALUE-1", "VALUE-6", "VALUE-8", "VALUE-9", "MODEL-1", "THREAD", "PROC", "CRASH", "SECRET", "FLOW")
+LONG = ("BYID-5", "DEL-3", "VALUE", "PERSIST", "MODEL-1", "THREAD", "PROC", "CRASH", "SECRET", "FLOW")
 """Clauses and groups that take most of a run: asked of a faulty store that breaks them, or ``--whole``."""
 FINE = (Outcome.KEPT, Outcome.NOT_APPLICABLE)
 

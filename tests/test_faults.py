@@ -1,4 +1,4 @@
-"""Every faulty store is caught under the clauses that it breaks, for the right reason."""
+"""A faulty store of each clause is caught, for the right reason; `tests.exam` asks all of them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from zoho_tokenstore_contract._run import check_clause
 pytestmark = pytest.mark.once
 
 
-@pytest.mark.parametrize("fault", faults(), ids=str)
-def test_a_faulty_store_is_caught_under_its_clauses(fault: Fault) -> None:
-    """Each clause that the store breaks is reported as broken, the first for the right reason."""
-    results = [
-        check_clause(clause, subject_for(fault.store, **fault.declared), Effort(), scripts=False)
-        for clause in fault.clauses
-    ]
+FIRST = {fault.clauses[0]: fault for fault in reversed(faults())}
+"""The first faulty store for each clause."""
 
-    assert [(clause, Outcome.BROKEN) for clause in fault.clauses] == [
-        (result.clause, result.outcome) for result in results
-    ]
-    assert fault.says in results[0].message()
+
+@pytest.mark.parametrize("fault", FIRST.values(), ids=str)
+def test_a_faulty_store_is_caught(fault: Fault) -> None:
+    """The clause that it breaks is reported as broken, for the right reason."""
+    result = check_clause(
+        fault.clauses[0], subject_for(fault.store, **fault.declared), Effort(), scripts=False
+    )
+
+    assert result.outcome is Outcome.BROKEN
+    assert fault.says in result.message()
 
 
 def test_every_clause_has_a_faulty_store() -> None:
     """No clause is in the contract that nothing can break."""
-    assert set(CLAUSES) == {clause for fault in faults() for clause in fault.clauses}
+    assert set(CLAUSES) == set(FIRST)

@@ -158,7 +158,7 @@ class TestFreshRun:
             assert f"{id} ({CLAUSES[id].level.value}) broken" in done.stdout
         assert {} == differences(recorded("FileStore"), report)
 
-    @pytest.mark.examination
+    @pytest.mark.long
     @pytest.mark.usefixtures("served")
     def test_db_store_is_as_recorded(self, tmp_path: Path) -> None:
         """The kit reports what ``docs/published-stores.json`` says, as far as that is steady."""

@@ -96,7 +96,7 @@ def test_a_sample_of_scripts_fails_on_its_store_and_passes_on_a_correct_one(tmp_
     assert list(zip(whose, seen[1::2], strict=True)) == [(who, "") for who in whose]
 
 
-@pytest.mark.examination
+@pytest.mark.long
 @pytest.mark.parametrize("fault", faults(), ids=str)
 def test_every_script_fails_on_its_store_and_passes_on_a_correct_one(fault: Fault, tmp_path: Path) -> None:
     """For each clause that a faulty store breaks; where there is no script, there is a reason."""
@@ -171,7 +171,7 @@ def test_a_program_written_beforehand_passes_on_a_correct_store(tmp_path: Path, 
     assert (result.returncode, result.stderr) == (0, "")
 
 
-@pytest.mark.examination  # chance has a say in it
+@pytest.mark.long  # chance has a say in it
 @pytest.mark.parametrize(
     ("clause", "name"),
     [

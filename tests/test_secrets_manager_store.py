@@ -77,7 +77,7 @@ def client_of(url: str, attempts: int = 1) -> Any:
     return boto3.client("secretsmanager", endpoint_url=url, config=config)
 
 
-@pytest.mark.examination  # minutes: some 90,000 calls of the API, each a request over HTTP
+@pytest.mark.long  # minutes: some 90,000 calls of the API, each a request over HTTP
 class TestSecretsManagerStore(TokenStoreContract):
     """The whole contract, each location under a prefix of its own."""
 

@@ -151,11 +151,10 @@ class Opened:
             method, lambda: getattr(self.store, method)(*arguments), cwd or self.location
         )
         if isinstance(argument, Row) and answer.raised is None:
-            record.left = _id_of(arguments[0])
-            if record.left != argument.id and not absent(record.left):
-                self._ids[record.left] = None
-            else:
-                record.left = None
+            left = _id_of(arguments[0])
+            if not absent(left):
+                self._ids[left] = None  # also one that the token brought: it may be a new row's
+                record.left = left if left != argument.id else None
         record.answer = str(answer)
         record.returned = answer.returned
         return answer

@@ -91,7 +91,7 @@ class RaisesForUnknownIds(RightStore):
         return token
 
 
-@fault("BYID-2", says="returns None")
+@fault("BYID-2", "BYID-1", says="returns None")
 class TheHeaderIsARow(RightStore):
     """Finds its own header line under the id "id"."""
 
@@ -121,7 +121,7 @@ class CountsBackwards(RightStore):
         return self.new_token(rows[-1]) if id == "-1" and rows else super().find_token_by_id(id)
 
 
-@fault("BYID-2", says="find_token_by_id returns a token or None")
+@fault("BYID-2", "BYID-1", says="find_token_by_id returns a token or None")
 class ReadsIdsAsNumbers(RightStore):
     """Ends in a ValueError for an id that is no number."""
 
@@ -131,7 +131,7 @@ class ReadsIdsAsNumbers(RightStore):
         return super().find_token_by_id(id)
 
 
-@fault("BYID-2", says="find_token_by_id returns a token or None")
+@fault("BYID-2", "BYID-1", says="find_token_by_id returns a token or None")
 class StumblesOverQuotes(RightStore):
     """An id with a quote is an error in its query."""
 
@@ -169,7 +169,7 @@ class _Comparing(RightStore):
         return stored == asked
 
 
-@fault("BYID-3", says="does not find the id")
+@fault("BYID-3", "BYID-2", says="does not find the id")
 class ComparesIdsAsNumbers(_Comparing):
     """Compares ids by their value where both are numbers."""
 
@@ -180,7 +180,7 @@ class ComparesIdsAsNumbers(_Comparing):
             return False
 
 
-@fault("BYID-3", says="does not find the id")
+@fault("BYID-3", "BYID-2", says="does not find the id")
 class ReadsTheNumberAtTheBeginning(_Comparing):
     """Reads an id up to where its number ends, as some databases compare text and number."""
 
@@ -197,7 +197,7 @@ class FoldsTheCaseOfIds(_Comparing):
         return stored.casefold() == asked.casefold()
 
 
-@fault("BYID-3", says="does not find the id")
+@fault("BYID-3", "BYID-2", says="does not find the id")
 class ReadsIdsAsPatterns(_Comparing):
     """Looks for ids with a wildcard search."""
 
@@ -205,7 +205,7 @@ class ReadsIdsAsPatterns(_Comparing):
         return fnmatch.fnmatchcase(stored, asked.replace("%", "*").replace("_", "?"))
 
 
-@fault("BYID-3", says="does not find the id")
+@fault("BYID-3", "BYID-2", says="does not find the id")
 class StripsIds(_Comparing):
     """Strips the space around an id."""
 
@@ -221,7 +221,7 @@ class FindsTheBeginningOfAnId(_Comparing):
         return stored.startswith(asked)
 
 
-@fault("BYID-3", says="does not find the id")
+@fault("BYID-3", "BYID-2", says="does not find the id")
 class NormalizesIds(_Comparing):
     """Takes wide figures for plain ones."""
 
@@ -229,7 +229,7 @@ class NormalizesIds(_Comparing):
         return stored == unicodedata.normalize("NFKC", asked)
 
 
-@fault("BYID-3", says="does not find the id")
+@fault("BYID-3", "BYID-2", says="does not find the id")
 class PastesIdsIntoAQuery(_Comparing):
     """Pastes the id into its query, so that a condition in it holds for every row."""
 

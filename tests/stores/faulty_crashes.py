@@ -29,7 +29,7 @@ class WritesInPlace(RightStore):
         self.write_file(self.file, self.encoded(state))
 
 
-@fault("CRASH-1", says="every save that had returned is there")
+@fault("CRASH-1", "PERSIST-1", says="every save that had returned is there")
 class WritesInTheBackground(RightStore):
     """Answers from memory, and leaves the writing to a thread."""
 
@@ -58,7 +58,7 @@ class WritesInTheBackground(RightStore):
             super().write(self.state)
 
 
-@fault("CRASH-1", says="every save that had returned is there")
+@fault("CRASH-1", "PERSIST-2", says="every save that had returned is there")
 class WritesEverySecondUpdate(RightStore):
     """Writes inserts at once, but gathers updates and writes every second of them."""
 
@@ -99,7 +99,7 @@ class SwallowsWriteErrors(RightStore):
             super().write(state)
 
 
-@fault("CRASH-2", says="save_token raises where it could not write")
+@fault("CRASH-2", "PERSIST-2", says="save_token raises where it could not write")
 class ReturnsInAFinally(RightStore):
     """Goes on with what it has in memory: a ``return`` in its ``finally`` swallows the error."""
 

@@ -109,7 +109,7 @@ class DeletesByStatement(RightStore):
         super().remove(state, id)
 
 
-@fault("DEL-3", says="none is removed")
+@fault("DEL-3", "DEL-1", says="none is removed")
 class DeletesByPattern(RightStore):
     """Compares with wildcards."""
 
@@ -119,7 +119,7 @@ class DeletesByPattern(RightStore):
             state["rows"][:] = [row for row in state["rows"] if not fnmatchcase(row["id"], pattern)]
 
 
-@fault("DEL-3", says="none is removed")
+@fault("DEL-3", "DEL-1", says="none is removed")
 class DeletesByNumber(RightStore):
     """Compares ids as numbers where it can: ` 1`, `01` and a full-width 1 are 1."""
 
@@ -156,7 +156,7 @@ class DeletesWithoutCase(RightStore):
             state["rows"][:] = [row for row in state["rows"] if row["id"].lower() != id.lower()]
 
 
-@fault("DEL-3", says="none is removed")
+@fault("DEL-3", "DEL-1", says="none is removed")
 class KeepsItsHeaderAmongTheRows(RightStore):
     """Takes its header line for a row: deleting `id` hides the first user behind the next header."""
 
@@ -166,7 +166,7 @@ class KeepsItsHeaderAmongTheRows(RightStore):
         super().remove(state, id)
 
 
-@fault("DEL-3", says="raises SDKException")
+@fault("DEL-3", "DEL-1", says="raises SDKException")
 class FailsForQuotes(RightStore):
     """Lets the database's own error out where an id has a quote in it."""
 
@@ -334,7 +334,7 @@ class RaisesWhereNothingIsStored(RightStore):
 # CLEAR-2
 
 
-@fault("CLEAR-2", says="save_token stores the token")
+@fault("CLEAR-2", "DEL-5", says="save_token stores the token")
 class DropsItsTable(RightStore):
     """Drops its table instead of emptying it."""
 
@@ -367,7 +367,7 @@ class KeepsItsIndexOfNames(RightStore):
         super().clear(state)
 
 
-@fault("CLEAR-2", says="an id of its own")
+@fault("CLEAR-2", "DEL-5", says="an id of its own")
 class GivesOneIdAfterClearing(RightStore):
     """Clears its counter and does not count any more."""
 

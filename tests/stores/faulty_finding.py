@@ -61,7 +61,7 @@ class WantsTheAccessTokenAlone(RightStore):
         return super().match_to_find(rows, sent)
 
 
-@fault("FIND-3", says="it returned None")
+@fault("FIND-3", "FIND-1", says="it returned None")
 class WantsTheSameRedirectUrl(RightStore):
     """Finds a grant token under the redirect URL that it was stored with alone."""
 
@@ -81,7 +81,7 @@ class UsedGrantTokensAreGone(RightStore):
         return super().match_to_find(rows, sent)
 
 
-@fault("FIND-4", says="it returned None")
+@fault("FIND-4", "FIND-3", says="it returned None")
 class KnowsRefreshTokensWithAccessTokenAlone(RightStore):
     """Does not find a refresh token whose row has no access token yet."""
 
@@ -219,7 +219,7 @@ class FindsReplacedTokens(RightStore):
 # FIND-7: neither key nor id
 
 
-@fault("FIND-7", says="find_token returns None for")
+@fault("FIND-7", "FIND-2", says="find_token returns None for")
 class FindsNobodysRowForAnEmptyName(RightStore):
     """Finds a row without a user for an empty user name."""
 
@@ -232,7 +232,7 @@ class FindsNobodysRowForAnEmptyName(RightStore):
         return super().find_token(token)
 
 
-@fault("FIND-7", says="find_token returns None for")
+@fault("FIND-7", "SAVE-1", says="find_token returns None for")
 class FindsTheClientOfAnUnknownAccessToken(RightStore):
     """Finds the first row of the client for an unknown access token with client credentials."""
 
@@ -335,7 +335,7 @@ class ReturnsNoExpiry(_Answering):
         return super().answer(sent, {**row, "expires_in": None})
 
 
-@fault("FIND-9", "FIND-10", says="the returned token with user_name")
+@fault("FIND-9", "FIND-10", "FIND-5", says="the returned token with user_name")
 class ForgetsTheNameOfFoundTokens(RightStore):
     """Fills in every field but the user's name."""
 
@@ -346,7 +346,7 @@ class ForgetsTheNameOfFoundTokens(RightStore):
         return token
 
 
-@fault("FIND-9", "FIND-10", says="the returned token with")
+@fault("FIND-9", "FIND-10", "FIND-5", says="the returned token with")
 class KeepsEmptyTextsOfTheArgument(RightStore):
     """Takes a field of "" for one that the argument has."""
 
@@ -369,7 +369,7 @@ class TheRowsAccessTokenWins(_Answering):
 # FIND-10: the passed token is filled in
 
 
-@fault("FIND-10", says="the passed token with")
+@fault("FIND-10", "FIND-5", says="the passed token with")
 class LeavesThePassedTokenAlone(RightStore):
     """Returns a new token, and leaves the passed one as it is."""
 
@@ -378,7 +378,7 @@ class LeavesThePassedTokenAlone(RightStore):
         return self.new_token({**merged, "id": row["id"]})
 
 
-@fault("FIND-10", says="the passed token with")
+@fault("FIND-10", "FIND-5", says="the passed token with")
 class SetsTheIdAlone(RightStore):
     """Sets the id on the passed token, and fills in the one that it returns."""
 
@@ -418,7 +418,7 @@ class _Remembering(RightStore):
         return state
 
 
-@fault("FIND-11", says="changes nothing stored")
+@fault("FIND-11", "FIND-1", says="changes nothing stored")
 class SharesWhatItReturns(_Remembering):
     """Keeps the very token that it returned."""
 
@@ -428,7 +428,7 @@ class SharesWhatItReturns(_Remembering):
         return found
 
 
-@fault("FIND-11", says="changes nothing stored")
+@fault("FIND-11", "FIND-1", says="changes nothing stored")
 class SharesWhatItFilled(_Remembering):
     """Returns a copy, and keeps the very token that was passed."""
 

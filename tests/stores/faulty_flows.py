@@ -20,7 +20,7 @@ TWO_HOURS = 2 * 3600 * 1000
 # FLOW-1
 
 
-@fault("FLOW-1", says="invalid_code")
+@fault("FLOW-1", "SAVE-7", says="invalid_code")
 class NeverFindsCodes(RightStore):
     """Does not match by grant token, so that a code is exchanged again."""
 
@@ -38,7 +38,7 @@ class RaisesForShortLives(RightStore):
         return super().insert(state, sent)
 
 
-@fault("FLOW-1", says="holds what was issued")
+@fault("FLOW-1", "SAVE-8", says="holds what was issued")
 class DropsTheRefreshTokenBesideTheCode(RightStore):
     """Keeps the code that a new token was made from, and not the refresh token beside it."""
 
@@ -46,7 +46,7 @@ class DropsTheRefreshTokenBesideTheCode(RightStore):
         return super().insert(state, {**sent, "refresh_token": None} if sent["grant_token"] else sent)
 
 
-@fault("FLOW-1", "FLOW-6", says="one new row")
+@fault("FLOW-1", "FLOW-6", "SAVE-1", says="one new row")
 class OneUserForEachRedirectURL(RightStore):
     """Takes users with the same client and redirect URL for the same user."""
 
@@ -74,7 +74,7 @@ class DropsAccessTokensWhenOpened(RightStore):
                 row["access_token"] = row["access_token"] and None
 
 
-@fault("FLOW-2", says="a new process with only the user name works")
+@fault("FLOW-2", "PERSIST-2", says="a new process with only the user name works")
 class KnowsTheUsersOfThisProcess(RightStore):
     """Looks users up in a table in memory that holds those who were saved since."""
 
@@ -92,7 +92,7 @@ class KnowsTheUsersOfThisProcess(RightStore):
         return super().match_to_find(rows, sent)
 
 
-@fault("FLOW-2", says="a new process with only the id works")
+@fault("FLOW-2", "PERSIST-2", says="a new process with only the id works")
 class KnowsTheIdsOfThisProcess(RightStore):
     """Finds by id what was saved since it was opened."""
 
@@ -111,7 +111,7 @@ class KnowsTheIdsOfThisProcess(RightStore):
 # FLOW-3
 
 
-@fault("FLOW-3", says="no token request")
+@fault("FLOW-3", "SAVE-6", says="no token request")
 class ForgetsWhenTokensExpire(RightStore):
     """Does not store when an access token expires."""
 
@@ -122,7 +122,7 @@ class ForgetsWhenTokensExpire(RightStore):
         super().update(row, {**sent, "expires_in": None})
 
 
-@fault("FLOW-3", says="the same row holds the renewed access token")
+@fault("FLOW-3", "SAVE-6", says="the same row holds the renewed access token")
 class KeepsTheOldExpiry(RightStore):
     """An update leaves the time at which the first access token expired."""
 
@@ -130,7 +130,7 @@ class KeepsTheOldExpiry(RightStore):
         super().update(row, {**sent, "expires_in": None})
 
 
-@fault("FLOW-3", says="the API call carries ann's stored access token")
+@fault("FLOW-3", "BYID-5", says="the API call carries ann's stored access token")
 class RemembersWhatItFoundById(RightStore):
     """Answers the second question for an id from memory, whatever was saved since."""
 
@@ -147,7 +147,7 @@ class RemembersWhatItFoundById(RightStore):
         return self.new_token(self.found_before[id])
 
 
-@fault("FLOW-3", says="Initializer.initialize works")
+@fault("FLOW-3", "FIND-1", says="Initializer.initialize works")
 class MissesUsersWhoseRedirectURLDiffers(RightStore):
     """Finds a user under the redirect URL that was stored, if the token has one."""
 
@@ -160,7 +160,7 @@ class MissesUsersWhoseRedirectURLDiffers(RightStore):
 # FLOW-4
 
 
-@fault("FLOW-4", says="works")
+@fault("FLOW-4", "BYID-1", says="works")
 class FindsNothingById(RightStore):
     """`find_token_by_id` finds nothing."""
 
@@ -168,7 +168,7 @@ class FindsNothingById(RightStore):
         return None
 
 
-@fault("FLOW-4", says="no stored token is sent")
+@fault("FLOW-4", "BYID-1", says="no stored token is sent")
 class TrimsIds(RightStore):
     """Reads ids without the spaces and zeros around them."""
 
@@ -176,7 +176,7 @@ class TrimsIds(RightStore):
         return super().find_token_by_id(id.strip().lstrip("0") if isinstance(id, str) else id)
 
 
-@fault("FLOW-4", says="no stored token is sent")
+@fault("FLOW-4", "BYID-2", says="no stored token is sent")
 class FindsTheFirstRowForUnknownIds(RightStore):
     """Answers to an unknown id with the first row."""
 
@@ -185,7 +185,7 @@ class FindsTheFirstRowForUnknownIds(RightStore):
         return super().find_token_by_id(id) or (self.new_token(rows[0]) if rows else None)
 
 
-@fault("FLOW-4", says="the API call carries a valid access token of cleo")
+@fault("FLOW-4", "BYID-1", says="the API call carries a valid access token of cleo")
 class TakesTheRefreshTokenOfTheRowBefore(RightStore):
     """`find_token_by_id` puts the refresh token of the row before into the token."""
 
@@ -202,7 +202,7 @@ class TakesTheRefreshTokenOfTheRowBefore(RightStore):
 # FLOW-5
 
 
-@fault("FLOW-5", says="the access token is still one row")
+@fault("FLOW-5", "SAVE-6", says="the access token is still one row")
 class NeverFindsAccessTokens(RightStore):
     """Does not match by access token."""
 
@@ -210,7 +210,7 @@ class NeverFindsAccessTokens(RightStore):
         return None
 
 
-@fault("FLOW-5", says="which the SDK swallows")
+@fault("FLOW-5", "SAVE-5", says="which the SDK swallows")
 class RefusesUsersWithoutAClient(RightStore):
     """Refuses the token of a user that has no client id."""
 
@@ -220,7 +220,7 @@ class RefusesUsersWithoutAClient(RightStore):
         return super().insert(state, sent)
 
 
-@fault("FLOW-5", says="the access token is still one row")
+@fault("FLOW-5", "SAVE-6", says="the access token is still one row")
 class KnowsUsersByTheirClient(RightStore):
     """A named row is that of its user and client, and a user without a client is always a new one."""
 
@@ -234,7 +234,7 @@ class KnowsUsersByTheirClient(RightStore):
 # FLOW-6
 
 
-@fault("FLOW-6", says="it carried '1000.eve.access'")
+@fault("FLOW-6", "SAVE-2", says="it carried '1000.eve.access'")
 class GivesEveryTokenTheFirstId(RightStore):
     """The tokens of users get one id, that of the first."""
 
@@ -242,7 +242,7 @@ class GivesEveryTokenTheFirstId(RightStore):
         return "1" if state["used"] else super().next_id(state)
 
 
-@fault("FLOW-6", says="the API call carries")
+@fault("FLOW-6", "BYID-1", says="the API call carries")
 class HasOneCurrentUser(RightStore):
     """`find_token_by_id` answers with the token that was saved last."""
 
@@ -268,7 +268,7 @@ class LooksForWhatAnotherThreadLooksFor(RightStore):
         return super().find_token_by_id(self.sought)
 
 
-@fault("FLOW-6", says="one new row")
+@fault("FLOW-6", "SAVE-1", says="one new row")
 class OneUserForEachOrganization(RightStore):
     """Takes users with the same client and organization for the same user."""
 
@@ -285,7 +285,7 @@ class OneUserForEachOrganization(RightStore):
 # FLOW-7
 
 
-@fault("FLOW-7", says="remove() removes the row of its token and no other")
+@fault("FLOW-7", "SAVE-11", says="remove() removes the row of its token and no other")
 class LeavesUpdatedTokensWithoutTheirId(RightStore):
     """Sets the id on the passed token when it inserts a row, and never when it updates one."""
 
@@ -297,7 +297,7 @@ class LeavesUpdatedTokensWithoutTheirId(RightStore):
             token.set_id(before)
 
 
-@fault("FLOW-7", says="remove() removes the row of its token and no other")
+@fault("FLOW-7", "FIND-5", says="remove() removes the row of its token and no other")
 class FindsWithoutFilling(RightStore):
     """`find_token` answers with a new token and leaves the passed one without an id."""
 
@@ -306,7 +306,7 @@ class FindsWithoutFilling(RightStore):
         return found if token.get_user_signature() is not None else super().found(token, row)
 
 
-@fault("FLOW-7", says="remove() removes the row of its token and no other")
+@fault("FLOW-7", "DEL-1", says="remove() removes the row of its token and no other")
 class RemovesAllOfTheClient(RightStore):
     """`delete_token` removes the other users of the same client too."""
 
@@ -320,7 +320,7 @@ class RemovesAllOfTheClient(RightStore):
             ]
 
 
-@fault("FLOW-7", says="remove() removes the row of its token and no other")
+@fault("FLOW-7", "DEL-1", says="remove() removes the row of its token and no other")
 class RefusesToDeleteValidTokens(RightStore):
     """`delete_token` raises while the access token is valid, and the SDK answers False."""
 
@@ -334,7 +334,7 @@ class RefusesToDeleteValidTokens(RightStore):
 # FLOW-8
 
 
-@fault("FLOW-8", says="revoke sends the refresh token of the row")
+@fault("FLOW-8", "FIND-5", says="revoke sends the refresh token of the row")
 class FillsTheFirstRefreshTokenById(RightStore):
     """A token that has its id alone is filled with the first user's refresh token."""
 
@@ -347,7 +347,7 @@ class FillsTheFirstRefreshTokenById(RightStore):
         return found
 
 
-@fault("FLOW-8", says="it sent nothing")
+@fault("FLOW-8", "FIND-5", says="it sent nothing")
 class FindsNoTokenByItsIdAlone(RightStore):
     """`find_token` does not look at ids."""
 
@@ -355,7 +355,7 @@ class FindsNoTokenByItsIdAlone(RightStore):
         return super().match_to_find(rows, {**sent, "id": None})
 
 
-@fault("FLOW-8", says="it sent nothing")
+@fault("FLOW-8", "FIND-5", says="it sent nothing")
 class ReturnsButDoesNotFillById(RightStore):
     """A token that has its id alone is answered with a new token, and left as it was."""
 
@@ -363,7 +363,7 @@ class ReturnsButDoesNotFillById(RightStore):
         return self.new_token(row) if token.get_id() else super().found(token, row)
 
 
-@fault("FLOW-8", says="which has none")
+@fault("FLOW-8", "FIND-6", says="which has none")
 class FindsTheFirstRowForUnknownTokens(RightStore):
     """A token whose id is not stored finds the first row."""
 
@@ -374,7 +374,7 @@ class FindsTheFirstRowForUnknownTokens(RightStore):
 # FLOW-9
 
 
-@fault("FLOW-9", says="the token is still one row, now named")
+@fault("FLOW-9", "SAVE-14", says="the token is still one row, now named")
 class AddsARowWhenTheNameIsLearned(RightStore):
     """A name that is learned later makes another row."""
 
@@ -385,7 +385,7 @@ class AddsARowWhenTheNameIsLearned(RightStore):
         return None
 
 
-@fault("FLOW-9", says="the id is another user's, which the SDK swallows")
+@fault("FLOW-9", "SAVE-14", says="the id is another user's, which the SDK swallows")
 class RefusesANameThatIsLearned(RightStore):
     """A name that is learned later is a second row with the same key, which is refused."""
 
@@ -396,7 +396,7 @@ class RefusesANameThatIsLearned(RightStore):
         super().id_is_taken({**row, "user_name": None})
 
 
-@fault("FLOW-9", says="the token is still one row, now named")
+@fault("FLOW-9", "SAVE-14", says="the token is still one row, now named")
 class StoresTheLearnedNameAlone(RightStore):
     """When a row gets its name, the renewed access token that came with it is not stored."""
 

@@ -27,7 +27,7 @@ class ListsAGenerator(RightStore):
         yield from super().get_tokens()
 
 
-@fault("LIST-1", says="beside them")
+@fault("LIST-1", "SAVE-1", says="beside them")
 class ListsEveryRowTwice(RightStore):
     """Lists each row once for each of its tables."""
 
@@ -35,7 +35,7 @@ class ListsEveryRowTwice(RightStore):
         return super().get_tokens() * 2
 
 
-@fault("LIST-1", says="one of the tokens is")
+@fault("LIST-1", "SAVE-1", says="one of the tokens is")
 class ListsWithoutSecrets(RightStore):
     """Leaves the client secrets out of the list."""
 
@@ -46,7 +46,7 @@ class ListsWithoutSecrets(RightStore):
         return tokens
 
 
-@fault("LIST-1", says="one of the tokens is")
+@fault("LIST-1", "SAVE-1", says="one of the tokens is")
 class ListsTheUsersAlone(RightStore):
     """Leaves rows without a user out of the list."""
 
@@ -62,7 +62,7 @@ class ListsAHundredRows(RightStore):
         return super().get_tokens()[:100]
 
 
-@fault("LIST-1", says="one of the tokens is")
+@fault("LIST-1", "SAVE-1", says="one of the tokens is")
 class ListsEachRefreshTokenOnce(RightStore):
     """Lists one of the rows that share a refresh token."""
 
@@ -72,7 +72,7 @@ class ListsEachRefreshTokenOnce(RightStore):
         return list(seen.values())
 
 
-@fault("LIST-1", says="one of the tokens is")
+@fault("LIST-1", "SAVE-4", says="one of the tokens is")
 class ListsRowsAsTheyWereInserted(RightStore):
     """Lists the access tokens with which rows were inserted."""
 
@@ -118,7 +118,7 @@ class ListsNoneOnceEmptied(RightStore):
         return None if state["used"] and not state["rows"] else super().get_tokens()
 
 
-@fault("LIST-2", says="get_tokens returns []")
+@fault("LIST-2", "FIND-6", says="get_tokens returns []")
 class SavesWhatIsLookedFor(RightStore):
     """Saves the token of an unknown user when it is looked for."""
 
@@ -173,7 +173,7 @@ class ListsItsOwnListOfNewTokens(_Listing):
         return kept
 
 
-@fault("LIST-3", says="changes nothing stored")
+@fault("LIST-3", "BYID-4", says="changes nothing stored")
 class ServesFindingFromTheList(_Listing):
     """Lists new tokens each time, and answers by id from the last list that it gave."""
 

@@ -98,7 +98,7 @@ class ClearsEveryLocation(RightStore):
 # PERSIST-1
 
 
-@fault("PERSIST-1", says="has every row")
+@fault("PERSIST-1", "DEL-5", says="has every row")
 class StartsOver(RightStore):
     """Begins with nothing whenever it is opened."""
 
@@ -107,7 +107,7 @@ class StartsOver(RightStore):
             self.write({"last": 0, "used": [], "rows": []})
 
 
-@fault("PERSIST-1", says="the store opens")
+@fault("PERSIST-1", "DEL-5", says="the store opens")
 class CannotOpenWhenEmpty(RightStore):
     """Reads the highest id of its rows when it is opened, also where there are none."""
 
@@ -151,7 +151,7 @@ class LosesTheLastRowWhenOpened(RightStore):
                 state["rows"].pop()
 
 
-@fault("PERSIST-1", says="reads as it did before")
+@fault("PERSIST-1", "DEL-4", says="reads as it did before")
 class ForgetsDeletions(RightStore):
     """Deletes in memory alone: what was deleted is there when the store is opened again."""
 
@@ -268,7 +268,7 @@ class LooksAtTheSizeAlone(Caching):
 # PERSIST-3
 
 
-@fault("PERSIST-3", says="unlike every other stored id")
+@fault("PERSIST-3", "SAVE-3", says="unlike every other stored id")
 class CountsFromOneWhenOpened(RightStore):
     """Counts from one again when it is opened again."""
 
@@ -282,7 +282,7 @@ class CountsFromOneWhenOpened(RightStore):
         return str(state["last"])
 
 
-@fault("PERSIST-3", says="unlike every other stored id")
+@fault("PERSIST-3", "SAVE-3", says="unlike every other stored id")
 class CountsItsRowsWhenOpened(RightStore):
     """Goes on after the number of rows when it is opened, which is wrong once a row has gone."""
 
@@ -296,7 +296,7 @@ class CountsItsRowsWhenOpened(RightStore):
         return str(state["last"])
 
 
-@fault("PERSIST-3", says="unlike every other stored id")
+@fault("PERSIST-3", "SAVE-3", says="unlike every other stored id")
 class CountsForItself(RightStore):
     """Reads the highest id when it is opened, and then counts without looking at the file."""
 

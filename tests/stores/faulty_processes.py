@@ -39,7 +39,7 @@ class LocksWritingAlone(RightStore):
             self.write(state)
 
 
-@fault("PROC-1", says="leave each one row")
+@fault("PROC-1", "PERSIST-2", says="leave each one row")
 class CachesTheSharedFile(RightStore):
     """Reads the file once and goes on with what it remembers."""
 
@@ -73,9 +73,10 @@ class UpdatesInTwoSteps(RightStore):
     def save_token(self, token: Any) -> None:
         super().save_token(token)
         with self.changing() as state:
-            row = self.by_id(state["rows"], token.get_id())
-            if row is not None and token.get_expires_in():
-                row["expires_in"] = token.get_expires_in()
+            sent = self.fields_of(token)
+            row = self.by_id(state["rows"], sent["id"])
+            if row is not None and sent["expires_in"]:
+                row["expires_in"] = sent["expires_in"]
 
 
 @fault("PROC-1", says="leave one row")

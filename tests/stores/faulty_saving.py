@@ -242,7 +242,7 @@ class KnowsUsersAmongTenRows(RightStore):
 # SAVE-5: the name outranks the rest
 
 
-@fault("SAVE-5", says="only the row of the named user")
+@fault("SAVE-5", "SAVE-1", says="only the row of the named user")
 class RefreshTokenOutranksTheName(RightStore):
     """Updates the row of the refresh token, whoever is named."""
 
@@ -258,7 +258,7 @@ class UnknownUsersOwnTheAccessToken(RightStore):
         return super().learned(rows, sent) or self.by_access(rows, sent)
 
 
-@fault("SAVE-5", says="only the row of the named user")
+@fault("SAVE-5", "SAVE-1", says="only the row of the named user")
 class RenewsEveryRowOfTheRefreshToken(RightStore):
     """Writes a new access token into every row that has the same refresh token."""
 
@@ -384,7 +384,7 @@ class AnIssuedRefreshTokenIsNew(RightStore):
         return None if sent["refresh_token"] else super().by_grant(rows, sent)
 
 
-@fault("SAVE-8", "FIND-4", says="updated in place")
+@fault("SAVE-8", "FIND-4", "SAVE-6", says="updated in place")
 class KnowsNoRefreshTokens(RightStore):
     """Never looks for a refresh token."""
 
@@ -392,7 +392,7 @@ class KnowsNoRefreshTokens(RightStore):
         return None
 
 
-@fault("SAVE-8", "FIND-4", says="updated in place")
+@fault("SAVE-8", "FIND-4", "SAVE-6", says="updated in place")
 class AccessTokenHidesTheRefreshToken(RightStore):
     """Does not look for a refresh token that comes with an access token."""
 
@@ -408,7 +408,7 @@ class GrantTokensHideRefreshTokens(RightStore):
         return super().by_refresh([row for row in rows if not row["grant_token"]], sent)
 
 
-@fault("SAVE-8", "FIND-4", says="updated in place")
+@fault("SAVE-8", "FIND-4", "SAVE-6", says="updated in place")
 class KnowsRefreshTokensAmongTenRows(RightStore):
     """Searches the first ten rows for a refresh token."""
 
@@ -554,7 +554,7 @@ class LeavesAnyIdAlone(RightStore):
 # SAVE-12: the same token again
 
 
-@fault("SAVE-12", says="changes nothing")
+@fault("SAVE-12", "SAVE-5", says="changes nothing")
 class AppendsWhereNothingChanged(RightStore):
     """Inserts where an update changed no row, as the server counts changed rows."""
 
@@ -574,7 +574,7 @@ class RefusesWhatItHas(RightStore):
         super().update(row, sent)
 
 
-@fault("SAVE-12", says="changes nothing")
+@fault("SAVE-12", "SAVE-6", says="changes nothing")
 class ExpiresWhatItHas(RightStore):
     """Takes a stored access token that is saved again for expired."""
 
@@ -598,7 +598,7 @@ class AddsASlashEachTime(RightStore):
 # SAVE-13: what an update replaces and keeps
 
 
-@fault("SAVE-13", says="the others kept")
+@fault("SAVE-13", "SAVE-11", says="the others kept")
 class ReplacesWholeRows(RightStore):
     """An update replaces the whole row, so that a renewal loses the refresh token."""
 
@@ -606,7 +606,7 @@ class ReplacesWholeRows(RightStore):
         row.update(sent, id=row["id"])
 
 
-@fault("SAVE-13", says="the others kept")
+@fault("SAVE-13", "SAVE-6", says="the others kept")
 class KeepsTheFirstRefreshToken(RightStore):
     """Never replaces a refresh token."""
 
@@ -635,7 +635,7 @@ class EmptyTextsErase(RightStore):
                     row[name] = None  # type: ignore[index]
 
 
-@fault("SAVE-13", says="the others kept")
+@fault("SAVE-13", "SAVE-11", says="the others kept")
 class ForgetsTheGrantTokenOnceUsed(RightStore):
     """Drops the grant token as soon as an access token comes."""
 
@@ -748,7 +748,7 @@ class TakesTheClientForACredential(RightStore):
         return row
 
 
-@fault("SAVE-16", says="raises SDKException")
+@fault("SAVE-16", "SAVE-11", says="raises SDKException")
 class DropsWhatItCannotStore(RightStore):
     """Says that it saved what it does not store."""
 
@@ -773,7 +773,7 @@ class TakesEmptyTextForACredential(RightStore):
         return row
 
 
-@fault("SAVE-16", says="exactly as they were")
+@fault("SAVE-16", "SAVE-11", says="exactly as they were")
 class RefusesHalfWay(RightStore):
     """Refuses a token without a credential after it made room for it."""
 
@@ -809,7 +809,7 @@ class HandsBackTheOldRow(RightStore):
             token.set_refresh_token(old["refresh_token"])
 
 
-@fault("SAVE-17", says="the passed token keeps its api_domain")
+@fault("SAVE-17", "SAVE-12", says="the passed token keeps its api_domain")
 class CutsTheDomainOfThePassedToken(RightStore):
     """Stores the whole API domain, and leaves the host alone in what was passed."""
 
@@ -839,7 +839,7 @@ class _Sharing(RightStore):
         row.update(self.fields_of(shared))
 
 
-@fault("SAVE-18", says="changing the passed token changes nothing")
+@fault("SAVE-18", "SAVE-11", says="changing the passed token changes nothing")
 class KeepsThePassedToken(_Sharing):
     """Keeps the very token that was passed."""
 
@@ -848,7 +848,7 @@ class KeepsThePassedToken(_Sharing):
         self.shared[row["id"]] = token
 
 
-@fault("SAVE-18", says="changing the passed token changes nothing")
+@fault("SAVE-18", "SAVE-13", says="changing the passed token changes nothing")
 class KeepsTheTokenOfAnUpdate(_Sharing):
     """Copies what it inserts, and keeps the very token that updates a row."""
 
@@ -945,7 +945,7 @@ def _access_with_client(sent: Fields) -> bool:
     )
 
 
-@fault("SAVE-20", says="save_token stores the token")
+@fault("SAVE-20", "SAVE-1", says="save_token stores the token")
 class RefusesAccessTokensWithClient(RightStore):
     """An access token with client credentials is an error in its query."""
 
@@ -955,7 +955,7 @@ class RefusesAccessTokensWithClient(RightStore):
         return super().insert(state, sent)
 
 
-@fault("SAVE-20", says="one new row for")
+@fault("SAVE-20", "SAVE-1", says="one new row for")
 class DropsAccessTokensWithClient(RightStore):
     """Says that it saved an access token with client credentials, and does not."""
 
@@ -964,7 +964,7 @@ class DropsAccessTokensWithClient(RightStore):
             super().save_token(token)
 
 
-@fault("SAVE-20", says="one new row for")
+@fault("SAVE-20", "SAVE-1", says="one new row for")
 class OneRowForAClientsAccessTokens(RightStore):
     """Updates some row of the same client with the access token."""
 
@@ -988,7 +988,7 @@ class TakesTheClientFromAccessTokens(RightStore):
 # SAVE-21: the id after an update
 
 
-@fault("SAVE-21", says="the passed token carries the id")
+@fault("SAVE-21", "SAVE-11", says="the passed token carries the id")
 class ForgetsTheIdAfterUpdates(RightStore):
     """Sets the id on inserted tokens alone."""
 

@@ -163,7 +163,7 @@ class LetsGoInBetween(MemoryStore):
             self.write(state)
 
 
-@fault("THREAD-2", says="id", persistent=False)
+@fault("THREAD-2", "SAVE-3", says="id", persistent=False)
 class CountsWithoutALock(InPlaceStore):
     """Counts its ids before it takes the lock."""
 
@@ -178,7 +178,7 @@ class CountsWithoutALock(InPlaceStore):
         return self.number
 
 
-@fault("THREAD-2", "THREAD-5", says="save_token works", persistent=False)
+@fault("THREAD-2", "THREAD-5", "SAVE-3", says="save_token works", persistent=False)
 class CountsRows(InPlaceStore):
     """Takes the number of rows for an unused id, before it takes the lock."""
 
@@ -191,7 +191,7 @@ class CountsRows(InPlaceStore):
         raise refusal("the id is taken")
 
 
-@fault("THREAD-2", "THREAD-5", says="one row", persistent=False)
+@fault("THREAD-2", "THREAD-5", "SAVE-11", says="one row", persistent=False)
 class AppendsByAdding(InPlaceStore):
     """Has a lock for the ids and for each user, but replaces the list of rows beside them."""
 
@@ -229,7 +229,7 @@ class GivesUpSilently(InPlaceStore):
             self.lock.release()
 
 
-@fault("THREAD-2", "THREAD-5", says="one row", persistent=False)
+@fault("THREAD-2", "THREAD-5", "SAVE-11", says="one row", persistent=False)
 class SwallowsInFinally(MemoryStore):
     """Notices that its rows changed meanwhile, but the `return` in a `finally` swallows the error."""
 
@@ -284,7 +284,7 @@ class TwoSteps(InPlaceStore):
         self.saved(token, row)
 
 
-@fault("THREAD-3", "THREAD-4", says="all its fields from one of the saves", persistent=False)
+@fault("THREAD-3", "THREAD-4", "SAVE-14", says="all its fields from one of the saves", persistent=False)
 class FieldByField(InPlaceStore):
     """Updates field by field, with the lock taken anew for each."""
 
@@ -342,7 +342,7 @@ class DeletesThenInserts(InPlaceStore):
         return copy.deepcopy(self.state)
 
 
-@fault("THREAD-4", "THREAD-5", says="before or after it", persistent=False)
+@fault("THREAD-4", "THREAD-5", "SAVE-11", says="before or after it", persistent=False)
 class ListIsMutatedWhileRead(InPlaceStore):
     """Moves an updated row to the end of the list, over which readers go without the lock."""
 
@@ -432,7 +432,7 @@ class RemembersInEachThread(InPlaceStore):
 
     def save_token(self, token: Any) -> None:
         super().save_token(token)
-        self.cache.row = self.by_id(self.read()["rows"], token.get_id())
+        self.cache.row = self.by_id(self.read()["rows"], self.fields_of(token)["id"])
 
     def find_token(self, token: Any) -> Any:
         row = getattr(self.cache, "row", None)

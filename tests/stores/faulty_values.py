@@ -33,7 +33,7 @@ class Changing(RightStore):
 # VALUE-1
 
 
-@fault("VALUE-1", says="save_token stores the token")
+@fault("VALUE-1", "SAVE-5", says="save_token stores the token")
 class CannotQuote(RightStore):
     """Puts values into its SQL: a quote ends in a syntax error."""
 
@@ -191,7 +191,7 @@ class RefusesLongClientSecrets(RightStore):
 # VALUE-4
 
 
-@fault("VALUE-4", says="comes back as None")
+@fault("VALUE-4", "DEL-4", says="comes back as None")
 class AnswersEmptyTexts(RightStore):
     """Answers with an empty text where a field is absent."""
 
@@ -220,7 +220,7 @@ class KeepsEmptyTexts(RightStore):
         return {**super().fields_of(token), "redirect_url": token.get_redirect_url()}
 
 
-@fault("VALUE-4", says="comes back as None")
+@fault("VALUE-4", "SAVE-12", says="comes back as None")
 class WritesNoneAsText(RightStore):
     """An update writes the word None into an API domain that nobody has set."""
 
@@ -229,7 +229,7 @@ class WritesNoneAsText(RightStore):
         row["api_domain"] = str(row["api_domain"])
 
 
-@fault("VALUE-4", says="from find_token it is")
+@fault("VALUE-4", "FIND-9", says="from find_token it is")
 class FindsWithEmptyGrantTokens(RightStore):
     """``find_token`` fills an absent grant token with an empty text."""
 
@@ -243,7 +243,7 @@ class FindsWithEmptyGrantTokens(RightStore):
 # VALUE-5
 
 
-@fault("VALUE-5", says="expires_in comes back as the str")
+@fault("VALUE-5", "SAVE-11", says="expires_in comes back as the str")
 class AnswersWithNumbers(RightStore):
     """Answers with the expiry as a number."""
 
@@ -253,7 +253,7 @@ class AnswersWithNumbers(RightStore):
         return token
 
 
-@fault("VALUE-5", says="from find_token ")
+@fault("VALUE-5", "FIND-9", says="from find_token ")
 class FindsNumbers(RightStore):
     """Only ``find_token`` answers with the expiry as a number."""
 
@@ -263,7 +263,7 @@ class FindsNumbers(RightStore):
         return token
 
 
-@fault("VALUE-5", says="expires_in comes back as the str")
+@fault("VALUE-5", "SAVE-6", says="expires_in comes back as the str")
 class LosesTheExpiry(RightStore):
     """Has no place for the expiry."""
 
@@ -285,7 +285,7 @@ class AnswersWithBareNames(RightStore):
         return token
 
 
-@fault("VALUE-5", says="expires_in comes back as the str")
+@fault("VALUE-5", "VALUE-2", says="expires_in comes back as the str")
 class RoundsTheExpiry(RightStore):
     """Keeps the expiry as a floating-point number, which is right up to 2**53."""
 
@@ -343,7 +343,7 @@ class RefreshTokensOfOneWidth(RightStore):
         return None
 
 
-@fault("VALUE-6", says="exactly the access_token")
+@fault("VALUE-6", "VALUE-2", says="exactly the access_token")
 class FindsTheBeginningOfLongTokens(RightStore):
     """Has an index of the first 200 characters of an access token, and compares no more."""
 
@@ -377,7 +377,7 @@ class NamesInOneForm(RightStore):
 # VALUE-8
 
 
-@fault("VALUE-8", says="an id of its own")
+@fault("VALUE-8", "SAVE-1", says="an id of its own")
 class CountsByText(RightStore):
     """Takes the greatest id as text, so that the tenth and the eleventh user get one id."""
 
@@ -391,7 +391,7 @@ class CountsByText(RightStore):
         return row
 
 
-@fault("VALUE-8", says="an id of its own")
+@fault("VALUE-8", "SAVE-3", says="an id of its own")
 class CountsInOneByte(RightStore):
     """Counts in one byte, so that the 257th user gets the first one's id."""
 

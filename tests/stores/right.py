@@ -258,6 +258,8 @@ class RightStore(TokenStore):  # type: ignore[misc]
 
     def fields_of(self, token: Any) -> Fields:
         """A token's fields as the store keeps them."""
+        if not isinstance(token, OAuthToken):
+            raise refusal("not a token")
         signature = token.get_user_signature()
         fields = {name: getattr(token, f"get_{name}")() or None for name in ("id", *OTHERS)}
         fields["user_name"] = (signature.get_name() or None) if signature is not None else None

@@ -1,0 +1,34 @@
+"""Stores with a mistake that shows after a certain sequence of calls alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .catalogue import fault
+from .right import Fields, RightStore
+
+# MODEL-1: any sequence of calls
+
+
+@fault("MODEL-1", says="which updates the row")
+class BringsADeletedRowBack(RightStore):
+    """Keeps deleted rows until the next insert, and an update after two deletions stores one again."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.deleted: list[Fields] = []
+
+    def remove(self, state: Any, id: Any) -> None:
+        self.deleted += [row for row in state["rows"] if row["id"] == id]
+        super().remove(state, id)
+
+    def insert(self, state: Any, sent: Fields) -> Fields:
+        self.deleted.clear()
+        return super().insert(state, sent)
+
+    def save_token(self, token: Any) -> None:
+        super().save_token(token)
+        if len(self.deleted) > 1:
+            with self.changing() as state:
+                state["rows"].append(self.deleted.pop(0))
