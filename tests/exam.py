@@ -2,7 +2,7 @@
 
 Every faulty store has to be caught under the clauses that it breaks, for the right reason, and no
 correct one may be flagged under a clause that it must keep. ``--write`` puts the table into
-``docs/examination.md``; see ``--help``.
+``docs/examination.md``. ``--again N`` asks the clauses in which chance has a say, N times; see ``--help``.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.stores.catalogue import Correct, Fault, correct_stores, faults, subject_for
+from tests.stores.right import RightStore, break_storage
 from zoho_tokenstore_contract._bench import Effort
 from zoho_tokenstore_contract._clauses import CLAUSES, Level
 from zoho_tokenstore_contract._outcomes import ClauseResult, Outcome
@@ -26,6 +27,8 @@ from zoho_tokenstore_contract._run import check_clause
 PAGE = Path(__file__).parent.parent / "docs" / "examination.md"
 LONG = ("BYID-5", "DEL-3", "VALUE", "PERSIST", "MODEL-1", "THREAD", "PROC", "CRASH", "SECRET", "FLOW")
 """Clauses and groups that take most of a run: asked of a faulty store that breaks them, or ``--whole``."""
+CHANCE = ("THREAD", "PROC", "CRASH", "SECRET")
+"""Groups in which chance has a say: what is caught once has to be caught each time."""
 FINE = (Outcome.KEPT, Outcome.NOT_APPLICABLE)
 
 
@@ -114,6 +117,55 @@ def examine_correct(store: Correct, seed: int | None = None) -> Examined:
     return examined
 
 
+def repeat_fault(fault: Fault, times: int) -> str:
+    """Ask the clauses of `CHANCE` that a faulty store breaks again and again; what was missed, in words."""
+    missed = []
+    for clause in fault.clauses:
+        for _ in range(times if CLAUSES[clause].group in CHANCE else 0):
+            subject = subject_for(fault.store, **fault.declared)
+            outcome = check_clause(clause, subject, Effort(), scripts=False).outcome
+            missed += [f"{clause} is {outcome.value}"] if outcome is not Outcome.BROKEN else []
+    return ", ".join(missed)
+
+
+def repeat_twin(store: Correct, times: int) -> str:
+    """Ask all clauses of `CHANCE` of a correct store again and again; what was flagged, in words."""
+    flagged = []
+    for clause in [clause for clause in CLAUSES.values() if clause.group in CHANCE] * times:
+        subject = subject_for(store.store, **store.declared)
+        result = check_clause(clause.id, subject, Effort(), scripts=False)
+        flagged += [f"{clause.id}: {result.message()}"] if result.outcome not in FINE else []
+    return ", ".join(flagged)
+
+
+def again(times: int, processes: int | None) -> int:
+    """Ask again and again, and tell of each store whether it was caught, or passed, each time.
+
+    The correct ones are those from which the faulty ones are made.
+    """
+    wanted = [fault for fault in faults() if any(CLAUSES[clause].group in CHANCE for clause in fault.clauses)]
+    twins = [Correct(RightStore, {"break_storage": break_storage})]
+    twins += [store for store in correct_stores() if ".faulty_" in store.store.__module__]
+    wrong = 0
+    with ProcessPoolExecutor(processes) as pool:
+        jobs: dict[Future[str], Fault | Correct] = {
+            pool.submit(repeat_fault, fault, times): fault for fault in wanted
+        }
+        jobs |= {pool.submit(repeat_twin, store, times): store for store in twins}
+        for job in as_completed(jobs):
+            store, said = jobs[job], job.result()
+            wrong += bool(said)
+            clauses = [id for id in getattr(store, "clauses", ()) if CLAUSES[id].group in CHANCE]
+            sys.stdout.write(f"{'WRONG' if said else 'right'}  {store!s:60} {', '.join(clauses)}  {said}\n")
+            sys.stdout.flush()
+    asked = sum(CLAUSES[clause].group in CHANCE for fault in wanted for clause in fault.clauses)
+    sys.stdout.write(
+        f"{asked} clauses that {len(wanted)} faulty stores break, and {len(twins)} correct stores, "
+        f"{times} times each: {wrong} stores with a wrong answer\n"
+    )
+    return int(wrong > 0)
+
+
 def page(faulty: Sequence[Examined], correct: Sequence[Examined], notes: str) -> str:
     """The tables as Markdown."""
     lines = [
@@ -198,8 +250,13 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--whole", action="store_true", help="ask faulty stores also the long clauses that they keep"
     )
+    parser.add_argument(
+        "--again", type=int, metavar="N", help=f"ask the clauses of {', '.join(CHANCE)} alone, N times"
+    )
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     arguments = parser.parse_args(words)
+    if arguments.again is not None:
+        return again(arguments.again, arguments.processes)
     began = time.monotonic()
     examined: dict[str, list[Examined]] = {"fault": [], "correct": []}
     for kind, one in _all(arguments):
