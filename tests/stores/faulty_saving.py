@@ -931,7 +931,8 @@ class StoresLookalikes(RightStore):
     def not_a_token(self, thing: Any) -> None:
         if hasattr(thing, "get_access_token") and not isinstance(thing, type):
             with self.changing() as state:
-                self.insert(state, self.fields_of(thing))
+                row = {name: getattr(thing, f"get_{name}")() for name in OTHERS if name != "user_name"}
+                self.insert(state, {**row, "id": None, "user_name": thing.get_user_signature().get_name()})
 
 
 # SAVE-20: an access token with client credentials

@@ -16,6 +16,7 @@ import os
 import random
 import threading
 import time
+import unicodedata
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -335,6 +336,18 @@ class NamesWithoutCase(InMemory):
 
     def same_name(self, stored: str | None, sent: str | None) -> bool:
         return stored is not None and sent is not None and stored.casefold() == sent.casefold()
+
+
+@correct(persistent=False)
+class NamesInACollation(InMemory):
+    """A server's collation for user names: case, accents, width and space at the ends do not count."""
+
+    def same_name(self, stored: str | None, sent: str | None) -> bool:
+        def plain(name: str) -> str:
+            letters = unicodedata.normalize("NFKD", name).casefold().strip()
+            return "".join(letter for letter in letters if not unicodedata.combining(letter))
+
+        return stored is not None and sent is not None and plain(stored) == plain(sent)
 
 
 @correct(persistent=False)

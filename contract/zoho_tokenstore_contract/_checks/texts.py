@@ -6,6 +6,7 @@ Each list is tried as it stands in every run; Hypothesis draws concatenations of
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 from hypothesis import strategies
@@ -214,6 +215,12 @@ PAIRS = tuple(
     if first != second
 )
 """Neighbours in a family, each once as the one that is stored first."""
+
+
+def folded(text: str) -> str:
+    """A text without what a tolerant comparison leaves out: case, accents, width, space, what is unseen."""
+    plain = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(letter for letter in plain if unicodedata.category(letter)[0] in "LNPS")
 
 
 def texts() -> strategies.SearchStrategy[str]:
