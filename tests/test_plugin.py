@@ -194,6 +194,14 @@ class TestRefusing:
         assert [] != [line for line in result.errlines if says in line]
         assert 1 == len([line for line in result.errlines if line.strip()])
 
+    def test_a_wrong_name_with_pytest_xdist(self, pytester: pytest.Pytester) -> None:
+        """Its workers have started by then: it is one line all the same."""
+        result = pytester.runpytest_subprocess("--tokenstore", "nowhere:store", "-n", "2")
+
+        assert pytest.ExitCode.USAGE_ERROR == result.ret
+        assert [] != [line for line in result.errlines if "there is no module 'nowhere'" in line]
+        assert 1 == len([line for line in result.errlines if line.strip()])
+
     @pytest.mark.parametrize(
         ("options", "says"),
         [

@@ -36,6 +36,7 @@ _MOST_STEPS = 150  # of the others that are seen while a thread stands still
 _LEAST_STEPS = 10
 _WAITS: Counter[tuple[CodeType, int]] = Counter()
 """Where threads were seen to wait for another, and how often."""
+_RUNS, _DISK = "R", "D"  # states of a thread, as Linux tells them
 _SURE = 3
 """So often seen to wait there, they wait again; once may have been for a processor on a busy machine."""
 
@@ -111,7 +112,7 @@ class Meeting:
         """
         run = _Run(works, leader)
         run.tracer = _Tracer(pause, lambda: self._stand_still(run))
-        with _eager():
+        with _eager(), _on_one_processor():
             self._run(run)
         return [Place(*place) for place in run.tracer.places]
 
@@ -133,24 +134,30 @@ class Meeting:
         seen: list[tuple[CodeType, int]] = []
         since = time.monotonic()
         steps = 0
-        while not run.others_over.wait(_POLL):
+        while not run.others_over.wait(_POLL) and steps <= self._most:
             places = run.places_of_others()
-            if places is None or run.others_are_busy():
-                since = time.monotonic()
             if places is None:  # not all have begun
+                since = time.monotonic()
                 continue
+            still = time.monotonic() - since
+            known = all(_WAITS[place] >= _SURE for place in places)
             if places != seen:
-                seen, since = places, time.monotonic()
                 steps += 1
-                if steps > self._most:
-                    # They take one step after another while they wait, as for a spinning lock.
-                    self._most = max(_LEAST_STEPS, self._most // 2)
+            elif not known and still < _PATIENCE / 2:
+                continue
+            elif _RUNS in (states := run.states_of_others()):
+                steps += 1  # a spinning lock may be seen in one place again and again
+            elif _DISK not in states:
+                if known:
                     return
-            elif time.monotonic() - since > _PATIENCE:
-                _WAITS.update(places)
-                return
-            elif all(_WAITS[place] >= _SURE for place in places) and not run.others_are_busy():
-                return
+                if still > _PATIENCE:
+                    _WAITS.update(places)
+                    return
+                continue
+            seen, since = places, time.monotonic()
+        if steps > self._most:
+            # They take one step after another while they wait, as for a spinning lock.
+            self._most = max(_LEAST_STEPS, self._most // 2)
 
 
 class _Run:
@@ -190,14 +197,14 @@ class _Run:
         at = [frames.get(self._threads[number].ident or 0) for number in sorted(others)]
         return [(frame.f_code, frame.f_lasti) for frame in at if frame is not None]
 
-    def others_are_busy(self) -> bool:
-        """Whether one of them has something to do and waits for a processor or a disk alone.
+    def states_of_others(self) -> set[str]:
+        """Whether they run, or wait for a processor, a disk or something else: the letters of the system.
 
         Known on Linux, where a busy machine is not mistaken for a lock.
         """
         with self._lock:
             others = self._going - {self._leader}
-        return any(_is_busy(self._threads[number].native_id) for number in others)
+        return {_state(self._threads[number].native_id) for number in others}
 
     def stacks(self) -> dict[int, tuple[str, ...]]:
         """Where each thread is that still runs, the kit's own frames left out."""
@@ -346,6 +353,29 @@ def _eager() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
+@contextlib.contextmanager
+def _on_one_processor() -> Iterator[None]:
+    """Keep the threads that start meanwhile together: taking turns, they need not wake another processor.
+
+    Where the system has no way to do it, or forbids it, they run as they do otherwise.
+    """
+    before = None
+    with contextlib.suppress(AttributeError, OSError):  # not on macOS and Windows
+        before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {_processor()})
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.sched_setaffinity(0, before)
+
+
+def _processor() -> int:
+    """On which one this thread runs now."""
+    with open("/proc/thread-self/stat", encoding="ascii", errors="replace") as file:
+        return int(file.read().rpartition(") ")[2].split()[36])
+
+
 def _frames() -> dict[int, FrameType]:
     """Where every thread of the process is.
 
@@ -382,12 +412,12 @@ def _is_of_a_store(file: str) -> bool:
     return not path.startswith((paths["stdlib"] + os.sep, paths["platstdlib"] + os.sep))
 
 
-def _is_busy(native_id: int | None) -> bool:
+def _state(native_id: int | None) -> str:
     try:
         with open(f"/proc/self/task/{native_id}/stat", encoding="ascii", errors="replace") as file:
-            return file.read().rpartition(") ")[2][:1] in ("R", "D")
+            return file.read().rpartition(") ")[2][:1]
     except OSError:
-        return False
+        return ""
 
 
 def _kits(file: str) -> bool:

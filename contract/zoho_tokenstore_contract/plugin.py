@@ -120,8 +120,12 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["tokenstore_dist"] = node.config.getoption("dist")
 
 
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Import and open the named stores once, so that a wrong name is one clear line."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Import and open the named stores once, so that a wrong name is one clear line.
+
+    By now the workers of pytest-xdist start, if there are any: they import the SDK at the same time.
+    """
     config = session.config
     if not config.getoption("tokenstore"):
         return
