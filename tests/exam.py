@@ -12,8 +12,9 @@ import os
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +29,14 @@ PAGE = Path(__file__).parent.parent / "docs" / "examination.md"
 LONG = ("BYID-5", "DEL-3", "VALUE", "PERSIST", "MODEL-1", "THREAD", "PROC", "CRASH", "SECRET", "FLOW")
 """Clauses and groups that take most of a run: asked of a faulty store that breaks them, or ``--whole``."""
 CHANCE = ("THREAD", "PROC", "CRASH", "SECRET")
-"""Groups in which chance has a say: what is caught once has to be caught each time."""
+"""Groups in which the system has a say: what is caught once has to be caught each time."""
+DRAWN = ("DEL-3", "VALUE-1", "VALUE-6", "VALUE-7", "MODEL-1")
+"""Clauses whose checks draw what they try; from another seed they draw something else."""
+_MUSTS = [clause.id for clause in CLAUSES.values() if clause.level is Level.MUST]
+_TWINS = [
+    Correct(RightStore, {"break_storage": break_storage}),
+    *(store for store in correct_stores() if ".faulty_" in store.store.__module__),
+]
 FINE = (Outcome.KEPT, Outcome.NOT_APPLICABLE)
 
 
@@ -105,63 +113,68 @@ def examine_correct(store: Correct, seed: int | None = None) -> Examined:
     """Run the kit on a correct store: it is wrong where a clause that the store must keep is not."""
     examined = Examined(str(store))
     subject = subject_for(store.store, **store.declared)
-    for clause in CLAUSES.values():
-        if clause.level is not Level.MUST:
-            continue
+    for id in _MUSTS:
         began = time.perf_counter()
-        result = check_clause(clause.id, subject, Effort(seed=seed), scripts=False)
+        result = check_clause(id, subject, Effort(seed=seed), scripts=False)
         examined.seconds += time.perf_counter() - began
         if result.outcome not in FINE:
-            examined.wrong = f"{clause.id} is {result.outcome.value}: {result.message()}"
-            examined.others.append(clause.id)
+            examined.wrong = f"{id} is {result.outcome.value}: {result.message()}"
+            examined.others.append(id)
     return examined
 
 
-def repeat_fault(fault: Fault, times: int) -> str:
-    """Ask the clauses of `CHANCE` that a faulty store breaks again and again; what was missed, in words."""
-    missed = []
-    for clause in fault.clauses:
-        for _ in range(times if CLAUSES[clause].group in CHANCE else 0):
-            subject = subject_for(fault.store, **fault.declared)
-            outcome = check_clause(clause, subject, Effort(), scripts=False).outcome
-            missed += [f"{clause} is {outcome.value}"] if outcome is not Outcome.BROKEN else []
-    return ", ".join(missed)
+def has_chance(clause: str) -> bool:
+    """Whether chance has a say in what the checks of a clause see."""
+    return clause in DRAWN or CLAUSES[clause].group in CHANCE
 
 
-def repeat_twin(store: Correct, times: int) -> str:
-    """Ask all clauses of `CHANCE` of a correct store again and again; what was flagged, in words."""
-    flagged = []
-    for clause in [clause for clause in CLAUSES.values() if clause.group in CHANCE] * times:
-        subject = subject_for(store.store, **store.declared)
-        result = check_clause(clause.id, subject, Effort(), scripts=False)
-        flagged += [f"{clause.id}: {result.message()}"] if result.outcome not in FINE else []
-    return ", ".join(flagged)
+def repeat(store: Fault | Correct, times: int) -> str:
+    """Ask a store the clauses in which chance has a say again and again, from another seed each time.
 
+    Args:
+        store: A faulty store is asked those that it breaks, a correct one those that it must keep, and
+            one from which faulty ones are made all of them, for it keeps them all.
+        times: How often. The first time nothing is random.
 
-def again(times: int, processes: int | None) -> int:
-    """Ask again and again, and tell of each store whether it was caught, or passed, each time.
-
-    The correct ones are those from which the faulty ones are made.
+    Returns:
+        Which answers were wrong, in words; "" where none was.
     """
-    wanted = [fault for fault in faults() if any(CLAUSES[clause].group in CHANCE for clause in fault.clauses)]
-    twins = [Correct(RightStore, {"break_storage": break_storage})]
-    twins += [store for store in correct_stores() if ".faulty_" in store.store.__module__]
+    wrong: Counter[str] = Counter()
+    if isinstance(store, Fault):
+        clauses: Sequence[str] = store.clauses
+    else:
+        clauses = list(CLAUSES) if store in _TWINS else _MUSTS
+    for seed in [None, *range(1, times)]:
+        for clause in filter(has_chance, clauses):
+            subject = subject_for(store.store, **store.declared)
+            result = check_clause(clause, subject, Effort(seed=seed), scripts=False)
+            if isinstance(store, Fault) and result.outcome is not Outcome.BROKEN:
+                wrong[f"{clause} is {result.outcome.value}"] += 1
+            elif isinstance(store, Correct) and result.outcome not in FINE:
+                wrong[f"{clause} is {result.outcome.value}: {result.message()}"] += 1
+    return ", ".join(f"{count} times {what}" for what, count in wrong.items())
+
+
+def again(times: int, only: str, processes: int | None) -> int:
+    """Ask again and again, and tell of each store whether it was caught, or passed, each time."""
+    wanted: list[Fault | Correct] = [
+        *(store for store in (_TWINS[0], *correct_stores()) if only in f"correct:{store}"),
+        *(fault for fault in faults() if any(map(has_chance, fault.clauses)) and only in f"fault:{fault}"),
+    ]
     wrong = 0
     with ProcessPoolExecutor(processes) as pool:
-        jobs: dict[Future[str], Fault | Correct] = {
-            pool.submit(repeat_fault, fault, times): fault for fault in wanted
-        }
-        jobs |= {pool.submit(repeat_twin, store, times): store for store in twins}
+        jobs = {pool.submit(repeat, store, times): store for store in wanted}
         for job in as_completed(jobs):
             store, said = jobs[job], job.result()
             wrong += bool(said)
-            clauses = [id for id in getattr(store, "clauses", ()) if CLAUSES[id].group in CHANCE]
+            clauses = filter(has_chance, store.clauses if isinstance(store, Fault) else ())
             sys.stdout.write(f"{'WRONG' if said else 'right'}  {store!s:60} {', '.join(clauses)}  {said}\n")
             sys.stdout.flush()
-    asked = sum(CLAUSES[clause].group in CHANCE for fault in wanted for clause in fault.clauses)
+    faulty = [store for store in wanted if isinstance(store, Fault)]
+    asked = sum(has_chance(clause) for fault in faulty for clause in fault.clauses)
     sys.stdout.write(
-        f"{asked} clauses that {len(wanted)} faulty stores break, and {len(twins)} correct stores, "
-        f"{times} times each: {wrong} stores with a wrong answer\n"
+        f"{asked} clauses that {len(faulty)} faulty stores break, and {len(wanted) - len(faulty)} correct "
+        f"stores, {times} times each: {wrong} stores with a wrong answer\n"
     )
     return int(wrong > 0)
 
@@ -252,20 +265,25 @@ def main(words: Sequence[str] | None = None) -> int:
         "--whole", action="store_true", help="ask faulty stores also the long clauses that they keep"
     )
     parser.add_argument(
-        "--again", type=int, metavar="N", help=f"ask the clauses of {', '.join(CHANCE)} alone, N times"
+        "--again",
+        type=int,
+        metavar="N",
+        help=f"ask {', '.join(DRAWN)} and the clauses of {', '.join(CHANCE)} alone, N times, each from "
+        "another seed",
     )
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     arguments = parser.parse_args(words)
     if arguments.again is not None:
-        return again(arguments.again, arguments.processes)
+        return again(arguments.again, arguments.only, arguments.processes)
     began = time.monotonic()
     examined: dict[str, list[Examined]] = {"fault": [], "correct": []}
     for kind, one in _all(arguments):
         examined[kind].append(one)
-        others = f"; also {', '.join(one.others)}" if one.others and kind == "fault" else ""
+        found = f"  {one.first} after {one.until_first:.1f} s" if one.first else ""
+        others = f"; {len(one.others)} more: {', '.join(one.others)}" if one.others and one.claimed else ""
         sys.stdout.write(
-            f"{'WRONG ' if one.wrong else 'right '} {one.name:60} {one.seconds:6.1f} s  "
-            f"{one.wrong or one.first}{others}\n"
+            f"{'WRONG ' if one.wrong else 'right '} {one.name:60} {one.seconds:6.1f} s{found}{others}"
+            f"{'  ' * bool(one.wrong)}{one.wrong}\n"
         )
         sys.stdout.flush()
     faulty, correct = (sorted(examined[kind], key=lambda one: one.name) for kind in ("fault", "correct"))

@@ -1,0 +1,22 @@
+"""The page of the examination: `tests.exam` itself is an environment of tox."""
+
+from __future__ import annotations
+
+import re
+
+from tests.exam import PAGE
+from tests.stores.catalogue import correct_stores, faults
+
+
+def test_the_page_tells_of_every_store() -> None:
+    """Each faulty one was caught and each correct one passed, under the clauses that are claimed today."""
+    rows = [
+        tuple(cell.strip() for cell in line.strip("|").split("|"))
+        for line in PAGE.read_text(encoding="utf-8").splitlines()
+        if re.match(r"\| \w", line) and not line.startswith("| store")
+    ]
+
+    assert {row[:3] for row in rows if len(row) > 2} == {
+        (str(fault), ", ".join(fault.clauses), "caught") for fault in faults()
+    }
+    assert {row for row in rows if len(row) == 2} == {(str(store), "passed") for store in correct_stores()}
