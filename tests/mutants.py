@@ -1,8 +1,8 @@
 """Mechanical mutants of the reference stores, with the kit alone as their test: ``python -m tests.mutants``.
 
 Cosmic Ray makes the mutants, each one small change of a store's module. Each is a module of its own in a
-directory of its own, and the kit is run on it until the first failure. A mutant that the kit lets pass has
-survived: either a check is missing, or the mutant behaves as the contract wants, and then
+directory of its own, and the kit, strict, is run on it until the first failure. A mutant that the kit lets
+pass has survived: either a check is missing, or the mutant behaves as the contract wants, and then
 ``tests/equivalent_mutants.toml`` says why. ``--write`` puts the figures and that list into
 ``docs/mutants.md``; see ``--help``.
 """
@@ -13,16 +13,14 @@ import argparse
 import contextlib
 import difflib
 import itertools
+import multiprocessing
 import os
-import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,19 +29,27 @@ import tomllib
 from cosmic_ray.mutating import mutate_code
 
 import zoho_reference_stores
+from zoho_tokenstore_contract import TokenStoreContract
+from zoho_tokenstore_contract._bench import Effort
+from zoho_tokenstore_contract._clauses import CLAUSES, Level
+from zoho_tokenstore_contract._contract import subject_of
+from zoho_tokenstore_contract._outcomes import Outcome, UsageError
+from zoho_tokenstore_contract._run import check_clause
+from zoho_tokenstore_contract._targets import Declared, contract_class
 
 HERE = Path(__file__).parent
 LISTED, PAGE = HERE / "equivalent_mutants.toml", HERE.parent / "docs" / "mutants.md"
 STORES = {
-    "list_store": ("ListStore", "--tokenstore-transient"),
-    "sqlite_memory": ("SQLiteMemoryStore", "--tokenstore-transient"),
+    "list_store": ("ListStore", "transient"),
+    "sqlite_memory": ("SQLiteMemoryStore", "transient"),
     "sqlite_file": ("SQLiteFileStore",),
 }
 """The modules, with the store in each and what its author declares."""
 ARITHMETIC = "core/ReplaceBinaryOperator_"
 ENOUGH = ("Add_Sub", "Sub_Add", "Mul_FloorDiv", "FloorDiv_Mul", "Mod_Add", "Div_Mul", "BitAnd_BitOr")
 """Of an arithmetic operator one replacement is enough: most others raise at once. ``|`` is in types alone."""
-LIMIT = 300.0  # seconds for one mutant, after which it counts as one that never ends
+FINE = (Outcome.KEPT, Outcome.NOT_APPLICABLE)
+LIMIT = 300  # seconds for one mutant, after which it counts as one that never ends
 
 
 @dataclass(frozen=True)
@@ -96,38 +102,51 @@ def _changed(source: str, code: str) -> tuple[str, str]:
 
 
 def killed_by(mutant: Mutant) -> str:
-    """Run the kit on a mutant until the first failure.
+    """Run the kit on a mutant until the first failure, in a process that nothing else uses.
 
     Returns:
         What failed; "" where nothing did.
     """
     name, *options = STORES[mutant.module]
+    package = Path(zoho_reference_stores.__file__).parent
     with tempfile.TemporaryDirectory(prefix="tokenstore-mutant-") as base:
-        package = Path(base, "zoho_reference_stores")
-        shutil.copytree(Path(zoho_reference_stores.__file__).parent, package)
-        (package / f"{mutant.module}.py").write_text(mutant.code, encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-rN", "--tb=no", "-p", "no:cacheprovider"]
-        command += ["-p", "no:randomly", "-p", "no:xdist", "--tokenstore-strict", *options]
-        command += ["--tokenstore", f"zoho_reference_stores.{mutant.module}:{name}"]
-        with subprocess.Popen(
-            command,
-            cwd=base,
-            env={**os.environ, "PYTHONPATH": base},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        ) as run:
-            try:
-                said, _ = run.communicate(timeout=LIMIT)
-            except subprocess.TimeoutExpired:
-                os.killpg(run.pid, signal.SIGKILL)
-                return "it does not end"
-    if run.returncode == 0:
-        return ""
-    broken = re.search(r"^([A-Z]+-\d+) \((?:MUST|SHOULD)\)|^ +Root cause: (.*)", said, re.MULTILINE)
-    return (broken[1] or broken[2]) if broken else said.strip().splitlines()[-1]
+        copy = Path(base, package.name)
+        shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        (copy / f"{mutant.module}.py").write_text(mutant.code, encoding="utf-8")
+        for loaded in [one for one in sys.modules if one.partition(".")[0] == package.name]:
+            del sys.modules[loaded]
+        sys.path.insert(0, base)
+        os.environ["PYTHONPATH"] = base  # for the processes that the kit starts
+        signal.signal(signal.SIGALRM, _too_long)
+        signal.alarm(LIMIT)
+        try:
+            target = f"{package.name}.{mutant.module}:{name}"
+            cls = contract_class(target, Declared(transient="transient" in options), Path(base))
+            return _first_broken(cls)
+        except UsageError as error:
+            return str(error).partition("\n")[0]
+        except TimeoutError:
+            return "it does not end"
+        finally:
+            signal.alarm(0)
+
+
+def _judged(mutant: Mutant) -> tuple[Mutant, str]:
+    return mutant, killed_by(mutant)
+
+
+def _too_long(*_: object) -> None:
+    raise TimeoutError
+
+
+def _first_broken(cls: type[TokenStoreContract]) -> str:
+    subject = subject_of(cls)
+    for clause in CLAUSES.values():
+        if clause.level is not Level.MAY:
+            outcome = check_clause(clause.id, subject, Effort(), scripts=False).outcome
+            if outcome not in FINE:
+                return clause.id if outcome is Outcome.BROKEN else f"{clause.id}: {outcome.value}"
+    return ""
 
 
 def equivalents() -> dict[tuple[str, str, str], str]:
@@ -180,10 +199,11 @@ def main(words: Sequence[str] | None = None) -> int:
         mutants = list(mutants_of(module))
         skipped = [one for one in mutants if (module, one.was, one.now) in listed and not arguments.all]
         survived = 0
-        with ThreadPoolExecutor(arguments.processes) as pool:
-            jobs = {pool.submit(killed_by, one): one for one in mutants if one not in skipped}
-            for job in as_completed(jobs):
-                mutant, by = jobs[job], job.result()
+        # Each gets a process in which the SDK is loaded, and no other mutant ever was.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["__main__", "zoho_tokenstore_contract._checks.sequences"])
+        with context.Pool(arguments.processes, maxtasksperchild=1) as pool:
+            for mutant, by in pool.imap_unordered(_judged, [one for one in mutants if one not in skipped]):
                 known = (module, mutant.was, mutant.now) in listed
                 survived += not by and not known
                 sys.stdout.write(f"{'killed' if by else 'SURVIVED'} {mutant}  {by}\n")
