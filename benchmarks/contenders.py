@@ -260,8 +260,11 @@ class Bare(Contender):
 
     def fill(self, rows: Iterable[Row]) -> None:
         """Copy the file of the store that was filled before."""
-        source = self.place.with_name(f"sqlitefile{self.size}") / "tokens.db"
-        shutil.copyfile(source, self.place / "tokens.db")
+        source = sqlite3.connect(self.place.with_name(f"sqlitefile{self.size}") / "tokens.db")
+        target = sqlite3.connect(self.place / "tokens.db")
+        source.backup(target)  # with what is in its write-ahead log
+        source.close()
+        target.close()
 
     def open(self, users: int = 1) -> list[Handle]:
         """Connect once for each thread."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks import plots
 from benchmarks.contenders import CONTENDERS, OPERATIONS, Bare
-from benchmarks.goals import Figures, goals
+from benchmarks.goals import Figures, goals, why_not
 from benchmarks.memory import BARE
 from zoho_tokenstore_contract._sdk import load
 
@@ -110,13 +110,14 @@ def _stores(made: dict[str, Any], folder: Path) -> Iterator[str]:
     )
     yield "### Goals\n"
     yield from _table(
-        ("goal", "ratio", "furthest in", "met"),
+        ("goal", "ratio", "furthest in", "met", "why not"),
         (
             (
                 goal.text,
                 str(goal.ratio or "not measured"),
                 goal.of,
                 {True: "yes", False: "**no**", None: ""}[goal.met],
+                goal.reason,
             )
             for goal in goals(figures)
         ),
@@ -176,8 +177,18 @@ def _kit(made: dict[str, Any], folder: Path) -> Iterator[str]:
     yield "## The kit\n"
     yield _made_with(made)
     yield from _table(
-        ("", "median", "least to most", "goal", "met"),
-        ((one["what"], one["median"], one["spread"], one["goal"], one["met"]) for one in made["figures"]),
+        ("", "median", "least to most", "goal", "met", "why not"),
+        (
+            (
+                one["what"],
+                one["median"],
+                one["spread"],
+                one["goal"],
+                one["met"],
+                why_not(one["what"]) if one["met"] == "**no**" else "",
+            )
+            for one in made["figures"]
+        ),
     )
 
 
