@@ -48,7 +48,8 @@ def _cost(figures: Figures) -> Figure:
             panel.errorbar(sizes, middle, spread, label=kind.name, marker=mark, markersize=4, linestyle=style)
         panel.set(title=operation, xscale="log", yscale="log")
         panel.grid(visible=True, alpha=0.3)
-    drawing.supxlabel("rows")
+    for panel in panels[-1]:
+        panel.set_xlabel("rows")
     drawing.supylabel("µs for one call")
     drawing.legend(
         *panels.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(CONTENDERS)
