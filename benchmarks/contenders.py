@@ -252,6 +252,12 @@ class Contender:
     def restore(self) -> None:
         """Undo what calls at the same time may have done to the rows."""
 
+    def copy_the_file(self, target: sqlite3.Connection) -> None:
+        """Copy all that `SQLiteFile` holds of this size, what is in its write-ahead log too."""
+        source = sqlite3.connect(self.place.with_name(f"sqlitefile{self.size}") / "tokens.db")
+        source.backup(target)
+        source.close()
+
 
 class Bare(Contender):
     """The limit: SQLite on the same table with the same pragmas, asked for one statement."""
@@ -260,10 +266,8 @@ class Bare(Contender):
 
     def fill(self, rows: Iterable[Row]) -> None:
         """Copy the file of the store that was filled before."""
-        source = sqlite3.connect(self.place.with_name(f"sqlitefile{self.size}") / "tokens.db")
         target = sqlite3.connect(self.place / "tokens.db")
-        source.backup(target)  # with what is in its write-ahead log
-        source.close()
+        self.copy_the_file(target)
         target.close()
 
     def open(self, users: int = 1) -> list[Handle]:
@@ -320,9 +324,7 @@ class SQLiteMemory(Contender):
     def fill(self, rows: Iterable[Row]) -> None:
         """Copy the file of the store that was filled before: the tables are the same."""
         self._store = SQLiteMemoryStore()
-        source = sqlite3.connect(self.place.with_name(f"sqlitefile{self.size}") / "tokens.db")
-        source.backup(self._store._connection)
-        source.close()
+        self.copy_the_file(self._store._connection)
 
     def open(self, users: int = 1) -> list[Handle]:
         """The one that was filled."""

@@ -27,7 +27,7 @@ REASONS = {
     "5 ms for every call": "26,000 calls are 130 s of waiting for two processes, which do not share it "
     "evenly",
 }
-"""Why goals are not reached, by what their texts say; the first that fits."""
+"""Why goals are not reached, by what their texts say, as measured for the page; the first that fits."""
 BESIDE_THE_FILE = 10_000
 """The number of rows at which the SDK's `FileStore` is compared."""
 
@@ -75,11 +75,6 @@ class Goal:
     ratio: Ratio | None
     of: str
     met: bool | None
-
-    @property
-    def reason(self) -> str:
-        """Why a goal of this kind is not reached, where that is known; "" where it is reached."""
-        return "" if self.met is not False else why_not(self.text)
 
 
 class Figures:

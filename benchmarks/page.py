@@ -117,7 +117,7 @@ def _stores(made: dict[str, Any], folder: Path) -> Iterator[str]:
                 str(goal.ratio or "not measured"),
                 goal.of,
                 {True: "yes", False: "**no**", None: ""}[goal.met],
-                goal.reason,
+                why_not(goal.text) if goal.met is False else "",
             )
             for goal in goals(figures)
         ),

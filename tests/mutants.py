@@ -40,9 +40,9 @@ from zoho_tokenstore_contract._targets import Declared, contract_class
 HERE = Path(__file__).parent
 LISTED, PAGE = HERE / "equivalent_mutants.toml", HERE.parent / "docs" / "mutants.md"
 STORES = {
-    "list_store": ("ListStore", "transient"),
-    "sqlite_memory": ("SQLiteMemoryStore", "transient"),
-    "sqlite_file": ("SQLiteFileStore",),
+    "list_store": ("ListStore", Declared(transient=True)),
+    "sqlite_memory": ("SQLiteMemoryStore", Declared(transient=True)),
+    "sqlite_file": ("SQLiteFileStore", Declared()),
 }
 """The modules, with the store in each and what its author declares."""
 ARITHMETIC = "core/ReplaceBinaryOperator_"
@@ -107,7 +107,7 @@ def killed_by(mutant: Mutant) -> str:
     Returns:
         What failed; "" where nothing did.
     """
-    name, *options = STORES[mutant.module]
+    name, declared = STORES[mutant.module]
     package = Path(zoho_reference_stores.__file__).parent
     with tempfile.TemporaryDirectory(prefix="tokenstore-mutant-") as base:
         copy = Path(base, package.name)
@@ -121,8 +121,7 @@ def killed_by(mutant: Mutant) -> str:
         signal.alarm(LIMIT)
         try:
             target = f"{package.name}.{mutant.module}:{name}"
-            cls = contract_class(target, Declared(transient="transient" in options), Path(base))
-            return _first_broken(cls)
+            return _first_broken(contract_class(target, declared, Path(base)))
         except UsageError as error:
             return str(error).partition("\n")[0]
         except TimeoutError:

@@ -120,20 +120,18 @@ def _batches(texts: Sequence[str], size: int) -> list[list[str]]:
 
     As names of two users such texts may be taken for one: that is VALUE-7, a SHOULD.
     """
-    batches: list[list[str]] = []
+    batches: list[dict[str, str]] = []  # by what a text looks like
     for text in dict.fromkeys(texts):
         looks = folded(text)
-        for batch in batches:
-            if len(batch) < size and looks not in map(folded, batch):
-                batch.append(text)
-                break
-        else:
-            batches.append([text])
+        batch = next((one for one in batches if len(one) < size and looks not in one), None)
+        if batch is None:
+            batches.append(batch := {})
+        batch[looks] = text
     for batch in batches:
         for text in texts:
-            if len(batch) < size and folded(text) not in map(folded, batch):
-                batch.append(text)
-    return batches
+            if len(batch) < size:
+                batch.setdefault(folded(text), text)
+    return [list(batch.values()) for batch in batches]
 
 
 def _rotated(batch: Sequence[str], start: int) -> Row:
