@@ -12,6 +12,7 @@ import pytest
 import zoho_reference_stores  # noqa: F401
 import zoho_tokenstore_contract._explore
 import zoho_tokenstore_contract._targets  # noqa: F401
+from zoho_tokenstore_contract import _children
 from zoho_tokenstore_contract._clauses import CLAUSES
 
 STORE = """
@@ -465,3 +466,24 @@ class TestSmoke:
 
         result.assert_outcomes(passed=1)
         result.stdout.no_fnmatch_line("*Root cause*")
+
+
+@pytest.mark.parametrize(
+    ("options", "begun"),
+    [
+        (["zoho_reference_stores:SQLiteFileStore", "-k", "CRASH_4"], ["started"]),
+        (["zoho_reference_stores:SQLiteFileStore", "-k", "CRASH_4", "--collect-only"], []),
+        (["zoho_reference_stores:SQLiteFileStore", "-k", "SAVE_1"], []),
+        (["stores:keeping", "--tokenstore-transient", "-k", "CRASH_4"], []),
+    ],
+)
+def test_what_takes_seconds_to_start_is_started_at_the_end_of_collection(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, options: list[str], begun: list[str]
+) -> None:
+    """Where a test that runs may need it, and nowhere else."""
+    told: list[str] = []
+    monkeypatch.setattr(_children, "get_ready", lambda: told.append("started"))
+
+    check(pytester, "--tokenstore", *options)
+
+    assert told == begun

@@ -50,6 +50,7 @@ from ._subject import Origin, Subject, lookup, takes_location
 
 Task = Callable[[Any, Path, "Pipe", Any], None]
 
+_CAN_FORK = hasattr(os, "fork") and hasattr(socket, "send_fds") and bool(sys.executable)
 _HARD_LIMIT = 60.0  # for what the kit's own nursery does
 _PRELOADED = ("_contract", "_checks.secrets", "_checks.flows")  # with what they import
 
@@ -231,7 +232,7 @@ class Processes:
             NotApplicable: With the reason why not.
         """
         self.bench = bench
-        if not hasattr(os, "fork") or not hasattr(socket, "send_fds") or not sys.executable:
+        if not _CAN_FORK:
             raise NotApplicable("processes are started through POSIX calls, which are missing here")
         if "<locals>" in bench.subject.origin.qualname:
             raise NotApplicable(
@@ -314,6 +315,7 @@ class _Nursery:
     def __init__(self) -> None:
         self.owner = os.getpid()
         self._lock = threading.Lock()
+        self._has_forked = False
         ours, theirs = socket.socketpair()
         self._control = ours
         self._words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
@@ -339,6 +341,7 @@ class _Nursery:
         return self.owner == os.getpid() and self._process.poll() is None
 
     def fork(self, request: dict[str, Any], pipe: int, words: int) -> int:
+        self._has_forked = True
         return self._ask(request, [pipe, words])
 
     def wait(self, pid: int) -> int:
@@ -361,14 +364,21 @@ class _Nursery:
         """Kill it; the children, whose lines close, are its and end with it."""
         if self.owner == os.getpid():
             self._control.close()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(5)
+            if self._has_forked:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(5)
             self._process.kill()
             self._process.wait()
             self._words.close()
 
 
 _nurseries: list[_Nursery] = []
+
+
+def get_ready() -> None:
+    """Begin to start the nursery, where there can be one: its imports take seconds, beside other work."""
+    if _CAN_FORK:
+        _nursery()
 
 
 def _nursery() -> _Nursery:

@@ -162,6 +162,23 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
             holder.describe(item)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start what takes seconds to start, so that it is ready when a test needs it.
+
+    The workers of pytest-xdist have the processors busy already: there it waits for the test.
+    """
+    if session.config.option.collectonly or hasattr(session.config, "workerinput"):
+        return
+    for item in session.items:
+        holder = item.getparent(_ContractClass)
+        if holder is not None and holder.starts_processes(item):
+            from ._children import get_ready
+
+            get_ready()
+            return
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: Any, name: str, obj: object) -> pytest.Class | None:
     """Collect contract classes whatever naming rules the project has for its own tests."""
@@ -327,6 +344,16 @@ class _ContractClass(pytest.Class):
                 ("tokenstore_clause", clause),
                 ("tokenstore_level", CLAUSES[clause].level.value),
             ]
+
+    def starts_processes(self, item: pytest.Item) -> bool:
+        """Whether a test's clause speaks of processes of their own, and applies to the store."""
+        from ._clauses import CLAUSES
+        from ._contract import clause_of
+
+        clause = clause_of(getattr(item, "originalname", item.name))
+        if clause is None or not self.obj.persistent:
+            return False
+        return CLAUSES[clause].group in ("PROC", "CRASH")
 
     def record(self, item: pytest.Item, call: pytest.CallInfo[None]) -> dict[str, Any] | None:
         """What a phase of a test found out, as plain values."""
