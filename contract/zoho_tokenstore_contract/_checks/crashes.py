@@ -18,7 +18,7 @@ from .._moments import Moments, chosen
 from .._outcomes import StoreUnavailable
 from .._rows import FIELDS, Row, shown, shown_row, to_token
 from . import check
-from .people import ACCESS, ANN, BOB, CROWD, GUS, REFRESH, person
+from .people import ACCESS, ANN, BOB, CROWD, GUS, REFRESH, WIDTH, person
 from .processes import rows_with
 
 try:
@@ -26,14 +26,13 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-WIDTH = 255  # characters: as wide as every store has to take them, so that writes fill buffers
 USERS = 8
 MOMENTS = 14
 TIMED = 6
 
 
 def wide(name: str, turn: object = "") -> Row:
-    """A user's row with fields as long as they may be, all of them of this turn."""
+    """A user's row with fields as long as they may be, so that writes fill buffers, all of this turn."""
     row = person(name)
     text = {
         field: f"{value}.{turn}.".ljust(WIDTH, "x")

@@ -13,6 +13,8 @@ from .._rows import Row
 CLIENT = {"client_id": "1000.CLIENT", "client_secret": "client-secret"}
 OTHER_CLIENT = {"client_id": "1000.OTHER", "client_secret": "other-secret"}
 DOMAIN = "http://127.0.0.1:9"
+WIDTH = 255
+"""Characters that every store takes in a field: the width of the SDK's own table [VALUE-8]."""
 
 
 def person(name: str, **fields: Any) -> Row:

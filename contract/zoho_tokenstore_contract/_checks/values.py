@@ -29,6 +29,7 @@ from .people import (
     GUS,
     LATE_REFRESH,
     REFRESH,
+    WIDTH,
     WITH_CLIENT,
     key_of,
     person,
@@ -315,7 +316,7 @@ def _told(text: Any) -> str:
 @check("VALUE-2")
 def values_of_255_characters_round_trip(bench: Bench) -> None:
     for letter in ("x", "é", "日", "😀"):
-        _long_values_round_trip(bench, letter, 255, expires_in="18446744073709551615")
+        _long_values_round_trip(bench, letter, WIDTH, expires_in="18446744073709551615")
 
 
 @check("VALUE-3")
