@@ -156,7 +156,7 @@ def _subject_of(test: TokenStoreContract, request: pytest.FixtureRequest) -> Sub
     # Fixtures set attributes on the instance of this very test.
     subject.open = test.open_store
     subject.close = test.close_store
-    if cls.break_storage is not TokenStoreContract.break_storage:
+    if _breaks_storage(cls):
         subject.break_storage = test.break_storage
     return subject
 
@@ -189,7 +189,12 @@ def subject_of(cls: type[TokenStoreContract]) -> Subject:
         allowed=dict(cls.allowed),
         strict=cls.strict,
         in_location=cls.in_location,
+        break_storage=test.break_storage if _breaks_storage(cls) else None,
     )
+
+
+def _breaks_storage(cls: type[TokenStoreContract]) -> bool:
+    return cls.break_storage is not TokenStoreContract.break_storage
 
 
 def _conclude(result: ClauseResult, subject: Subject) -> None:

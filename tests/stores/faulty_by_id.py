@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -280,3 +281,23 @@ class CachesTokensById(RightStore):
         if id not in self.cache:
             self.cache[id] = super().find_token_by_id(id)
         return self.cache[id]
+
+
+@fault("BYID-3", says="which no row has as its id")
+class FindsRefreshTokensById(RightStore):
+    """Takes a refresh token for the id of its row."""
+
+    def by_id(self, rows: list[Fields], id: Any) -> Fields | None:
+        return super().by_id(rows, id) or next(
+            (row for row in rows if id and row["refresh_token"] == id and not row["user_name"]), None
+        )
+
+
+@fault("BYID-3", says="does not find the id")
+class ReadsTheDigitsOfOtherScripts(RightStore):
+    """Compares ids as numbers where they look like numbers, which other scripts have as well."""
+
+    def same_id(self, stored: str, asked: Any) -> bool:
+        if isinstance(asked, str) and re.fullmatch(r"[1-9]\d*", asked) and re.fullmatch(r"[1-9]\d*", stored):
+            return int(stored) == int(asked)
+        return super().same_id(stored, asked)

@@ -377,3 +377,12 @@ class GivesOneIdAfterClearing(RightStore):
 
     def next_id(self, state: Any) -> str:
         return "0" if state.get("cleared") else super().next_id(state)
+
+
+@fault("DEL-3", says="so none is removed")
+class DeletesARefreshToken(RightStore):
+    """Takes a refresh token for the id of its row."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        super().remove(state, id)
+        state["rows"][:] = [row for row in state["rows"] if not id or row["refresh_token"] != id]

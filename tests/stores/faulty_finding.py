@@ -555,3 +555,42 @@ class BuildsHalfATokenForAnIdAlone(_HalfBuilt):
         if not any(value for name, value in sent.items() if name != "id"):
             del token._OAuthToken__find_user
         return token
+
+
+@fault("FIND-6", says="find_token returns None")
+class FindsTheOnlyRowOfAClient(RightStore):
+    """Falls back to the client's row where a refresh token is unknown and the client has one row."""
+
+    def match_to_find(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        row = super().match_to_find(rows, sent)
+        if row is not None or sent["user_name"] or not sent["refresh_token"]:
+            return row
+        own = [row for row in rows if self.same_client(row, sent)]
+        return own[0] if len(own) == 1 else None
+
+
+@fault("FIND-6", says="find_token returns None")
+class FindsByFormerRefreshTokens(RightStore):
+    """Keeps the refresh tokens that a row had before, for finding alone."""
+
+    def update(self, row: Fields, sent: Fields) -> None:
+        if sent["refresh_token"] and row["refresh_token"]:
+            row["former"] = [*row.get("former", ()), row["refresh_token"]]
+        super().update(row, sent)
+
+    def match_to_find(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        row = super().match_to_find(rows, sent)
+        if row is not None or sent["user_name"] or not sent["refresh_token"]:
+            return row
+        return next((row for row in rows if sent["refresh_token"] in row.get("former", ())), None)
+
+
+@fault("FIND-9", "FIND-10", says="its id is 'unknown'")
+class KeepsTheIdThatWasAsked(RightStore):
+    """Leaves an id that came with a user name on the token that it fills."""
+
+    def fill(self, token: Any, row: Fields) -> None:
+        asked = token.get_id()
+        super().fill(token, row)
+        if asked and row["user_name"]:
+            token.set_id(asked)

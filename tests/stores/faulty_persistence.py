@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 from .catalogue import fault
-from .right import Fields, RightStore
+from .right import Fields, RightStore, refusal
 
 # ISO-1
 
@@ -265,6 +269,83 @@ class LooksAtTheSizeAlone(Caching):
         self.size = self.file.stat().st_size
 
 
+class _Remembering(RightStore):
+    """Has something in mind until it changes a row itself."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.known: dict[Any, Any] = {}
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[Any]:
+        self.known.clear()
+        with super().changing() as state:
+            yield state
+
+
+@fault("PERSIST-2", says="a token that was looked for before")
+class RemembersWhomItDidNotFind(_Remembering):
+    """Does not look again for a user whom it did not find."""
+
+    def match_to_find(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        if sent["user_name"] in self.known:
+            return None
+        row = super().match_to_find(rows, sent)
+        if row is None and sent["user_name"]:
+            self.known[sent["user_name"]] = None
+        return row
+
+
+@fault("PERSIST-2", says="by its id")
+class RemembersUnknownIds(_Remembering):
+    """Does not look again for an id that it did not find."""
+
+    def find_token_by_id(self, id: Any) -> Any:
+        if isinstance(id, str) and id in self.known:
+            return None
+        found = super().find_token_by_id(id)
+        if found is None and isinstance(id, str):
+            self.known[id] = None
+        return found
+
+
+@fault("PERSIST-2", says="an update of a token that was found before")
+class RemembersWhatARefreshTokenFound(_Remembering):
+    """Answers a refresh token as it did before."""
+
+    def match_to_find(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        key = (sent["client_id"], sent["client_secret"], sent["refresh_token"])
+        if sent["user_name"] or sent["grant_token"] or not all(key):
+            return super().match_to_find(rows, sent)
+        if key not in self.known and (row := super().match_to_find(rows, sent)) is not None:
+            self.known[key] = row
+        return self.known.get(key)
+
+
+@fault("PERSIST-2", says="save_token stores the token")
+class KeepsTheFilesLockAfterARefusal(RightStore):
+    """Gives the lock of the file back only where nothing was raised."""
+
+    handle: Any = None
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        with self.lock:
+            if self.handle is None:
+                self.handle = os.open(self.location / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+                self.take(self.handle)
+            yield
+            os.close(self.handle)
+            self.handle = None
+
+    def take(self, handle: int) -> None:
+        for _ in range(300):
+            with contextlib.suppress(BlockingIOError):
+                return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            time.sleep(0.01)
+        raise refusal("the storage is busy")
+
+
 # PERSIST-3
 
 
@@ -353,3 +434,49 @@ class DecidesWhereItIsWhenItFirstSaves(RightStore):
             self.location = Path.cwd()
             self.file = self.location / "rows.json"
         return row
+
+
+@fault("PERSIST-4", says="delete_tokens removes every row")
+class ClearsWhereverItIs(RightStore):
+    """Clears the file by a relative path, and finds nothing to clear where that leads nowhere."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.relative = Path(os.path.relpath(self.file))
+
+    def delete_tokens(self) -> None:
+        if self.relative.exists():
+            super().delete_tokens()
+
+
+@fault("PERSIST-1", says="every row reads as it did before")
+class TrimsNamesWhenItIsOpened(RightStore):
+    """Takes the blanks off user names when it is opened again."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        with self.changing() as state:
+            for row in state["rows"]:
+                if row["user_name"]:
+                    row["user_name"] = row["user_name"].strip() or row["user_name"]
+
+
+@fault("ISO-1", says="as before")
+class RemembersWhoIsNowhere(RightStore):
+    """All stores of the process share whom one of them did not find; saving the user ends that."""
+
+    nowhere: ClassVar[set[Any]] = set()
+
+    def by_user(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        row = None if sent["user_name"] in self.nowhere else super().by_user(rows, sent)
+        if row is None:
+            self.nowhere.add(sent["user_name"])
+        return row
+
+    def match_to_save(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        self.nowhere.discard(sent["user_name"])
+        return super().match_to_save(rows, sent)
+
+    def saved(self, token: Any, row: Fields) -> None:
+        self.nowhere.discard(row["user_name"])
+        super().saved(token, row)

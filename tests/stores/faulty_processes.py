@@ -91,3 +91,17 @@ class LooksThenInserts(RightStore):
 
     def match_to_save(self, rows: list[Fields], sent: Fields) -> Fields | None:
         return None if self.looked is None else self.by_id(rows, self.looked["id"])
+
+
+@fault("PROC-1", says="leave")
+class RemovesItsLockFile(RightStore):
+    """Deletes the lock file after use: who waits for the old one and who makes a new one are both let in."""
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        with super().locked():
+            try:
+                yield
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    (self.location / "lock").unlink()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 from pathlib import Path
 from typing import Any
 
+from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from .catalogue import fault
@@ -1025,3 +1027,66 @@ class ForgetsTheIdOfNobodysRows(RightStore):
         if row["user_name"] or row["id"] not in self.known:
             super().saved(token, row)
         self.known.add(row["id"])
+
+
+@fault("SAVE-3", says="OverflowError")
+class TakesIdsForNumbersWithAPoint(RightStore):
+    """The next id is the highest so far and one more, and what `float` reads is a number."""
+
+    def next_id(self, state: Any) -> str:
+        highest = 0.0
+        for id in state["used"]:
+            with contextlib.suppress(ValueError):
+                highest = max(highest, float(id))
+        state["last"] = max(state["last"], int(highest))
+        return super().next_id(state)
+
+
+@fault("SAVE-17", says="also where it is refused")
+class EmptiesARefusedToken(RightStore):
+    """Takes the client secret off the passed token, and puts it back where the save succeeds."""
+
+    def save_token(self, token: Any) -> None:
+        if not isinstance(token, OAuthToken):
+            return super().save_token(token)
+        secret = token.get_client_secret()
+        fields = self.fields_of(token)
+        token.set_client_secret(None)
+        with self.changing() as state:
+            row = self.match_to_save(state["rows"], fields)
+            if row is None:
+                row = self.insert(state, fields)
+            else:
+                self.update(row, fields)
+        token.set_client_secret(secret)
+        return self.saved(token, row)
+
+
+@fault("SAVE-21", says="carries the id of its row")
+class LeavesTheIdOutWhenItLearnsTheUser(RightStore):
+    """Gives no id to a token whose user is known only now, where it finds the row by what they share."""
+
+    has_learned = False
+
+    def learned(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        row = super().learned(rows, sent)
+        self.has_learned = row is not None
+        return row
+
+    def saved(self, token: Any, row: Fields) -> None:
+        if not self.has_learned:
+            super().saved(token, row)
+        self.has_learned = False
+
+
+@fault("SAVE-21", says="after update 2")
+class LeavesTheIdOutAfterTheSecondUpdate(RightStore):
+    """Gives the id to the token of the first update of a row without a user, and to none after that."""
+
+    def update(self, row: Fields, sent: Fields) -> None:
+        super().update(row, sent)
+        row["updates"] = row.get("updates", 0) + 1
+
+    def saved(self, token: Any, row: Fields) -> None:
+        if row["user_name"] or row.get("updates", 0) < 2:
+            super().saved(token, row)

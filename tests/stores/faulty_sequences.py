@@ -32,3 +32,27 @@ class BringsADeletedRowBack(RightStore):
         if len(self.deleted) > 1:
             with self.changing() as state:
                 state["rows"].append(self.deleted.pop(0))
+
+
+@fault("MODEL-1", says="and fills in the passed token")
+class OneWayOfSavingForgetsTheCache(RightStore):
+    """Keeps in mind whom it found by name, and forgets it only when the name is saved or the row has gone."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.known: dict[str, Fields] = {}
+
+    def match_to_find(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        name = sent["user_name"]
+        known = self.known.get(name)
+        if known is not None and self.by_id(rows, known["id"]) is not None:
+            return known
+        row = super().match_to_find(rows, sent)
+        if name and row is not None:
+            self.known[name] = row
+        return row
+
+    def update(self, row: Fields, sent: Fields) -> None:
+        super().update(row, sent)
+        if sent["user_name"]:
+            self.known.pop(row["user_name"], None)

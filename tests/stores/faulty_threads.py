@@ -482,3 +482,16 @@ class TwoLocks(InPlaceStore):
     def delete_token(self, id: Any) -> None:
         with self.file_lock, self.rows_lock:
             super().delete_token(id)
+
+
+@fault("THREAD-1", says="also in another thread")
+class KeepsTheLockAfterARefusal(RightStore):
+    """Gives the lock back only where nothing was raised: the same thread is let through again, no other."""
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        if not self.lock.acquire(timeout=0.3):
+            raise refusal("the store is busy")
+        with super().locked():
+            yield
+        self.lock.release()

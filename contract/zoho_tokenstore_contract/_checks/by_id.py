@@ -134,6 +134,20 @@ def an_id_that_is_nearly_one_that_was_brought_finds_nothing(bench: Bench) -> Non
 
 
 @check("BYID-3")
+def what_another_field_holds_is_no_id(bench: Bench) -> None:
+    store = bench.open()
+    before = store.holding(*CROWD)
+    ids = {row.id for row in before}
+    if store.found_by_id(before[0].id) is None:
+        bench.broken("a stored id finds its token", "it finds nothing", arranging=True)
+    for text in dict.fromkeys(text for row in CROWD for text in row.present().values()):
+        if text not in ids and (answer := store.call("find_token_by_id", text)).returned is not None:
+            bench.broken(
+                f"find_token_by_id({shown(text)}), which no row has as its id, returns None", str(answer)
+            )
+
+
+@check("BYID-3")
 def ids_that_are_nearly_equal_find_each_its_own(bench: Bench) -> None:
     store = bench.open()
     store.holding(ANN, ACCESS)

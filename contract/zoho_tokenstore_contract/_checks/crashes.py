@@ -18,7 +18,7 @@ from .._moments import Moments, chosen
 from .._outcomes import StoreUnavailable
 from .._rows import FIELDS, Row, shown, shown_row, to_token
 from . import check
-from .people import ACCESS, ANN, BOB, CROWD, GUS, REFRESH, WIDTH, person
+from .people import ACCESS, ANN, BOB, CLIENT, CROWD, GRANT, GUS, REFRESH, WIDTH, key_of, person
 from .processes import rows_with
 
 try:
@@ -538,16 +538,37 @@ def every_method_raises_one_after_another(bench: Bench) -> None:
             _raises(bench, store, method, ANN, rows[0].id)
 
 
+@check("CRASH-4")
+def every_way_of_asking_raises_when_the_storage_is_out_of_reach(bench: Bench) -> None:
+    rows = (ANN, ACCESS, GRANT, REFRESH)
+    unknown = (
+        Row(user_name="zoe@example.com:77"),
+        Row(access_token="1000.zoe.access"),
+        Row(**CLIENT, grant_token="1000.zoe.grant"),
+        Row(**CLIENT, refresh_token="1000.zoe.refresh"),
+    )
+    with out_of_reach(bench, rows, gone=(person("gone"),)) as (store, held):
+        for row in (*map(key_of, rows), *unknown, Row(id=held[0].id), Row(id=held[-1].id)):
+            _raises(bench, store, "find_token", row, None)
+        for row in (*(key_of(row).but(expires_in="1900000000999") for row in rows), REFRESH, GUS):
+            _raises(bench, store, "save_token", row, None)
+        for row in held:
+            _raises(bench, store, "find_token_by_id", ANN, row.id)
+            _raises(bench, store, "delete_token", ANN, row.id)
+
+
 @contextlib.contextmanager
 def out_of_reach(
-    bench: Bench, rows: Sequence[Row] = (ANN, ACCESS, BOB)
+    bench: Bench, rows: Sequence[Row] = (ANN, ACCESS, BOB), gone: Sequence[Row] = ()
 ) -> Iterator[tuple[Opened, list[Row]]]:
-    """A store with rows that have been read, and that it can no longer reach."""
+    """A store with rows that have been read, and that it can no longer reach; further ones were deleted."""
     hook = bench.subject.break_storage
     if hook is None:
         not_applicable("the store does not say how to put its storage out of reach (break_storage)")
     store = bench.open()
-    held = store.holding(*rows)
+    held = store.holding(*rows, *gone)
+    for row in held[len(rows) :]:
+        store.call("delete_token", row.id)
     answer = bench.guarded("break_storage", lambda: hook(store.store, store.location), store.location)
     if bench.subject.in_location and not store.location.is_dir():
         # Else the process would still sit in what was renamed away.

@@ -262,6 +262,15 @@ def what_looks_like_a_stored_id_removes_nothing(bench: Bench) -> None:
 
 
 @check("DEL-3")
+def what_another_field_holds_removes_nothing(bench: Bench) -> None:
+    store = bench.open()
+    rows = store.holding(*CROWD)
+    for text in dict.fromkeys(text for row in CROWD for text in row.present().values()):
+        _spares(store, rows, text)
+    _works_on(store, rows)
+
+
+@check("DEL-3")
 def what_looks_like_an_id_that_was_brought_removes_nothing(bench: Bench) -> None:
     store = bench.open()
     rows = store.holding(ANN, ACCESS)

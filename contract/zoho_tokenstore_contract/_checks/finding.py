@@ -266,6 +266,41 @@ def a_replaced_token_is_found_no_more(bench: Bench) -> None:
         _finds_nothing(store, row.only("access_token"))
 
 
+@check("FIND-6")
+def replaced_credentials_are_found_no_more(bench: Bench) -> None:
+    for name in ("refresh_token", "grant_token"):
+        store = bench.open()
+        store.holding(*CROWD)
+        old = GUS.only("client_id", "client_secret", name)
+        if store.found(old) is None:
+            bench.broken(f"a stored {name} is found", "it is not", arranging=True)
+        store.save(Row(user_name=GUS.user_name, **{name: f"1000.gus.renewed.{name}"}))
+        if any(getattr(row, name) == getattr(GUS, name) for row in store.rows()):
+            return  # the update is no update: SAVE-4 says so
+        _finds_nothing(store, old)
+        bench.fresh_examples()
+
+
+@check("FIND-6")
+def an_only_row_is_not_found_by_what_matches_nothing(bench: Bench) -> None:
+    for row in (ANN, DAN, ACCESS, GRANT, REFRESH, WITH_CLIENT):
+        store = bench.open()
+        store.holding(row)
+        for sent in _UNKNOWN_OF_EACH_KIND:
+            _finds_nothing(store, sent)
+        bench.fresh_examples()
+
+
+_UNKNOWN_OF_EACH_KIND = (
+    Row(user_name=STRANGER),
+    Row(access_token=UNKNOWN["access_token"]),
+    Row(**CLIENT, grant_token=UNKNOWN["grant_token"]),
+    Row(**CLIENT, refresh_token=UNKNOWN["refresh_token"]),
+    Row(**CLIENT, access_token=UNKNOWN["access_token"]),
+    Row(id="unknown"),
+)
+
+
 def _unmatched(before: Sequence[Row]) -> tuple[Row, ...]:
     """Tokens with a key or an id that no row of the crowd has."""
     ids = {row.id for row in before}
@@ -522,6 +557,8 @@ def _questions_of_their_own(before: Sequence[Row]) -> list[tuple[Row, Row]]:
         key = key_of(row)
         asked += [(wanted, key.but(**{name: OWN[name]})) for name in names]
         asked.append((wanted, key.but(**{name: OWN[name] for name in names})))
+        # An id of its own is no field to keep: it becomes the row's.
+        asked.append((wanted, key.but(id="unknown")))
     return asked
 
 

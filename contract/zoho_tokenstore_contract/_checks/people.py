@@ -155,6 +155,12 @@ def near_ids(id: str) -> tuple[str, ...]:
         f"{id},{id}",
         f"[{id}]",
         "".join(chr(ord(one) + 0xFEE0) if one.isascii() and one.isalnum() else one for one in id),
-        "".join(chr(0x0660 + int(one)) if one in "0123456789" else one for one in id),
+        _in_other_digits(id),
+        id[:1] + _in_other_digits(id[1:]),
     )
     return tuple(dict.fromkeys(other for other in near if other and other != id))
+
+
+def _in_other_digits(id: str) -> str:
+    """With the digits of another script, which `int` reads as well."""
+    return "".join(chr(0x0660 + int(one)) if one in "0123456789" else one for one in id)

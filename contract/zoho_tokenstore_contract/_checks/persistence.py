@@ -42,8 +42,13 @@ def stores_on_different_locations_share_no_rows(bench: Bench) -> None:
     one, other = _apart(bench)
     here = one.holding(*few)
     other.expect([], because="what one store saved is not in the other")
+    found = [one.found(key_of(row)) for row in here]
     for row in here:
         _is_unknown(other, row)
+    # Nor does the first store come to miss what the other one has not.
+    for row, before in zip(here, found, strict=True):
+        if (now := one.found(key_of(row))) != before:
+            bench.broken(f"the store on the first location finds {shown_row(row)} as before", f"{now}")
     # The same users and others again: neither is taken for a row of the first store.
     there: list[Row] = []
     for row in again:
@@ -181,6 +186,7 @@ def awkward_texts_are_there_after_opening_again(bench: Bench) -> None:
         store.try_save(
             person(
                 f"awkward{place}",
+                user_name=(f"{place}.{text}", f"{text}.{place}")[place % 2],
                 access_token=text,
                 client_secret=text,
                 redirect_url=text,
@@ -239,6 +245,61 @@ def two_stores_see_each_others_saves(bench: Bench) -> None:
         rows += new
         saver.expect(rows, because="each store has the rows of both")
         _finds_both_ways(reader, saver, row, new[0])
+
+
+@check("PERSIST-2", persistent=True)
+def what_two_stores_have_looked_up_is_looked_up_anew(bench: Bench) -> None:
+    one = bench.open()
+    other = bench.open(one.location)
+    for place, row in enumerate((ANN, ACCESS, GRANT, REFRESH)):
+        # The one changes, the other only ever looks: each kind of row has a store that never saves it.
+        changer, looker = (one, other) if place % 2 else (other, one)
+        key, id = key_of(row), f"brought{place}"
+        looker.find_quietly(key)
+        looker.call("find_token_by_id", id)
+        if changer.try_save(row.but(id=id)).answer.raised is not None:
+            changer.save(row)  # it does not keep such ids [SAVE-3]
+        _look_alike(changer, looker, key, "a token that was looked for before")
+        changer.save(key.but(expires_in="1900000000777"))
+        _look_alike(changer, looker, key, "an update of a token that was found before")
+        _by_id(changer, id)
+        changer.call("delete_token", _look_alike(changer, looker, key, "the same again"))
+        if changer.found(key) is not None:
+            bench.broken("a deleted token is found no more", "it is", arranging=True)
+        if looker.found(key) is not None:
+            bench.broken("no token, for the other store deleted it", "find_token finds it")
+        changer.save(row)
+        _look_alike(changer, looker, key, "a token that was deleted and saved again")
+
+
+def _look_alike(changer: Opened, looker: Opened, key: Row, what: str) -> str:
+    """Both find the same by key and by id; the id."""
+    there = changer.found(key)
+    if there is None:
+        changer.bench.broken("what a store saved, it finds", "it does not", arranging=True)
+    if looker.found(key) != there:
+        looker.bench.broken(
+            f"the other store finds {what}: {shown_row(there)}", str(looker.find_quietly(key))
+        )
+    if _by_id(changer, there.id) != _by_id(looker, there.id):
+        looker.bench.broken(
+            f"the other store finds {what} by its id: {shown_row(there)}",
+            str(looker.call("find_token_by_id", there.id)),
+        )
+    return str(there.id)
+
+
+@check("PERSIST-2", persistent=True)
+def a_refused_save_holds_no_other_store_up(bench: Bench) -> None:
+    one = bench.open()
+    other = bench.open(one.location)
+    rows = one.holding(ANN)
+    for place, refused in enumerate((Row(user_name="stranger@example.com:77"), Row(id="unknown"))):
+        # A lock or a transaction that the refusal left behind would keep the other out.
+        one.try_save(refused)
+        rows = one.rows()
+        other.save(person(f"next{place}"))
+        rows += one.expect(rows, new=1, because="what the other store saves is seen, after a refusal too")
 
 
 @check("PERSIST-2", persistent=True)
@@ -433,9 +494,20 @@ def an_open_store_stays_on_its_location(bench: Bench) -> None:
         store.expect(rows, because="the store has its rows")
         store.call("delete_token", rows[1].id)
         rows = store.rows()
+        elsewhere = [(store.found(key_of(row)), _by_id(store, row.id)) for row in rows]
     store.expect(rows, because="back in its working directory, the store has its rows")
+    for row, found in zip(rows, elsewhere, strict=True):
+        if found != (store.found(key_of(row)), _by_id(store, row.id)):
+            bench.broken(
+                f"{shown_row(row)} is found in another working directory as in this one", "it is not"
+            )
     store = bench.reopen(store)
     store.expect(rows, because="what was saved in another working directory is on the location")
+    with _working_elsewhere(bench, store):
+        store.clear()
+        store.expect([], because="delete_tokens removes every row")
+    store = bench.reopen(store)
+    store.expect([], because="what was deleted in another working directory is gone from the location")
 
 
 @check("PERSIST-4", persistent=True)

@@ -52,6 +52,12 @@ def run_free(users: int, name: str) -> Round:
     )
 
 
+def held_up(name: str, moment: int) -> Round:
+    """The first process stands still in a save and saves once more right after it, the second saves."""
+    first, second = (person(f"{name}-{process}-0") for process in range(PROCESSES))
+    return Round(((first, person(f"{name}-0-1")), (second,)), (moment, MOMENTS))
+
+
 def saves_of(name: str, turn: str) -> tuple[tuple[Row, ...], ...]:
     """Each process saves the same user, each with every field of its own."""
     return tuple(
@@ -70,17 +76,14 @@ def saves_of(name: str, turn: str) -> tuple[tuple[Row, ...], ...]:
 
 @check("PROC-1", persistent=True)
 def processes_that_save_different_users_into_an_empty_store(bench: Bench) -> None:
-    plans = [
-        [Round(run_free(1, "first").rows, (number, MOMENTS)), run_free(3, "more")]
-        for number in range(MOMENTS)
-    ]
+    plans = [[held_up("first", number), run_free(3, "more")] for number in range(MOMENTS)]
     _save_at_once(bench, (), plans, _different_users)
 
 
 @check("PROC-1", persistent=True)
 def processes_that_save_different_users_beside_rows(bench: Bench) -> None:
     rounds = [run_free(4, f"free{number}") for number in range(bench.effort.times(4))]
-    rounds += [Round(run_free(1, f"pause{number}").rows, (number, MOMENTS)) for number in range(MOMENTS)]
+    rounds += [held_up(f"pause{number}", number) for number in range(MOMENTS)]
     _save_at_once(bench, BESIDE, [rounds], _different_users)
 
 
@@ -272,7 +275,7 @@ def _tell(bench: Bench, done: Round, failed: dict[int, str] | None = None) -> No
             answer = "raised " + failed[process] if failed and process in failed else "returned None"
             bench.calls.append(_InProcess(process + 1, "save_token", row, answer))
     if done.pause is not None:
-        bench.calls[-len(done.rows)].answer = (
+        bench.calls[-sum(map(len, done.rows))].answer = (
             f"returned None (it was held up at moment {done.pause[0] + 1} of {done.pause[1]}, "
             "while the other process saved)"
         )
@@ -351,17 +354,18 @@ class _Saver:
         self._round += 1
         self._board.post(begun)
         until(lambda: self._others() >= begun)
-        for fields in rows:
+        for place, fields in enumerate(rows):
             row = Row(**fields)
             again = row.user_name in self.known
             self.known.add(row.user_name)
             stop = -1
-            if pause is not None and self.own:
-                until(lambda: self._others() >= still)
-            elif pause is not None:
-                place, of = pause
-                moments = self._moments.get(again, range(of))
-                stop = moments[place * (len(moments) - 1) // (of - 1)]
+            if pause is not None and not place:
+                if self.own:
+                    until(lambda: self._others() >= still)
+                else:
+                    moment, of = pause
+                    moments = self._moments.get(again, range(of))
+                    stop = moments[moment * (len(moments) - 1) // (of - 1)]
 
             def stand_still(moment: int, stop: int = stop) -> None:
                 if moment == stop:

@@ -55,6 +55,9 @@ IDS = (
     "é",
     "x'y",
     "9999999999",
+    "1e400",
+    "inf",
+    "NaN",
     "id",
     "None",
     "user name",
@@ -455,7 +458,7 @@ def the_grant_token_outranks_the_refresh_token(bench: Bench) -> None:
     for rows in ((GRANT, REFRESH), (REFRESH, GRANT)):
         store = bench.open()
         before = store.holding(ANN, *rows, BOB)
-        place = before.index(next(row for row in before if row.grant_token == GRANT.grant_token))
+        place = 1 + rows.index(GRANT)
         both = Row(**CLIENT, grant_token=GRANT.grant_token, refresh_token=REFRESH.refresh_token)
         store.save(both.but(access_token=NEW_ACCESS))
         store.expect(
@@ -773,6 +776,27 @@ def the_passed_token_keeps_its_fields(bench: Bench) -> None:
                 )
 
 
+@check("SAVE-17")
+def the_passed_token_of_a_refused_save_keeps_its_fields(bench: Bench) -> None:
+    store = bench.open()
+    store.holding(ANN, GRANT)
+    nothing = Row(**OTHER_CLIENT, redirect_url="https://example.com/nothing", expires_in="1900000000445")
+    for sent in (
+        nothing.but(user_name="stranger@example.com:77"),
+        nothing.but(id="unknown"),
+        person("late", id="x" * 300),
+        person("wide", access_token="1000." + "w" * 5000),
+    ):
+        # Whether it is refused is for other clauses to say: either way the caller's token stays whole.
+        saved = store.try_save(sent)
+        for name, value in sent.but(id=None).present().items():
+            if getattr(saved.left, name) != value:
+                bench.broken(
+                    f"the passed token keeps its {name}, {shown(value)}, also where it is refused",
+                    f"it is now {shown(getattr(saved.left, name))}",
+                )
+
+
 @check("SAVE-18")
 def changing_the_passed_token_later_changes_nothing_stored(bench: Bench) -> None:
     store = bench.open()
@@ -863,6 +887,46 @@ def after_an_update_with_every_field_the_passed_token_carries_the_id(bench: Benc
                     f"the passed token carries the id of its row, {shown(id)}",
                     f"its id is {shown(saved.left.id)}",
                 )
+
+
+@check("SAVE-21")
+def after_a_second_update_by_each_way_the_passed_token_carries_the_id(bench: Bench) -> None:
+    for row in (LATE_GRANT, GUS):
+        store = bench.open()
+        id = store.holding(ANN, BOB, row)[-1].id
+        for number, sent in enumerate(
+            (
+                key_of(row).but(refresh_token="1000.issued.refresh", access_token="1000.issued.1"),
+                key_of(row).but(access_token="1000.issued.2"),
+                Row(access_token="1000.issued.2", expires_in="1900000000223"),
+            )
+        ):
+            saved = store.save(sent)
+            if len(store.rows()) > 3:
+                break  # the update is no update: SAVE-4 to SAVE-8 say so
+            if saved.left.id != id:
+                bench.broken(
+                    f"the passed token carries the id of its row, {shown(id)}, after update {number + 1}",
+                    f"its id is {shown(saved.left.id)}",
+                )
+        bench.fresh_examples()
+
+
+@check("SAVE-21")
+def a_token_whose_user_was_learned_carries_the_id_of_its_row(bench: Bench) -> None:
+    for row in (GRANT, REFRESH, LATE_REFRESH):
+        for named in (key_of(row), row):
+            store = bench.open()
+            store.holding(ANN, BOB, row)
+            saved = store.save(named.but(user_name="learned@example.com:77"))
+            own = [one for one in store.rows() if one.user_name == "learned@example.com:77"]
+            # A row of the unnamed one's or of its own, as SAVE-15 would or would not have it.
+            if len(own) == 1 and saved.left.id != own[0].id:
+                bench.broken(
+                    f"the passed token carries the id of its row, {shown(own[0].id)}",
+                    f"its id is {shown(saved.left.id)}",
+                )
+            bench.fresh_examples()
 
 
 @check("SAVE-21")

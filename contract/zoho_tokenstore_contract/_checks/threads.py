@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from .._bench import Bench, Opened, shown_rows
@@ -55,6 +56,22 @@ def a_store_made_in_a_thread_that_has_ended_works_on(bench: Bench) -> None:
     _precondition(lambda: _use(bench.open(), lambda act: act()))
     _use(_in_another_thread(bench, bench.open), lambda act: act())
     _use(_in_another_thread(bench, bench.open), lambda act: _in_another_thread(bench, act))
+
+
+@check("THREAD-1", thread_safe=True)
+def a_refused_save_keeps_no_other_thread_out(bench: Bench) -> None:
+    for refused in (Row(user_name="stranger@example.com:77"), Row(id="unknown")):
+        _precondition(partial(_use_after, bench, refused, lambda act: act()))
+        _use_after(bench, refused, lambda act: _in_another_thread(bench, act))
+        bench.fresh_examples()
+
+
+def _use_after(bench: Bench, refused: Row, run: Callable[[Callable[[], list[Row]]], list[Row]]) -> None:
+    store = bench.open()
+    # A lock that this left behind would let this thread through again, and no other.
+    store.try_save(refused)
+    store.clear()
+    _use(store, run)
 
 
 def _use(store: Opened, run: Callable[[Callable[[], list[Row]]], list[Row]]) -> None:
