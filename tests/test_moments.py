@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import sys
 from pathlib import Path
@@ -69,3 +70,18 @@ def test_acting_comes_before_the_call(tmp_path: Path) -> None:
 def test_rare_calls_come_first(names: list[str], wanted: int, moments: list[int]) -> None:
     """Then the rest, evenly; the return of the call is the last."""
     assert chosen(names, wanted) == moments
+
+
+def test_what_a_forked_process_calls_is_no_moment(tmp_path: Path) -> None:
+    """A store may fork to write: the act is meant for the process that saves."""
+    seen = []
+
+    with Moments(seen.append):
+        child = os.fork()
+        if not child:
+            (tmp_path / "file").write_text("written in the child", encoding="utf-8")
+            os._exit(len(seen) - 1)
+        _, status = os.waitpid(child, 0)
+
+    assert status == 0
+    assert (tmp_path / "file").exists()

@@ -304,7 +304,8 @@ def _save_token(state: State, operation: Operation, reply: Reply) -> tuple[State
 
 def _delete_token(state: State, operation: Operation, reply: Reply) -> tuple[State, ...]:
     rest = tuple(row for row in state if row.id != operation.argument)
-    if reply.kind == "returned" and reply.value is None:
+    # What it returns where it removes something is left open.
+    if reply.kind == "returned" and (reply.value is None or rest != state):
         return (rest,)
     return (state,) if reply.kind == "refused" and rest == state else ()
 

@@ -7,6 +7,7 @@ once is as good as stopping everywhere. Used in child processes, never in the te
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -40,6 +41,7 @@ class Moments:
         """
         self.names: list[str] = []
         self._act = act
+        self._process = os.getpid()
 
     def __enter__(self) -> Moments:  # noqa: PYI034 (Self needs Python 3.11)
         threading.setprofile(self._profile)
@@ -61,6 +63,8 @@ class Moments:
         place = _place(function)
         if place in _INSIDE or getattr(function, "__name__", "") in _HARMLESS:
             return
+        if os.getpid() != self._process:
+            return  # the store has forked: what happens there is no moment of this process
         number = len(self.names)
         self.names.append(f"{place}.{getattr(function, '__name__', '?')}")
         if self._act is not None:

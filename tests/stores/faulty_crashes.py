@@ -263,3 +263,24 @@ class KnowsNoOtherIdsInAnOutage(RightStore):
 
     def find_token_by_id(self, id: Any) -> Any:
         return super().find_token_by_id(id) if id in self.ids else None
+
+
+@fault("CRASH-4", says="find_token_by_id raises", break_storage=break_storage)
+class KnowsTheIdsThatItGave(RightStore):
+    """Answers None in an outage for every id but those that this object gave."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.given: set[str] = set()
+
+    def saved(self, token: Any, row: Any) -> None:
+        super().saved(token, row)
+        self.given.add(row["id"])
+
+    def find_token_by_id(self, id: Any) -> Any:
+        try:
+            return super().find_token_by_id(id)
+        except SDKException:
+            if id in self.given:
+                raise
+            return None

@@ -6,6 +6,8 @@ import contextlib
 import fcntl
 import json
 import os
+import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -344,6 +346,29 @@ class KeepsTheFilesLockAfterARefusal(RightStore):
                 return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             time.sleep(0.01)
         raise refusal("the storage is busy")
+
+
+@fault("PERSIST-2", "THREAD-1", says="save_token stores the token")
+class LeavesATransactionOpen(RightStore):
+    """Each thread has a connection of its own, whose transaction a refusal leaves open."""
+
+    def __init__(self, location: Path) -> None:
+        self.own = threading.local()
+        super().__init__(location)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        connection = getattr(self.own, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(self.location / "lock.db", timeout=0.3, isolation_level=None)
+            self.own.connection = connection
+        try:
+            if not connection.in_transaction:
+                connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise refusal("the database is busy", error) from error
+        yield
+        connection.execute("COMMIT")
 
 
 # PERSIST-3

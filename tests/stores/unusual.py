@@ -57,6 +57,47 @@ class InMemory(RightStore):
 # ids
 
 
+@correct(persistent=False)
+class GivesAwkwardIds(InMemory):
+    """Its own ids are texts that nobody would expect for one, among them such as tokens bring elsewhere."""
+
+    AWKWARD = (
+        "%",
+        "A-1",
+        "abc",
+        "ABC",
+        "",
+        "007",
+        "id",
+        "None",
+        "1e3",
+        "x'y",
+        "user name",
+        "é",
+        "_",
+        "nobody",
+    )
+
+    def next_id(self, state: Any) -> str:
+        unused = (id for id in self.AWKWARD if id not in state["used"])
+        return next(unused, None) or super().next_id(state)
+
+
+@correct(persistent=False)
+class SaysWhetherItDeleted(InMemory):
+    """Answers True where a token was deleted, and how many were."""
+
+    def delete_token(self, id: Any) -> Any:
+        there = self.by_id(self.read()["rows"], id) is not None
+        super().delete_token(id)
+        return there or None
+
+    def delete_tokens(self) -> Any:
+        count = len(self.read()["rows"])
+        super().delete_tokens()
+        return count
+
+
 @correct()
 class IdsAreUUIDs(RightStore):
     """Random ids, without an order and longer than the SDK's own table allows."""

@@ -177,6 +177,8 @@ def _bring(store: Opened, rows: list[Row], ids: Iterable[str]) -> list[Row]:
     """Save a token with each of these ids, as far as the store takes them; `rows` grows by them."""
     brought = []
     for number, id in enumerate(ids):
+        if any(row.id == id for row in rows):
+            continue  # the store itself gives such ids
         store.try_save(person(f"guest{number}", id=id))
         new = [row for row in store.rows() if row not in rows]
         # Ids that the store refuses or replaces are the matter of SAVE-3.

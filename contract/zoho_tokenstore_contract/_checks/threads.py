@@ -70,7 +70,6 @@ def _use_after(bench: Bench, refused: Row, run: Callable[[Callable[[], list[Row]
     store = bench.open()
     # A lock that this left behind would let this thread through again, and no other.
     store.try_save(refused)
-    store.clear()
     _use(store, run)
 
 
