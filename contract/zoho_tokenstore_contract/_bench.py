@@ -530,7 +530,7 @@ class Bench:
 
     def _leave_shared_storage_empty(self) -> None:
         """Remove what closed stores have left, so that the next run, which does not know it, can begin."""
-        if self.subject.own_storage or not self._numbers:
+        if self.subject.own_storage or self._base is None:
             return
         _, opened = self.try_open(self.location())
         if opened is not None:

@@ -1,0 +1,48 @@
+"""A store with one storage for all locations: the kit leaves it as it found it, empty."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.stores.catalogue import subject_for
+from tests.stores.right import RightStore
+from zoho_tokenstore_contract._bench import Effort
+from zoho_tokenstore_contract._outcomes import Outcome
+from zoho_tokenstore_contract._run import check_clause
+
+
+@pytest.mark.parametrize("clause", ["VALUE-9", "PERSIST-1", "PROC-1"])
+def test_the_storage_is_empty_after_each_clause(tmp_path: Path, clause: str) -> None:
+    """Also where a check closed the store and left rows behind, so that the next run can begin."""
+
+    class Shared(RightStore):
+        def __init__(self, location: Path) -> None:
+            super().__init__(tmp_path)
+
+    result = check_clause(clause, subject_for(Shared, own_storage=False), Effort(), scripts=False)
+
+    assert result.outcome in (Outcome.KEPT, Outcome.NOT_APPLICABLE)
+    assert Shared(tmp_path).get_tokens() == []
+
+
+def test_rows_that_the_kit_did_not_save_are_never_removed(tmp_path: Path) -> None:
+    """A storage that somebody else fills meanwhile is left alone."""
+
+    class Shared(RightStore):
+        def __init__(self, location: Path) -> None:
+            super().__init__(tmp_path)
+
+    store = Shared(tmp_path)
+    with store.changing() as state:
+        store.insert(state, _somebody())
+    result = check_clause("VALUE-9", subject_for(Shared, own_storage=False), Effort(), scripts=False)
+
+    assert result.outcome is Outcome.ERROR
+    assert len(store.get_tokens()) == 1
+
+
+def _somebody() -> dict[str, str | None]:
+    names = ("id", "client_id", "client_secret", "refresh_token", "grant_token", "redirect_url", "api_domain")
+    return {**dict.fromkeys(names), "user_name": "somebody", "access_token": "a", "expires_in": "1"}
