@@ -324,6 +324,18 @@ class RemembersWhatARefreshTokenFound(_Remembering):
         return self.known.get(key)
 
 
+@fault("PERSIST-2", says="by its id alone")
+class RemembersWhatAnIdAloneFound(_Remembering):
+    """Answers a token that has an id and nothing else as it did before."""
+
+    def match_to_find(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        if any(value for name, value in sent.items() if name != "id"):
+            return super().match_to_find(rows, sent)
+        if sent["id"] not in self.known and (row := super().match_to_find(rows, sent)) is not None:
+            self.known[sent["id"]] = row
+        return self.known.get(sent["id"])
+
+
 @fault("PERSIST-2", says="save_token stores the token")
 class KeepsTheFilesLockAfterARefusal(RightStore):
     """Gives the lock of the file back only where nothing was raised."""

@@ -495,3 +495,28 @@ class KeepsTheLockAfterARefusal(RightStore):
         with super().locked():
             yield
         self.lock.release()
+
+
+@fault("THREAD-5", says="explains every answer", persistent=False)
+class RemembersIdsInEachThread(MemoryStore):
+    """Each thread keeps in mind what it found by an id, until it saves or deletes something itself."""
+
+    def __init__(self, location: Path) -> None:
+        self.own = threading.local()
+        super().__init__(location)
+
+    def by_id(self, rows: list[Fields], id: Any) -> Fields | None:
+        known = self.own.__dict__.setdefault("known", {})
+        if id in known and any(row["id"] == id for row in rows):
+            return known[id]
+        row = super().by_id(rows, id)
+        if row is not None:
+            known[id] = dict(row)
+        return row
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[Any]:
+        self.own.__dict__["known"] = {}
+        with super().changing() as state:
+            yield state
+            self.own.__dict__["known"] = {}

@@ -257,6 +257,7 @@ def what_two_stores_have_looked_up_is_looked_up_anew(bench: Bench) -> None:
         key, id = key_of(row), f"brought{place}"
         looker.find_quietly(key)
         looker.call("find_token_by_id", id)
+        looker.find_quietly(Row(id=id))
         if changer.try_save(row.but(id=id)).answer.raised is not None:
             changer.save(row)  # it does not keep such ids [SAVE-3]
         _look_alike(changer, looker, key, "a token that was looked for before")
@@ -280,6 +281,11 @@ def _look_alike(changer: Opened, looker: Opened, key: Row, what: str) -> str:
     if looker.found(key) != there:
         looker.bench.broken(
             f"the other store finds {what}: {shown_row(there)}", str(looker.find_quietly(key))
+        )
+    if looker.found(Row(id=there.id)) != changer.found(Row(id=there.id)):
+        looker.bench.broken(
+            f"the other store finds {what} by its id alone: {shown_row(there)}",
+            str(looker.find_quietly(Row(id=there.id))),
         )
     if _by_id(changer, there.id) != _by_id(looker, there.id):
         looker.bench.broken(

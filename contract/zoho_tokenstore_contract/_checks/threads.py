@@ -411,6 +411,8 @@ PROGRAMS = (
     Program((_A, _B), ((_renewed(_A, 1), _renewed(_B, 2)), (_LIST,))),
     # What has been saved is seen by whoever asks later.
     Program((_A,), ((_renewed(_A, 1), _by_id(_A), _find(_A)), (_renewed(_A, 2), _find(_A)))),
+    # Also by a thread that has asked before.
+    Program((_A,), ((_find(_A), _by_id(_A), _find(_A), _by_id(_A)), (_renewed(_A, 1),))),
 )
 
 
