@@ -132,6 +132,10 @@ def watched(bench: Bench) -> Iterator[None]:
         yield
         return
     main = threading.get_ident()
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        # So it is in what a shell started with `&`: then the signal would interrupt nothing.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     done = threading.Event()
     hung: list[str] = []
 
@@ -159,3 +163,5 @@ def watched(bench: Bench) -> Iterator[None]:
     finally:
         done.set()
         watcher.join()
+        if before is signal.SIG_IGN:
+            signal.signal(signal.SIGINT, before)

@@ -301,3 +301,13 @@ class ReadsTheDigitsOfOtherScripts(RightStore):
         if isinstance(asked, str) and re.fullmatch(r"[1-9]\d*", asked) and re.fullmatch(r"[1-9]\d*", stored):
             return int(stored) == int(asked)
         return super().same_id(stored, asked)
+
+
+@fault("BYID-2", "DEL-2", says="OverflowError")
+class ReadsIdsAsIntegersOfEightBytes(RightStore):
+    """Reads ids as numbers, which end at eight bytes."""
+
+    def same_id(self, stored: str, asked: Any) -> bool:
+        if isinstance(asked, str) and asked.isascii() and asked.isdecimal():
+            int(asked).to_bytes(8, "big")
+        return super().same_id(stored, asked)

@@ -594,3 +594,14 @@ class KeepsTheIdThatWasAsked(RightStore):
         super().fill(token, row)
         if asked and row["user_name"]:
             token.set_id(asked)
+
+
+@fault("FIND-9", "FIND-10", says="redirect_url")
+class OverwritesTheRedirectByRefreshToken(RightStore):
+    """Gives the row's redirect URL to a token that has one, where a refresh token found it."""
+
+    def fill(self, token: Any, row: Fields) -> None:
+        own = self.fields_of(token)
+        super().fill(token, row)
+        if own["refresh_token"] and not own["user_name"] and row["redirect_url"]:
+            token.set_redirect_url(row["redirect_url"])

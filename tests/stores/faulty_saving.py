@@ -1090,3 +1090,50 @@ class LeavesTheIdOutAfterTheSecondUpdate(RightStore):
     def saved(self, token: Any, row: Fields) -> None:
         if row["user_name"] or row.get("updates", 0) < 2:
             super().saved(token, row)
+
+
+@fault("SAVE-13", says="its fields replaced and the others kept")
+class ForgetsTheDomainThatCameWithAGrantToken(RightStore):
+    """Updates a row that a grant token found without its API domain."""
+
+    def update(self, row: Fields, sent: Fields) -> None:
+        by_grant = not sent["user_name"] and sent["grant_token"]
+        super().update(row, {**sent, "api_domain": None} if by_grant else sent)
+
+
+@fault("SAVE-13", says="and all else as it was")
+class StartsARowOverWhenItTakesAName(RightStore):
+    """Replaces the whole row where a token without a user comes back with one."""
+
+    def update(self, row: Fields, sent: Fields) -> None:
+        if sent["user_name"] and not row["user_name"]:
+            row.update({name: sent[name] for name in OTHERS})
+        super().update(row, sent)
+
+
+@fault("SAVE-10", says="another client's")
+class ComparesClientsWithoutCase(RightStore):
+    """Takes client ids for equal that differ in case."""
+
+    def same_client(self, row: Fields, sent: Fields) -> bool:
+        return super().same_client(
+            {**row, "client_id": (row["client_id"] or "").lower()},
+            {**sent, "client_id": (sent["client_id"] or "").lower()},
+        )
+
+
+@fault("SAVE-3", says="get_tokens")
+class SortsIdsAsNumbers(RightStore):
+    """Lists its rows by their numbers, and fails on an id that is none."""
+
+    def get_tokens(self) -> list[Any]:
+        rows = sorted(self.read()["rows"], key=lambda row: int(row["id"]))
+        return [self.new_token(row) for row in rows]
+
+
+@fault("SAVE-3", says="one new row")
+class NamesFilesAfterIds(RightStore):
+    """Lists no row whose id begins with a dot, as `glob` lists no such file."""
+
+    def get_tokens(self) -> list[Any]:
+        return [token for token in super().get_tokens() if not str(token.get_id()).startswith(".")]

@@ -511,3 +511,36 @@ class EndsIdsAtNUL(RightStore):
 
     def remove(self, state: Any, id: Any) -> None:
         super().remove(state, id.partition("\0")[0] if isinstance(id, str) else id)
+
+
+@fault("VALUE-8", says="are left")
+class ClearsOnePage(RightStore):
+    """Deletes the first hundred rows where it should delete all."""
+
+    def clear(self, state: Any) -> None:
+        del state["rows"][:100]
+
+
+@fault("VALUE-1", says="redirect_url")
+class TrimsASlash(RightStore):
+    """Takes the slash off the end of a redirect URL."""
+
+    def fields_of(self, token: Any) -> Fields:
+        fields = super().fields_of(token)
+        if fields["redirect_url"]:
+            fields["redirect_url"] = fields["redirect_url"].rstrip("/") or fields["redirect_url"]
+        return fields
+
+
+@fault("VALUE-7", says="user_name")
+class ComparesDomainsWithoutCase(RightStore):
+    """Takes names for one that differ in the case of what follows the @."""
+
+    def same_name(self, stored: str | None, sent: str | None) -> bool:
+        return super().same_name(self.lowered(stored), self.lowered(sent))
+
+    def lowered(self, name: str | None) -> str | None:
+        if name is None:
+            return None
+        local, at, domain = name.partition("@")
+        return local + at + domain.lower()

@@ -35,7 +35,16 @@ from .texts import COLUMNS, texts
 BROUGHT_IDS = ("abc", "A-1", "user name", "007", "1e3", "x'y", "%", "_", "id", "é", "None")
 """Ids of at most ten characters that a token may bring, some of which a store may refuse."""
 
-UNKNOWN_IDS = ("unknown", "999999999", "00000000", "-5", "0", "1000.ann.access", "ann@example.com:77")
+UNKNOWN_IDS = (
+    "unknown",
+    "999999999",
+    "9" * 20,
+    "00000000",
+    "-5",
+    "0",
+    "1000.ann.access",
+    "ann@example.com:77",
+)
 
 HOSTILE = (
     *COLUMNS,

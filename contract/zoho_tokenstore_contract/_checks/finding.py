@@ -559,6 +559,17 @@ def _questions_of_their_own(before: Sequence[Row]) -> list[tuple[Row, Row]]:
         asked.append((wanted, key.but(**{name: OWN[name] for name in names})))
         # An id of its own is no field to keep: it becomes the row's.
         asked.append((wanted, key.but(id="unknown")))
+    for row in (BOB, GUS):
+        wanted = row.but(id=before[CROWD.index(row)].id)
+        for key, names in (
+            (row.only("access_token"), (*plain, "refresh_token", "grant_token")),
+            (
+                row.only("client_id", "client_secret", "grant_token"),
+                (*plain, "access_token", "refresh_token"),
+            ),
+            (row.only("client_id", "client_secret", "refresh_token"), (*plain, "access_token")),
+        ):
+            asked += [(wanted, key.but(**{name: OWN[name]})) for name in names]
     return asked
 
 

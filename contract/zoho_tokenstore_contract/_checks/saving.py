@@ -58,6 +58,11 @@ IDS = (
     "1e400",
     "inf",
     "NaN",
+    "a/b",
+    "a_b",
+    ".a",
+    "..",
+    "DEFAULT",
     "id",
     "None",
     "user name",
@@ -476,6 +481,8 @@ def a_token_under_another_client_is_a_new_row(bench: Bench) -> None:
         OTHER_CLIENT,
         {**CLIENT, "client_secret": "other-secret"},
         {**CLIENT, "client_id": "1000.OTHER"},
+        {**CLIENT, "client_id": CLIENT["client_id"].lower()},
+        {**CLIENT, "client_secret": CLIENT["client_secret"].upper()},
     )
     for row, name in ((GRANT, "grant_token"), (REFRESH, "refresh_token")):
         for client in clients:
@@ -617,6 +624,60 @@ def an_update_replaces_every_field_at_once(bench: Bench) -> None:
     for place, row in enumerate((ANN, GUS, DAN)):
         fresh = person(f"fresh{place}", **OTHER_CLIENT, user_name=row.user_name)
         _changes(store, before, place, fresh.but(expires_in="1900000000778"))
+
+
+_EVERY_FIELD = person("whole").but(user_name=None)
+_CLIENT_FIELDS = ("client_id", "client_secret")
+_PLAIN = ("expires_in", "redirect_url", "api_domain")
+
+
+@check("SAVE-13")
+def each_way_of_updating_replaces_each_field_and_keeps_the_rest(bench: Bench) -> None:
+    ways = (
+        (("access_token",), ("refresh_token", "grant_token", *_PLAIN)),
+        ((*_CLIENT_FIELDS, "grant_token"), ("access_token", "refresh_token", *_PLAIN)),
+        ((*_CLIENT_FIELDS, "refresh_token"), ("access_token", *_PLAIN)),
+    )
+    for row in (_EVERY_FIELD, GUS):
+        for key, names in ways:
+            store = bench.open()
+            before = store.holding(ANN, row, BOB)
+            for name in names:
+                _changes(store, before, 1, before[1].only(*key).but(**{name: _replaced(name)}))
+            bench.fresh_examples()
+
+
+@check("SAVE-13")
+def a_row_that_takes_a_name_takes_each_field_and_keeps_the_rest(bench: Bench) -> None:
+    learned = "learned@example.com:77"
+    found = (  # as its id says
+        *(
+            (("id", "access_token"), name)
+            for name in (*_CLIENT_FIELDS, "refresh_token", "grant_token", *_PLAIN)
+        ),
+        (("id", *_CLIENT_FIELDS, "refresh_token"), "access_token"),
+    )
+    shared = (  # as its credentials say
+        *(((*_CLIENT_FIELDS, "grant_token"), name) for name in ("access_token", "refresh_token", *_PLAIN)),
+        *(((*_CLIENT_FIELDS, "refresh_token"), name) for name in ("access_token", *_PLAIN)),
+    )
+    for key, name in (*found, *shared):
+        store = bench.open()
+        before = store.holding(ANN, _EVERY_FIELD, BOB)
+        sent = before[1].only(*key).but(user_name=learned, **{name: _replaced(name)})
+        store.save(sent)
+        # Whether the row takes the name at all is for SAVE-14 and SAVE-15 to say.
+        if [row.user_name for row in store.rows()].count(None) == 0:
+            store.expect(
+                before,
+                changed=[(before[1], before[1].updated_by(sent))],
+                because=f"the row has {name} and the name from the token, and all else as it was",
+            )
+        bench.fresh_examples()
+
+
+def _replaced(name: str) -> str:
+    return "1900000000779" if name == "expires_in" else f"replaced.{name}"
 
 
 @check("SAVE-13")
