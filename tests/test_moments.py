@@ -74,7 +74,7 @@ def test_rare_calls_come_first(names: list[str], wanted: int, moments: list[int]
 
 def test_what_a_forked_process_calls_is_no_moment(tmp_path: Path) -> None:
     """A store may fork to write: the act is meant for the process that saves."""
-    seen = []
+    seen: list[int] = []
 
     with Moments(seen.append):
         child = os.fork()

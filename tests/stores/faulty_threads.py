@@ -506,7 +506,7 @@ class RemembersIdsInEachThread(MemoryStore):
         super().__init__(location)
 
     def by_id(self, rows: list[Fields], id: Any) -> Fields | None:
-        known = self.own.__dict__.setdefault("known", {})
+        known: dict[Any, Fields] = self.own.__dict__.setdefault("known", {})
         if id in known and any(row["id"] == id for row in rows):
             return known[id]
         row = super().by_id(rows, id)
