@@ -13,31 +13,35 @@ from zoho_tokenstore_contract._outcomes import Outcome
 from zoho_tokenstore_contract._run import check_clause
 
 
-@pytest.mark.parametrize("clause", ["VALUE-9", "PERSIST-1", "PROC-1"])
-def test_the_storage_is_empty_after_each_clause(tmp_path: Path, clause: str) -> None:
-    """Also where a check closed the store and left rows behind, so that the next run can begin."""
+@pytest.fixture
+def shared(tmp_path: Path) -> type[RightStore]:
+    """A store that has one storage, whatever its location."""
 
     class Shared(RightStore):
         def __init__(self, location: Path) -> None:
             super().__init__(tmp_path)
 
-    result = check_clause(clause, subject_for(Shared, own_storage=False), Effort(), scripts=False)
+    return Shared
+
+
+@pytest.mark.parametrize("clause", ["VALUE-9", "PERSIST-1", "PROC-1"])
+def test_the_storage_is_empty_after_each_clause(
+    tmp_path: Path, shared: type[RightStore], clause: str
+) -> None:
+    """Also where a check closed the store and left rows behind, so that the next run can begin."""
+    result = check_clause(clause, subject_for(shared, own_storage=False), Effort(), scripts=False)
 
     assert result.outcome in (Outcome.KEPT, Outcome.NOT_APPLICABLE)
-    assert Shared(tmp_path).get_tokens() == []
+    assert shared(tmp_path).get_tokens() == []
 
 
-def test_rows_that_the_kit_did_not_save_are_never_removed(tmp_path: Path) -> None:
+def test_rows_that_the_kit_did_not_save_are_never_removed(tmp_path: Path, shared: type[RightStore]) -> None:
     """A storage that somebody else fills meanwhile is left alone."""
-
-    class Shared(RightStore):
-        def __init__(self, location: Path) -> None:
-            super().__init__(tmp_path)
-
-    store = Shared(tmp_path)
+    store = shared(tmp_path)
     with store.changing() as state:
         store.insert(state, _somebody())
-    result = check_clause("VALUE-9", subject_for(Shared, own_storage=False), Effort(), scripts=False)
+
+    result = check_clause("VALUE-9", subject_for(shared, own_storage=False), Effort(), scripts=False)
 
     assert result.outcome is Outcome.ERROR
     assert len(store.get_tokens()) == 1

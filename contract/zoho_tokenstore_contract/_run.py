@@ -132,12 +132,17 @@ def watched(bench: Bench) -> Iterator[None]:
         yield
         return
     main = threading.get_ident()
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.SIG_IGN:
-        # So it is in what a shell started with `&`: then the signal would interrupt nothing.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     done = threading.Event()
     hung: list[str] = []
+
+    def interrupt(*_: object) -> None:
+        if hung:
+            raise KeyboardInterrupt
+
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored:
+        # So it is in what a shell started with `&`, and so it stays for all signals but the watchdog's.
+        signal.signal(signal.SIGINT, interrupt)
 
     def watch() -> None:
         while not done.wait(0.5):
@@ -163,5 +168,5 @@ def watched(bench: Bench) -> Iterator[None]:
     finally:
         done.set()
         watcher.join()
-        if before is signal.SIG_IGN:
-            signal.signal(signal.SIGINT, before)
+        if ignored:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)

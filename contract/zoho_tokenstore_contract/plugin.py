@@ -335,9 +335,8 @@ class _ContractClass(pytest.Class):
     def describe(self, item: pytest.Item) -> None:
         """Give a test the properties that JUnit XML shows."""
         from ._clauses import CLAUSES
-        from ._contract import clause_of
 
-        clause = clause_of(getattr(item, "originalname", item.name))
+        clause = self._clause_of(item)
         if clause is not None:
             item.user_properties += [
                 ("tokenstore_store", self._target),
@@ -348,21 +347,20 @@ class _ContractClass(pytest.Class):
     def starts_processes(self, item: pytest.Item) -> bool:
         """Whether a test's clause speaks of processes of their own, and applies to the store."""
         from ._clauses import CLAUSES
-        from ._contract import clause_of
 
-        clause = clause_of(getattr(item, "originalname", item.name))
+        clause = self._clause_of(item)
         if clause is None or not self.obj.persistent:
             return False
         return CLAUSES[clause].group in ("PROC", "CRASH")
 
     def record(self, item: pytest.Item, call: pytest.CallInfo[None]) -> dict[str, Any] | None:
         """What a phase of a test found out, as plain values."""
-        from ._contract import RESULT, SMOKE, clause_of
+        from ._contract import RESULT, SMOKE
         from ._outcomes import ClauseResult, Outcome
 
         made: dict[str, Any] = {"key": self.nodeid, "target": self._target, "strict": self._strict}
         result = item.stash.get(RESULT, None)
-        clause = clause_of(getattr(item, "originalname", item.name))
+        clause = self._clause_of(item)
         failed = call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception)
         if call.when != "call" and failed and clause is not None:
             reason = f"the {call.when} of its test fails: {call.excinfo.exconly() if call.excinfo else ''}"
@@ -375,6 +373,12 @@ class _ContractClass(pytest.Class):
             made["cause"] = item.stash[SMOKE].cause
             made["cause_calls"] = list(item.stash[SMOKE].done)
         return made
+
+    @staticmethod
+    def _clause_of(item: pytest.Item) -> str | None:
+        from ._contract import clause_of
+
+        return clause_of(getattr(item, "originalname", item.name))
 
     @property
     def _target(self) -> str:

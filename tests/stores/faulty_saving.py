@@ -7,7 +7,6 @@ import fnmatch
 from pathlib import Path
 from typing import Any
 
-from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from .catalogue import fault
@@ -1044,22 +1043,14 @@ class TakesIdsForNumbersWithAPoint(RightStore):
 
 @fault("SAVE-17", says="also where it is refused")
 class EmptiesARefusedToken(RightStore):
-    """Takes the client secret off the passed token, and puts it back where the save succeeds."""
+    """Takes the client secret off a token that it refuses."""
 
     def save_token(self, token: Any) -> None:
-        if not isinstance(token, OAuthToken):
-            return super().save_token(token)
-        secret = token.get_client_secret()
-        fields = self.fields_of(token)
-        token.set_client_secret(None)
-        with self.changing() as state:
-            row = self.match_to_save(state["rows"], fields)
-            if row is None:
-                row = self.insert(state, fields)
-            else:
-                self.update(row, fields)
-        token.set_client_secret(secret)
-        return self.saved(token, row)
+        try:
+            super().save_token(token)
+        except SDKException:
+            token.set_client_secret(None)
+            raise
 
 
 @fault("SAVE-21", says="carries the id of its row")
@@ -1122,7 +1113,7 @@ class ComparesClientsWithoutCase(RightStore):
         )
 
 
-@fault("SAVE-3", says="get_tokens")
+@fault("SAVE-3", says="every row still reads")
 class SortsIdsAsNumbers(RightStore):
     """Lists its rows by their numbers, and fails on an id that is none."""
 

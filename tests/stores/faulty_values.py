@@ -470,7 +470,7 @@ class CutsAt64K(Cutting):
     width = 65_535
 
 
-@fault("VALUE-9", says="get_tokens shows the rows")
+@fault("VALUE-9", says="every row still reads")
 class CannotReadLongFields(RightStore):
     """Writes a field of more than 131,072 characters, after which nothing can be read any more."""
 

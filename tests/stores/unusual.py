@@ -66,7 +66,6 @@ class GivesAwkwardIds(InMemory):
         "A-1",
         "abc",
         "ABC",
-        "",
         "007",
         "id",
         "None",

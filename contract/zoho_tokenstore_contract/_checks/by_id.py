@@ -8,7 +8,20 @@ from .._bench import Bench, Opened
 from .._rows import FIELDS, Row, absent, shown, shown_row
 from .._sdk import load
 from . import check
-from .people import ACCESS, ANN, BOB, CROWD, GRANT, GUS, LATE_REFRESH, REFRESH, key_of, near_ids, person
+from .people import (
+    ACCESS,
+    ANN,
+    BOB,
+    CROWD,
+    CROWD_TEXTS,
+    GRANT,
+    GUS,
+    LATE_REFRESH,
+    REFRESH,
+    key_of,
+    near_ids,
+    person,
+)
 from .spoiling import looked_up, spoil, unchanged
 
 UNKNOWN_IDS = (
@@ -142,7 +155,7 @@ def what_another_field_holds_is_no_id(bench: Bench) -> None:
     ids = {row.id for row in before}
     if store.found_by_id(before[0].id) is None:
         bench.broken("a stored id finds its token", "it finds nothing", arranging=True)
-    for text in dict.fromkeys(text for row in CROWD for text in row.present().values()):
+    for text in CROWD_TEXTS:
         if text not in ids and (answer := store.call("find_token_by_id", text)).returned is not None:
             bench.broken(
                 f"find_token_by_id({shown(text)}), which no row has as its id, returns None", str(answer)

@@ -547,7 +547,7 @@ def every_way_of_asking_raises_when_the_storage_is_out_of_reach(bench: Bench) ->
         Row(**CLIENT, grant_token="1000.zoe.grant"),
         Row(**CLIENT, refresh_token="1000.zoe.refresh"),
     )
-    with out_of_reach(bench, rows, gone=(person("gone"),), anew=True) as (store, held):
+    with out_of_reach(bench, rows, gone=(person("gone"),)) as (store, held):
         for row in (*map(key_of, rows), *unknown, Row(id=held[0].id), Row(id=held[-1].id)):
             _raises(bench, store, "find_token", row, None)
         for row in (*(key_of(row).but(expires_in="1900000000999") for row in rows), REFRESH, GUS):
@@ -559,11 +559,11 @@ def every_way_of_asking_raises_when_the_storage_is_out_of_reach(bench: Bench) ->
 
 @contextlib.contextmanager
 def out_of_reach(
-    bench: Bench, rows: Sequence[Row] = (ANN, ACCESS, BOB), gone: Sequence[Row] = (), *, anew: bool = False
+    bench: Bench, rows: Sequence[Row] = (ANN, ACCESS, BOB), gone: Sequence[Row] = ()
 ) -> Iterator[tuple[Opened, list[Row]]]:
     """A store with rows that have been read, and that it can no longer reach.
 
-    Further ones were deleted; where the store was opened anew after that, it has saved none of them.
+    Where further ones were deleted, the store was opened anew after that, and has saved none of them.
     """
     hook = bench.subject.break_storage
     if hook is None:
@@ -572,7 +572,7 @@ def out_of_reach(
     held = store.holding(*rows, *gone)
     for row in held[len(rows) :]:
         store.call("delete_token", row.id)
-    if anew and bench.subject.persistent:
+    if gone and bench.subject.persistent:
         store = bench.reopen(store)
     answer = bench.guarded("break_storage", lambda: hook(store.store, store.location), store.location)
     if bench.subject.in_location and not store.location.is_dir():

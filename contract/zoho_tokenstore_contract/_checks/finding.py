@@ -49,6 +49,14 @@ OWN = {
     "api_domain": "http://127.0.0.1:9/own",
 }
 """Fields of a token that no row has."""
+_UNKNOWN_OF_EACH_KIND = (
+    Row(user_name=STRANGER),
+    Row(access_token=UNKNOWN["access_token"]),
+    Row(**CLIENT, grant_token=UNKNOWN["grant_token"]),
+    Row(**CLIENT, refresh_token=UNKNOWN["refresh_token"]),
+    Row(**CLIENT, access_token=UNKNOWN["access_token"]),
+    Row(id="unknown"),
+)
 
 
 @check("FIND-1")
@@ -291,16 +299,6 @@ def an_only_row_is_not_found_by_what_matches_nothing(bench: Bench) -> None:
         bench.fresh_examples()
 
 
-_UNKNOWN_OF_EACH_KIND = (
-    Row(user_name=STRANGER),
-    Row(access_token=UNKNOWN["access_token"]),
-    Row(**CLIENT, grant_token=UNKNOWN["grant_token"]),
-    Row(**CLIENT, refresh_token=UNKNOWN["refresh_token"]),
-    Row(**CLIENT, access_token=UNKNOWN["access_token"]),
-    Row(id="unknown"),
-)
-
-
 def _unmatched(before: Sequence[Row]) -> tuple[Row, ...]:
     """Tokens with a key or an id that no row of the crowd has."""
     ids = {row.id for row in before}
@@ -312,17 +310,13 @@ def _unmatched(before: Sequence[Row]) -> tuple[Row, ...]:
         if other not in ids
     ]
     return (
-        Row(user_name=STRANGER),
+        *_UNKNOWN_OF_EACH_KIND,
         Row(user_name=STRANGER, **OWN),
         Row(user_name=STRANGER, id="unknown"),
-        Row(access_token=UNKNOWN["access_token"]),
         Row(access_token=UNKNOWN["access_token"], id="unknown"),
-        Row(**CLIENT, grant_token=UNKNOWN["grant_token"]),
-        Row(**CLIENT, refresh_token=UNKNOWN["refresh_token"]),
         Row(**CLIENT, refresh_token=UNKNOWN["refresh_token"], id="unknown"),
         Row(**CLIENT, **UNKNOWN),
         Row(**CLIENT, **UNKNOWN, redirect_url=ANN.redirect_url, api_domain=ANN.api_domain),
-        Row(id="unknown"),
         # What another field of a stored row holds.
         Row(access_token=REFRESH.refresh_token),
         Row(access_token=GRANT.grant_token),

@@ -74,6 +74,8 @@ CROWD = (
     LATE_REFRESH,
     GUS,
 )
+CROWD_TEXTS = tuple(dict.fromkeys(text for row in CROWD for text in row.present().values()))
+"""What the fields of the crowd hold: none of it is an id, unless a store makes such ids."""
 NAMED = (ANN, BOB, CLEO, DAN, EVE, GUS)
 BY_ACCESS = (ACCESS, LATE_ACCESS)
 BY_GRANT = (GRANT, LATE_GRANT)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import permutations
@@ -690,7 +689,7 @@ def what_cannot_be_kept_in_an_update_fails_cleanly(bench: Bench) -> None:
             saved = store.try_save(sent)
             if saved.answer.raised is None:
                 # Whether an update arrives at all is the matter of SAVE-4.
-                now = _rows(store)
+                now = store.rows()
                 updated = [row for row in now if row.id == before[2].id]
                 value = getattr(updated[0], name) if updated else None
                 if value not in (text, getattr(before[2], name)):
@@ -698,8 +697,7 @@ def what_cannot_be_kept_in_an_update_fails_cleanly(bench: Bench) -> None:
                         f"{name} comes back as {shown(text)}, or save_token raises SDKException",
                         f"{name} came back as {shown(value)}",
                     )
-                _expect(
-                    store,
+                store.expect(
                     before,
                     changed=[(before[2], before[2].but(**{name: value}))],
                     because="every other field and row stays as it was",
@@ -749,7 +747,7 @@ def deleting_what_cannot_be_kept_removes_nothing(bench: Bench) -> None:
             answer = store.call("delete_token", id)
             if answer.raised is not None and not answer.refused:
                 bench.broken("delete_token removes nothing, or raises SDKException", str(answer))
-            _expect(store, before, because="no row has that id, so none is removed")
+            store.expect(before, because="no row has that id, so none is removed")
         _all_still_read(store, before)
         bench.fresh_examples()
 
@@ -760,7 +758,7 @@ def _kept_or_refused(store: Opened, before: list[Row], row: Row, name: str) -> l
     if saved.answer.raised is not None:
         _failed_cleanly(store, before, saved.answer, name)
         return []
-    new = _expect(store, before, new=1, because="one new row, and every other row as it was")
+    new = store.expect(before, new=1, because="one new row, and every other row as it was")
     for field in new[0].present():
         value, want = getattr(new[0].plain(), field), getattr(row, field)
         if value != want and (field != "id" or name == "id"):
@@ -779,41 +777,17 @@ def _kept_or_refused(store: Opened, before: list[Row], row: Row, name: str) -> l
 def _failed_cleanly(store: Opened, before: list[Row], answer: Answer, name: str) -> None:
     if not answer.refused:
         store.bench.broken(f"a value of {name} that cannot be kept is refused with SDKException", str(answer))
-    _expect(store, before, because="a save that fails leaves the rows exactly as they were")
+    store.expect(before, because="a save that fails leaves the rows exactly as they were")
 
 
 def _all_still_read(store: Opened, before: list[Row]) -> None:
     """The rows read now and after opening again, and the store works on."""
     store.save(person("afterwards"))
-    before += _expect(store, before, new=1, because="the store works on: a new user is one new row")
+    before += store.expect(before, new=1, because="the store works on: a new user is one new row")
     _read_after_opening_again(store, before)
 
 
 def _read_after_opening_again(store: Opened, before: list[Row]) -> None:
     if store.bench.subject.persistent:
         again = store.bench.reopen(store)
-        _expect(again, before, because="every row reads after opening again")
-
-
-def _expect(store: Opened, before: list[Row], **expected: Any) -> list[Row]:
-    with _reading():
-        return store.expect(before, **expected)
-
-
-def _rows(store: Opened) -> list[Row]:
-    with _reading():
-        return store.rows()
-
-
-@contextlib.contextmanager
-def _reading() -> Iterator[None]:
-    """Rows that cannot be read any more are what the clause speaks of, and no fault of arranging."""
-    try:
-        yield
-    except Violation as violation:
-        raise Violation(
-            expected="every row still reads" if violation.arranging else violation.expected,
-            seen=violation.seen,
-            done=violation.done,
-            calls=violation.calls,
-        ) from None
+        again.expect(before, because="every row reads after opening again")
