@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import io
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -55,7 +56,9 @@ def _wrong_answers(mutant: Mutant, module: str) -> Iterator[str]:
     clauses = importlib.import_module(f"{KIT}._clauses").CLAUSES
     check_clause = importlib.import_module(f"{KIT}._run").check_clause
     effort = importlib.import_module(f"{KIT}._bench").Effort()
-    asked = CLAUSES_OF.get(module) or _clauses_of(module, clauses)
+    # The clause of a removed check, too, of which it may have been the only one.
+    removed = re.findall(r'@check\("(.+?)"\)', mutant.was)
+    asked = CLAUSES_OF.get(module) or {*_clauses_of(module, clauses), *removed}
 
     def result(store: Any, clause: str) -> Any:
         return check_clause(
@@ -110,7 +113,8 @@ def main(words: Sequence[str] | None = None) -> int:
         passed = 0
         for mutant, by in judged(mutants, noticed_by, arguments.processes):
             passed += not by
-            sys.stdout.write(f"{'noticed' if by else 'UNNOTICED'} {mutant.operator} {mutant}  {by}\n")
+            place = f"{mutant.operator} {mutant.within}"
+            sys.stdout.write(f"{'noticed' if by else 'UNNOTICED'} {place}: {mutant}  {by}\n")
             sys.stdout.flush()
         unnoticed += passed
         sums.append(f"- `{module}`: {len(mutants)} mutants, {len(mutants) - passed} noticed.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import difflib
 import importlib
@@ -12,6 +13,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +35,7 @@ class Mutant:
     Attributes:
         module: The module, as ``package.module``.
         operator: Which of Cosmic Ray's operators made the change, as ``AddNot``.
+        within: The function that is changed, as ``ListStore.save_token``; "" outside of one.
         was: The line that is changed, without its indentation.
         now: What it has become.
         code: The whole module.
@@ -40,6 +43,7 @@ class Mutant:
 
     module: str
     operator: str
+    within: str
     was: str
     now: str
     code: str
@@ -79,15 +83,27 @@ def _path_of(module: str) -> Path:
 
 
 def _compiles(code: str) -> bool:
-    with contextlib.suppress(SyntaxError):
+    with contextlib.suppress(SyntaxError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         return bool(compile(code, "mutant", "exec"))
     return False
 
 
-def _changed(source: str, code: str) -> tuple[str, str]:
-    lines = list(difflib.unified_diff(source.splitlines(), code.splitlines(), n=0, lineterm=""))[3:]
-    was, now = (" ".join(line[1:].strip() for line in lines if line[0] == sign) for sign in "-+")
-    return was, now
+def _changed(source: str, code: str) -> tuple[str, str, str]:
+    """The function that is changed, and its line before and after."""
+    _, _, place, *lines = difflib.unified_diff(source.splitlines(), code.splitlines(), n=0, lineterm="")
+    first, _, count = place.split()[1].lstrip("-").partition(",")
+    was, now = (" ".join(line[1:].strip() for line in lines if line[0] == sign).strip() for sign in "-+")
+    return _function_at(ast.parse(source), int(first) + int(count or 1) - 1), was, now
+
+
+def _function_at(node: ast.AST, number: int) -> str:
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, ast.ClassDef | ast.FunctionDef):
+            first = min([inner.lineno, *(decorator.lineno for decorator in inner.decorator_list)])
+            if first <= number <= (inner.end_lineno or 0):
+                return ".".join(filter(None, [inner.name, _function_at(inner, number)]))
+    return ""
 
 
 def judged(

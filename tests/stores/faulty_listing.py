@@ -72,6 +72,16 @@ class ListsEachRefreshTokenOnce(RightStore):
         return list(seen.values())
 
 
+@fault("LIST-1", says="one of the tokens is")
+class ListsEachAccessTokenOnce(RightStore):
+    """Lists one of the users that have the same access token."""
+
+    def get_tokens(self) -> list[Any]:
+        tokens = super().get_tokens()
+        seen = {token.get_access_token() or token.get_id(): token for token in tokens}
+        return list(seen.values())
+
+
 @fault("LIST-1", "SAVE-4", says="one of the tokens is")
 class ListsRowsAsTheyWereInserted(RightStore):
     """Lists the access tokens with which rows were inserted."""
@@ -164,12 +174,12 @@ class ListsItsOwnTokens(_Listing):
 
 @fault("LIST-3", says="changes nothing stored")
 class ListsItsOwnListOfNewTokens(_Listing):
-    """Gives the list that it keeps, with new tokens in it."""
+    """Gives the list that it keeps, with a new token in each place of it."""
 
     def get_tokens(self) -> list[Any]:
-        rows = {row["id"]: row for row in self.read()["rows"]}
         kept = self.kept()
-        kept[:] = [self.new_token(rows[id]) for token in kept if (id := token.get_id()) in rows]
+        for place, row in enumerate(self.read()["rows"][: len(kept)]):
+            kept[place] = self.new_token(row)
         return kept
 
 
@@ -186,3 +196,11 @@ class ServesFindingFromTheList(_Listing):
             if row["id"] == id:
                 return token
         return super().find_token_by_id(id)
+
+
+@fault("VALUE-8", says="rows for")
+class ListsAThousandRows(RightStore):
+    """Lists the first page of a thousand rows, as a server gives no more at once."""
+
+    def get_tokens(self) -> list[Any]:
+        return super().get_tokens()[:1000]

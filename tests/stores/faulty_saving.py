@@ -7,6 +7,7 @@ import fnmatch
 from pathlib import Path
 from typing import Any
 
+from zohocrmsdk.src.com.zoho.api.authenticator.token import Token
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from .catalogue import fault
@@ -1128,3 +1129,190 @@ class NamesFilesAfterIds(RightStore):
 
     def get_tokens(self) -> list[Any]:
         return [token for token in super().get_tokens() if not str(token.get_id()).startswith(".")]
+
+
+@fault("SAVE-1", says="one new row for")
+class ComparesEmptyTexts(RightStore):
+    """Keeps an empty grant token as it is, so that two tokens of one client have the same."""
+
+    def fields_of(self, token: Any) -> Fields:
+        return {**super().fields_of(token), "grant_token": token.get_grant_token()}
+
+    def same_token(self, stored: str | None, sent: str | None) -> bool:
+        return sent is not None and stored == sent
+
+
+@fault("SAVE-3", says="the new row has the id")
+class ReplacesTheIdsOfNobody(RightStore):
+    """Keeps the id that a user's token brings, and gives a token without a user one of its own making."""
+
+    def insert(self, state: Any, sent: Fields) -> Fields:
+        new = not sent["user_name"] and any(sent[name] for name in CREDENTIALS)
+        return super().insert(state, {**sent, "id": None} if new else sent)
+
+
+@fault("SAVE-4", says="updated in place")
+class WantsAClientOfAKnownUser(RightStore):
+    """Takes a user for a new one where the token brings no client."""
+
+    def match_to_save(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        row = super().match_to_save(rows, sent)
+        return None if sent["user_name"] and not sent["id"] and not sent["client_id"] else row
+
+
+@fault("SAVE-4", says="updated in place")
+class LooksForTheIdBeforeTheName(RightStore):
+    """Takes an id for that of a row without a user, and the user of any other row for a new one."""
+
+    def by_user(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        return None if sent["id"] and sent["client_id"] else super().by_user(rows, sent)
+
+
+@fault("SAVE-5", says="only the row of the named user")
+class AccessTokenOutranksAKnownName(RightStore):
+    """Looks for the access token of a known user's token, if it comes without a client, before the name."""
+
+    def by_user(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        row = super().by_user(rows, sent)
+        return row and (self.by_access(rows, sent) or row)
+
+
+@fault("SAVE-6", says="updated in place")
+class IndexesAUsersAccessTokenLate(RightStore):
+    """Knows the access token of a user's row once it was renewed, and not the one that came first."""
+
+    def update(self, row: Fields, sent: Fields) -> None:
+        super().update(row, sent)
+        row["indexed"] = True
+
+    def by_access(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        return super().by_access([row for row in rows if not row["user_name"] or "indexed" in row], sent)
+
+
+@fault("SAVE-7", says="updated in place")
+class WantsARefreshTokenBesideTheGrantToken(RightStore):
+    """Looks for a grant token only where the refresh token that was issued for it comes along."""
+
+    def by_grant(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        return super().by_grant(rows, sent) if sent["refresh_token"] else None
+
+
+@fault("SAVE-8", says="updated in place")
+class TakesAnEmptyGrantTokenForOne(RightStore):
+    """Takes a grant token of "" for one, and does not look for the refresh token."""
+
+    def fields_of(self, token: Any) -> Fields:
+        self.grant = token.get_grant_token()
+        return super().fields_of(token)
+
+    def by_refresh(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        return super().by_refresh(rows, sent) if self.grant != "" else None
+
+
+@fault("SAVE-12", "SAVE-4", "SAVE-7", "SAVE-8", says="an equal token again changes nothing")
+class ReplacesRowsOfTokensWithoutId(RightStore):
+    """Writes a row anew, under another id, where its token comes without the id."""
+
+    def update(self, row: Fields, sent: Fields) -> None:
+        super().update(row, sent)
+        if not sent["id"]:
+            row["id"] = f"{row['id']}1"
+
+
+@fault("SAVE-13", says="its fields replaced and the others kept")
+class WantsAnAccessTokenForAUsersUpdate(RightStore):
+    """Updates a user's row only where a new access token comes."""
+
+    def update(self, row: Fields, sent: Fields) -> None:
+        if not (row["user_name"] and sent["user_name"]) or sent["access_token"]:
+            super().update(row, sent)
+
+
+@fault("SAVE-13", says="its fields replaced and the others kept")
+class KeepsTheClientOfARow(RightStore):
+    """Never replaces a whole client by another."""
+
+    def update(self, row: Fields, sent: Fields) -> None:
+        whole = sent["client_id"] and sent["client_secret"] and row["client_id"] and row["client_secret"]
+        super().update(row, {**sent, "client_id": None, "client_secret": None} if whole else sent)
+
+
+@fault("SAVE-16", says="raises SDKException")
+class FallsBackToTheClient(RightStore):
+    """Saves a token without a credential into the first row of its client."""
+
+    def match_to_save(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        row = super().match_to_save(rows, sent)
+        if row is None and not any(sent[name] for name in CREDENTIALS):
+            return first(row for row in rows if self.same_client(row, sent))
+        return row
+
+
+@fault("SAVE-16", says="raises SDKException")
+class StoresAnyFirstToken(RightStore):
+    """Looks whether a token has a credential where there are rows to compare it with."""
+
+    def insert(self, state: Any, sent: Fields) -> Fields:
+        lent = sent["access_token"] or (None if state["rows"] else "lent")
+        row = super().insert(state, {**sent, "access_token": lent})
+        row["access_token"] = sent["access_token"]
+        return row
+
+
+@fault("SAVE-20", "SAVE-1", says="one new row")
+class LooksForTheEmptyGrantToken(RightStore):
+    """Takes a grant token of "" for that of its client's first row without a user and a grant token."""
+
+    def fields_of(self, token: Any) -> Fields:
+        self.grant = token.get_grant_token()
+        return super().fields_of(token)
+
+    def by_grant(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        if self.grant != "":
+            return super().by_grant(rows, sent)
+        unnamed = [row for row in rows if not row["user_name"] and not row["grant_token"]]
+        return first(row for row in unnamed if self.same_client(row, sent))
+
+
+@fault("SAVE-21", says="carries the id of its row")
+class LeavesTheIdOutWhereNoCredentialCame(RightStore):
+    """Gives no id to a token that brings a user's row no credential."""
+
+    def saved(self, token: Any, row: Fields) -> None:
+        if any(getattr(token, f"get_{name}")() for name in CREDENTIALS):
+            super().saved(token, row)
+
+
+@fault("SAVE-21", says="carries the id of its row")
+class LeavesTheIdOutWhereNothingChanged(RightStore):
+    """Gives no id to a token that changes nothing in its row."""
+
+    changed = True
+
+    def match_to_save(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        row = super().match_to_save(rows, sent)
+        self.changed = row is None or any(sent[name] not in (None, row[name]) for name in OTHERS)
+        return row
+
+    def saved(self, token: Any, row: Fields) -> None:
+        if self.changed:
+            super().saved(token, row)
+
+
+@fault("SAVE-13", says="its fields replaced and the others kept")
+class KeepsTheSecretOfTheSameClient(RightStore):
+    """Takes the secret of a client for one that never changes."""
+
+    def update(self, row: Fields, sent: Fields) -> None:
+        same = sent["client_id"] and row["client_id"] == sent["client_id"]
+        super().update(row, {**sent, "client_secret": None} if same else sent)
+
+
+@fault("SAVE-19", says="changes nothing")
+class StoresEveryKindOfToken(RightStore):
+    """Stores whatever is a token of the SDK."""
+
+    def not_a_token(self, thing: Any) -> None:
+        if isinstance(thing, Token):
+            with self.changing() as state:
+                self.insert(state, dict.fromkeys(("id", "user_name", *OTHERS)) | {"access_token": "other"})

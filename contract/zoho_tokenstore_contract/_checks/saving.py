@@ -619,11 +619,15 @@ def an_update_replaces_what_the_token_has_and_keeps_the_rest(bench: Bench) -> No
 
 @check("SAVE-13")
 def an_update_replaces_every_field_at_once(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(ANN, GUS, DAN)
-    for place, row in enumerate((ANN, GUS, DAN)):
-        fresh = person(f"fresh{place}", **OTHER_CLIENT, user_name=row.user_name)
-        _changes(store, before, place, fresh.but(expires_in="1900000000778"))
+    # Another client, the secret of the same one rotated, a second client with the same secret.
+    rotated, second = {**CLIENT, "client_secret": "rotated"}, {**CLIENT, "client_id": "1000.SECOND"}
+    for client in (OTHER_CLIENT, rotated, second):
+        store = bench.open()
+        before = store.holding(ANN, GUS, DAN)
+        for place, row in enumerate((ANN, GUS, DAN)):
+            fresh = person(f"fresh{place}", **client, user_name=row.user_name)
+            _changes(store, before, place, fresh.but(expires_in="1900000000778"))
+        bench.fresh_examples()
 
 
 _EVERY_FIELD = person("whole").but(user_name=None)
@@ -878,7 +882,7 @@ def what_is_no_token_changes_nothing(bench: Bench) -> None:
     store = bench.open()
     before = store.holding(*FEW)
     token = to_token(person("stranger"))
-    for thing in (*NO_TOKENS, load().OAuthToken, [token], _Lookalike(token)):
+    for thing in (*NO_TOKENS, load().OAuthToken, [token], _Lookalike(token), _another_kind_of(token)):
         answer = store.call("save_token", thing)
         if answer.raised is not None and not answer.refused:
             bench.broken("what is no OAuthToken is ignored or refused with SDKException", str(answer))
@@ -893,6 +897,13 @@ class _Lookalike:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._token, name)
+
+
+def _another_kind_of(token: Any) -> Any:
+    """One of the SDK's tokens that is no `OAuthToken`, and answers like one."""
+    base = load().OAuthToken.__base__
+    methods = dict.fromkeys(base.__abstractmethods__)
+    return type(base)("AnotherKindOfToken", (_Lookalike, base), methods)(token)
 
 
 @check("SAVE-20")
