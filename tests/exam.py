@@ -104,8 +104,8 @@ def examine_fault(fault: Fault, seed: int | None = None, *, whole: bool = False)
     ]
     if missed:
         examined.wrong = ", ".join(missed)
-    elif fault.says not in results[fault.clauses[0]].message():
-        examined.wrong = f"the message of {fault.clauses[0]} lacks {fault.says!r}"
+    elif not fault.is_told_by(results[fault.clauses[0]]):
+        examined.wrong = f"the reason of {fault.clauses[0]} lacks {fault.says!r}"
     return examined
 
 

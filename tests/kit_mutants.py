@@ -57,7 +57,7 @@ def _wrong_answers(mutant: Mutant, module: str) -> Iterator[str]:
     check_clause = importlib.import_module(f"{KIT}._run").check_clause
     effort = importlib.import_module(f"{KIT}._bench").Effort()
     # The clause of a removed check, too, of which it may have been the only one.
-    removed = re.findall(r'@check\("(.+?)"\)', mutant.was)
+    removed = re.findall(r'@check\("([A-Z]+-[0-9]+)"', mutant.was)
     asked = CLAUSES_OF.get(module) or {*_clauses_of(module, clauses), *removed}
 
     def result(store: Any, clause: str) -> Any:
@@ -74,7 +74,7 @@ def _wrong_answers(mutant: Mutant, module: str) -> Iterator[str]:
             told = result(fault, clause)
             if told.outcome.value != "broken":
                 yield f"{clause} of {fault} is {told.outcome.value}"
-            if clause == fault.clauses[0] and fault.says not in told.message():
+            if clause == fault.clauses[0] and not fault.is_told_by(told):
                 yield f"{clause} of {fault} lacks its reason"
     if mutant.operator in LEFT_OUT or any(clause.partition("-")[0] in LONG for clause in asked):
         return

@@ -25,7 +25,7 @@ def test_a_faulty_store_is_caught(fault: Fault) -> None:
     )
 
     assert result.outcome is Outcome.BROKEN
-    assert fault.says in result.message()
+    assert fault.is_told_by(result)
 
 
 def test_every_clause_has_a_faulty_store() -> None:

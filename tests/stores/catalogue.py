@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from zoho_tokenstore_contract._outcomes import ClauseResult
 from zoho_tokenstore_contract._subject import Origin, Subject, close_by_default
 
 S = TypeVar("S", bound=type)
@@ -21,7 +22,7 @@ class Fault:
     Attributes:
         store: The class; called with the location.
         clauses: The ids that the mistake breaks; the kit has to report each of them.
-        says: A fragment that the message of the first of them must contain.
+        says: A fragment that must be in what the kit expected of the first of them, or saw.
         declared: What its author declares: `Subject` fields such as ``persistent=False``.
     """
 
@@ -34,6 +35,11 @@ class Fault:
     def does(self) -> str:
         """What it does wrong, in one sentence."""
         return (self.store.__doc__ or "").strip()
+
+    def is_told_by(self, result: ClauseResult) -> bool:
+        """Whether a result gives the right reason: the text of the clause, in every message, is none."""
+        told = ((finding.expected, finding.seen) for finding in result.findings)
+        return any(self.says in text for texts in told for text in texts)
 
     def __str__(self) -> str:
         return f"{self.store.__module__.rpartition('.')[2]}.{self.store.__name__}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from .catalogue import fault
-from .right import RightStore, break_storage
+from .right import RightStore, break_storage, refusal
 
 EMPTY = {"last": 0, "used": [], "rows": []}
 
@@ -284,3 +285,82 @@ class KnowsTheIdsThatItGave(RightStore):
             if id in self.given:
                 raise
             return None
+
+
+@fault("CRASH-1", says="every save that had returned is there")
+class WritesItsRowsAnewByAScript(RightStore):
+    """Deletes all rows and inserts them again in one script, each statement of which commits."""
+
+    def prepare(self) -> None:
+        with self.locked(), self.connected() as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS parts (part TEXT)")
+
+    def read(self) -> Any:
+        with self.connected() as connection:
+            parts = [json.loads(part) for (part,) in connection.execute("SELECT part FROM parts")]
+        return {**(parts[0] if parts else EMPTY), "rows": parts[1:]}
+
+    def write(self, state: Any) -> None:
+        parts = [{**state, "rows": []}, *state["rows"]]
+        texts = (json.dumps(part).replace("'", "''") for part in parts)
+        script = "".join(f"INSERT INTO parts VALUES ('{text}');" for text in texts)  # noqa: S608
+        with self.connected() as connection:
+            connection.executescript(f"DELETE FROM parts; {script}")  # noqa: S608
+
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with contextlib.closing(sqlite3.connect(self.file, isolation_level=None)) as connection:
+                yield connection
+        except sqlite3.Error as error:
+            raise refusal("the storage fails", error) from error
+
+
+@fault("CRASH-3", says="or every row is still there")
+class ListsNothingOfDamage(RightStore):
+    """Refuses to change a damaged file, and lists nothing of it."""
+
+    def prepare(self) -> None:
+        if not self.file.exists():
+            super().prepare()
+
+    def get_tokens(self) -> list[Any]:
+        try:
+            return super().get_tokens()
+        except SDKException:
+            return []
+
+
+@fault("CRASH-4", says="get_tokens raises", break_storage=break_storage)
+class ListsFromMemoryUntilACallFails(RightStore):
+    """Answers `get_tokens` from memory as long as no other call found the storage gone."""
+
+    fails = False
+    listed: Any = None
+
+    def read(self) -> Any:
+        self.fails = True
+        state = super().read()
+        self.fails = False
+        self.listed = state["rows"]
+        return state
+
+    def get_tokens(self) -> list[Any]:
+        rows = self.listed if not self.file.exists() and not self.fails else self.read()["rows"]
+        return [self.new_token(row) for row in rows]
+
+
+@fault("CRASH-4", says="get_tokens raises", break_storage=break_storage)
+class ComplainsOfAnOutageOnce(RightStore):
+    """Raises where it cannot list its tokens, and answers with none from then on."""
+
+    complained = False
+
+    def get_tokens(self) -> list[Any]:
+        try:
+            return super().get_tokens()
+        except SDKException:
+            if self.complained:
+                return []
+            self.complained = True
+            raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,25 @@ class DeletesByPlace(RightStore):
             del state["rows"][place : place + 1]
 
 
+@fault("DEL-1", says="is gone and no other")
+class DeletesTheFirstWithItsRefreshToken(RightStore):
+    """Looks the id up, and then deletes the first row with the refresh token of the row that it found."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        row = self.by_id(state["rows"], id)
+        if row is not None:
+            state["rows"].remove(self.by_refresh(state["rows"], row) or row)
+
+
+@fault("DEL-1", says="is gone and no other")
+class DeletesWithItsIndexAlone(RightStore):
+    """Looks for the row in its index, which it makes once there are eight rows."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        if len(state["used"]) >= 8:
+            super().remove(state, id)
+
+
 # DEL-2
 
 
@@ -93,6 +113,16 @@ class RaisesWhereNothingIsLeft(RightStore):
     def remove(self, state: Any, id: Any) -> None:
         if not state["rows"]:
             raise IndexError("pop from empty list")
+        super().remove(state, id)
+
+
+@fault("DEL-2", says="returns None or raises SDKException")
+class RaisesForDeletedIds(RightStore):
+    """Leaves the ids of deleted rows in its index, and lets a ValueError out for a row that is not there."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        if id in state["used"] and self.by_id(state["rows"], id) is None:
+            raise ValueError("list.remove(x): x not in list")
         super().remove(state, id)
 
 
@@ -176,6 +206,26 @@ class FailsForQuotes(RightStore):
         super().remove(state, id)
 
 
+@fault("DEL-3", says="none is removed")
+class ReadsTheNumbersThatItGave(RightStore):
+    """Compares with the ids that it gave as numbers, and with those that tokens brought as texts."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        text = (id or "").strip()
+        number = int(text) if text.isdecimal() else 0
+        super().remove(state, str(number) if 0 < number <= state["last"] else id)
+
+
+@fault("DEL-3", says="raises SDKException")
+class WantsAssignedCharacters(RightStore):
+    """Lets a ValueError out for a character that its version of Unicode does not have."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        if any(unicodedata.category(letter) == "Cn" for letter in id or ""):
+            raise ValueError("unassigned code point")
+        super().remove(state, id)
+
+
 # DEL-4
 
 
@@ -249,6 +299,16 @@ class RevivesDeletedRows(RightStore):
         return row
 
 
+@fault("DEL-4", says="the deleted token can be saved again")
+class RefusesTheIdsOfDeletedRows(RightStore):
+    """Marks ids as deleted, and refuses the token that still carries one."""
+
+    def insert(self, state: Any, sent: Fields) -> Fields:
+        if sent["id"] in state["used"] and self.by_id(state["rows"], sent["id"]) is None:
+            raise refusal("the token is deleted")
+        return super().insert(state, sent)
+
+
 # DEL-5
 
 
@@ -293,6 +353,80 @@ class CountsAnewWhenOpened(RightStore):
             state.update(used=ids, last=max(numbers, default=0))
 
 
+@fault("DEL-5", says="an id that no deleted row had")
+class StartsOverWhenTheLastRowGoes(RightStore):
+    """Removes its file with the last row that is deleted, and begins to count anew."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        super().remove(state, id)
+        if not state["rows"]:
+            state.update(last=0, used=[])
+
+
+@fault("DEL-5", says="an id that no deleted row had")
+class KeepsTenDeletedIdsBack(RightStore):
+    """Keeps the id of a deleted row back until ten others are deleted, and then gives it again."""
+
+    def remove(self, state: Any, id: Any) -> None:
+        if self.by_id(state["rows"], id) is not None:
+            state.setdefault("free", []).append(id)
+        super().remove(state, id)
+
+    def next_id(self, state: Any) -> str:
+        free = state.get("free", ())
+        return free.pop(0) if len(free) > 10 else super().next_id(state)
+
+
+@fault("DEL-5", says="an id that no deleted row had")
+class LearnsOfBroughtIdsWhenOpened(RightStore):
+    """Reads which ids were used when it is opened or cleared, and notes none that a token brings later."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.known = self.read()["used"]
+
+    def clear(self, state: Any) -> None:
+        super().clear(state)
+        self.known = state["used"]
+
+    def next_id(self, state: Any) -> str:
+        while True:
+            state["last"] += 1
+            id = str(state["last"])
+            if id not in self.known and self.by_id(state["rows"], id) is None:
+                return id
+
+
+@fault("DEL-5", says="an id that no deleted row had")
+class GoesOnAfterTheStoredIdsWhenOpened(RightStore):
+    """Notes the used ids when it is cleared, but when it is opened takes no others than the stored ones."""
+
+    def clear(self, state: Any) -> None:
+        super().clear(state)
+        state["cleared"] = list(state["used"])
+
+    def prepare(self) -> None:
+        super().prepare()
+        with self.changing() as state:
+            used = [*state.get("cleared", ()), *(row["id"] for row in state["rows"])]
+            state.update(used=used, last=max((int(id) for id in used if id.isdecimal()), default=0))
+
+
+@fault("DEL-5", says="no id of a deleted row")
+class CountsForTheTokensApart(RightStore):
+    """Gives each row the highest stored id plus one, and its token an id from a counter that only grows."""
+
+    def insert(self, state: Any, sent: Fields) -> Fields:
+        numbers = [int(row["id"]) for row in state["rows"] if row["id"].isdecimal()]
+        row = super().insert(state, sent)
+        if row["id"] != sent["id"]:
+            row.update(told=row["id"], id=str(max(numbers, default=0) + 1))
+        return row
+
+    def saved(self, token: Any, row: Fields) -> None:
+        token.set_id(row.get("told", row["id"]))
+
+
 # CLEAR-1
 
 
@@ -329,6 +463,60 @@ class RaisesWhereNothingIsStored(RightStore):
         if not state["rows"]:
             raise refusal("no token is stored")
         super().clear(state)
+
+
+@fault("CLEAR-1", says="no row is left")
+class ClearsTenRows(RightStore):
+    """Deletes the first page of ten rows."""
+
+    def clear(self, state: Any) -> None:
+        del state["rows"][:10]
+
+
+@fault("CLEAR-1", says="no row is left")
+class ClearsTheIdsThatItGave(RightStore):
+    """Deletes id by id up to the last that it gave, and leaves the rows whose tokens brought another one."""
+
+    def clear(self, state: Any) -> None:
+        for number in range(1, state["last"] + 1):
+            self.remove(state, str(number))
+
+
+@fault("CLEAR-1", says="removes every row")
+class CannotClearBeforeTheFirstSave(RightStore):
+    """Makes its table with the first save, and raises when there is none to clear."""
+
+    def clear(self, state: Any) -> None:
+        if not state["used"]:
+            raise refusal("no such table: oauthtoken")
+        super().clear(state)
+
+
+@fault("CLEAR-1", says="pop from empty list")
+class ClearsAsManyRowsAsItSaved(RightStore):
+    """Counts what it saves and not what it deletes, and takes away as many rows when it is cleared."""
+
+    def insert(self, state: Any, sent: Fields) -> Fields:
+        state["count"] = state.get("count", 0) + 1
+        return super().insert(state, sent)
+
+    def clear(self, state: Any) -> None:
+        for _ in range(state.pop("count", 0)):
+            state["rows"].pop()
+
+
+@fault("CLEAR-1", says="no token has the id")
+class KeepsClearedRowsById(RightStore):
+    """Goes on finding by their ids the rows that were there when it was cleared."""
+
+    def clear(self, state: Any) -> None:
+        state.setdefault("cached", []).extend(state["rows"])
+        super().clear(state)
+
+    def find_token_by_id(self, id: Any) -> Any:
+        state = self.read()
+        row = self.by_id([*state["rows"], *state.get("cached", ())], id)
+        return None if row is None else self.new_token(row)
 
 
 # CLEAR-2
@@ -379,6 +567,20 @@ class GivesOneIdAfterClearing(RightStore):
         return "0" if state.get("cleared") else super().next_id(state)
 
 
+@fault("CLEAR-2", says="save_token stores the token")
+class DropsAnEmptyTable(RightStore):
+    """Has a table of its own for tokens without a user, and drops it where nothing is in it."""
+
+    def clear(self, state: Any) -> None:
+        state["dropped"] = all(row["user_name"] for row in state["rows"])
+        super().clear(state)
+
+    def insert(self, state: Any, sent: Fields) -> Fields:
+        if state.get("dropped") and not sent["user_name"]:
+            raise refusal("no such table: lone_tokens")
+        return super().insert(state, sent)
+
+
 @fault("DEL-3", says="so none is removed")
 class DeletesARefreshToken(RightStore):
     """Takes a refresh token for the id of its row."""
@@ -386,3 +588,32 @@ class DeletesARefreshToken(RightStore):
     def remove(self, state: Any, id: Any) -> None:
         super().remove(state, id)
         state["rows"][:] = [row for row in state["rows"] if not id or row["refresh_token"] != id]
+
+
+@fault("DEL-2", says="returns None or raises SDKException")
+class RaisesForIdsOfClearedRows(RightStore):
+    """Keeps the ids of all that it deleted at once in an index, and fails on one that has no row."""
+
+    def clear(self, state: Any) -> None:
+        state["cleared"] = [*state.get("cleared", ()), *(row["id"] for row in state["rows"])]
+        super().clear(state)
+
+    def remove(self, state: Any, id: Any) -> None:
+        if id in state.get("cleared", ()) and self.by_id(state["rows"], id) is None:
+            raise ValueError("list.remove(x): x not in list")
+        super().remove(state, id)
+
+
+@fault("CLEAR-1", says="finds nothing after delete_tokens")
+class FindsClearedRefreshTokens(RightStore):
+    """Keeps an index of refresh tokens, which deleting all rows at once leaves as it was."""
+
+    def clear(self, state: Any) -> None:
+        state["gone"] = [*state.get("gone", ()), *state["rows"]]
+        super().clear(state)
+
+    def match_to_find(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        row = super().match_to_find(rows, sent)
+        if row is None and not sent["user_name"]:
+            return self.by_refresh(self.read().get("gone", []), sent)
+        return row

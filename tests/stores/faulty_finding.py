@@ -50,6 +50,26 @@ class TheNewestUserWins(RightStore):
         return first(other for other in reversed(rows) if other["grant_token"] == row["grant_token"])
 
 
+@fault("FIND-1", says="it returned None")
+class TakesANameAloneForNothing(RightStore):
+    """Returns at once where no field of the token is set, and does not count the user among them."""
+
+    def find_token(self, token: Any) -> Any:
+        if all(getattr(token, f"get_{name}")() is None for name in ("id", *OTHERS)):
+            return None
+        return super().find_token(token)
+
+
+@fault("FIND-1", says="it returned None")
+class TheIdHidesTheName(RightStore):
+    """Looks for the id alone where a named token has one, and takes rows without a user alone."""
+
+    def match_to_find(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        if sent["user_name"] and sent["id"]:
+            return self.unnamed(self.by_id(rows, sent["id"]))
+        return super().match_to_find(rows, sent)
+
+
 @fault("FIND-2", says="it returned None")
 class WantsTheAccessTokenAlone(RightStore):
     """Finds an access token where the token has nothing else."""
@@ -89,6 +109,28 @@ class KnowsRefreshTokensWithAccessTokenAlone(RightStore):
         if sent["refresh_token"] and not sent["user_name"]:
             rows = [row for row in rows if row["access_token"]]
         return super().match_to_find(rows, sent)
+
+
+@fault("FIND-3", says="it returned None")
+class AnEmptyRefreshTokenHidesTheGrantToken(RightStore):
+    """Looks for the refresh token where the token has one, though it be empty."""
+
+    def find_token(self, token: Any) -> Any:
+        sent = self.fields_of(token)
+        if token.get_refresh_token() == "" and sent["grant_token"] and not sent["user_name"]:
+            return self.missed(token)
+        return super().find_token(token)
+
+
+@fault("FIND-4", says="it returned None")
+class AnEmptyGrantTokenHidesTheRefreshToken(RightStore):
+    """Looks for the grant token where the token has one, though it be empty."""
+
+    def find_token(self, token: Any) -> Any:
+        sent = self.fields_of(token)
+        if token.get_grant_token() == "" and sent["refresh_token"] and not sent["user_name"]:
+            return self.missed(token)
+        return super().find_token(token)
 
 
 # FIND-5: by id
@@ -142,6 +184,24 @@ class FindsNumericIdsAlone(RightStore):
         if not (sent["id"] or "").isdecimal():
             sent = {**sent, "id": None}
         return super().match_to_find(rows, sent)
+
+
+def _has_nothing_but(*names: str, token: Any) -> bool:
+    """Whether all other fields of a token are None, which an empty text is not."""
+    fields = {name: getattr(token, f"get_{name}")() for name in ("id", "user_signature", *OTHERS)}
+    return all((value is not None) == (name in names) for name, value in fields.items())
+
+
+@fault("FIND-5", says="it returned None")
+class FindsUsersAloneForAnId(RightStore):
+    """Looks for an id with nothing beside it in the table of users alone."""
+
+    def find_token(self, token: Any) -> Any:
+        if _has_nothing_but("id", token=token):
+            rows = [row for row in self.read()["rows"] if row["user_name"]]
+            row = self.by_id(rows, token.get_id())
+            return self.missed(token) if row is None else self.found(token, row)
+        return super().find_token(token)
 
 
 # FIND-6: nothing matches
@@ -268,6 +328,31 @@ class TakesAnEmptyGrantTokenForAKey(RightStore):
         return super().find_token(token)
 
 
+@fault("FIND-7", says="find_token returns None for")
+class FindsTheClientsRedirectUrl(RightStore):
+    """Finds the row with the redirect URL of the client where a token has no credential to look for."""
+
+    def match_to_find(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        row = super().match_to_find(rows, sent)
+        if row is not None or any(sent[name] for name in ("id", "user_name", "grant_token", "refresh_token")):
+            return row
+        own = (row for row in rows if row["redirect_url"] and self.same_client(row, sent))
+        return first(
+            row for row in own if row["redirect_url"] and row["redirect_url"] == sent["redirect_url"]
+        )
+
+
+@fault("FIND-7", says="find_token returns None for")
+class FindsAnyUserForAnEmptyName(RightStore):
+    """Finds the first user where the token has nothing but a UserSignature with an empty name."""
+
+    def find_token(self, token: Any) -> Any:
+        if _has_nothing_but("user_signature", token=token) and not token.get_user_signature().get_name():
+            row = first(row for row in self.read()["rows"] if row["user_name"])
+            return self.missed(token) if row is None else self.found(token, row)
+        return super().find_token(token)
+
+
 # FIND-8: an unknown user
 
 
@@ -366,6 +451,17 @@ class TheRowsAccessTokenWins(_Answering):
         return super().answer({**sent, "access_token": row["access_token"]}, row)
 
 
+@fault("FIND-9", says="the returned token with")
+class ReturnsLittleForAnIdAlone(_Answering):
+    """Fills the passed token in for an id alone, and returns one with the id and the access token."""
+
+    def found(self, token: Any, row: Fields) -> Any:
+        if _has_nothing_but("id", token=token):
+            super().found(token, row)
+            return OAuthToken(id=row["id"], access_token=row["access_token"])
+        return super().found(token, row)
+
+
 # FIND-10: the passed token is filled in
 
 
@@ -398,6 +494,16 @@ class OverwritesThePassedToken(RightStore):
             getattr(token, f"set_{name}")(row[name])
         self.fill(token, row)
         return self.new_token({**merged, "id": row["id"]})
+
+
+@fault("FIND-10", says="the passed token with")
+class CopiesForANameAlone(RightStore):
+    """Answers a name alone with a new token, and leaves the passed one as it is."""
+
+    def found(self, token: Any, row: Fields) -> Any:
+        if _has_nothing_but("user_signature", token=token):
+            return self.new_token(row)
+        return super().found(token, row)
 
 
 # FIND-11: what is returned is detached
@@ -557,6 +663,17 @@ class BuildsHalfATokenForAnIdAlone(_HalfBuilt):
         return token
 
 
+@fault("FIND-13", says="it has no _OAuthToken__find_user")
+class BuildsHalfATokenForTheUserOfAToken(_HalfBuilt):
+    """Returns a half-built token where it came from a credential to a user, whom it looks up apart."""
+
+    def answer(self, sent: Fields, row: Fields) -> Any:
+        token = super().answer(sent, row)
+        if row["user_name"] and not sent["user_name"] and any(sent[name] for name in CREDENTIALS):
+            del token._OAuthToken__find_user
+        return token
+
+
 @fault("FIND-6", says="find_token returns None")
 class FindsTheOnlyRowOfAClient(RightStore):
     """Falls back to the client's row where a refresh token is unknown and the client has one row."""
@@ -594,6 +711,17 @@ class KeepsTheIdThatWasAsked(RightStore):
         super().fill(token, row)
         if asked and row["user_name"]:
             token.set_id(asked)
+
+
+@fault("FIND-9", "FIND-10", says="redirect_url")
+class OverwritesTheRedirectByAccessToken(RightStore):
+    """Gives the row's redirect URL to a token that has one, where an access token found it."""
+
+    def fill(self, token: Any, row: Fields) -> None:
+        own = self.fields_of(token)
+        super().fill(token, row)
+        if own["access_token"] and not own["client_id"] and not own["user_name"] and row["redirect_url"]:
+            token.set_redirect_url(row["redirect_url"])
 
 
 @fault("FIND-9", "FIND-10", says="redirect_url")

@@ -15,6 +15,7 @@ from .right import Fields, RightStore, first
 from .single_flight import SingleFlightStore
 
 TWO_HOURS = 2 * 3600 * 1000
+A_MINUTE = 60 * 1000
 
 
 # FLOW-1
@@ -58,6 +59,14 @@ class OneUserForEachRedirectURL(RightStore):
             and sent["redirect_url"]
             and row["redirect_url"] == sent["redirect_url"]
         )
+
+
+@fault("FLOW-1", "SAVE-13", says="the row of the user holds what was issued")
+class KeepsTheRefreshTokenOfTheFirstCode(RightStore):
+    """An update leaves the refresh token that is stored, for a renewal brings no other."""
+
+    def update(self, row: Fields, sent: Fields) -> None:
+        super().update(row, {**sent, "refresh_token": row["refresh_token"] or sent["refresh_token"]})
 
 
 # FLOW-2
@@ -157,6 +166,15 @@ class MissesUsersWhoseRedirectURLDiffers(RightStore):
         return None if len(urls) > 1 else row
 
 
+@fault("FLOW-3", says="the same row holds the renewed access token")
+class IgnoresRenewalsOfShortLives(RightStore):
+    """Leaves the access token that is stored where the new one is about to expire as well."""
+
+    def update(self, row: Fields, sent: Fields) -> None:
+        if not sent["expires_in"] or int(sent["expires_in"]) > time.time() * 1000 + A_MINUTE:
+            super().update(row, sent)
+
+
 # FLOW-4
 
 
@@ -197,6 +215,16 @@ class TakesTheRefreshTokenOfTheRowBefore(RightStore):
                 token.set_refresh_token(before)
             before = row["refresh_token"]
         return token
+
+
+@fault("FLOW-4", "BYID-1", says="Initializer.initialize works")
+class TakesTheFirstPlaceForNone(RightStore):
+    """`find_token_by_id` takes the place of the first row, 0, for that of a row that is not there."""
+
+    def find_token_by_id(self, id: Any) -> Any:
+        rows = self.read()["rows"]
+        place = next((place for place, row in enumerate(rows) if row["id"] == id), None)
+        return self.new_token(rows[place]) if place else None
 
 
 # FLOW-5
@@ -331,6 +359,18 @@ class RefusesToDeleteValidTokens(RightStore):
         super().remove(state, id)
 
 
+@fault("FLOW-7", "SAVE-2", says="remove() removes the row of its token and no other")
+class LeavesInsertedTokensWithoutTheirId(RightStore):
+    """Sets the id on the passed token when it updates a row, and never when it inserts one."""
+
+    def save_token(self, token: Any) -> None:
+        known = self.match_to_save(self.read()["rows"], self.fields_of(token)) is not None
+        before = token.get_id()
+        super().save_token(token)
+        if not known:
+            token.set_id(before)
+
+
 # FLOW-8
 
 
@@ -405,6 +445,15 @@ class StoresTheLearnedNameAlone(RightStore):
             row["user_name"] = sent["user_name"]
         else:
             super().update(row, sent)
+
+
+@fault("FLOW-9", "SAVE-14", says="the token is still one row, now named")
+class NamesRowsOfCodesAlone(RightStore):
+    """A name that is learned later is that of a row with a code; beside any other it makes a new row."""
+
+    def unnamed(self, row: Fields | None) -> Fields | None:
+        row = super().unnamed(row)
+        return row if row is not None and row["grant_token"] else None
 
 
 # FLOW-10
@@ -506,3 +555,12 @@ class AnswersWithTokensThatCannotBeRenewed(RightStore):
         self.fill(token, self.fields_of(found))
         object.__setattr__(token, "fixed", True)
         return token
+
+
+@fault("BYID-5", says="raised AttributeError")
+class FindsHalfBuiltTokensById(RightStore):
+    """`find_token_by_id` alone makes its tokens with `object.__new__`."""
+
+    def find_token_by_id(self, id: Any) -> Any:
+        row = self.by_id(self.read()["rows"], id)
+        return None if row is None else half_built(self, row)

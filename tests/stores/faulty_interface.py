@@ -86,6 +86,14 @@ class DeletesInACoroutine(RightStore):
         super().delete_token(id)
 
 
+@fault("IFACE-2", says="get_tokens answers with a plain value")
+class ListsInACoroutine(RightStore):
+    """Lists the tokens in a coroutine."""
+
+    async def get_tokens(self) -> list[Any]:  # type: ignore[override]
+        return super().get_tokens()
+
+
 def _ran(call: Callable[[], Any]) -> Any:
     async def run() -> Any:
         return call()
@@ -141,3 +149,26 @@ class FindsInATaskInALoop(RightStore):
             return token
         future.set_result(token)
         return future
+
+
+@fault("IFACE-2", says="in a running event loop, too")
+class LeavesSavingToAWriter(RightStore):
+    """Leaves saving to a task that waits for tokens for ever, where an event loop runs."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.waiting: asyncio.Queue[Any] = asyncio.Queue()
+        self.writer: asyncio.Task[None] | None = None
+
+    def save_token(self, token: Any) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            super().save_token(token)
+        else:
+            self.waiting.put_nowait(token)
+            self.writer = self.writer or loop.create_task(self.write_all())
+
+    async def write_all(self) -> None:
+        while True:
+            super().save_token(await self.waiting.get())

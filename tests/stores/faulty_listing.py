@@ -72,7 +72,7 @@ class ListsEachRefreshTokenOnce(RightStore):
         return list(seen.values())
 
 
-@fault("LIST-1", says="one of the tokens is")
+@fault("LIST-1", "SAVE-1", says="one of the tokens is")
 class ListsEachAccessTokenOnce(RightStore):
     """Lists one of the users that have the same access token."""
 

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from .catalogue import fault
-from .right import Fields, RightStore, refusal
+from .right import OTHERS, Fields, RightStore, refusal
 
 # ISO-1
 
@@ -99,6 +100,56 @@ class ClearsEveryLocation(RightStore):
             if (location / "rows.json").exists():
                 with RightStore(location).changing() as state:
                     state["rows"].clear()
+
+
+@fault("ISO-1", says="deleting in one store deletes nothing in the other")
+class DeletesInEveryLocation(RightStore):
+    """``delete_token`` deletes the row with the id in every location that was opened in this process."""
+
+    opened: ClassVar[set[Path]] = set()
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.opened.add(self.location)
+
+    def delete_token(self, id: Any) -> None:
+        super().delete_token(id)
+        for location in self.opened - {self.location}:
+            if (location / "rows.json").exists():
+                RightStore(location).delete_token(id)
+
+
+@fault("ISO-1", says="begins empty")
+class BeginsAsTheLastLocation(RightStore):
+    """Begins on a new location with the rows of the one that the process opened last."""
+
+    before: ClassVar[Path | None] = None
+
+    def prepare(self) -> None:
+        new, before = not self.file.exists(), type(self).before
+        super().prepare()
+        type(self).before = self.location
+        if new and before is not None and before.exists():
+            with self.changing() as state:
+                state["rows"] = RightStore(before).read()["rows"]
+
+
+@fault("ISO-1", says="each location has its own rows after opening again")
+class RecoversWhatWasWrittenLast(RightStore):
+    """Opened again, adds what the process wrote last and it has not, whichever store that was of."""
+
+    latest: ClassVar[list[Fields]] = []
+
+    def write(self, state: Any) -> None:
+        super().write(state)
+        type(self).latest = json.loads(json.dumps(state["rows"]))
+
+    def prepare(self) -> None:
+        again, latest = self.file.exists(), self.latest
+        super().prepare()
+        if again:
+            with self.changing() as state:
+                state["rows"] += [row for row in latest if row not in state["rows"]]
 
 
 # PERSIST-1
@@ -190,6 +241,70 @@ class StripsWhatItLoads(RightStore):
             for row in state["rows"]:
                 for name, value in row.items():
                     row[name] = value.strip("\t\n ") or None if value else value
+
+
+@fault("PERSIST-1", "PERSIST-3", says="has every row, as it was")
+class TidiesUpWhenClosed(RightStore):
+    """Takes rows with one refresh token for one user's, and keeps the last of them when it is closed."""
+
+    def close(self) -> None:
+        with self.changing() as state:
+            rows = {row["refresh_token"] or row["id"]: row for row in state["rows"]}
+            state["rows"] = list(rows.values())
+
+
+@fault("PERSIST-1", "PERSIST-3", says="reads as it did before")
+class NumbersAnewWhenOpened(RightStore):
+    """Numbers its rows from one when it is opened, so that those after a deleted row get other ids."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        with self.changing() as state:
+            for number, row in enumerate(state["rows"], 1):
+                row["id"] = str(number)
+
+
+@fault("PERSIST-1", says="reads as it did before")
+class RebuildsWithoutUpdates(RightStore):
+    """Rebuilds its rows from what was inserted when it is opened, and leaves the updates out."""
+
+    def insert(self, state: Any, sent: Fields) -> Fields:
+        row = super().insert(state, sent)
+        state.setdefault("inserted", {})[row["id"]] = dict(row)
+        return row
+
+    def prepare(self) -> None:
+        super().prepare()
+        with self.changing() as state:
+            inserted = state.get("inserted", {})
+            state["rows"] = [inserted.get(row["id"], row) for row in state["rows"]]
+
+
+@fault("PERSIST-1", "PERSIST-2", says="the store opens")
+class CannotOpenWhenNoIdWasGiven(RightStore):
+    """Reads the last id that it gave when it is opened, also where it never gave one."""
+
+    def prepare(self) -> None:
+        fresh = not self.file.exists()
+        super().prepare()
+        if not fresh:
+            self.read()["used"][-1]
+
+
+@fault("PERSIST-1", says="reads as it did before")
+class RestoresItsBackupWhenEmpty(RightStore):
+    """Takes an empty file for one that was lost when it is opened, and restores the one before."""
+
+    def write(self, state: Any) -> None:
+        if self.file.exists() and not state["rows"]:
+            shutil.copy(self.file, self.location / "backup")
+        super().write(state)
+
+    def prepare(self) -> None:
+        super().prepare()
+        backup = self.location / "backup"
+        if backup.exists() and not self.read()["rows"]:
+            backup.replace(self.file)
 
 
 # PERSIST-2
@@ -383,6 +498,62 @@ class LeavesATransactionOpen(RightStore):
         connection.execute("COMMIT")
 
 
+@fault("PERSIST-2", "PERSIST-3", says="is seen at once by the store that did not save it")
+class ListsOnAfterTheGreatestId(RightStore):
+    """Lists of other stores' rows those with an id greater, as text, than all that it knew."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.known = {row["id"] for row in self.read()["rows"]}
+
+    def saved(self, token: Any, row: Fields) -> None:
+        super().saved(token, row)
+        self.known.add(row["id"])
+
+    def get_tokens(self) -> list[Any]:
+        greatest = max(self.known, default="")
+        rows = [row for row in self.read()["rows"] if row["id"] in self.known or row["id"] > greatest]
+        self.known |= {row["id"] for row in rows}
+        return [self.new_token(row) for row in rows]
+
+
+@fault("PERSIST-2", says="delete_tokens is seen at once")
+class CountsEveryChangeButClearing(Caching):
+    """Reads its file again where the number of changes is another, which ``delete_tokens`` does not count."""
+
+    def read(self) -> Any:
+        state = super().read()
+        if self.cached is None or self.cached.get("changes") != state.get("changes"):
+            self.cached = state
+        return json.loads(json.dumps(self.cached))
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[Any]:
+        with super().changing() as state:
+            state["changes"] = state.get("changes", 0) + 1
+            yield state
+
+    def clear(self, state: Any) -> None:
+        super().clear(state)
+        state["changes"] -= 1
+
+
+@fault("PERSIST-2", says="four rows for four tokens")
+class UpdatesWhatItKnows(RightStore):
+    """Updates the rows that it found when it was opened or saved since, and adds any other token."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.known = {row["id"] for row in self.read()["rows"]}
+
+    def match_to_save(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        return super().match_to_save([row for row in rows if row["id"] in self.known], sent)
+
+    def saved(self, token: Any, row: Fields) -> None:
+        super().saved(token, row)
+        self.known.add(row["id"])
+
+
 # PERSIST-3
 
 
@@ -426,6 +597,41 @@ class CountsForItself(RightStore):
     def next_id(self, state: Any) -> str:
         self.last += 1
         return str(self.last)
+
+
+@fault("PERSIST-3", "SAVE-3", says="unlike every other stored id")
+class NotesTheGreatestOfItsFirstIds(RightStore):
+    """Notes the greatest id of its first ten rows when it is closed, and goes on from there."""
+
+    def close(self) -> None:
+        with self.changing() as state:
+            ids = [row["id"] for row in state["rows"][:10]]
+            state["last"] = max((int(id) for id in ids if id.isdecimal()), default=state["last"])
+
+    def next_id(self, state: Any) -> str:
+        state["last"] += 1
+        return str(state["last"])
+
+
+@fault("PERSIST-3", "DEL-5", says="unlike every other stored id")
+class ForgetsBroughtIdsWhenOpened(RightStore):
+    """Passes over the ids that tokens brought until it is opened again."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        with self.changing() as state:
+            state["used"] = []
+
+
+@fault("PERSIST-3", "DEL-5", says="unlike every other stored id")
+class RepairsItsCountWhenOpened(RightStore):
+    """Takes a count above that of its rows for wrong when it is opened, and goes on after their number."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        with self.changing() as state:
+            if len(state["rows"]) < state["last"]:
+                state["last"], state["used"] = len(state["rows"]), []
 
 
 # PERSIST-4
@@ -486,6 +692,18 @@ class ClearsWhereverItIs(RightStore):
             super().delete_tokens()
 
 
+@fault("PERSIST-4", says="is found in another working directory as in this one")
+class FindsWhereverItIs(RightStore):
+    """Looks for ids in the file by a relative path, and finds nothing where that leads nowhere."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.relative = Path(os.path.relpath(self.file))
+
+    def find_token_by_id(self, id: Any) -> Any:
+        return super().find_token_by_id(id) if self.relative.exists() else None
+
+
 @fault("PERSIST-1", says="every row reads as it did before")
 class TrimsNamesWhenItIsOpened(RightStore):
     """Takes the blanks off user names when it is opened again."""
@@ -517,3 +735,33 @@ class RemembersWhoIsNowhere(RightStore):
     def saved(self, token: Any, row: Fields) -> None:
         self.nowhere.discard(row["user_name"])
         super().saved(token, row)
+
+
+@fault("PERSIST-1", says="keeps the rest, also after opening again")
+class FillsUpdatesFromMemory(RightStore):
+    """An update keeps what this store saved before, and nothing of a row that was there when it opened."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.known: set[str] = set()
+
+    def update(self, row: Fields, sent: Fields) -> None:
+        if row["id"] not in self.known:
+            row.update(dict.fromkeys(OTHERS))
+        super().update(row, sent)
+
+    def saved(self, token: Any, row: Fields) -> None:
+        super().saved(token, row)
+        self.known.add(row["id"])
+
+
+@fault("PERSIST-1", says="by its key and by its id, as before")
+class IndexesNumbersAloneWhenOpened(RightStore):
+    """Builds its index of ids anew when it is opened, and leaves out those that are no numbers."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.missing = {row["id"] for row in self.read()["rows"] if not row["id"].isdecimal()}
+
+    def same_id(self, stored: str, asked: Any) -> bool:
+        return super().same_id(stored, asked) and stored not in self.missing

@@ -105,3 +105,47 @@ class RemovesItsLockFile(RightStore):
             finally:
                 with contextlib.suppress(FileNotFoundError):
                     (self.location / "lock").unlink()
+
+
+@fault("PROC-1", says="leave each one row")
+class LocksOnceThereAreRows(RightStore):
+    """Thinks that an empty store has no other user, and takes no lock for the first save."""
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[Any]:
+        state = self.read()
+        if state["rows"]:
+            with super().changing() as state:
+                yield state
+        else:
+            yield state
+            self.write(state)
+
+
+@fault("PROC-1", says="leave one row")
+class LooksForNobodyInAnEmptyFile(RightStore):
+    """Inserts without looking for the user where it saw no rows before it had the lock."""
+
+    empty = False
+
+    def save_token(self, token: Any) -> None:
+        self.empty = not self.read()["rows"]
+        super().save_token(token)
+
+    def match_to_save(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        return None if self.empty else super().match_to_save(rows, sent)
+
+
+@fault("PROC-1", says="leave one row")
+class LooksBesideOthersThenInserts(RightStore):
+    """Makes the first row under the lock, and looks for the row of a later token before it has it."""
+
+    new = False
+
+    def save_token(self, token: Any) -> None:
+        rows = self.read()["rows"]
+        self.new = bool(rows) and super().match_to_save(rows, self.fields_of(token)) is None
+        super().save_token(token)
+
+    def match_to_save(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        return None if self.new else super().match_to_save(rows, sent)

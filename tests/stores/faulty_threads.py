@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import signal
 import sqlite3
 import threading
 from collections import defaultdict
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .catalogue import correct, fault
-from .right import OTHERS, Fields, RightStore, refusal
+from .right import CREDENTIALS, OTHERS, Fields, RightStore, refusal
 
 
 @correct(persistent=False)
@@ -520,3 +521,132 @@ class RemembersIdsInEachThread(MemoryStore):
         with super().changing() as state:
             yield state
             self.own.__dict__["known"] = {}
+
+
+@fault("THREAD-1", says="signal only works in main thread", persistent=False)
+class HoldsInterruptsBack(MemoryStore):
+    """Holds the interrupt back while it saves, which is a matter of the main thread alone."""
+
+    def save_token(self, token: Any) -> None:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            super().save_token(token)
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+@fault("THREAD-2", says="one row", persistent=False)
+class MakesItsListAtTheFirstSave(InPlaceStore):
+    """Makes a new list where it sees no rows, before it takes the lock."""
+
+    def save_token(self, token: Any) -> None:
+        if not self.state["rows"]:
+            self.state["rows"] = []
+        super().save_token(token)
+
+
+@fault("THREAD-2", says="id", persistent=False)
+class CountsOnFromTheLastRow(InPlaceStore):
+    """Reads the last id before it takes the lock, where there is one."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.own = threading.local()
+
+    def save_token(self, token: Any) -> None:
+        self.own.last = self.state["last"] if self.state["rows"] else None
+        super().save_token(token)
+
+    def next_id(self, state: Any) -> str:
+        if self.own.last is None:
+            return super().next_id(state)
+        state["last"] = self.own.last + 1
+        return str(state["last"])
+
+
+@fault("THREAD-2", "THREAD-5", says="one row", persistent=False)
+class UpdatesACopyOfTheList(InPlaceStore):
+    """Puts a list with the updated row in the place of the one that it read before it took the lock."""
+
+    def save_token(self, token: Any) -> None:
+        rows = list(self.state["rows"])
+        sent = self.fields_of(token)
+        row = self.match_to_save(rows, sent)
+        if row is None:
+            super().save_token(token)
+            return
+        updated = dict(row)
+        self.update(updated, sent)
+        with self.lock:
+            self.state["rows"] = [updated if other is row else other for other in rows]
+        self.saved(token, updated)
+
+
+@fault("THREAD-3", "THREAD-5", says="one row", persistent=False)
+class LooksForNobodyInAnEmptyList(InPlaceStore):
+    """Inserts without looking for the user where it saw no rows before it took the lock."""
+
+    def save_token(self, token: Any) -> None:
+        sent = self.fields_of(token)
+        empty = not self.state["rows"]
+        with self.changing() as state:
+            row = None if empty else self.match_to_save(state["rows"], sent)
+            if row is None:
+                row = self.insert(state, sent)
+            else:
+                self.update(row, sent)
+        self.saved(token, row)
+
+
+@fault("THREAD-3", "THREAD-5", says="one row", persistent=False)
+class LooksBesideOthersThenInserts(InPlaceStore):
+    """Makes the first row under the lock, and looks for the row of a later token before it takes it."""
+
+    def save_token(self, token: Any) -> None:
+        sent = self.fields_of(token)
+        new = bool(self.state["rows"]) and self.match_to_save(self.read()["rows"], sent) is None
+        with self.changing() as state:
+            row = None if new else self.match_to_save(state["rows"], sent)
+            if row is None:
+                row = self.insert(state, sent)
+            else:
+                self.update(row, sent)
+        self.saved(token, row)
+
+
+@fault("THREAD-4", "THREAD-5", says="before or after it", persistent=False)
+class FillsTheFirstRowLater(InPlaceStore):
+    """Makes its first row with what it needs, and adds the rest under the lock taken anew."""
+
+    def save_token(self, token: Any) -> None:
+        sent = self.fields_of(token)
+        if sent["user_name"] and any(sent[name] for name in CREDENTIALS):
+            with self.changing() as state:
+                if not state["rows"]:
+                    self.insert(state, {**sent, "expires_in": None})
+        super().save_token(token)
+
+
+@fault("THREAD-4", "THREAD-5", says="before or after it", persistent=False)
+class FillsALaterRowLater(InPlaceStore):
+    """Makes the row of a later user with what it needs, and adds the rest under the lock taken anew."""
+
+    def save_token(self, token: Any) -> None:
+        sent = self.fields_of(token)
+        if sent["user_name"] and not sent["id"] and any(sent[name] for name in CREDENTIALS):
+            with self.changing() as state:
+                if state["rows"] and self.match_to_save(state["rows"], sent) is None:
+                    self.insert(state, {**sent, "expires_in": None})
+        super().save_token(token)
+
+
+@fault("THREAD-5", says="cannot be ordered", persistent=False)
+class RevivesWhatWasCleared(InPlaceStore):
+    """An update puts its row into an empty list, although it was deleted with all others meanwhile."""
+
+    def save_token(self, token: Any) -> None:
+        known = self.match_to_save(self.read()["rows"], self.fields_of(token))
+        with self.changing() as state:
+            if known is not None and not state["rows"]:
+                state["rows"].append(known)
+            super().save_token(token)

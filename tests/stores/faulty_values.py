@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -134,6 +135,16 @@ class LooksForGrantTokensByPattern(RightStore):
         return super().by_grant(rows, sent)
 
 
+@fault("VALUE-1", says="comes back as")
+class EscapesWhatAnUpdateKeeps(RightStore):
+    """An update writes what it keeps as it was read from the file, with its escapes."""
+
+    def update(self, row: Fields, sent: Fields) -> None:
+        kept = {name: json.dumps(row[name])[1:-1] for name in OTHERS if row[name] and not sent[name]}
+        super().update(row, sent)
+        row.update(kept)
+
+
 # VALUE-2, VALUE-3
 
 
@@ -240,6 +251,18 @@ class FindsWithEmptyGrantTokens(RightStore):
         return token
 
 
+@fault("VALUE-4", says="from find_token_by_id it is ''")
+class FindsClientsWithEmptyRefreshTokens(RightStore):
+    """``find_token_by_id`` gives the access token of a client, without a user, an empty refresh token."""
+
+    def find_token_by_id(self, id: Any) -> Any:
+        token = super().find_token_by_id(id)
+        named = token is None or token.get_user_signature() is not None
+        if not named and token.get_client_id() and token.get_access_token():
+            token.set_refresh_token(token.get_refresh_token() or "")
+        return token
+
+
 # VALUE-5
 
 
@@ -293,6 +316,17 @@ class RoundsTheExpiry(RightStore):
         super().update(row, sent)
         if sent["expires_in"]:
             row["expires_in"] = str(int(float(sent["expires_in"])))
+
+
+@fault("VALUE-5", "BYID-1", says="as a UserSignature of")
+class NamesNobodyWithoutAnAccessToken(RightStore):
+    """``find_token_by_id`` leaves the user out where there is no access token yet."""
+
+    def find_token_by_id(self, id: Any) -> Any:
+        token = super().find_token_by_id(id)
+        if token is not None and not token.get_access_token():
+            token.set_user_signature(None)
+        return token
 
 
 # VALUE-6, VALUE-7
@@ -353,6 +387,21 @@ class FindsTheBeginningOfLongTokens(RightStore):
         return None if match is None else rows[cut.index(match)]
 
 
+def slug(text: str) -> str:
+    """The letters and digits of a text, as for the name of a file."""
+    return "".join(one for one in unicodedata.normalize("NFKD", text).casefold() if one.isalnum())
+
+
+@fault("VALUE-6", says="exactly the")
+class FilesNamedByTokens(RightStore):
+    """Has a file for each of Zoho's tokens, named by its letters and digits, and compares those alone."""
+
+    def same_token(self, stored: str | None, sent: str | None) -> bool:
+        if stored and sent and stored.startswith("1000.") and sent.startswith("1000."):
+            return slug(stored) == slug(sent)
+        return super().same_token(stored, sent)
+
+
 @fault("VALUE-7", says="exactly the user_name")
 class NamesWithoutCase(RightStore):
     """Compares user names without case."""
@@ -372,6 +421,18 @@ class NamesInOneForm(RightStore):
     """Compares user names in one Unicode form."""
 
     same_name = loosely(lambda text: unicodedata.normalize("NFC", text))
+
+
+@fault("VALUE-7", says="exactly the user_name")
+class FilesNamedByUsers(RightStore):
+    """Has a file for each user and organization, named by the letters and digits of the user's name."""
+
+    def same_name(self, stored: str | None, sent: str | None) -> bool:
+        return super().same_name(self.file_of(stored), self.file_of(sent))
+
+    def file_of(self, name: str | None) -> str | None:
+        user, colon, organization = (name or "").rpartition(":")
+        return slug(user) + colon + organization if colon else name
 
 
 # VALUE-8
@@ -511,6 +572,49 @@ class EndsIdsAtNUL(RightStore):
 
     def remove(self, state: Any, id: Any) -> None:
         super().remove(state, id.partition("\0")[0] if isinstance(id, str) else id)
+
+
+class ChangingNewRows(RightStore):
+    """The common part of those that change what they insert."""
+
+    def insert(self, state: Any, sent: Fields) -> Fields:
+        changed = {name: self.changed(name, value) if value else value for name, value in sent.items()}
+        return super().insert(state, changed)
+
+    def changed(self, name: str, value: str) -> str | None:
+        raise NotImplementedError
+
+
+@fault("VALUE-9", says="redirect_url comes back as")
+class InsertsRedirectsUpToNUL(ChangingNewRows):
+    """Ends the redirect URL of a new row at its first NUL."""
+
+    def changed(self, name: str, value: str) -> str | None:
+        return value.partition("\0")[0] or None if name == "redirect_url" else value
+
+
+@fault("VALUE-9", says="or save_token raises SDKException")
+class InsertsSecretsWithoutSurrogates(ChangingNewRows):
+    """Leaves out of the client secret of a new row what it cannot encode."""
+
+    def changed(self, name: str, value: str) -> str | None:
+        return value.encode(errors="ignore").decode() or None if name == "client_secret" else value
+
+
+@fault("VALUE-9", says="or save_token raises SDKException")
+class InsertsUpTo64K(ChangingNewRows):
+    """Cuts the values of a new row at 65,535 characters."""
+
+    def changed(self, name: str, value: str) -> str | None:
+        return value if name == "id" else value[:65_535]
+
+
+@fault("VALUE-9", says="id comes back as")
+class CutsIds(ChangingNewRows):
+    """Cuts an id that a token brings at 64 characters."""
+
+    def changed(self, name: str, value: str) -> str | None:
+        return value[:64] if name == "id" else value
 
 
 @fault("VALUE-8", says="are left")

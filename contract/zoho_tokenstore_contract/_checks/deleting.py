@@ -8,7 +8,7 @@ from hypothesis.strategies import lists
 
 from .._bench import Answer, Bench, Opened, Passed, shown_rows
 from .._explore import explore
-from .._rows import Row, shown, shown_row
+from .._rows import Row, absent, shown, shown_row
 from . import check
 from .people import (
     ACCESS,
@@ -217,6 +217,11 @@ def deleting_twice_removes_one_row(bench: Bench) -> None:
         rows.remove(row)
         _removes_nothing(store, rows, row.id)
         _removes_nothing(store, rows, row.id)
+    store.clear()
+    if left := store.rows():
+        bench.broken("no row after delete_tokens", shown_rows(left), arranging=True)
+    for row in rows:
+        _removes_nothing(store, [], row.id)
 
 
 @check("DEL-2")
@@ -590,6 +595,17 @@ def _clears(store: Opened, rows: list[Row]) -> None:
         found = store.call("find_token_by_id", row.id)
         if _hits(row, found):
             store.bench.broken(f"no token has the id {shown(row.id)} after delete_tokens", str(found))
+        for asked in _ways_to_find(row):
+            if (answer := store.find_quietly(asked)).returned is not None:
+                store.bench.broken(f"{shown_row(asked)} finds nothing after delete_tokens", str(answer))
+
+
+def _ways_to_find(row: Row) -> list[Row]:
+    """By its user name or, as a token of nobody's, by each of its tokens."""
+    client = row.only("client_id", "client_secret")
+    asked = {name: client.but(**{name: getattr(row, name)}) for name in ("grant_token", "refresh_token")}
+    asked |= {name: row.only(name) for name in ("user_name", "access_token")}
+    return [token for name, token in asked.items() if not absent(getattr(row, name))]
 
 
 @check("CLEAR-2")

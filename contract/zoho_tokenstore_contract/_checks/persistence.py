@@ -229,6 +229,61 @@ def a_store_that_was_emptied_opens_again(bench: Bench) -> None:
         bench.fresh_examples()
 
 
+@check("PERSIST-1", persistent=True)
+def rows_are_found_updated_and_deleted_after_opening_again(bench: Bench) -> None:
+    store = bench.open()
+    rows = store.holding(*FEW, GUS, DAN)
+    for number in range(2):
+        guest = person(f"guest{number}", id=f"guest-{number}")
+        if store.try_save(guest).answer.raised is None:  # it may be refused [SAVE-3]
+            rows += store.expect(rows, new=1)
+    try:
+        rows = _deleted(store, _renewed(store, rows, "23"), ("dan", "guest0"))
+    except Violation as violation:
+        violation.arranging = True  # no fault of opening again
+        raise
+    found = [_found_both_ways(store, row) for row in rows]
+    store = bench.reopen(store)
+    for row, was in zip(rows, found, strict=True):
+        if (now := _found_both_ways(store, row)) != was:
+            bench.broken(
+                f"after opening again {shown_row(row)} is found by its key and by its id, as before",
+                " and ".join("None" if one is None else shown_row(one) for one in now),
+            )
+    _deleted(store, _renewed(store, rows, "24"), ("gus", "guest1", None))
+
+
+def _found_both_ways(store: Opened, row: Row) -> tuple[Row | None, Row | None]:
+    return store.found(key_of(row)), _by_id(store, row.id)
+
+
+def _renewed(store: Opened, rows: list[Row], year: str) -> list[Row]:
+    """Update each row by its key; the rows as they then are."""
+    rows = list(rows)
+    for place, row in enumerate(rows):
+        sent = key_of(row).but(expires_in=f"{year}{place:011d}")
+        store.save(sent)
+        store.expect(
+            rows,
+            changed=[(row, row.updated_by(sent))],
+            because="an update replaces what its token has and keeps the rest, also after opening again",
+        )
+        rows[place] = row.updated_by(sent)
+    return rows
+
+
+def _deleted(store: Opened, rows: list[Row], names: Sequence[str | None]) -> list[Row]:
+    """Delete the rows of some users, ``None`` for those of nobody; the rows that are left."""
+    for row in rows:
+        if (row.user_name and row.user_name.partition("@")[0]) in names:
+            store.call("delete_token", row.id)
+            store.expect(
+                rows, gone=[row], because="delete_token removes the row of its id, also after opening again"
+            )
+            rows = [other for other in rows if other != row]
+    return rows
+
+
 @check("PERSIST-2", persistent=True)
 def two_stores_see_each_others_saves(bench: Bench) -> None:
     one = bench.open()

@@ -259,7 +259,6 @@ def _frame(bench: Bench, before: list[Row], rows: list[Row], wanted: int) -> Non
         bench.broken(f"{wanted} rows", f"{len(rows)} rows: {shown_rows(rows)}")
 
 
-@dataclass
 class _InProcess(Call):
     """A call made in another process."""
 

@@ -357,6 +357,7 @@ def made_up_programs_are_explained_by_some_order_of_their_calls(bench: Bench) ->
 # Short rows, so that their histories can be read at a glance.
 _A = Row(user_name="ann", refresh_token="ann.refresh", access_token="ann.1")
 _B = Row(user_name="bob", refresh_token="bob.refresh", access_token="bob.1")
+_WHOLE = _A.but(expires_in="1900000000001", api_domain="http://127.0.0.1:9")
 _LONE = Row(access_token="lone", expires_in="1900000000001")
 _NIGHTLY = Row(**CLIENT, refresh_token="nightly", access_token="nightly.1")
 _CLEAR = Step("delete_tokens")
@@ -398,14 +399,17 @@ PROGRAMS = (
     Program((_B,), _at_once(_save(_NIGHTLY), _renewed(_NIGHTLY, 1))),
     # Two fields of one row.
     Program((_A,), _at_once(_changed(access_token="ann.2"), _changed(refresh_token="new"))),
-    # One of them is seen before the other.
+    # One of them is seen before the other, also in a row that is new.
     Program((_A,), _at_once(_renewed(_A, 1), _LIST)),
+    Program((), _at_once(_save(_WHOLE), _LIST)),
+    Program((_B,), _at_once(_save(_WHOLE), _LIST)),
     # Deleting beside everything else.
     Program((_A, _B), _at_once(_renewed(_A, 1), _delete(_A))),
     Program((_A, _B), _at_once(_delete(_A), _delete(_B))),
     Program((_A, _B), _at_once(_save(_NIGHTLY), _delete(_A))),
     # All at one step.
     Program((_A, _B), _at_once(_CLEAR, _save(_NIGHTLY))),
+    Program((_A, _B), _at_once(_CLEAR, _renewed(_A, 1))),
     Program((_A, _B, _LONE), _at_once(_CLEAR, _LIST)),
     Program((_B,), ((_save(_A), _save(_NIGHTLY)), (_LIST,))),
     Program((_A, _B), ((_renewed(_A, 1), _renewed(_B, 2)), (_LIST,))),
