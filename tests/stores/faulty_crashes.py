@@ -118,7 +118,7 @@ class ReturnsInAFinally(RightStore):
             return  # noqa: B012
 
 
-@fault("CRASH-2", says="every earlier row is still there")
+@fault("CRASH-2", says="the storage is damaged")
 class MakesDoWithoutADraft(RightStore):
     """Where there is no room for a draft, it writes over the file itself."""
 

@@ -482,7 +482,7 @@ class LocksTheFindingAlone(RightStore):
             return super().find_token_by_id(id)
 
 
-@fault("FLOW-10", says="by its user")
+@fault("FLOW-10", says="renew it once")
 class RenewsOnceByIdAlone(SingleFlightStore):
     """Threads that look for the user do not wait for the renewal."""
 

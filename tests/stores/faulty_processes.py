@@ -93,7 +93,7 @@ class LooksThenInserts(RightStore):
         return None if self.looked is None else self.by_id(rows, self.looked["id"])
 
 
-@fault("PROC-1", says="at once, in process 2")
+@fault("PROC-1", says="while another process saves")
 class RemovesItsLockFile(RightStore):
     """Deletes the lock file after use: who waits for the old one and who makes a new one are both let in."""
 

@@ -64,7 +64,7 @@ class NamesTheTokenInTheMessage(RightStore):
         row["id"] = None
 
 
-@fault("SECRET-2", says="client secret")
+@fault("SECRET-2", says="the formatted traceback")
 class PutsFieldsIntoDetails(RightStore):
     """Refuses a token without a credential with its fields as details."""
 

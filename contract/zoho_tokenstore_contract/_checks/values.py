@@ -508,7 +508,8 @@ def _any_stay_apart(bench: Bench, kinds: Sequence[str]) -> None:
         kind, pair = example
         _stay_apart(bench, kind, _of_a_kind(kind, pair))
 
-    explore(bench, 25, strategies.tuples(strategies.sampled_from(kinds), lookalikes()), run)
+    examples = 25 if len(kinds) == 1 else 45
+    explore(bench, examples, strategies.tuples(strategies.sampled_from(kinds), lookalikes()), run)
 
 
 def _of_a_kind(kind: str, family: Sequence[str]) -> list[Row]:
