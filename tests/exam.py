@@ -181,7 +181,9 @@ def again(times: int, only: str, processes: int | None) -> int:
 
 def _without_output() -> None:
     """Some stores print; what this process prints is lost."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
 
 
 def page(faulty: Sequence[Examined], correct: Sequence[Examined], notes: str) -> str:
