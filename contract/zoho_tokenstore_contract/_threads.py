@@ -313,9 +313,10 @@ class _Tracer:
 def telling_places(places: Sequence[Place], most: int, turn: int = 0) -> list[int]:
     """Which of the places that a thread came by are worth standing still at.
 
-    Each the first and the last time: in between, a loop does the same again. Where these are too
-    many, most of the chosen are such that it came by once, for they are what the call is about; a third
-    is kept for loops, in the middle of which a reader sees halves.
+    Each the first, the second and the last time: in between, a loop does the same again. A loop that takes
+    a lock for each turn is between two turns at the second. Where these are too many, most of the chosen
+    are such that it came by once, for they are what the call is about; a third is kept for loops, in the
+    middle of which a reader sees halves.
 
     Args:
         places: The places in their order.
@@ -327,7 +328,7 @@ def telling_places(places: Sequence[Place], most: int, turn: int = 0) -> list[in
         visits.setdefault(place, []).append(number)
     once = [numbers[0] for numbers in visits.values() if len(numbers) == 1]
     loops = sorted((numbers for numbers in visits.values() if len(numbers) > 1), key=len)
-    often = [numbers[end] for end in (-1, 0) for numbers in loops]
+    often = list(dict.fromkeys(numbers[visit] for visit in (-1, 0, 1) for numbers in loops))
     room = max(most // 3, most - len(once))
     # The lines that are come by least often are those of the outermost loop, which goes from row to row.
     chosen = {*often[: room // 2], *_spread(often[room // 2 :], room - room // 2, turn)}

@@ -87,13 +87,15 @@ class SaysWhetherItDeleted(InMemory):
     """Answers True where a token was deleted, and how many were."""
 
     def delete_token(self, id: Any) -> Any:
-        there = self.by_id(self.read()["rows"], id) is not None
-        super().delete_token(id)
+        with self.lock:  # of two that delete one row at once, one has deleted it
+            there = self.by_id(self.read()["rows"], id) is not None
+            super().delete_token(id)
         return there or None
 
     def delete_tokens(self) -> Any:
-        count = len(self.read()["rows"])
-        super().delete_tokens()
+        with self.lock:
+            count = len(self.read()["rows"])
+            super().delete_tokens()
         return count
 
 
