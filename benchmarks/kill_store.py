@@ -1,4 +1,4 @@
-"""Kill `SQLiteFileStore` with SIGKILL at random moments of saving, and look for what was lost.
+"""Kill `SQLiteFileStore` at random moments of saving, and look for what was lost.
 
 Run it from the project's root::
 

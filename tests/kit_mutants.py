@@ -58,7 +58,7 @@ def _wrong_answers(mutant: Mutant, module: str) -> Iterator[str]:
     effort = importlib.import_module(f"{KIT}._bench").Effort()
     # The clause of a removed check, too, of which it may have been the only one.
     removed = re.findall(r'@check\("([A-Z]+-[0-9]+)"', mutant.was)
-    asked = CLAUSES_OF.get(module) or {*_clauses_of(module, clauses), *removed}
+    asked = CLAUSES_OF.get(module) or list(dict.fromkeys([*removed, *_clauses_of(module, clauses)]))
 
     def result(store: Any, clause: str) -> Any:
         return check_clause(

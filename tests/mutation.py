@@ -60,7 +60,7 @@ def mutants_of(module: str, without: Sequence[str] = ()) -> Iterator[Mutant]:
         without: Operators that are left out.
     """
     source = _path_of(module).read_text(encoding="utf-8")
-    seen = {source}
+    tree, seen = ast.parse(source), {source}
     for name in sorted(cosmic_ray.plugins.operator_names()):
         operator, short = cosmic_ray.plugins.get_operator(name), name.partition("/")[2]
         if operator.arguments() or short in without:
@@ -73,7 +73,7 @@ def mutants_of(module: str, without: Sequence[str] = ()) -> Iterator[Mutant]:
                 break
             if code not in seen and _compiles(code):
                 seen.add(code)
-                yield Mutant(module, short, *_changed(source, code), code)
+                yield Mutant(module, short, *_changed(source, tree, code), code)
 
 
 def _path_of(module: str) -> Path:
@@ -89,12 +89,12 @@ def _compiles(code: str) -> bool:
     return False
 
 
-def _changed(source: str, code: str) -> tuple[str, str, str]:
+def _changed(source: str, tree: ast.Module, code: str) -> tuple[str, str, str]:
     """The function that is changed, and its line before and after."""
     _, _, place, *lines = difflib.unified_diff(source.splitlines(), code.splitlines(), n=0, lineterm="")
     first, _, count = place.split()[1].lstrip("-").partition(",")
     was, now = (" ".join(line[1:].strip() for line in lines if line[0] == sign).strip() for sign in "-+")
-    return _function_at(ast.parse(source), int(first) + int(count or 1) - 1), was, now
+    return _function_at(tree, int(first) + int(count or 1) - 1), was, now
 
 
 def _function_at(node: ast.AST, number: int) -> str:

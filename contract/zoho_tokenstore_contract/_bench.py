@@ -19,12 +19,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from ._outcomes import NotApplicable, StoreUnavailable, Violation
 from ._rows import CREDENTIALS, FIELDS, Row, absent, shown, shown_row, to_row, to_token
 from ._sdk import load
 from ._subject import Subject
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -560,6 +562,15 @@ class Bench:
 def not_applicable(reason: str) -> NoReturn:
     """End the check: the clause does not apply, for this reason."""
     raise NotApplicable(reason)
+
+
+def precondition(act: Callable[[], Result]) -> Result:
+    """Do what a check rests on: where it breaks, that is the fault of another clause."""
+    try:
+        return act()
+    except Violation as violation:
+        violation.arranging = True
+        raise
 
 
 def shown_value(value: Any) -> str:

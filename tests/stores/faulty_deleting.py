@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .catalogue import fault
-from .right import Fields, RightStore, first, refusal
+from .right import ChangesWhenOpened, Fields, RightStore, first, refusal
 
 # DEL-1
 
@@ -120,8 +120,10 @@ class RaisesWhereNothingIsLeft(RightStore):
 class RaisesForDeletedIds(RightStore):
     """Leaves the ids of deleted rows in its index, and lets a ValueError out for a row that is not there."""
 
+    index = "used"
+
     def remove(self, state: Any, id: Any) -> None:
-        if id in state["used"] and self.by_id(state["rows"], id) is None:
+        if id in state.get(self.index, ()) and self.by_id(state["rows"], id) is None:
             raise ValueError("list.remove(x): x not in list")
         super().remove(state, id)
 
@@ -229,15 +231,18 @@ class WantsAssignedCharacters(RightStore):
 # DEL-4
 
 
-@fault("DEL-4", says="is not found by the id")
-class KeepsDeletedRowsById(RightStore):
-    """Marks rows as deleted, and forgets to look at the mark when it looks for an id."""
+class KeepsDeleted(RightStore):
+    """The common part of those in which something is left of a row that was deleted."""
 
     def remove(self, state: Any, id: Any) -> None:
         row = self.by_id(state["rows"], id)
         super().remove(state, id)
         if row is not None:
             state.setdefault("gone", []).append(row)
+
+
+class FindsGoneById(RightStore):
+    """The common part of those that find by their ids rows that have gone."""
 
     def find_token_by_id(self, id: Any) -> Any:
         state = self.read()
@@ -245,9 +250,8 @@ class KeepsDeletedRowsById(RightStore):
         return None if row is None else self.new_token(row)
 
 
-@fault("DEL-4", says="is not found by")
-class KeepsDeletedRefreshTokens(RightStore):
-    """Has an index of refresh tokens from which nothing is ever removed."""
+class FindsGoneByRefreshToken(RightStore):
+    """The common part of those that find by their refresh tokens rows that have gone."""
 
     def match_to_find(self, rows: list[Fields], sent: Fields) -> Fields | None:
         row = super().match_to_find(rows, sent)
@@ -255,11 +259,15 @@ class KeepsDeletedRefreshTokens(RightStore):
             return self.by_refresh(self.read().get("gone", []), sent)
         return row
 
-    def remove(self, state: Any, id: Any) -> None:
-        row = self.by_id(state["rows"], id)
-        super().remove(state, id)
-        if row is not None:
-            state.setdefault("gone", []).append(row)
+
+@fault("DEL-4", says="is not found by the id")
+class KeepsDeletedRowsById(FindsGoneById, KeepsDeleted):
+    """Marks rows as deleted, and forgets to look at the mark when it looks for an id."""
+
+
+@fault("DEL-4", says="is not found by")
+class KeepsDeletedRefreshTokens(FindsGoneByRefreshToken, KeepsDeleted):
+    """Has an index of refresh tokens from which nothing is ever removed."""
 
 
 @fault("DEL-4", says="one new row for")
@@ -280,14 +288,8 @@ class NeverTakesADeletedUserAgain(RightStore):
 
 
 @fault("DEL-4", says="in the new row")
-class RevivesDeletedRows(RightStore):
+class RevivesDeletedRows(KeepsDeleted):
     """Marks rows as deleted and takes them up again with all that they held."""
-
-    def remove(self, state: Any, id: Any) -> None:
-        row = self.by_id(state["rows"], id)
-        super().remove(state, id)
-        if row is not None:
-            state.setdefault("gone", []).append(row)
 
     def insert(self, state: Any, sent: Fields) -> Fields:
         row = super().insert(state, sent)
@@ -342,15 +344,13 @@ class GivesBroughtIdsAgain(RightStore):
 
 
 @fault("DEL-5", says="an id that no deleted row had")
-class CountsAnewWhenOpened(RightStore):
+class CountsAnewWhenOpened(ChangesWhenOpened):
     """Goes on after the highest stored id when it is opened again."""
 
-    def prepare(self) -> None:
-        super().prepare()
-        with self.changing() as state:
-            ids = [row["id"] for row in state["rows"]]
-            numbers = [int(id) for id in ids if id.isdecimal()]
-            state.update(used=ids, last=max(numbers, default=0))
+    def opened(self, state: Any) -> None:
+        ids = [row["id"] for row in state["rows"]]
+        numbers = [int(id) for id in ids if id.isdecimal()]
+        state.update(used=ids, last=max(numbers, default=0))
 
 
 @fault("DEL-5", says="an id that no deleted row had")
@@ -398,18 +398,16 @@ class LearnsOfBroughtIdsWhenOpened(RightStore):
 
 
 @fault("DEL-5", says="an id that no deleted row had")
-class GoesOnAfterTheStoredIdsWhenOpened(RightStore):
+class GoesOnAfterTheStoredIdsWhenOpened(ChangesWhenOpened):
     """Notes the used ids when it is cleared, but when it is opened takes no others than the stored ones."""
 
     def clear(self, state: Any) -> None:
         super().clear(state)
         state["cleared"] = list(state["used"])
 
-    def prepare(self) -> None:
-        super().prepare()
-        with self.changing() as state:
-            used = [*state.get("cleared", ()), *(row["id"] for row in state["rows"])]
-            state.update(used=used, last=max((int(id) for id in used if id.isdecimal()), default=0))
+    def opened(self, state: Any) -> None:
+        used = [*state.get("cleared", ()), *(row["id"] for row in state["rows"])]
+        state.update(used=used, last=max((int(id) for id in used if id.isdecimal()), default=0))
 
 
 @fault("DEL-5", says="no id of a deleted row")
@@ -505,18 +503,17 @@ class ClearsAsManyRowsAsItSaved(RightStore):
             state["rows"].pop()
 
 
-@fault("CLEAR-1", says="no token has the id")
-class KeepsClearedRowsById(RightStore):
-    """Goes on finding by their ids the rows that were there when it was cleared."""
+class KeepsCleared(RightStore):
+    """The common part of those in which something is left of the rows that were deleted at once."""
 
     def clear(self, state: Any) -> None:
-        state.setdefault("cached", []).extend(state["rows"])
+        state.setdefault("gone", []).extend(state["rows"])
         super().clear(state)
 
-    def find_token_by_id(self, id: Any) -> Any:
-        state = self.read()
-        row = self.by_id([*state["rows"], *state.get("cached", ())], id)
-        return None if row is None else self.new_token(row)
+
+@fault("CLEAR-1", says="no token has the id")
+class KeepsClearedRowsById(FindsGoneById, KeepsCleared):
+    """Goes on finding by their ids the rows that were there when it was cleared."""
 
 
 # CLEAR-2
@@ -591,29 +588,16 @@ class DeletesARefreshToken(RightStore):
 
 
 @fault("DEL-2", says="returns None or raises SDKException")
-class RaisesForIdsOfClearedRows(RightStore):
+class RaisesForIdsOfClearedRows(RaisesForDeletedIds):
     """Keeps the ids of all that it deleted at once in an index, and fails on one that has no row."""
+
+    index = "cleared"
 
     def clear(self, state: Any) -> None:
         state["cleared"] = [*state.get("cleared", ()), *(row["id"] for row in state["rows"])]
         super().clear(state)
 
-    def remove(self, state: Any, id: Any) -> None:
-        if id in state.get("cleared", ()) and self.by_id(state["rows"], id) is None:
-            raise ValueError("list.remove(x): x not in list")
-        super().remove(state, id)
-
 
 @fault("CLEAR-1", says="finds nothing after delete_tokens")
-class FindsClearedRefreshTokens(RightStore):
+class FindsClearedRefreshTokens(FindsGoneByRefreshToken, KeepsCleared):
     """Keeps an index of refresh tokens, which deleting all rows at once leaves as it was."""
-
-    def clear(self, state: Any) -> None:
-        state["gone"] = [*state.get("gone", ()), *state["rows"]]
-        super().clear(state)
-
-    def match_to_find(self, rows: list[Fields], sent: Fields) -> Fields | None:
-        row = super().match_to_find(rows, sent)
-        if row is None and not sent["user_name"]:
-            return self.by_refresh(self.read().get("gone", []), sent)
-        return row

@@ -111,26 +111,30 @@ class KnowsRefreshTokensWithAccessTokenAlone(RightStore):
         return super().match_to_find(rows, sent)
 
 
-@fault("FIND-3", says="it returned None")
-class AnEmptyRefreshTokenHidesTheGrantToken(RightStore):
-    """Looks for the refresh token where the token has one, though it be empty."""
+class EmptyTextsHide(RightStore):
+    """The common part of those that look for a token that is empty, and for no other."""
+
+    empty = hidden = ""
 
     def find_token(self, token: Any) -> Any:
         sent = self.fields_of(token)
-        if token.get_refresh_token() == "" and sent["grant_token"] and not sent["user_name"]:
+        if getattr(token, f"get_{self.empty}")() == "" and sent[self.hidden] and not sent["user_name"]:
             return self.missed(token)
         return super().find_token(token)
+
+
+@fault("FIND-3", says="it returned None")
+class AnEmptyRefreshTokenHidesTheGrantToken(EmptyTextsHide):
+    """Looks for the refresh token where the token has one, though it be empty."""
+
+    empty, hidden = "refresh_token", "grant_token"
 
 
 @fault("FIND-4", says="it returned None")
-class AnEmptyGrantTokenHidesTheRefreshToken(RightStore):
+class AnEmptyGrantTokenHidesTheRefreshToken(EmptyTextsHide):
     """Looks for the grant token where the token has one, though it be empty."""
 
-    def find_token(self, token: Any) -> Any:
-        sent = self.fields_of(token)
-        if token.get_grant_token() == "" and sent["refresh_token"] and not sent["user_name"]:
-            return self.missed(token)
-        return super().find_token(token)
+    empty, hidden = "grant_token", "refresh_token"
 
 
 # FIND-5: by id

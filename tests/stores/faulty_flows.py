@@ -11,7 +11,7 @@ from typing import Any
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 
 from .catalogue import fault
-from .right import Fields, RightStore, first
+from .right import ChangesWhenOpened, Fields, RightStore, first
 from .single_flight import SingleFlightStore
 
 TWO_HOURS = 2 * 3600 * 1000
@@ -73,14 +73,12 @@ class KeepsTheRefreshTokenOfTheFirstCode(RightStore):
 
 
 @fault("FLOW-2", says="no token request")
-class DropsAccessTokensWhenOpened(RightStore):
+class DropsAccessTokensWhenOpened(ChangesWhenOpened):
     """Throws all access tokens away when it is opened, for they live an hour only."""
 
-    def prepare(self) -> None:
-        super().prepare()
-        with self.changing() as state:
-            for row in state["rows"]:
-                row["access_token"] = row["access_token"] and None
+    def opened(self, state: Any) -> None:
+        for row in state["rows"]:
+            row["access_token"] = row["access_token"] and None
 
 
 @fault("FLOW-2", "PERSIST-2", says="a new process with only the user name works")
@@ -317,11 +315,13 @@ class OneUserForEachOrganization(RightStore):
 class LeavesUpdatedTokensWithoutTheirId(RightStore):
     """Sets the id on the passed token when it inserts a row, and never when it updates one."""
 
+    left_out = "updated"
+
     def save_token(self, token: Any) -> None:
         known = self.match_to_save(self.read()["rows"], self.fields_of(token)) is not None
         before = token.get_id()
         super().save_token(token)
-        if known:
+        if self.left_out == ("updated" if known else "inserted"):
             token.set_id(before)
 
 
@@ -360,15 +360,10 @@ class RefusesToDeleteValidTokens(RightStore):
 
 
 @fault("FLOW-7", "SAVE-2", says="remove() removes the row of its token and no other")
-class LeavesInsertedTokensWithoutTheirId(RightStore):
+class LeavesInsertedTokensWithoutTheirId(LeavesUpdatedTokensWithoutTheirId):
     """Sets the id on the passed token when it updates a row, and never when it inserts one."""
 
-    def save_token(self, token: Any) -> None:
-        known = self.match_to_save(self.read()["rows"], self.fields_of(token)) is not None
-        before = token.get_id()
-        super().save_token(token)
-        if not known:
-            token.set_id(before)
+    left_out = "inserted"
 
 
 # FLOW-8

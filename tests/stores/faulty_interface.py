@@ -134,7 +134,10 @@ class SavesLaterInALoop(RightStore):
         except RuntimeError:
             super().save_token(token)
         else:
-            loop.call_soon(super().save_token, token)
+            self.save_later(loop, token)
+
+    def save_later(self, loop: asyncio.AbstractEventLoop, token: Any) -> None:
+        loop.call_soon(super().save_token, token)
 
 
 @fault("IFACE-2", says="the SDK never awaits it")
@@ -152,7 +155,7 @@ class FindsInATaskInALoop(RightStore):
 
 
 @fault("IFACE-2", says="in a running event loop, too")
-class LeavesSavingToAWriter(RightStore):
+class LeavesSavingToAWriter(SavesLaterInALoop):
     """Leaves saving to a task that waits for tokens for ever, where an event loop runs."""
 
     def __init__(self, location: Path) -> None:
@@ -160,15 +163,10 @@ class LeavesSavingToAWriter(RightStore):
         self.waiting: asyncio.Queue[Any] = asyncio.Queue()
         self.writer: asyncio.Task[None] | None = None
 
-    def save_token(self, token: Any) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            super().save_token(token)
-        else:
-            self.waiting.put_nowait(token)
-            self.writer = self.writer or loop.create_task(self.write_all())
+    def save_later(self, loop: asyncio.AbstractEventLoop, token: Any) -> None:
+        self.waiting.put_nowait(token)
+        self.writer = self.writer or loop.create_task(self.write_all())
 
     async def write_all(self) -> None:
         while True:
-            super().save_token(await self.waiting.get())
+            RightStore.save_token(self, await self.waiting.get())

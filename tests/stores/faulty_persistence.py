@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from .catalogue import fault
-from .right import OTHERS, Fields, RightStore, refusal
+from .faulty_saving import TrustsItsCounter
+from .right import OTHERS, ChangesWhenOpened, Fields, RightStore, refusal
 
 # ISO-1
 
@@ -198,14 +199,12 @@ class WritesWhenClosed(RightStore):
 
 
 @fault("PERSIST-1", says="has every row")
-class LosesTheLastRowWhenOpened(RightStore):
+class LosesTheLastRowWhenOpened(ChangesWhenOpened):
     """Takes the last line of its file for an unfinished one, and leaves it out."""
 
-    def prepare(self) -> None:
-        super().prepare()
-        with self.changing() as state:
-            if len(state["rows"]) > 10:
-                state["rows"].pop()
+    def opened(self, state: Any) -> None:
+        if len(state["rows"]) > 10:
+            state["rows"].pop()
 
 
 @fault("PERSIST-1", "DEL-4", says="reads as it did before")
@@ -232,15 +231,13 @@ class ForgetsDeletions(RightStore):
 
 
 @fault("PERSIST-1", says="reads as it did before")
-class StripsWhatItLoads(RightStore):
+class StripsWhatItLoads(ChangesWhenOpened):
     """Strips the values that it loads when it is opened."""
 
-    def prepare(self) -> None:
-        super().prepare()
-        with self.changing() as state:
-            for row in state["rows"]:
-                for name, value in row.items():
-                    row[name] = value.strip("\t\n ") or None if value else value
+    def opened(self, state: Any) -> None:
+        for row in state["rows"]:
+            for name, value in row.items():
+                row[name] = value.strip("\t\n ") or None if value else value
 
 
 @fault("PERSIST-1", "PERSIST-3", says="has every row, as it was")
@@ -254,18 +251,16 @@ class TidiesUpWhenClosed(RightStore):
 
 
 @fault("PERSIST-1", "PERSIST-3", says="reads as it did before")
-class NumbersAnewWhenOpened(RightStore):
+class NumbersAnewWhenOpened(ChangesWhenOpened):
     """Numbers its rows from one when it is opened, so that those after a deleted row get other ids."""
 
-    def prepare(self) -> None:
-        super().prepare()
-        with self.changing() as state:
-            for number, row in enumerate(state["rows"], 1):
-                row["id"] = str(number)
+    def opened(self, state: Any) -> None:
+        for number, row in enumerate(state["rows"], 1):
+            row["id"] = str(number)
 
 
 @fault("PERSIST-1", says="reads as it did before")
-class RebuildsWithoutUpdates(RightStore):
+class RebuildsWithoutUpdates(ChangesWhenOpened):
     """Rebuilds its rows from what was inserted when it is opened, and leaves the updates out."""
 
     def insert(self, state: Any, sent: Fields) -> Fields:
@@ -273,11 +268,9 @@ class RebuildsWithoutUpdates(RightStore):
         state.setdefault("inserted", {})[row["id"]] = dict(row)
         return row
 
-    def prepare(self) -> None:
-        super().prepare()
-        with self.changing() as state:
-            inserted = state.get("inserted", {})
-            state["rows"] = [inserted.get(row["id"], row) for row in state["rows"]]
+    def opened(self, state: Any) -> None:
+        inserted = state.get("inserted", {})
+        state["rows"] = [inserted.get(row["id"], row) for row in state["rows"]]
 
 
 @fault("PERSIST-1", "PERSIST-2", says="the store opens")
@@ -558,31 +551,19 @@ class UpdatesWhatItKnows(RightStore):
 
 
 @fault("PERSIST-3", "SAVE-3", says="unlike every other stored id")
-class CountsFromOneWhenOpened(RightStore):
+class CountsFromOneWhenOpened(ChangesWhenOpened, TrustsItsCounter):
     """Counts from one again when it is opened again."""
 
-    def prepare(self) -> None:
-        super().prepare()
-        with self.changing() as state:
-            state["last"] = 0
-
-    def next_id(self, state: Any) -> str:
-        state["last"] += 1
-        return str(state["last"])
+    def opened(self, state: Any) -> None:
+        state["last"] = 0
 
 
 @fault("PERSIST-3", "SAVE-3", says="unlike every other stored id")
-class CountsItsRowsWhenOpened(RightStore):
+class CountsItsRowsWhenOpened(ChangesWhenOpened, TrustsItsCounter):
     """Goes on after the number of rows when it is opened, which is wrong once a row has gone."""
 
-    def prepare(self) -> None:
-        super().prepare()
-        with self.changing() as state:
-            state["last"] = len(state["rows"])
-
-    def next_id(self, state: Any) -> str:
-        state["last"] += 1
-        return str(state["last"])
+    def opened(self, state: Any) -> None:
+        state["last"] = len(state["rows"])
 
 
 @fault("PERSIST-3", "SAVE-3", says="unlike every other stored id")
@@ -600,7 +581,7 @@ class CountsForItself(RightStore):
 
 
 @fault("PERSIST-3", "SAVE-3", says="unlike every other stored id")
-class NotesTheGreatestOfItsFirstIds(RightStore):
+class NotesTheGreatestOfItsFirstIds(TrustsItsCounter):
     """Notes the greatest id of its first ten rows when it is closed, and goes on from there."""
 
     def close(self) -> None:
@@ -608,30 +589,22 @@ class NotesTheGreatestOfItsFirstIds(RightStore):
             ids = [row["id"] for row in state["rows"][:10]]
             state["last"] = max((int(id) for id in ids if id.isdecimal()), default=state["last"])
 
-    def next_id(self, state: Any) -> str:
-        state["last"] += 1
-        return str(state["last"])
-
 
 @fault("PERSIST-3", "DEL-5", says="unlike every other stored id")
-class ForgetsBroughtIdsWhenOpened(RightStore):
+class ForgetsBroughtIdsWhenOpened(ChangesWhenOpened):
     """Passes over the ids that tokens brought until it is opened again."""
 
-    def prepare(self) -> None:
-        super().prepare()
-        with self.changing() as state:
-            state["used"] = []
+    def opened(self, state: Any) -> None:
+        state["used"] = []
 
 
 @fault("PERSIST-3", "DEL-5", says="unlike every other stored id")
-class RepairsItsCountWhenOpened(RightStore):
+class RepairsItsCountWhenOpened(ChangesWhenOpened):
     """Takes a count above that of its rows for wrong when it is opened, and goes on after their number."""
 
-    def prepare(self) -> None:
-        super().prepare()
-        with self.changing() as state:
-            if len(state["rows"]) < state["last"]:
-                state["last"], state["used"] = len(state["rows"]), []
+    def opened(self, state: Any) -> None:
+        if len(state["rows"]) < state["last"]:
+            state["last"], state["used"] = len(state["rows"]), []
 
 
 # PERSIST-4
@@ -705,15 +678,13 @@ class FindsWhereverItIs(RightStore):
 
 
 @fault("PERSIST-1", says="every row reads as it did before")
-class TrimsNamesWhenItIsOpened(RightStore):
+class TrimsNamesWhenItIsOpened(ChangesWhenOpened):
     """Takes the blanks off user names when it is opened again."""
 
-    def prepare(self) -> None:
-        super().prepare()
-        with self.changing() as state:
-            for row in state["rows"]:
-                if row["user_name"]:
-                    row["user_name"] = row["user_name"].strip() or row["user_name"]
+    def opened(self, state: Any) -> None:
+        for row in state["rows"]:
+            if row["user_name"]:
+                row["user_name"] = row["user_name"].strip() or row["user_name"]
 
 
 @fault("ISO-1", says="as before")

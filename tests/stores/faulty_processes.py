@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .catalogue import fault
+from .faulty_threads import FindsNobodyInAnEmptyStore, LooksBesideOthers
 from .right import Fields, RightStore
 
 
@@ -123,29 +124,10 @@ class LocksOnceThereAreRows(RightStore):
 
 
 @fault("PROC-1", says="leave one row")
-class LooksForNobodyInAnEmptyFile(RightStore):
+class LooksForNobodyInAnEmptyFile(FindsNobodyInAnEmptyStore):
     """Inserts without looking for the user where it saw no rows before it had the lock."""
-
-    empty = False
-
-    def save_token(self, token: Any) -> None:
-        self.empty = not self.read()["rows"]
-        super().save_token(token)
-
-    def match_to_save(self, rows: list[Fields], sent: Fields) -> Fields | None:
-        return None if self.empty else super().match_to_save(rows, sent)
 
 
 @fault("PROC-1", says="leave one row")
-class LooksBesideOthersThenInserts(RightStore):
+class LooksBesideOthersThenInserts(LooksBesideOthers):
     """Makes the first row under the lock, and looks for the row of a later token before it has it."""
-
-    new = False
-
-    def save_token(self, token: Any) -> None:
-        rows = self.read()["rows"]
-        self.new = bool(rows) and super().match_to_save(rows, self.fields_of(token)) is None
-        super().save_token(token)
-
-    def match_to_save(self, rows: list[Fields], sent: Fields) -> Fields | None:
-        return None if self.new else super().match_to_save(rows, sent)

@@ -728,26 +728,33 @@ class LearnsNamesOfFreshCodesAlone(RightStore):
 # SAVE-16: no credential and no row
 
 
+class Lending(RightStore):
+    """The common part of those that take something else for the credential that a token lacks."""
+
+    def lent(self, state: Any, sent: Fields) -> str | None:
+        raise NotImplementedError
+
+    def insert(self, state: Any, sent: Fields) -> Fields:
+        row = super().insert(state, {**sent, "access_token": sent["access_token"] or self.lent(state, sent)})
+        row["access_token"] = sent["access_token"]
+        return row
+
+
 @fault("SAVE-16", says="raises SDKException")
-class StoresWhatHasNoCredential(RightStore):
+class StoresWhatHasNoCredential(Lending):
     """Stores a name or an id without any credential."""
 
-    def insert(self, state: Any, sent: Fields) -> Fields:
-        lent = {**sent, "access_token": sent["access_token"] or "lent"}
-        row = super().insert(state, lent)
-        row["access_token"] = sent["access_token"]
-        return row
+    def lent(self, state: Any, sent: Fields) -> str | None:
+        return "lent"
 
 
 @fault("SAVE-16", says="raises SDKException")
-class TakesTheClientForACredential(RightStore):
+class TakesTheClientForACredential(Lending):
     """Stores a name that comes with client credentials alone."""
 
-    def insert(self, state: Any, sent: Fields) -> Fields:
-        lent = sent["access_token"] or sent["client_secret"]
-        row = super().insert(state, {**sent, "access_token": lent})
-        row["access_token"] = sent["access_token"]
-        return row
+    def lent(self, state: Any, sent: Fields) -> str | None:
+        secret: str | None = sent["client_secret"]
+        return secret
 
 
 @fault("SAVE-16", "SAVE-11", says="raises SDKException")
@@ -762,17 +769,15 @@ class DropsWhatItCannotStore(RightStore):
 
 
 @fault("SAVE-16", says="raises SDKException")
-class TakesEmptyTextForACredential(RightStore):
+class TakesEmptyTextForACredential(Lending):
     """Stores a token whose credentials are "", as they are not None."""
 
     def fields_of(self, token: Any) -> Fields:
-        self.lent = "lent" if token.get_refresh_token() == "" else None
+        self.blank = token.get_refresh_token() == ""
         return super().fields_of(token)
 
-    def insert(self, state: Any, sent: Fields) -> Fields:
-        row = super().insert(state, {**sent, "access_token": sent["access_token"] or self.lent})
-        row["access_token"] = sent["access_token"]
-        return row
+    def lent(self, state: Any, sent: Fields) -> str | None:
+        return "lent" if self.blank else None
 
 
 @fault("SAVE-16", "SAVE-11", says="exactly as they were")
@@ -1197,13 +1202,17 @@ class WantsARefreshTokenBesideTheGrantToken(RightStore):
         return super().by_grant(rows, sent) if sent["refresh_token"] else None
 
 
-@fault("SAVE-8", says="updated in place")
-class TakesAnEmptyGrantTokenForOne(RightStore):
-    """Takes a grant token of "" for one, and does not look for the refresh token."""
+class SeesEmptyGrantTokens(RightStore):
+    """The common part of those in which a grant token of "" is not as good as none."""
 
     def fields_of(self, token: Any) -> Fields:
         self.grant = token.get_grant_token()
         return super().fields_of(token)
+
+
+@fault("SAVE-8", says="updated in place")
+class TakesAnEmptyGrantTokenForOne(SeesEmptyGrantTokens):
+    """Takes a grant token of "" for one, and does not look for the refresh token."""
 
     def by_refresh(self, rows: list[Fields], sent: Fields) -> Fields | None:
         return super().by_refresh(rows, sent) if self.grant != "" else None
@@ -1249,23 +1258,16 @@ class FallsBackToTheClient(RightStore):
 
 
 @fault("SAVE-16", says="raises SDKException")
-class StoresAnyFirstToken(RightStore):
+class StoresAnyFirstToken(Lending):
     """Looks whether a token has a credential where there are rows to compare it with."""
 
-    def insert(self, state: Any, sent: Fields) -> Fields:
-        lent = sent["access_token"] or (None if state["rows"] else "lent")
-        row = super().insert(state, {**sent, "access_token": lent})
-        row["access_token"] = sent["access_token"]
-        return row
+    def lent(self, state: Any, sent: Fields) -> str | None:
+        return None if state["rows"] else "lent"
 
 
 @fault("SAVE-20", "SAVE-1", says="one new row")
-class LooksForTheEmptyGrantToken(RightStore):
+class LooksForTheEmptyGrantToken(SeesEmptyGrantTokens):
     """Takes a grant token of "" for that of its client's first row without a user and a grant token."""
-
-    def fields_of(self, token: Any) -> Fields:
-        self.grant = token.get_grant_token()
-        return super().fields_of(token)
 
     def by_grant(self, rows: list[Fields], sent: Fields) -> Fields | None:
         if self.grant != "":

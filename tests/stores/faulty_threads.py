@@ -582,62 +582,77 @@ class UpdatesACopyOfTheList(InPlaceStore):
         self.saved(token, updated)
 
 
+class InsertsUnseen(RightStore):
+    """The common part of those that decide before they have the lock that a token has no row."""
+
+    def __init__(self, location: Path) -> None:
+        self.decided = threading.local()
+        super().__init__(location)
+
+    def is_new(self, rows: list[Fields], sent: Fields) -> bool:
+        raise NotImplementedError
+
+    def save_token(self, token: Any) -> None:
+        self.decided.new = self.is_new(self.read()["rows"], self.fields_of(token))
+        super().save_token(token)
+
+    def match_to_save(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        return None if self.decided.new else super().match_to_save(rows, sent)
+
+
+class FindsNobodyInAnEmptyStore(InsertsUnseen):
+    """The common part of those that look for no user where there are no rows."""
+
+    def is_new(self, rows: list[Fields], sent: Fields) -> bool:
+        return not rows
+
+
+class LooksBesideOthers(InsertsUnseen):
+    """The common part of those that look for the user too early where there are rows."""
+
+    def is_new(self, rows: list[Fields], sent: Fields) -> bool:
+        return bool(rows) and RightStore.match_to_save(self, rows, sent) is None
+
+
 @fault("THREAD-3", "THREAD-5", says="one row", persistent=False)
-class LooksForNobodyInAnEmptyList(InPlaceStore):
+class LooksForNobodyInAnEmptyList(FindsNobodyInAnEmptyStore, InPlaceStore):
     """Inserts without looking for the user where it saw no rows before it took the lock."""
 
-    def save_token(self, token: Any) -> None:
-        sent = self.fields_of(token)
-        empty = not self.state["rows"]
-        with self.changing() as state:
-            row = None if empty else self.match_to_save(state["rows"], sent)
-            if row is None:
-                row = self.insert(state, sent)
-            else:
-                self.update(row, sent)
-        self.saved(token, row)
-
 
 @fault("THREAD-3", "THREAD-5", says="one row", persistent=False)
-class LooksBesideOthersThenInserts(InPlaceStore):
+class LooksBesideOthersThenInserts(LooksBesideOthers, InPlaceStore):
     """Makes the first row under the lock, and looks for the row of a later token before it takes it."""
 
-    def save_token(self, token: Any) -> None:
-        sent = self.fields_of(token)
-        new = bool(self.state["rows"]) and self.match_to_save(self.read()["rows"], sent) is None
-        with self.changing() as state:
-            row = None if new else self.match_to_save(state["rows"], sent)
-            if row is None:
-                row = self.insert(state, sent)
-            else:
-                self.update(row, sent)
-        self.saved(token, row)
 
+class FillsLater(InPlaceStore):
+    """The common part of those that make a user's row with what it needs, and then add the rest."""
 
-@fault("THREAD-4", "THREAD-5", says="before or after it", persistent=False)
-class FillsTheFirstRowLater(InPlaceStore):
-    """Makes its first row with what it needs, and adds the rest under the lock taken anew."""
+    def is_halved(self, rows: list[Fields], sent: Fields) -> bool:
+        raise NotImplementedError
 
     def save_token(self, token: Any) -> None:
         sent = self.fields_of(token)
         if sent["user_name"] and any(sent[name] for name in CREDENTIALS):
             with self.changing() as state:
-                if not state["rows"]:
+                if self.is_halved(state["rows"], sent):
                     self.insert(state, {**sent, "expires_in": None})
         super().save_token(token)
 
 
 @fault("THREAD-4", "THREAD-5", says="before or after it", persistent=False)
-class FillsALaterRowLater(InPlaceStore):
+class FillsTheFirstRowLater(FillsLater):
+    """Makes its first row with what it needs, and adds the rest under the lock taken anew."""
+
+    def is_halved(self, rows: list[Fields], sent: Fields) -> bool:
+        return not rows
+
+
+@fault("THREAD-4", "THREAD-5", says="before or after it", persistent=False)
+class FillsALaterRowLater(FillsLater):
     """Makes the row of a later user with what it needs, and adds the rest under the lock taken anew."""
 
-    def save_token(self, token: Any) -> None:
-        sent = self.fields_of(token)
-        if sent["user_name"] and not sent["id"] and any(sent[name] for name in CREDENTIALS):
-            with self.changing() as state:
-                if state["rows"] and self.match_to_save(state["rows"], sent) is None:
-                    self.insert(state, {**sent, "expires_in": None})
-        super().save_token(token)
+    def is_halved(self, rows: list[Fields], sent: Fields) -> bool:
+        return bool(rows) and not sent["id"] and self.match_to_save(rows, sent) is None
 
 
 @fault("THREAD-5", says="cannot be ordered", persistent=False)

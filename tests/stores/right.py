@@ -328,6 +328,18 @@ class RightStore(TokenStore):  # type: ignore[misc]
                 os.close(handle)
 
 
+class ChangesWhenOpened(RightStore):
+    """Writes its rows each time it is opened; what it makes of them is another decision."""
+
+    def opened(self, state: Any) -> None:
+        """What becomes of the state: nothing."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        with self.changing() as state:
+            self.opened(state)
+
+
 def first(rows: Iterator[Fields]) -> Fields | None:
     """The first of some rows, if any."""
     return next(rows, None)

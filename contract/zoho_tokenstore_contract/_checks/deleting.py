@@ -28,6 +28,7 @@ from .people import (
     NAMED,
     REFRESH,
     WITH_CLIENT,
+    by_each_token,
     key_of,
     person,
 )
@@ -595,17 +596,10 @@ def _clears(store: Opened, rows: list[Row]) -> None:
         found = store.call("find_token_by_id", row.id)
         if _hits(row, found):
             store.bench.broken(f"no token has the id {shown(row.id)} after delete_tokens", str(found))
-        for asked in _ways_to_find(row):
+        by_name = [] if absent(row.user_name) else [row.only("user_name")]
+        for asked in (*by_name, *by_each_token(row)):
             if (answer := store.find_quietly(asked)).returned is not None:
                 store.bench.broken(f"{shown_row(asked)} finds nothing after delete_tokens", str(answer))
-
-
-def _ways_to_find(row: Row) -> list[Row]:
-    """By its user name or, as a token of nobody's, by each of its tokens."""
-    client = row.only("client_id", "client_secret")
-    asked = {name: client.but(**{name: getattr(row, name)}) for name in ("grant_token", "refresh_token")}
-    asked |= {name: row.only(name) for name in ("user_name", "access_token")}
-    return [token for name, token in asked.items() if not absent(getattr(row, name))]
 
 
 @check("CLEAR-2")

@@ -28,6 +28,7 @@ from .people import (
     OTHER_CLIENT,
     REFRESH,
     WITH_CLIENT,
+    by_each_token,
     key_of,
     near_ids,
     person,
@@ -528,9 +529,7 @@ def _questions(before: Sequence[Row]) -> list[tuple[Row, Row]]:
         asked.append((wanted, Row(id=stored.id)))
     for row in (BOB, GUS):
         wanted = row.but(id=before[CROWD.index(row)].id)
-        asked.append((wanted, row.only("access_token")))
-        asked.append((wanted, row.only("client_id", "client_secret", "grant_token")))
-        asked.append((wanted, row.only("client_id", "client_secret", "refresh_token")))
+        asked += [(wanted, token) for token in by_each_token(row)]
     return asked
 
 
@@ -555,14 +554,12 @@ def _questions_of_their_own(before: Sequence[Row]) -> list[tuple[Row, Row]]:
         asked.append((wanted, key.but(id="unknown")))
     for row in (BOB, GUS):
         wanted = row.but(id=before[CROWD.index(row)].id)
-        for key, names in (
-            (row.only("access_token"), (*plain, "refresh_token", "grant_token")),
-            (
-                row.only("client_id", "client_secret", "grant_token"),
-                (*plain, "access_token", "refresh_token"),
-            ),
-            (row.only("client_id", "client_secret", "refresh_token"), (*plain, "access_token")),
-        ):
+        kept = (
+            (*plain, "refresh_token", "grant_token"),
+            (*plain, "access_token", "refresh_token"),
+            (*plain, "access_token"),
+        )
+        for key, names in zip(by_each_token(row), kept, strict=True):
             asked += [(wanted, key.but(**{name: OWN[name]})) for name in names]
     return asked
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from .._bench import Bench, Opened, shown_rows
+from .._bench import Bench, Opened, precondition, shown_rows
 from .._histories import Made, disorder
 from .._model import Operation, expectation
 from .._outcomes import Violation
@@ -47,13 +47,13 @@ Result = TypeVar("Result")
 
 @check("THREAD-1", thread_safe=True)
 def a_store_made_here_works_in_every_other_thread(bench: Bench) -> None:
-    _precondition(lambda: _use(bench.open(), lambda act: act()))
+    precondition(lambda: _use(bench.open(), lambda act: act()))
     _use(bench.open(), lambda act: _in_another_thread(bench, act))
 
 
 @check("THREAD-1", thread_safe=True)
 def a_store_made_in_a_thread_that_has_ended_works_on(bench: Bench) -> None:
-    _precondition(lambda: _use(bench.open(), lambda act: act()))
+    precondition(lambda: _use(bench.open(), lambda act: act()))
     _use(_in_another_thread(bench, bench.open), lambda act: act())
     _use(_in_another_thread(bench, bench.open), lambda act: _in_another_thread(bench, act))
 
@@ -61,7 +61,7 @@ def a_store_made_in_a_thread_that_has_ended_works_on(bench: Bench) -> None:
 @check("THREAD-1", thread_safe=True)
 def a_refused_save_keeps_no_other_thread_out(bench: Bench) -> None:
     for refused in (Row(user_name="stranger@example.com:77"), Row(id="unknown")):
-        _precondition(partial(_use_after, bench, refused, lambda act: act()))
+        precondition(partial(_use_after, bench, refused, lambda act: act()))
         _use_after(bench, refused, lambda act: _in_another_thread(bench, act))
         bench.fresh_examples()
 
@@ -128,15 +128,6 @@ def _in_another_thread(bench: Bench, act: Callable[[], Result]) -> Result:
     return returned[0]
 
 
-def _precondition(act: Callable[[], object]) -> None:
-    """What fails here fails without threads, and is the fault of another clause."""
-    try:
-        act()
-    except Violation as violation:
-        violation.arranging = True
-        raise
-
-
 # Threads that save
 
 
@@ -193,7 +184,7 @@ def _save_at_once(
     """Have threads save these rows: two that meet everywhere, and many that just run."""
     stage = Stage(bench)
     pair = Program(before, (_saves(rows[0]), _saves(rows[1])))
-    _precondition(lambda: judge(stage.led(next(pair.one_by_one(1)), 0)))
+    precondition(lambda: judge(stage.led(next(pair.one_by_one(1)), 0)))
     for ran in stage.meetings(pair, bench.effort.times(PLACES)):
         judge(ran)
     crowd = Program(before, tuple(_saves(*rows[turn::MANY]) for turn in range(MANY)))
@@ -289,7 +280,7 @@ def _read_beside_saves(bench: Bench, before: tuple[Row, ...], *reads: Step) -> N
     """Have threads read while another saves: one that stands still everywhere, and all just running."""
     stage = Stage(bench)
     save = _saves(_ann(1))
-    _precondition(lambda: _before_or_after(stage.led(Program(before, ((*save, *reads),)), 0)))
+    precondition(lambda: _before_or_after(stage.led(Program(before, ((*save, *reads),)), 0)))
     writing = Program(before, (save, *((read,) for read in reads)))
     for ran in stage.meetings(writing, bench.effort.times(PLACES), leaders=1):
         _before_or_after(ran)
@@ -463,7 +454,7 @@ def _explained(bench: Bench, programs: Sequence[Program], most: int, least: int)
         if alone is None:
             _tell(_shortest(stage, program, ran, most))
     if alone is not None and not fit:
-        _precondition(lambda: _tell(alone))
+        precondition(lambda: _tell(alone))
 
 
 def _unexplained(stage: Stage, program: Program, most: int) -> Ran | None:
