@@ -2,12 +2,15 @@
 
 Every faulty store has to be caught under the clauses that it breaks, for the right reason, and no
 correct one may be flagged under a clause that it must keep. ``--write`` puts the table into
-``docs/examination.md``. ``--again N`` asks the clauses in which chance has a say, N times; see ``--help``.
+``docs/examination.md``. ``--again N`` asks the clauses in which chance has a say, N times. ``--record FILE``
+writes the answer matrix, the outcome of every clause for every store, and ``--compare FILE`` says which
+outcomes differ from a recorded one; see ``--help``.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import sys
@@ -186,6 +189,72 @@ def _without_output() -> None:
         os.dup2(nowhere, stream)
 
 
+def answers(kind: str, place: int, clauses: Sequence[str], seed: int | None) -> dict[str, str]:
+    """One line of the answer matrix: what became of each clause on one store.
+
+    Args:
+        kind: ``fault`` or ``correct``.
+        place: Which store of that kind.
+        clauses: The clauses to ask.
+        seed: For what is drawn by chance; ``None`` for the same in every run.
+
+    Returns:
+        Clause id to the value of its `Outcome`.
+    """
+    store: Fault | Correct = faults()[place] if kind == "fault" else correct_stores()[place]
+    subject = subject_for(store.store, **store.declared)
+    return {id: check_clause(id, subject, Effort(seed=seed), scripts=False).outcome.value for id in clauses}
+
+
+def matrix(arguments: argparse.Namespace) -> dict[str, dict[str, str]]:
+    """The answer matrix: store to clause to outcome, for the stores and clauses that are asked."""
+    clauses = [id for id in CLAUSES if _is_named(id, arguments.clauses)]
+    found: dict[str, dict[str, str]] = {}
+    stores = _stores(arguments.only)
+    with ProcessPoolExecutor(arguments.processes, initializer=_without_output) as pool:
+        jobs = {
+            pool.submit(answers, kind, place, clauses, arguments.seed): f"{kind}:{name}"
+            for kind, place, name in stores
+        }
+        for job in as_completed(jobs):
+            found[jobs[job]] = job.result()
+            sys.stdout.write(f"{len(found)} of {len(jobs)}  {jobs[job]}\n")
+            sys.stdout.flush()
+    return dict(sorted(found.items()))
+
+
+def record(arguments: argparse.Namespace) -> int:
+    """Write the answer matrix, a line a store."""
+    lines = [f"{json.dumps(store)}:{json.dumps(row)}" for store, row in matrix(arguments).items()]
+    Path(arguments.record).write_text("{" + ",\n".join(lines) + "}\n", encoding="utf-8")
+    return 0
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    """Say which outcomes differ from the recorded matrix; the exit status is 1 where one does."""
+    recorded = json.loads(Path(arguments.compare).read_text(encoding="utf-8"))
+    now = matrix(arguments)
+    different, compared = 0, 0
+    for store in sorted(recorded.keys() | now.keys()):
+        if store not in now or store not in recorded:
+            if arguments.only in store:
+                sys.stdout.write(f"only {'recorded' if store in recorded else 'now'}: {store}\n")
+            continue
+        for clause in now[store].keys() & recorded[store].keys():
+            compared += 1
+            before, after = recorded[store][clause], now[store][clause]
+            if before != after:
+                different += 1
+                sys.stdout.write(f"{store}  {clause}: {before} -> {after}\n")
+    sys.stdout.write(f"{compared} outcomes compared, {different} differ\n")
+    return int(different > 0 or not compared)
+
+
+def _is_named(clause: str, names: str) -> bool:
+    """Whether a comma-separated list of clauses and groups names this clause; an empty list names all."""
+    return not names or clause in names.split(",") or CLAUSES[clause].group in names.split(",")
+
+
 def page(faulty: Sequence[Examined], correct: Sequence[Examined], notes: str) -> str:
     """The tables as Markdown."""
     lines = [
@@ -240,12 +309,17 @@ def _examine(kind: str, place: int, seed: int | None, whole: bool) -> Examined:
     return examine_correct(correct_stores()[place], seed)
 
 
-def _all(arguments: argparse.Namespace) -> Iterator[tuple[str, Examined]]:
-    """Examine every store, several at once."""
+def _stores(only: str) -> list[tuple[str, int, str]]:
+    """Kind, place and name of every store whose name has this text."""
     # The correct ones take longest: first, so that the last to end do not end alone.
     stores = [("correct", place, str(store)) for place, store in enumerate(correct_stores())]
     stores += [("fault", place, str(fault)) for place, fault in enumerate(faults())]
-    wanted = [one for one in stores if arguments.only in f"{one[0]}:{one[2]}"]
+    return [one for one in stores if only in f"{one[0]}:{one[2]}"]
+
+
+def _all(arguments: argparse.Namespace) -> Iterator[tuple[str, Examined]]:
+    """Examine every store, several at once."""
+    wanted = _stores(arguments.only)
     with ProcessPoolExecutor(arguments.processes, initializer=_without_output) as pool:
         jobs = {
             pool.submit(_examine, kind, place, arguments.seed, arguments.whole): kind
@@ -281,7 +355,19 @@ def main(words: Sequence[str] | None = None) -> int:
         "another seed",
     )
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
+    parser.add_argument("--record", metavar="FILE", help="write the outcome of every clause for every store")
+    parser.add_argument("--compare", metavar="FILE", help="say which outcomes differ from a recorded file")
+    parser.add_argument(
+        "--clauses",
+        default="",
+        metavar="LIST",
+        help="with --record and --compare: these clauses and groups alone, as SAVE,FIND-5",
+    )
     arguments = parser.parse_args(words)
+    if arguments.record is not None:
+        return record(arguments)
+    if arguments.compare is not None:
+        return compare(arguments)
     if arguments.again is not None:
         return again(arguments.again, arguments.only, arguments.processes)
     began = time.monotonic()
