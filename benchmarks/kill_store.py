@@ -16,11 +16,11 @@ import sys
 import time
 
 from zoho_reference_stores import SQLiteFileStore
-from zoho_tokenstore_contract._bench import Bench, Effort
-from zoho_tokenstore_contract._checks import checks_of
-from zoho_tokenstore_contract._children import Processes
-from zoho_tokenstore_contract._outcomes import Violation
-from zoho_tokenstore_contract._subject import Origin, Subject, close_by_default
+from zoho_tokenstore_contract._checks.registry import checks_of
+from zoho_tokenstore_contract._drivers.processes.fork_server import Processes
+from zoho_tokenstore_contract._harness.store_under_test import Origin, Subject, close_by_default
+from zoho_tokenstore_contract._harness.workspace import Bench, Effort
+from zoho_tokenstore_contract._spec.outcomes import Violation
 
 KILLS = 1000
 A_STORAGE = 50  # kills that one database endures, before a new one keeps the comparing quick
@@ -33,7 +33,7 @@ def main(kills: int = KILLS, seed: int = 1) -> int:
         The exit status.
     """
     checks_of("CRASH-1")  # imports the checks in their order
-    from zoho_tokenstore_contract._checks.crashes import Kill, Storage, measured  # noqa: PLC0415 (only then)
+    from zoho_tokenstore_contract._checks.stress.crashes import Kill, Storage, measured  # noqa: PLC0415 (only then)
 
     subject = Subject(
         target="zoho_reference_stores:SQLiteFileStore",

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.reference_list import PLACES, Place
-from zoho_tokenstore_contract._rows import Row, to_row, to_token
+from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
 PROCESSES = 8
 SERVERS = {

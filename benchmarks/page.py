@@ -17,7 +17,7 @@ from benchmarks import plots
 from benchmarks.contenders import CONTENDERS, OPERATIONS, Bare
 from benchmarks.goals import Figures, goals, why_not
 from benchmarks.memory import BARE
-from zoho_tokenstore_contract._sdk import load
+from zoho_tokenstore_contract._spec.sdk import load
 
 DOCS = Path(__file__).parent.parent / "docs"
 NAME = "benchmarks"

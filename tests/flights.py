@@ -18,11 +18,18 @@ from zohocrmsdk.src.com.zoho.api.authenticator.store.token_store import TokenSto
 
 from tests.stores.catalogue import subject_for
 from zoho_reference_stores import SingleFlightStore
-from zoho_tokenstore_contract._bench import Bench, Effort
-from zoho_tokenstore_contract._children import Child, Pipe, Processes
-from zoho_tokenstore_contract._flow import CLIENT, FUTURE, PAST, App, oauth_token, sdk_at_rest
-from zoho_tokenstore_contract._rows import Row
-from zoho_tokenstore_contract._zoho import TOKEN, DataCentre, Zoho
+from zoho_tokenstore_contract._drivers.processes.fork_server import Child, Pipe, Processes
+from zoho_tokenstore_contract._drivers.zoho.sdk_session import (
+    CLIENT,
+    FUTURE,
+    PAST,
+    App,
+    oauth_token,
+    sdk_at_rest,
+)
+from zoho_tokenstore_contract._drivers.zoho.server import TOKEN, DataCentre, Zoho
+from zoho_tokenstore_contract._harness.workspace import Bench, Effort
+from zoho_tokenstore_contract._spec.tokens import Row
 
 LIMIT = 30.0  # seconds until something that should have happened counts as failed
 

@@ -22,12 +22,15 @@ import pytest
 
 from tests.exam import LONG
 from tests.mutation import Mutant, forget, judged, mutants_of
-from zoho_tokenstore_contract._checks import MODULES
+from zoho_tokenstore_contract._checks.registry import MODULES
 
 KIT = "zoho_tokenstore_contract"
-OWN_TESTS = {"_model": ("tests/test_model.py",), "_histories": ("tests/test_histories.py",)}
+OWN_TESTS = {
+    "_spec.model": ("tests/test_model.py",),
+    "_drivers.threads.linearizability": ("tests/test_histories.py",),
+}
 """Modules that have tests of their own, and these tests."""
-CLAUSES_OF = {"_model": ("MODEL-1", "THREAD-5"), "_histories": ("THREAD-5",)}
+CLAUSES_OF = {"_spec.model": ("MODEL-1", "THREAD-5"), "_drivers.threads.linearizability": ("THREAD-5",)}
 """The clauses whose checks stand on these modules."""
 LEFT_OUT = ("RemoveDecorator", "ZeroIterationForLoop")
 """Changes that leave something out, for which no store is flagged that was not before."""
@@ -53,9 +56,9 @@ def _wrong_answers(mutant: Mutant, module: str) -> Iterator[str]:
     # Imported here, so that they meet the mutant.
     catalogue = importlib.import_module("tests.stores.catalogue")
     right = importlib.import_module("tests.stores.right")
-    clauses = importlib.import_module(f"{KIT}._clauses").CLAUSES
-    check_clause = importlib.import_module(f"{KIT}._run").check_clause
-    effort = importlib.import_module(f"{KIT}._bench").Effort()
+    clauses = importlib.import_module(f"{KIT}._spec.clauses").CLAUSES
+    check_clause = importlib.import_module(f"{KIT}._runner.clause").check_clause
+    effort = importlib.import_module(f"{KIT}._harness.workspace").Effort()
     # The clause of a removed check, too, of which it may have been the only one.
     removed = re.findall(r'@check\("([A-Z]+-[0-9]+)"', mutant.was)
     asked = CLAUSES_OF.get(module) or list(dict.fromkeys([*removed, *_clauses_of(module, clauses)]))
@@ -86,7 +89,7 @@ def _wrong_answers(mutant: Mutant, module: str) -> Iterator[str]:
 
 def _clauses_of(module: str, clauses: Iterable[str]) -> list[str]:
     """The clauses that a module of checks is about."""
-    checks_of = importlib.import_module(f"{KIT}._checks").checks_of
+    checks_of = importlib.import_module(f"{KIT}._checks.registry").checks_of
     return [
         clause
         for clause in clauses
@@ -96,7 +99,7 @@ def _clauses_of(module: str, clauses: Iterable[str]) -> list[str]:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 1 where a mutant is not noticed."""
-    modules = ["_model", "_histories", *(f"_checks.{module}" for module in MODULES)]
+    modules = ["_spec.model", "_drivers.threads.linearizability", *(f"_checks.{module}" for module in MODULES)]
     parser = argparse.ArgumentParser(prog="python -m tests.kit_mutants", description=__doc__)
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="how many at once")
     parser.add_argument("--module", choices=modules, action="append", help="only this one (repeatable)")

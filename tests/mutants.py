@@ -21,12 +21,12 @@ import tomllib
 import zoho_reference_stores
 from tests.mutation import Mutant, judged, mutants_of
 from zoho_tokenstore_contract import TokenStoreContract
-from zoho_tokenstore_contract._bench import Effort
-from zoho_tokenstore_contract._clauses import CLAUSES, Level
-from zoho_tokenstore_contract._contract import subject_of
-from zoho_tokenstore_contract._outcomes import Outcome, UsageError
-from zoho_tokenstore_contract._run import check_clause
-from zoho_tokenstore_contract._targets import Declared, contract_class
+from zoho_tokenstore_contract._harness.workspace import Effort
+from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._runner.contract_class import subject_of
+from zoho_tokenstore_contract._runner.targets import Declared, contract_class
+from zoho_tokenstore_contract._spec.clauses import CLAUSES, Level
+from zoho_tokenstore_contract._spec.outcomes import Outcome, UsageError
 
 HERE = Path(__file__).parent
 LISTED, PAGE = HERE / "equivalent_mutants.toml", HERE.parent / "docs" / "mutants.md"

@@ -121,7 +121,7 @@ def judged(
         Each mutant with what noticed it, as they are judged.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", "zoho_tokenstore_contract._checks.sequences"])
+    context.set_forkserver_preload(["__main__", "zoho_tokenstore_contract._checks.lifetime.sequences"])
     with context.Pool(processes, maxtasksperchild=1) as pool:
         yield from pool.imap_unordered(partial(_judge, judge), mutants)
 

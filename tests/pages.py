@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoho_tokenstore_contract._clauses import CLAUSES, GROUPS, SOURCES
+from zoho_tokenstore_contract._spec.clauses import CLAUSES, GROUPS, SOURCES
 
 DOCS = Path(__file__).parent.parent / "docs"
 

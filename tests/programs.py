@@ -16,8 +16,8 @@ from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 
-from zoho_tokenstore_contract._bench import shown_exception
-from zoho_tokenstore_contract._rows import shown
+from zoho_tokenstore_contract._harness.workspace import shown_exception
+from zoho_tokenstore_contract._spec.tokens import shown
 
 Program = Callable[[Any], None]
 

@@ -27,12 +27,12 @@ from typing import Any
 
 from tests import mariadb, programs, servers
 from tests.published_page import page
-from zoho_tokenstore_contract._bench import Effort
-from zoho_tokenstore_contract._clauses import CLAUSES, GROUPS
-from zoho_tokenstore_contract._outcomes import ClauseResult, Finding, Outcome
-from zoho_tokenstore_contract._run import check_clause
-from zoho_tokenstore_contract._sdk import SDKMissing, load
-from zoho_tokenstore_contract._subject import Origin, Subject, close_by_default
+from zoho_tokenstore_contract._harness.store_under_test import Origin, Subject, close_by_default
+from zoho_tokenstore_contract._harness.workspace import Effort
+from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._spec.clauses import CLAUSES, GROUPS
+from zoho_tokenstore_contract._spec.outcomes import ClauseResult, Finding, Outcome
+from zoho_tokenstore_contract._spec.sdk import SDKMissing, load
 
 DOCS = Path(__file__).parent.parent / "docs"
 RECORD, PAGE = DOCS / "published-stores.json", DOCS / "published-stores.md"

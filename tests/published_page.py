@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests import programs
-from zoho_tokenstore_contract._clauses import CLAUSES, GROUPS, SOURCES, Clause, Level
+from zoho_tokenstore_contract._spec.clauses import CLAUSES, GROUPS, SOURCES, Clause, Level
 
 WORDS = {"kept": "kept", "broken": "broken", "not-applicable": "n/a", "not-reached": "not reached"}
 LONGEST, CALL = 600, 240

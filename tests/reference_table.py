@@ -25,8 +25,8 @@ from typing import Any
 from tests.proxy import Proxy
 from tests.reference_list import PLACES, Place
 from tests.servers import NoServer, Server
-from zoho_tokenstore_contract._clauses import CLAUSES, GROUPS
-from zoho_tokenstore_contract._rows import Row, to_token
+from zoho_tokenstore_contract._spec.clauses import CLAUSES, GROUPS
+from zoho_tokenstore_contract._spec.tokens import Row, to_token
 
 ROOT = Path(__file__).parent.parent
 RECORD, PAGE = ROOT / "docs" / "reference-stores.json", ROOT / "docs" / "reference-stores.md"

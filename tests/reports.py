@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zoho_tokenstore_contract._clauses import CLAUSES
+from zoho_tokenstore_contract._spec.clauses import CLAUSES
 
 HOSTILE = (
     "</script><script>window.hostile = 1</script>"

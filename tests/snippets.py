@@ -21,8 +21,8 @@ import pytest
 
 # Loaded here once, so that each run inside a test does not load the SDK and Hypothesis again.
 import zoho_reference_stores  # noqa: F401
-import zoho_tokenstore_contract._explore
-import zoho_tokenstore_contract._targets  # noqa: F401
+import zoho_tokenstore_contract._drivers.examples
+import zoho_tokenstore_contract._runner.targets  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

@@ -19,12 +19,12 @@ import pytest
 from tests.stores.catalogue import subject_for
 from tests.stores.right import RightStore
 from zoho_tokenstore_contract import TokenStoreContract
-from zoho_tokenstore_contract._bench import Bench, Effort
-from zoho_tokenstore_contract._children import Pipe, Processes
-from zoho_tokenstore_contract._contract import subject_of
-from zoho_tokenstore_contract._outcomes import NotApplicable, Violation
-from zoho_tokenstore_contract._rows import Row, to_token
-from zoho_tokenstore_contract._subject import Origin, Subject, close_by_default
+from zoho_tokenstore_contract._drivers.processes.fork_server import Pipe, Processes
+from zoho_tokenstore_contract._harness.store_under_test import Origin, Subject, close_by_default
+from zoho_tokenstore_contract._harness.workspace import Bench, Effort
+from zoho_tokenstore_contract._runner.contract_class import subject_of
+from zoho_tokenstore_contract._spec.outcomes import NotApplicable, Violation
+from zoho_tokenstore_contract._spec.tokens import Row, to_token
 
 ROOT = Path(__file__).parent.parent
 
@@ -346,8 +346,8 @@ SCRIPT = """
     from tests import test_children
     from tests.stores.catalogue import subject_for
     from tests.stores.right import RightStore
-    from zoho_tokenstore_contract._bench import Bench, Effort
-    from zoho_tokenstore_contract._children import Processes
+    from zoho_tokenstore_contract._harness.workspace import Bench, Effort
+    from zoho_tokenstore_contract._drivers.processes.fork_server import Processes
 
 
     class Store(RightStore):

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from zoho_tokenstore_contract import _cli
-from zoho_tokenstore_contract._checks import checks_of
-from zoho_tokenstore_contract._clauses import CLAUSES, CONTRACT_VERSION, GROUPS
-from zoho_tokenstore_contract._scaffold import allowed, as_attribute, as_options
-from zoho_tokenstore_contract._verdict import Verdicts
+from zoho_tokenstore_contract._cli import commands
+from zoho_tokenstore_contract._checks.registry import checks_of
+from zoho_tokenstore_contract._cli.scaffold import allowed, as_attribute, as_options
+from zoho_tokenstore_contract._report.verdict import Verdicts
+from zoho_tokenstore_contract._spec.clauses import CLAUSES, CONTRACT_VERSION, GROUPS
 
 pytestmark = pytest.mark.once
 
@@ -162,7 +162,7 @@ class TestCheck:
         self, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """On standard error, with the status 2, and nothing on standard output."""
-        status = _cli.main(["check", *arguments])
+        status = commands.main(["check", *arguments])
         printed = capsys.readouterr()
         [line] = [line for line in printed.err.splitlines() if line.strip()]
 
@@ -177,7 +177,7 @@ class TestCheck:
         find = importlib.util.find_spec
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "xdist" else find(name))
 
-        assert _cli.main(["check", "stores:Loose", "-n", "2"]) == 2
+        assert commands.main(["check", "stores:Loose", "-n", "2"]) == 2
         assert "python -m pip install pytest-xdist" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ class TestCheck:
     ) -> None:
         """Status 2, with the usage."""
         with pytest.raises(SystemExit) as ended:
-            _cli.main(arguments)
+            commands.main(arguments)
 
         assert ended.value.code == 2
         assert "usage: zoho-tokenstore" in capsys.readouterr().err
@@ -199,7 +199,7 @@ class TestClauses:
 
     def test_the_whole_contract(self, capsys: pytest.CaptureFixture[str]) -> None:
         """A line for each clause under a line for each group, with its level and text."""
-        assert _cli.main(["clauses"]) == 0
+        assert commands.main(["clauses"]) == 0
         lines = capsys.readouterr().out.splitlines()
 
         assert len(lines) == len(CLAUSES) + len(GROUPS)
@@ -208,7 +208,7 @@ class TestClauses:
 
     def test_a_group(self, capsys: pytest.CaptureFixture[str]) -> None:
         """Its own clauses alone, whatever the case."""
-        assert _cli.main(["clauses", "del"]) == 0
+        assert commands.main(["clauses", "del"]) == 0
         lines = capsys.readouterr().out.splitlines()
 
         assert ["DEL:", *(f"DEL-{number}" for number in range(1, 6))] == [line.split()[0] for line in lines]
@@ -216,7 +216,7 @@ class TestClauses:
     @pytest.mark.parametrize("clause", CLAUSES)
     def test_one_clause(self, clause: str, capsys: pytest.CaptureFixture[str]) -> None:
         """Its text, why it matters, its source and what is tried, in lines that fit."""
-        assert _cli.main(["clauses", clause.lower()]) == 0
+        assert commands.main(["clauses", clause.lower()]) == 0
         text = capsys.readouterr().out
         words = " ".join(text.split())
 
@@ -229,7 +229,7 @@ class TestClauses:
 
     def test_an_unknown_clause(self, capsys: pytest.CaptureFixture[str]) -> None:
         """Status 2, and the closest that there is."""
-        assert _cli.main(["clauses", "svae-4"]) == 2
+        assert commands.main(["clauses", "svae-4"]) == 2
         assert "no clause or group 'svae-4'; did you mean SAVE-4?" in capsys.readouterr().err
 
     def test_a_reader_who_has_read_enough(self) -> None:
@@ -318,7 +318,7 @@ class TestHelp:
     def test_every_command_has_examples(self, name: str, capsys: pytest.CaptureFixture[str]) -> None:
         """Each is a command line that the parser takes."""
         with pytest.raises(SystemExit) as ended:
-            _cli.main([name, "--help"])
+            commands.main([name, "--help"])
         text = capsys.readouterr().out
 
         assert ended.value.code == 0
@@ -327,7 +327,7 @@ class TestHelp:
     def test_the_versions(self, capsys: pytest.CaptureFixture[str]) -> None:
         """Of the kit, the contract and the SDK."""
         with pytest.raises(SystemExit) as ended:
-            _cli.main(["--version"])
+            commands.main(["--version"])
         kit, contract, sdk = capsys.readouterr().out.splitlines()
 
         assert ended.value.code == 0
@@ -361,7 +361,7 @@ class TestHelp:
         """Neither the SDK nor pytest nor Hypothesis, for it runs at each press of Tab."""
         program = (
             "import sys, atexit\n"
-            "from zoho_tokenstore_contract._cli import main\n"
+            "from zoho_tokenstore_contract._cli.commands import main\n"
             "atexit.register(lambda: print({'pytest', 'hypothesis', 'zohocrmsdk'} & set(sys.modules)))\n"
             f"main({arguments!r})\n"
         )

@@ -12,7 +12,7 @@ import pytest
 
 import zoho_tokenstore_contract
 from tests.snippets import DOCS, README, ROOT, Session, fences, play, sessions
-from zoho_tokenstore_contract._clauses import CLAUSES
+from zoho_tokenstore_contract._spec.clauses import CLAUSES
 
 pytestmark = pytest.mark.once
 

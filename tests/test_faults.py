@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.stores.catalogue import Fault, faults, subject_for
-from zoho_tokenstore_contract._bench import Effort
-from zoho_tokenstore_contract._clauses import CLAUSES
-from zoho_tokenstore_contract._outcomes import Outcome
-from zoho_tokenstore_contract._run import check_clause
+from zoho_tokenstore_contract._harness.workspace import Effort
+from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._spec.clauses import CLAUSES
+from zoho_tokenstore_contract._spec.outcomes import Outcome
 
 pytestmark = pytest.mark.once
 

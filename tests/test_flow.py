@@ -14,11 +14,11 @@ from zohocrmsdk.src.com.zoho.crm.api.initializer import Initializer
 from tests.stores.catalogue import subject_for
 from tests.stores.right import RightStore
 from tests.stores.single_flight import SingleFlightStore
-from zoho_tokenstore_contract._bench import Bench, Effort
-from zoho_tokenstore_contract._flow import Flow, abilities, oauth_token
-from zoho_tokenstore_contract._outcomes import Outcome, Violation
-from zoho_tokenstore_contract._rows import Row
-from zoho_tokenstore_contract._run import check_clause
+from zoho_tokenstore_contract._drivers.zoho.sdk_session import Flow, abilities, oauth_token
+from zoho_tokenstore_contract._harness.workspace import Bench, Effort
+from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._spec.outcomes import Outcome, Violation
+from zoho_tokenstore_contract._spec.tokens import Row
 
 
 class CannotSave(RightStore):

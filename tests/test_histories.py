@@ -6,10 +6,10 @@ import itertools
 
 import pytest
 
-from zoho_tokenstore_contract._histories import AFTER, BEFORE, Made, disorder, table
-from zoho_tokenstore_contract._model import Operation, Reply
-from zoho_tokenstore_contract._outcomes import Undecided
-from zoho_tokenstore_contract._rows import Row
+from zoho_tokenstore_contract._drivers.threads.linearizability import AFTER, BEFORE, Made, disorder, table
+from zoho_tokenstore_contract._spec.model import Operation, Reply
+from zoho_tokenstore_contract._spec.outcomes import Undecided
+from zoho_tokenstore_contract._spec.tokens import Row
 
 ANN = Row(user_name="ann", access_token="a", refresh_token="r")
 BOB = Row(user_name="bob", access_token="b")

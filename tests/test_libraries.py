@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from zoho_reference_stores import ListStore
-from zoho_tokenstore_contract._libraries import libraries_of
-from zoho_tokenstore_contract._subject import Origin
+from zoho_tokenstore_contract._drivers.processes.preload import libraries_of
+from zoho_tokenstore_contract._harness.store_under_test import Origin
 
 
 def module(monkeypatch: pytest.MonkeyPatch, name: str, *, installed: bool) -> types.ModuleType:

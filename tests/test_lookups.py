@@ -11,7 +11,7 @@ import pytest
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from zoho_reference_stores import ListStore, SQLiteFileStore, SQLiteMemoryStore
-from zoho_tokenstore_contract._rows import Row, to_row, to_token
+from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
 CLIENT = {"client_id": "client", "client_secret": "secret"}
 ROWS = 1000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zoho_tokenstore_contract._model import Operation, Reply, decided, expectation, state_of, successors
-from zoho_tokenstore_contract._rows import Row
+from zoho_tokenstore_contract._spec.model import Operation, Reply, decided, expectation, state_of, successors
+from zoho_tokenstore_contract._spec.tokens import Row
 
 CLIENT = {"client_id": "c", "client_secret": "s"}
 ANN = Row(id="1", user_name="ann", **CLIENT, refresh_token="ra", access_token="aa")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from zoho_tokenstore_contract._moments import Moments, chosen
+from zoho_tokenstore_contract._drivers.processes.crash_points import Moments, chosen
 
 
 def kinds(moments: Moments) -> list[str]:

@@ -10,10 +10,10 @@ import pytest
 
 # Loaded here once, so that each run inside a test does not load the SDK and Hypothesis again.
 import zoho_reference_stores  # noqa: F401
-import zoho_tokenstore_contract._explore
-import zoho_tokenstore_contract._targets  # noqa: F401
-from zoho_tokenstore_contract import _children
-from zoho_tokenstore_contract._clauses import CLAUSES
+import zoho_tokenstore_contract._drivers.examples
+import zoho_tokenstore_contract._runner.targets  # noqa: F401
+from zoho_tokenstore_contract._drivers.processes import fork_server
+from zoho_tokenstore_contract._spec.clauses import CLAUSES
 
 STORE = """
 from zoho_reference_stores import ListStore
@@ -482,7 +482,7 @@ def test_what_takes_seconds_to_start_is_started_at_the_end_of_collection(
 ) -> None:
     """Where a test that runs may need it, and nowhere else."""
     told: list[str] = []
-    monkeypatch.setattr(_children, "get_ready", lambda: told.append("started"))
+    monkeypatch.setattr(fork_server, "get_ready", lambda: told.append("started"))
 
     check(pytester, "--tokenstore", *options)
 

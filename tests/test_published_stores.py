@@ -18,8 +18,8 @@ from tests import mariadb, programs, published, servers
 from tests.published_page import page
 from tests.stores.right import RightStore
 from zoho_reference_stores import SQLiteFileStore
-from zoho_tokenstore_contract._clauses import CLAUSES
-from zoho_tokenstore_contract._sdk import load
+from zoho_tokenstore_contract._spec.clauses import CLAUSES
+from zoho_tokenstore_contract._spec.sdk import load
 
 pytestmark = pytest.mark.once
 

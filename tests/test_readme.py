@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.snippets import README, ROOT
-from zoho_tokenstore_contract._clauses import CLAUSES, GROUPS
+from zoho_tokenstore_contract._spec.clauses import CLAUSES, GROUPS
 
 pytestmark = pytest.mark.once
 

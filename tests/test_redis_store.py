@@ -26,7 +26,7 @@ from tests.proxy import Proxy
 from tests.servers import free_port, skip_or_fail
 from zoho_reference_stores import RedisStore
 from zoho_tokenstore_contract import TokenStoreContract
-from zoho_tokenstore_contract._rows import Row, to_row
+from zoho_tokenstore_contract._spec.tokens import Row, to_row
 
 pytestmark = pytest.mark.once
 

@@ -17,13 +17,13 @@ from tests.calls import find, rows, save
 from tests.stores.catalogue import subject_for
 from zoho_reference_stores import ListStore, SQLiteFileStore, SQLiteMemoryStore
 from zoho_reference_stores.sqlite_file import break_storage
-from zoho_tokenstore_contract._bench import Effort
-from zoho_tokenstore_contract._clauses import CLAUSES, Level
-from zoho_tokenstore_contract._flow import abilities
-from zoho_tokenstore_contract._outcomes import Outcome
-from zoho_tokenstore_contract._rows import Row, to_row, to_token
-from zoho_tokenstore_contract._run import check_clause
-from zoho_tokenstore_contract._subject import Subject
+from zoho_tokenstore_contract._drivers.zoho.sdk_session import abilities
+from zoho_tokenstore_contract._harness.store_under_test import Subject
+from zoho_tokenstore_contract._harness.workspace import Effort
+from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._spec.clauses import CLAUSES, Level
+from zoho_tokenstore_contract._spec.outcomes import Outcome
+from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
 CLIENT = {"client_id": "client", "client_secret": "secret"}
 OTHER_CLIENT = {"client_id": "other client", "client_secret": "other secret"}

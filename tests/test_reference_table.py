@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests import reference_table
 from tests.reference_list import PLACES
-from zoho_tokenstore_contract._clauses import CLAUSES
+from zoho_tokenstore_contract._spec.clauses import CLAUSES
 
 
 def test_the_page_is_up_to_date() -> None:

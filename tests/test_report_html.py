@@ -17,8 +17,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.reports import HOSTILE, SCRIPT, report, store, undecided, violating
-from zoho_tokenstore_contract._clauses import CLAUSES, Level
-from zoho_tokenstore_contract._render import write
+from zoho_tokenstore_contract._report.files import write
+from zoho_tokenstore_contract._spec.clauses import CLAUSES, Level
 
 pytestmark = pytest.mark.once
 

@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 
 # Loaded here once, so that each run inside a test does not load the SDK and Hypothesis again.
-import zoho_tokenstore_contract._explore
-import zoho_tokenstore_contract._targets  # noqa: F401
+import zoho_tokenstore_contract._drivers.examples
+import zoho_tokenstore_contract._runner.targets  # noqa: F401
 from tests.stores.catalogue import Fault, faults, subject_for
-from zoho_tokenstore_contract._bench import Call, Effort
-from zoho_tokenstore_contract._clauses import CLAUSES
-from zoho_tokenstore_contract._programs import texts_of
-from zoho_tokenstore_contract._replay import Unplayable, program_of
-from zoho_tokenstore_contract._reproducers import script_of, why_no_script
-from zoho_tokenstore_contract._rows import Row
-from zoho_tokenstore_contract._run import check_clause
-from zoho_tokenstore_contract._script import folded, long_text
+from zoho_tokenstore_contract._harness.workspace import Call, Effort
+from zoho_tokenstore_contract._report.scripts import script_of, why_no_script
+from zoho_tokenstore_contract._reproduce.replay import Unplayable, program_of
+from zoho_tokenstore_contract._reproduce.stress_templates import texts_of
+from zoho_tokenstore_contract._reproduce.write import folded, long_text
+from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._spec.clauses import CLAUSES
+from zoho_tokenstore_contract._spec.tokens import Row
 
 pytestmark = pytest.mark.once
 

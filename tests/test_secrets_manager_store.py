@@ -26,7 +26,7 @@ from tests.proxy import Proxy
 from tests.servers import skip_or_fail
 from zoho_reference_stores import ListStore, SecretsManagerStore, secrets_manager_store
 from zoho_tokenstore_contract import TokenStoreContract
-from zoho_tokenstore_contract._rows import Row
+from zoho_tokenstore_contract._spec.tokens import Row
 
 pytestmark = pytest.mark.once
 

@@ -8,9 +8,9 @@ import pytest
 
 from tests.stores.catalogue import subject_for
 from tests.stores.right import RightStore
-from zoho_tokenstore_contract._bench import Effort
-from zoho_tokenstore_contract._outcomes import Outcome
-from zoho_tokenstore_contract._run import check_clause
+from zoho_tokenstore_contract._harness.workspace import Effort
+from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._spec.outcomes import Outcome
 
 
 @pytest.fixture

@@ -19,13 +19,13 @@ from tests.leasing import LeasingSQLiteFileStore
 from tests.reference_list import PLACES
 from tests.stores.catalogue import subject_for
 from zoho_reference_stores import ListStore, SingleFlightStore, SQLiteFileStore, sqlite_file
-from zoho_tokenstore_contract._bench import Effort
-from zoho_tokenstore_contract._clauses import CLAUSES
-from zoho_tokenstore_contract._flow import abilities
-from zoho_tokenstore_contract._outcomes import Outcome
-from zoho_tokenstore_contract._rows import Row, to_row, to_token
-from zoho_tokenstore_contract._run import check_clause
-from zoho_tokenstore_contract._subject import Subject
+from zoho_tokenstore_contract._drivers.zoho.sdk_session import abilities
+from zoho_tokenstore_contract._harness.store_under_test import Subject
+from zoho_tokenstore_contract._harness.workspace import Effort
+from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._spec.clauses import CLAUSES
+from zoho_tokenstore_contract._spec.outcomes import Outcome
+from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
 pytestmark = pytest.mark.once
 

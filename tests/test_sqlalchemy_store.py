@@ -21,7 +21,7 @@ from tests.proxy import Proxy
 from tests.sql_stores import KINDS, OPTIONS, Kind
 from zoho_reference_stores.sqlalchemy_store import SQLAlchemyStore, _quotes, take_over_dbstore
 from zoho_tokenstore_contract import TokenStoreContract
-from zoho_tokenstore_contract._rows import Row, to_row, to_token
+from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
 pytestmark = pytest.mark.once
 

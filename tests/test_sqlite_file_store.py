@@ -22,7 +22,7 @@ import pytest
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from zoho_reference_stores import SQLiteFileStore
-from zoho_tokenstore_contract._rows import Row, to_row, to_token
+from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
 CLIENT = {"client_id": "client", "client_secret": "secret"}
 ANN = Row(user_name="ann", **CLIENT, refresh_token="ann's refresh", access_token="ann's access")

@@ -11,7 +11,7 @@ import pytest
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from zoho_reference_stores import SQLiteMemoryStore
-from zoho_tokenstore_contract._rows import Row, to_row, to_token
+from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
 ANN = Row(user_name="ann", client_id="client", client_secret="secret", refresh_token="ann's refresh")
 CALLS: dict[str, tuple[Any, ...]] = {

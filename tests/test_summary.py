@@ -9,10 +9,10 @@ import pytest
 
 # Loaded here once, so that each run inside a test does not load the SDK and Hypothesis again.
 import zoho_reference_stores  # noqa: F401
-import zoho_tokenstore_contract._explore
-import zoho_tokenstore_contract._targets  # noqa: F401
-from zoho_tokenstore_contract._clauses import CLAUSES, GROUPS
-from zoho_tokenstore_contract._summary import wrapped
+import zoho_tokenstore_contract._drivers.examples
+import zoho_tokenstore_contract._runner.targets  # noqa: F401
+from zoho_tokenstore_contract._report.terminal import wrapped
+from zoho_tokenstore_contract._spec.clauses import CLAUSES, GROUPS
 
 pytestmark = pytest.mark.once
 

@@ -6,8 +6,8 @@ from itertools import combinations
 
 from hypothesis import given, settings
 
-from zoho_tokenstore_contract._checks.people import WIDTH
-from zoho_tokenstore_contract._checks.texts import FAMILIES, TRAPS, lookalikes, texts
+from zoho_tokenstore_contract._checks.sample_tokens import WIDTH
+from zoho_tokenstore_contract._checks.tricky_strings import FAMILIES, TRAPS, lookalikes, texts
 
 
 @settings(max_examples=500, database=None, derandomize=True)

@@ -12,10 +12,10 @@ import pytest
 
 from tests.stores.catalogue import subject_for
 from tests.stores.faulty_threads import InPlaceStore, MemoryStore, TwoLocks
-from zoho_tokenstore_contract._bench import Bench, Effort
-from zoho_tokenstore_contract._outcomes import Outcome, Undecided
-from zoho_tokenstore_contract._run import check_clause
-from zoho_tokenstore_contract._threads import Meeting, Place, Stuck, telling_places
+from zoho_tokenstore_contract._drivers.threads.pauses import Meeting, Place, Stuck, telling_places
+from zoho_tokenstore_contract._harness.workspace import Bench, Effort
+from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._spec.outcomes import Outcome, Undecided
 
 
 class Counter:
@@ -149,7 +149,7 @@ def test_a_search_that_gives_up_is_unknown(monkeypatch: pytest.MonkeyPatch) -> N
     def give_up(history: Any) -> None:
         raise Undecided("the search was given up")
 
-    monkeypatch.setattr("zoho_tokenstore_contract._checks.threads.disorder", give_up)
+    monkeypatch.setattr("zoho_tokenstore_contract._checks.stress.threads.disorder", give_up)
 
     assert (
         check_clause("THREAD-5", subject_for(InPlaceStore, persistent=False), Effort()).outcome

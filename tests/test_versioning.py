@@ -8,23 +8,23 @@ from typing import Any
 
 import pytest
 
-from zoho_tokenstore_contract import _clauses
-from zoho_tokenstore_contract._clauses import CLAUSES, CONTRACT_VERSION, Clause, Level
-from zoho_tokenstore_contract._outcomes import ClauseResult, Outcome
-from zoho_tokenstore_contract._run import fails
-from zoho_tokenstore_contract._subject import Origin, Subject
-from zoho_tokenstore_contract._verdict import CONFORMS, VIOLATES, StoreVerdict
+from zoho_tokenstore_contract._spec import clauses as clauses_module
+from zoho_tokenstore_contract._harness.store_under_test import Origin, Subject
+from zoho_tokenstore_contract._report.verdict import CONFORMS, VIOLATES, StoreVerdict
+from zoho_tokenstore_contract._runner.clause import fails
+from zoho_tokenstore_contract._spec.clauses import CLAUSES, CONTRACT_VERSION, Clause, Level
+from zoho_tokenstore_contract._spec.outcomes import ClauseResult, Outcome
 
 NEW = Clause(
     "LIST-99", Level.MUST, "A made-up promise.", "Nobody knew of it.", "safety", CONTRACT_VERSION + 1
 )
 NEW_CLAUSE = f"""
-from zoho_tokenstore_contract import _clauses
-from zoho_tokenstore_contract._clauses import Clause, Level
+from zoho_tokenstore_contract._spec import clauses as clauses_module
+from zoho_tokenstore_contract._spec.clauses import Clause, Level
 
-_clauses.CLAUSES["LIST-99"] = {NEW!r}
+clauses_module.CLAUSES["LIST-99"] = {NEW!r}
 
-from zoho_tokenstore_contract._checks import check
+from zoho_tokenstore_contract._checks.registry import check
 
 @check("LIST-99")
 def a_made_up_promise(bench):
@@ -76,7 +76,7 @@ def test_a_new_clause_changes_no_verdict(outcome: Outcome, monkeypatch: pytest.M
     subject = Subject("store", open=lambda _: None, close=lambda _: None, origin=Origin("", "", None))
     store = verdict(outcome)
     before = store.verdict, fails(store.result(NEW.id), subject)
-    monkeypatch.setattr(_clauses, "CONTRACT_VERSION", NEW.since)
+    monkeypatch.setattr(clauses_module, "CONTRACT_VERSION", NEW.since)
     after = store.verdict, fails(store.result(NEW.id), subject)
     counting = {
         Outcome.BROKEN: (VIOLATES, True),

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import zoho_reference_stores
-from zoho_tokenstore_contract import _cli
-from zoho_tokenstore_contract._scaffold import TESTS, bundled, camel, snake
+from zoho_tokenstore_contract._cli import commands
+from zoho_tokenstore_contract._cli.scaffold import TESTS, bundled, camel, snake
 
 pytestmark = pytest.mark.once
 
@@ -91,7 +91,7 @@ class TestCopy:
     @pytest.mark.parametrize("name", bundled())
     def test_the_copy_is_the_store_and_is_tested(self, name: str, project: Path) -> None:
         """The module as it is; of its test, only what it imports is another."""
-        assert _cli.main(["copy", name, "./mine.py"]) == 0
+        assert commands.main(["copy", name, "./mine.py"]) == 0
         original = bundled()[name]
         test = (project / "test_mine.py").read_text()
 
@@ -101,7 +101,7 @@ class TestCopy:
 
     def test_the_pair_passes_as_it_is(self, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """The whole contract, by the command that it names."""
-        _cli.main(["copy", "list", "mine.py"])
+        commands.main(["copy", "list", "mine.py"])
         told = capsys.readouterr().out
         command = re.fullmatch(r"Next: python -m pytest (.+)", told.splitlines()[-1])
 
@@ -114,7 +114,7 @@ class TestCopy:
         (project / "app" / "stores").mkdir(parents=True)
         for package in ("app", "app/stores"):
             (project / package / "__init__.py").touch()
-        status = _cli.main(["copy", "sqlite", "app/stores/mine.py"])
+        status = commands.main(["copy", "sqlite", "app/stores/mine.py"])
 
         assert status == 0
         assert "from app.stores.mine import" in (project / "app/stores/test_mine.py").read_text()
@@ -143,7 +143,7 @@ class TestCopy:
         """Status 2, one sentence, and nothing is written or changed."""
         (project / "test_there.py").write_text("mine")
         before = {path: path.read_bytes() for path in project.iterdir()}
-        status = _cli.main(["copy", *arguments])
+        status = commands.main(["copy", *arguments])
         printed = capsys.readouterr()
 
         assert status == 2
@@ -201,7 +201,7 @@ class TestInit:
         self, arguments: list[str], file: str, declares: str, opens: str, project: Path
     ) -> None:
         """With a directory, a file or nothing, and with what was declared of it."""
-        assert _cli.main(["init", *arguments]) == 0
+        assert commands.main(["init", *arguments]) == 0
         text = (project / file).read_text()
 
         assert f"        return {opens}\n" in text
@@ -210,7 +210,7 @@ class TestInit:
 
     def test_what_puts_its_storage_out_of_reach_is_used(self, project: Path) -> None:
         """The function of that name beside the factory, as `check` uses it."""
-        _cli.main(["init", "zoho_reference_stores:SQLiteFileStore"])
+        commands.main(["init", "zoho_reference_stores:SQLiteFileStore"])
         text = (project / "test_sqlite_file_store.py").read_text()
 
         assert "from zoho_reference_stores.sqlite_file import break_storage\n" in text
@@ -240,7 +240,7 @@ class TestInit:
     ) -> None:
         """Status 2, one sentence, and nothing is written or changed."""
         before = {path.name for path in project.iterdir()}
-        status = _cli.main(["init", *arguments])
+        status = commands.main(["init", *arguments])
         printed = capsys.readouterr()
 
         assert status == 2

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from zoho_tokenstore_contract._zoho import (
+from zoho_tokenstore_contract._drivers.zoho.server import (
     ORG,
     OTHER,
     REQUEST_NUMBER,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._contract import TokenStoreContract
+    from ._runner.contract_class import TokenStoreContract
 
 __all__ = ["TokenStoreContract"]
 
@@ -13,7 +13,7 @@ __all__ = ["TokenStoreContract"]
 def __getattr__(name: str) -> Any:
     """Import on first use: the plugin lives in this package and is loaded in every pytest run."""
     if name == "TokenStoreContract":
-        from ._contract import TokenStoreContract
+        from ._runner.contract_class import TokenStoreContract
 
         return TokenStoreContract
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

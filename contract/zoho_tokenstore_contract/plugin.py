@@ -17,15 +17,15 @@ import pytest
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-    from ._contract import TokenStoreContract
-    from ._summary import Retold
-    from ._verdict import Verdicts
+    from ._report.terminal import Retold
+    from ._report.verdict import Verdicts
+    from ._runner.contract_class import TokenStoreContract
 
 VERDICTS = pytest.StashKey["Verdicts"]()
 CLASSES = pytest.StashKey["list[tuple[str, type[TokenStoreContract]]]"]()
 RETOLD: pytest.StashKey[Retold] = pytest.StashKey()
 ATTACHED = "tokenstore"
-_CONTRACT = f"{__package__}._contract"
+_CONTRACT = f"{__package__}._runner.contract_class"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -91,14 +91,14 @@ def pytest_configure(config: pytest.Config) -> None:
         # Hypothesis refuses a profile that it does not know; the kit reads the name alone.
         hypothesis.settings.register_profile("tokenstore-thorough")
     if reports := _report_paths(config):
-        from ._render import refusal
+        from ._report.files import refusal
 
         for path in reports:
             if why := refusal(path):
                 raise pytest.UsageError(f"--tokenstore-report: {why}")
     reproducers = _reproducers_path(config)
     if reproducers is not None and not hasattr(config, "workerinput"):
-        from ._reproducers import why_not
+        from ._report.scripts import why_not
 
         if reason := why_not(reproducers):
             raise pytest.UsageError(f"--tokenstore-reproducers: {reason}")
@@ -129,8 +129,8 @@ def pytest_collection(session: pytest.Session) -> None:
     config = session.config
     if not config.getoption("tokenstore"):
         return
-    from ._outcomes import UsageError
-    from ._targets import Declared, contract_class, parse_allowed
+    from ._runner.targets import Declared, contract_class, parse_allowed
+    from ._spec.outcomes import UsageError
 
     try:
         declared = Declared(
@@ -173,7 +173,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     for item in session.items:
         holder = item.getparent(_ContractClass)
         if holder is not None and holder.starts_processes(item):
-            from ._children import get_ready
+            from ._drivers.processes.fork_server import get_ready
 
             get_ready()
             return
@@ -234,13 +234,13 @@ class _Gatherer:
         if paths or VERDICTS in self.config.stash:
             _verdicts(self.config).put_in_order(self.config.getoption("tokenstore"))
         if reproducers is not None:
-            from ._reproducers import write as write_scripts
+            from ._report.scripts import write as write_scripts
 
             write_scripts(_verdicts(self.config), reproducers)
         if not paths:
             return
-        from ._render import write
-        from ._report import as_json
+        from ._report.files import write
+        from ._report.json_report import as_json
 
         report = as_json(_verdicts(self.config))
         for path in paths:
@@ -258,7 +258,7 @@ class _Gatherer:
         """Print the verdicts, where pytest has shown the other tests' failures, and where the reports are."""
         verdicts = self.config.stash.get(VERDICTS, None)
         if verdicts is not None:
-            from ._summary import summarize
+            from ._report.terminal import summarize
 
             retold = self.config.stash.get(RETOLD, None)
             summarize(terminalreporter, verdicts, retold, _reproducers_path(self.config))
@@ -278,7 +278,7 @@ def pytest_terminal_summary(
     """Keep pytest from telling again what the summary tells of the clauses."""
     if VERDICTS not in config.stash:
         return (yield)
-    from ._summary import Retold
+    from ._report.terminal import Retold
 
     retold = config.stash[RETOLD] = Retold(terminalreporter, ATTACHED)
     retold.hide()
@@ -317,8 +317,8 @@ class _ContractClass(pytest.Class):
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         """Collect the tests, unless there is no SDK, or somebody replaced one after the class was made."""
-        from ._contract import refuse_overridden_tests, subject_of
-        from ._sdk import SDKMissing, load
+        from ._runner.contract_class import refuse_overridden_tests, subject_of
+        from ._spec.sdk import SDKMissing, load
 
         try:
             load()
@@ -334,7 +334,7 @@ class _ContractClass(pytest.Class):
 
     def describe(self, item: pytest.Item) -> None:
         """Give a test the properties that JUnit XML shows."""
-        from ._clauses import CLAUSES
+        from ._spec.clauses import CLAUSES
 
         clause = self._clause_of(item)
         if clause is not None:
@@ -346,7 +346,7 @@ class _ContractClass(pytest.Class):
 
     def starts_processes(self, item: pytest.Item) -> bool:
         """Whether a test's clause speaks of processes of their own, and applies to the store."""
-        from ._clauses import CLAUSES
+        from ._spec.clauses import CLAUSES
 
         clause = self._clause_of(item)
         if clause is None or not self.obj.persistent:
@@ -355,8 +355,8 @@ class _ContractClass(pytest.Class):
 
     def record(self, item: pytest.Item, call: pytest.CallInfo[None]) -> dict[str, Any] | None:
         """What a phase of a test found out, as plain values."""
-        from ._contract import RESULT, SMOKE
-        from ._outcomes import ClauseResult, Outcome
+        from ._runner.contract_class import RESULT, SMOKE
+        from ._spec.outcomes import ClauseResult, Outcome
 
         made: dict[str, Any] = {"key": self.nodeid, "target": self._target, "strict": self._strict}
         result = item.stash.get(RESULT, None)
@@ -376,13 +376,13 @@ class _ContractClass(pytest.Class):
 
     @staticmethod
     def _clause_of(item: pytest.Item) -> str | None:
-        from ._contract import clause_of
+        from ._runner.contract_class import clause_of
 
         return clause_of(getattr(item, "originalname", item.name))
 
     @property
     def _target(self) -> str:
-        from ._contract import target_of
+        from ._runner.contract_class import target_of
 
         return target_of(self.obj)
 
@@ -393,7 +393,7 @@ class _ContractClass(pytest.Class):
 
 def _verdicts(config: pytest.Config) -> Verdicts:
     if VERDICTS not in config.stash:
-        from ._verdict import Verdicts
+        from ._report.verdict import Verdicts
 
         config.stash[VERDICTS] = Verdicts()
     return config.stash[VERDICTS]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from zoho_tokenstore_contract._outcomes import ClauseResult
-from zoho_tokenstore_contract._subject import Origin, Subject, close_by_default
+from zoho_tokenstore_contract._harness.store_under_test import Origin, Subject, close_by_default
+from zoho_tokenstore_contract._spec.outcomes import ClauseResult
 
 S = TypeVar("S", bound=type)
 

@@ -1,0 +1,1 @@
+"""Checks of the real SDK over the store."""

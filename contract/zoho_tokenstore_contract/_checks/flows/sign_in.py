@@ -1,0 +1,641 @@
+"""FLOW: the real SDK over the store, against a Zoho on loopback. And BYID-5, which takes the SDK too."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..._drivers.processes.fork_server import Pipe, Processes
+from ..._drivers.zoho.sdk_session import (
+    CLIENT,
+    PAST,
+    App,
+    Flow,
+    abilities,
+    oauth_token,
+    recording,
+    sdk_at_rest,
+)
+from ..._drivers.zoho.server import EXPIRED_AT_ONCE, REVOKE, TOKEN, DataCentre
+from ..._harness.workspace import Answer, Bench, Call, not_applicable
+from ..._spec.sdk import load
+from ..._spec.tokens import Row, shown, shown_row, to_row
+from ..registry import check
+from ..sample_tokens import ACCESS, EVE, GRANT, REFRESH
+
+STRANGERS = (EVE, ACCESS, GRANT, REFRESH)
+"""Rows that were there before and are none of the application's business."""
+
+START_BY: dict[str, Callable[[Row], Row]] = {
+    "refresh token": lambda row: row.only("client_id", "client_secret", "refresh_token"),
+    "user name": lambda row: row.only("user_name"),
+    "user name, with another redirect URL": lambda row: row.only(
+        "user_name", "client_id", "client_secret"
+    ).but(redirect_url="https://moved.example.com/oauth"),
+    "id": lambda row: row.only("id"),
+}
+"""What an application may know of a user who has signed in before."""
+
+
+def _known(bench: Bench, known: str, row: Row) -> Row:
+    """What the application starts with, which the stored row has to have."""
+    token = START_BY[known](row)
+    # A redirect URL or a client alone starts nothing: the SDK makes no such token.
+    if not any((token.refresh_token, token.user_name, token.id)):
+        bench.broken(f"the stored row has a {known} to start with", shown_row(row), arranging=True)
+    return token
+
+
+# FLOW-1: a user signs in
+
+
+@check("FLOW-1")
+def a_code_is_exchanged_once_and_what_was_issued_is_stored(bench: Bench) -> None:
+    with Flow(bench) as flow:
+        rows = flow.store.holding(*STRANGERS)
+        for turn, name in enumerate(("ann", "bob"), 1):
+            code = flow.code_of(name)
+            flow.start(code)
+            flow.asked_for_tokens(turn, "the code is exchanged once")
+            rows.append(_signed_in(flow, rows, name, code))
+            for _ in range(2):
+                flow.calls_as(name, rows[-1].access_token)
+            flow.asked_for_tokens(turn, "later calls use what was stored")
+            flow.store.expect(rows)
+
+
+@check("FLOW-1")
+def an_application_that_starts_again_with_the_same_code_exchanges_nothing(bench: Bench) -> None:
+    with Flow(bench) as flow:
+        rows = flow.store.holding(*STRANGERS)
+        code = flow.code_of("ann")
+        flow.start(code)
+        row = _signed_in(flow, rows, "ann", code)
+        flow.start(code)
+        flow.calls_as("ann", row.access_token)
+        flow.asked_for_tokens(1, "the code is exchanged once")
+        flow.store.expect([*rows, row])
+
+
+@check("FLOW-1")
+def a_user_who_signs_in_again_keeps_one_row(bench: Bench) -> None:
+    if not abilities().names_users:
+        not_applicable("this SDK does not ask Zoho for the user's name")
+    with Flow(bench) as flow:
+        flow.us.in_milliseconds = True
+        rows = flow.store.holding(flow.signed_in("ann"), flow.signed_in("bob"), *STRANGERS)
+        code = flow.code_of("ann")
+        flow.start(code)
+        flow.asked_for_tokens(1, "the code is exchanged once")
+        flow.store.expect(
+            rows,
+            changed=[(rows[0], _issued(flow, "ann", code, id=rows[0].id))],
+            because="the row of the user holds what was issued",
+        )
+        flow.calls_as("ann", flow.passed().access_token)
+        flow.asked_for_tokens(1, "later calls use what was stored")
+
+
+def _signed_in(flow: Flow, before: list[Row], name: str, code: Row, centre: DataCentre | None = None) -> Row:
+    """The new row of a user who has just signed in with a code."""
+    return flow.has_row(
+        before, _issued(flow, name, code, centre), f"one new row holds what was issued to {name}"
+    )
+
+
+def _issued(flow: Flow, name: str, code: Row, centre: DataCentre | None = None, **fields: Any) -> Row:
+    user_name = (centre or flow.us).user(name).signature
+    return flow.issued(**{**code.present(), "user_name": user_name, **fields})
+
+
+# FLOW-2: the application is started again
+
+
+@check("FLOW-2", persistent=True)
+def a_new_process_uses_the_stored_access_token(bench: Bench) -> None:
+    with Flow(bench) as flow, Processes(bench) as processes:
+        location = flow.store.location
+        rows = flow.store.holding(*STRANGERS, flow.signed_in("ann"), flow.signed_in("bob"))
+        bench.close(flow.store)
+        for place, known in ((4, "refresh token"), (5, "user name"), (4, "id")):
+            row = rows[place]
+            payload = {
+                "token": dataclasses.asdict(_known(bench, known, row)),
+                "url": flow.us.url,
+                "accounts_url": flow.us.accounts_url,
+                "resources": str(bench.location()),
+            }
+            asked, recorded = len(flow.zoho.requests), len(bench.calls)
+            child = processes.start(start_anew, location, payload).ready()
+            # What Zoho was asked is recorded already, and comes last in each of its two steps.
+            done = [_InNewProcess(0, told) for told in child.receive("the application")]
+            bench.calls[recorded:recorded] = done
+            raised = child.receive("the application")
+            if raised is not None:
+                bench.broken(f"a new process with only the {known} works", f"raised {raised}")
+            flow.asked_for_tokens(0, f"a new process with only the {known} has the stored access token")
+            sent = [request.access_token for request in flow.zoho.requests[asked:]]
+            if sent != [row.access_token]:
+                bench.broken(
+                    f"the API call carries the stored access token, {shown(row.access_token)}",
+                    f"the API calls carried {', '.join(map(shown, sent)) or 'nothing: there was none'}",
+                )
+        bench.open(location).expect(rows)
+
+
+def start_anew(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
+    """In the new process: the application's start, and one call of the API."""
+    calls: list[Any] = []
+
+    def call(method: str, *arguments: Any) -> Answer:
+        argument = to_row(arguments[0]) if isinstance(arguments[0], load().OAuthToken) else arguments[0]
+        record = Call(1, method, argument)
+        calls.append(record)
+        try:
+            answer = Answer(returned=getattr(store, method)(*arguments))
+        except Exception as error:
+            answer = Answer(raised=error)
+        record.answer = str(answer)
+        return answer
+
+    with sdk_at_rest():
+        app = App(recording(call), Path(payload["resources"]), calls)
+        answer = app.start(oauth_token(Row(**payload["token"])), payload["url"], payload["accounts_url"])
+        if answer.raised is None:
+            answer = app.call_api()
+    pipe.send([str(call) for call in calls])
+    pipe.send(None if answer.raised is None else str(answer).removeprefix("raised "))
+
+
+@dataclasses.dataclass
+class _InNewProcess(Call):
+    """What was done in another process."""
+
+    def __str__(self) -> str:
+        return f"in a new process: {self.method}"
+
+
+# FLOW-3: the access token expires
+
+
+@check("FLOW-3")
+def an_expired_access_token_is_renewed_once(bench: Bench) -> None:
+    for known in START_BY:
+        with Flow(bench) as flow:
+            rows = flow.store.holding(
+                flow.signed_in("bob"), *STRANGERS, flow.signed_in("ann", expired=True), flow.signed_in("cleo")
+            )
+            token = _known(bench, known, rows[5])
+            flow.start(token)
+            renewed = _renewed(flow, rows, rows[5].updated_by(token))
+            for _ in range(2):
+                flow.calls_as("ann", renewed.access_token)
+            flow.start(token)
+            flow.calls_as("ann", renewed.access_token)
+            flow.asked_for_tokens(1, f"after a start by {known}, the renewed token is used")
+
+
+@check("FLOW-3")
+def a_token_that_expires_while_the_application_runs_is_renewed(bench: Bench) -> None:
+    with Flow(bench) as flow:
+        rows = flow.store.holding(flow.signed_in("bob"), *STRANGERS)
+        flow.us.user("ann").lifetimes = [EXPIRED_AT_ONCE, EXPIRED_AT_ONCE]
+        code = flow.code_of("ann")
+        flow.start(code)
+        row = _signed_in(flow, rows, "ann", code)
+        rows.append(row)
+        for turn in (2, 3):
+            flow.calls_as("ann")
+            flow.asked_for_tokens(turn, "each expired access token is renewed once")
+            rows[-1] = _renewed(flow, rows, rows[-1])
+        flow.calls_as("ann", rows[-1].access_token)
+        flow.asked_for_tokens(3, "the third access token lives an hour")
+
+
+def _renewed(flow: Flow, rows: list[Row], row: Row) -> Row:
+    """The row of one who had an expired access token holds the new one, and all the rest as before."""
+    old = next(other for other in rows if other.id == row.id)
+    renewal = flow.zoho.asked(TOKEN)
+    if not renewal:
+        flow.asked_for_tokens(1, "the expired access token is renewed")
+    want = row.but(access_token=renewal[-1].answer.get("access_token"), expires_in=flow.passed().expires_in)
+    flow.store.expect(rows, changed=[(old, want)], because="the same row holds the renewed access token")
+    return want
+
+
+# FLOW-4: the application knows the id
+
+
+@check("FLOW-4")
+def a_stored_id_is_all_that_an_application_needs(bench: Bench) -> None:
+    with Flow(bench) as flow:
+        names = ("ann", "bob", "cleo", "dan")
+        rows = flow.store.holding(*(flow.signed_in(name) for name in names), *STRANGERS)
+        for name, row in zip(names, rows, strict=False):
+            flow.start(Row(id=row.id))
+            flow.calls_as(name, row.access_token)
+            flow.calls_as(name, row.access_token)
+        flow.asked_for_tokens(0, "the stored access tokens are valid")
+        flow.store.expect(rows)
+
+
+@check("FLOW-4")
+def an_expired_token_is_renewed_by_its_own_refresh_token(bench: Bench) -> None:
+    with Flow(bench) as flow:
+        names = ("ann", "bob", "cleo")
+        rows = flow.store.holding(*STRANGERS, *(flow.signed_in(name, expired=True) for name in names))
+        for name, place in (("cleo", 6), ("ann", 4), ("bob", 5)):
+            flow.start(Row(id=rows[place].id))
+            flow.calls_as(name)
+            rows[place] = _renewed(flow, rows, rows[place])
+        flow.asked_for_tokens(3, "three expired tokens are renewed once each")
+
+
+@check("FLOW-4")
+def an_unknown_id_is_nobodys(bench: Bench) -> None:
+    with Flow(bench) as flow:
+        rows = flow.store.holding(flow.signed_in("ann"), *STRANGERS, flow.signed_in("bob", expired=True))
+        credentials = [
+            token for row in rows for token in (row.access_token, row.refresh_token, row.grant_token)
+        ]
+        unknown = ("987654321", "nobody", f"{rows[0].id} ", f"0{rows[0].id}", f"{rows[0].id} or 1=1", "%", "")
+        for id in _not_stored(rows, unknown):
+            since = len(flow.zoho.requests)
+            if flow.try_start(Row(id=id)).raised is None:
+                flow.app.call_api()
+            sent = flow.sent(credentials, since)
+            if sent:
+                bench.broken(
+                    f"with the unknown id {shown(id)}, no stored token is sent",
+                    f"Zoho was asked: {sent[0]}",
+                )
+            flow.store.expect(rows, because=f"the unknown id {shown(id)} changes nothing")
+
+
+def _not_stored(rows: list[Row], ids: Sequence[str]) -> list[str]:
+    """Those of some ids that the store has not happened to give."""
+    return [id for id in ids if all(row.id != id for row in rows)]
+
+
+# FLOW-5: the application has an access token and nothing else
+
+
+@check("FLOW-5")
+def an_access_token_is_stored_once_however_often_it_is_used(bench: Bench) -> None:
+    with Flow(bench) as flow:
+        rows = flow.store.holding(flow.signed_in("bob"), *STRANGERS)
+        for name in ("ann", "cleo"):
+            _is_stored_once(flow, rows, name, flow.us.user(name).signature if _names_users() else None)
+
+
+@check("FLOW-5")
+def an_access_token_whose_user_is_not_known_is_stored_once(bench: Bench) -> None:
+    with Flow(bench) as flow:
+        rows = flow.store.holding(flow.signed_in("bob"), *STRANGERS)
+        for name in ("ann", "cleo"):
+            flow.us.user(name).look_ups_to_fail = 10
+            _is_stored_once(flow, rows, name, None)
+
+
+def _is_stored_once(flow: Flow, rows: list[Row], name: str, user_name: str | None) -> None:
+    access_token = flow.us.access_token(name)
+    want = Row(user_name=user_name, access_token=access_token, api_domain=flow.us.url)
+    flow.start(Row(access_token=access_token))
+    rows.append(flow.has_row(rows, want, "one new row for the access token"))
+    flow.calls_as(name, access_token)
+    for _ in range(2):
+        flow.start(Row(access_token=access_token))
+        flow.calls_as(name, access_token)
+        flow.store.expect(rows, because="the access token is still one row")
+    flow.asked_for_tokens(0, "an access token alone is what it is")
+
+
+def _names_users() -> bool:
+    return abilities().names_users
+
+
+# FLOW-6: an application with several users
+
+
+@check("FLOW-6")
+def every_call_carries_the_token_of_the_user_it_was_switched_to(bench: Bench) -> None:
+    with Flow(bench) as flow:
+        rows = flow.store.holding(*STRANGERS)
+        # Before `switch_user` could leave the first data centre, there was only one.
+        there = flow.zoho.centre("eu") if abilities().switches_centres else flow.us
+        users = {"ann": flow.us, "bob": flow.us, "cleo": there, "dan": there}
+        tokens: dict[str, Any] = {}
+        stored: dict[str, Row] = {}
+        for name, centre in users.items():
+            code = flow.code_of(name, centre)
+            go = flow.switch if tokens else flow.start_with
+            tokens[name] = go(oauth_token(code), centre)
+            rows.append(_signed_in(flow, rows, name, code, centre))
+            stored[name] = rows[-1]
+            flow.calls_as(name, rows[-1].access_token, centre)
+        for name, centre in reversed(users.items()):
+            flow.switch(tokens[name], centre)
+            flow.calls_as(name, stored[name].access_token, centre)
+        for name, centre in users.items():
+            flow.switch(oauth_token(stored[name].only("user_name")), centre)
+            flow.calls_as(name, stored[name].access_token, centre)
+        flow.asked_for_tokens(len(users), "each user's code is exchanged, and nothing else")
+        flow.store.expect(rows, because="one row a user, as it was stored")
+
+
+@check("FLOW-6", thread_safe=True)
+def every_thread_works_for_its_own_user(bench: Bench) -> None:
+    names = ("ann", "bob", "cleo", "dan", "fay", "gus")
+    for _ in range(bench.effort.times(2)):
+        with Flow(bench) as flow:
+            rows = flow.store.holding(*STRANGERS, flow.signed_in("hal"))
+            flow.start(_known(bench, "id", rows[-1]))
+            codes = {name: flow.code_of(name) for name in names}
+            for name in names:
+                flow.us.user(name).lifetimes = [EXPIRED_AT_ONCE]
+
+            def work(
+                name: str, wait: Callable[[], None], flow: Flow = flow, codes: dict[str, Row] = codes
+            ) -> None:
+                flow.switch(oauth_token(codes[name]))
+                wait()
+                for _ in range(3):
+                    flow.calls_as(name)
+
+            flow.together(work, names)
+            flow.asked_for_tokens(2 * len(names), "each user's code is exchanged, and the token renewed once")
+            new = flow.store.expect(rows, new=len(names), because="one row a user")
+            for name in names:
+                issued = flow.us.user(name)
+                mine = [row for row in new if row.user_name == issued.signature]
+                if len(mine) != 1 or flow.us.owner(mine[0].access_token) != name:
+                    bench.broken(
+                        f"one row of {name}, with a valid access token",
+                        ", ".join(map(shown_row, mine)) or "no such row",
+                    )
+            flow.calls_as("hal", rows[-1].access_token)
+
+
+# FLOW-7: a user logs out
+
+
+@check("FLOW-7")
+def remove_after_signing_in_removes_that_row(bench: Bench) -> None:
+    with Flow(bench) as flow:
+        rows = flow.store.holding(flow.signed_in("bob"), *STRANGERS)
+        code = flow.code_of("ann")
+        token = flow.start(code)
+        _is_removed(flow, token, [*rows, _signed_in(flow, rows, "ann", code)], len(rows))
+
+
+@check("FLOW-7")
+def remove_after_a_start_with_what_is_known_removes_that_row(bench: Bench) -> None:
+    for known in ("refresh token", "user name", "id"):
+        for expired in (False, True):
+            with Flow(bench) as flow:
+                rows = flow.store.holding(
+                    flow.signed_in("bob"), *STRANGERS, flow.signed_in("ann", expired=expired)
+                )
+                token = flow.start(_known(bench, known, rows[5]))
+                if expired:
+                    rows[5] = _renewed(flow, rows, rows[5])
+                _is_removed(flow, token, rows, 5)
+
+
+@check("FLOW-7")
+def remove_after_signing_in_again_removes_the_users_row(bench: Bench) -> None:
+    with Flow(bench) as flow:
+        ann = flow.signed_in("ann")
+        rows = flow.store.holding(ann, flow.signed_in("bob"), *STRANGERS)
+        code = flow.code_of("ann")
+        token = flow.start(code)
+        if _names_users():  # else the application names the user, whose stored token is found and used
+            rows[0] = _issued(flow, "ann", code, id=rows[0].id)
+        _is_removed(flow, token, rows, 0)
+
+
+def _is_removed(flow: Flow, token: Any, rows: list[Row], place: int) -> None:
+    answer = flow.app.remove(token)
+    flow.works(answer, "OAuthToken.remove()")
+    flow.store.expect(rows, gone=[rows[place]], because="remove() removes the row of its token and no other")
+    if answer.returned is not True:
+        flow.bench.broken("OAuthToken.remove() says that it worked", str(answer))
+
+
+# FLOW-8: a user's access is taken back
+
+
+@check("FLOW-8")
+def revoke_sends_the_refresh_token_of_the_row_with_that_id(bench: Bench) -> None:
+    _needs_revoke()
+    with Flow(bench) as flow:
+        names = ("ann", "bob", "cleo")
+        rows = flow.store.holding(EVE, *(flow.signed_in(name) for name in names), ACCESS, GRANT)
+        token = flow.start(Row(id=rows[1].id))
+        for place in (3, 1, 2):
+            since = len(flow.zoho.requests)
+            answer = flow.app.revoke(token, rows[place].id)
+            flow.works(answer, "OAuthToken.revoke(id)")
+            _revoked(flow, since, [rows[place].refresh_token], f"of the row {shown(rows[place].id)}")
+            flow.store.expect(rows, because="revoking changes nothing stored")
+
+
+@check("FLOW-8")
+def revoke_of_a_row_without_a_refresh_token_or_of_an_unknown_id_revokes_nobody(bench: Bench) -> None:
+    _needs_revoke()
+    with Flow(bench) as flow:
+        rows = flow.store.holding(flow.signed_in("ann"), ACCESS, GRANT, flow.signed_in("bob"))
+        token = flow.start(Row(id=rows[0].id))
+        unknown = _not_stored(rows, ("987654321", "nobody", f"{rows[0].id} or 1=1"))
+        for id in (rows[1].id, rows[2].id, *unknown):
+            since = len(flow.zoho.requests)
+            flow.app.revoke(token, id)
+            _revoked(flow, since, [], f"for the id {shown(id)}, which has none")
+            flow.store.expect(rows, because="revoking changes nothing stored")
+
+
+def _needs_revoke() -> None:
+    can = abilities()
+    if not can.revokes:
+        not_applicable(f"OAuthToken.revoke of this SDK cannot run, whatever the store: {can.revoke_raised}")
+
+
+def _revoked(flow: Flow, since: int, want: list[Any], whose: str) -> None:
+    sent = [request.form.get("token") for request in flow.zoho.requests[since:] if request.kind == REVOKE]
+    if sent != want:
+        flow.bench.broken(
+            f"revoke sends the refresh token {whose}: {', '.join(map(shown, want)) or 'nothing'}",
+            f"it sent {', '.join(map(shown, sent)) or 'nothing'}",
+        )
+
+
+# FLOW-9: the name is learned later
+
+
+@check("FLOW-9")
+def a_name_that_is_learned_when_the_token_is_renewed_names_its_row(bench: Bench) -> None:
+    _needs_a_name()
+    with Flow(bench) as flow:
+        rows = flow.store.holding(*STRANGERS, flow.signed_in("bob"))
+        for name in ("ann", "cleo"):
+            user = flow.us.user(name)
+            user.lifetimes, user.look_ups_to_fail = [EXPIRED_AT_ONCE], 1
+            code = flow.code_of(name)
+            flow.start(code)
+            unnamed = flow.has_row(rows, flow.issued(**code.present()), "one new row without a name")
+            flow.calls_as(name)
+            rows = _named(flow, rows, unnamed, name)
+
+
+@check("FLOW-9")
+def a_name_that_is_learned_after_the_next_start_names_its_row(bench: Bench) -> None:
+    _needs_a_name()
+    with Flow(bench) as flow:
+        rows = flow.store.holding(*STRANGERS, flow.signed_in("bob"))
+        for name in ("ann", "cleo"):
+            user = flow.us.user(name)
+            user.lifetimes, user.look_ups_to_fail = [EXPIRED_AT_ONCE], 1
+            known = Row(**CLIENT, refresh_token=flow.us.refresh_token(name))
+            flow.start(known)
+            unnamed = flow.has_row(rows, flow.issued(**known.present()), "one new row without a name")
+            flow.start(known)
+            flow.calls_as(name)
+            rows = _named(flow, rows, unnamed, name)
+
+
+def _needs_a_name() -> None:
+    can = abilities()
+    if not (can.names_users and can.saves_unnamed):
+        not_applicable("this SDK does not ask Zoho for the user's name, or saves nothing without it")
+
+
+def _named(flow: Flow, others: list[Row], unnamed: Row, name: str) -> list[Row]:
+    """The unnamed row has become the named one; all rows as they are now."""
+    want = unnamed.but(
+        user_name=flow.us.user(name).signature,
+        access_token=flow.zoho.asked(TOKEN)[-1].answer["access_token"],
+        expires_in=flow.passed().expires_in,
+    )
+    row = flow.has_row(others, want, "the token is still one row, now named, with the renewed access token")
+    asked = len(flow.zoho.asked(TOKEN))
+    flow.calls_as(name, want.access_token)
+    flow.asked_for_tokens(asked, "the renewed access token is used")
+    return [*others, row]
+
+
+# FLOW-10: many threads meet one expired token
+
+THREADS = ("one", "two", "three", "four")
+
+
+@check("FLOW-10", thread_safe=True)
+def threads_that_meet_one_expired_token_by_its_id_renew_it_once(bench: Bench) -> None:
+    _is_renewed_once(bench, "id")
+
+
+@check("FLOW-10", thread_safe=True)
+def threads_that_meet_one_expired_token_by_its_user_renew_it_once(bench: Bench) -> None:
+    _is_renewed_once(bench, "user name")
+
+
+def _is_renewed_once(bench: Bench, known: str) -> None:
+    with Flow(bench) as flow:
+        rows = flow.store.holding(*STRANGERS, flow.signed_in("ann", expired=True), flow.signed_in("bob"))
+        token = _known(bench, known, rows[4])
+        flow.start(_known(bench, "id", rows[-1]))
+        gate = _Gate(flow)
+        flow.zoho.hold = gate.wait
+
+        def work(thread: str, wait: Callable[[], None]) -> None:
+            flow.switch(oauth_token(token))
+            flow.calls_as("ann")
+
+        try:
+            flow.together(work, THREADS, gate.look)
+        finally:
+            gate.open()
+        flow.asked_for_tokens(1, f"{len(THREADS)} threads that meet one expired token renew it once")
+        _renewed(flow, rows, rows[4])
+
+
+class _Gate:
+    """Holds back Zoho's answers until every thread has asked, or is not going to.
+
+    A thread that has neither asked nor ended waits in the store, if it does so for good. Whether it
+    does, only time can tell: so the answers come when nothing at all has happened for a while. A
+    store that lets each thread ask for itself never gets there, and is not judged by time.
+    """
+
+    QUIET = 0.4
+    LIMIT = 10.0
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._opened = threading.Event()
+        self._asked = 0
+        self._lock = threading.Lock()
+        self._state: object = None
+        self._since = time.monotonic()
+
+    def wait(self) -> None:
+        """Called by the server for each token request."""
+        with self._lock:
+            self._asked += 1
+        self._opened.wait(self.LIMIT)
+
+    def look(self, ended: set[str]) -> None:
+        """Called by the check now and then: open where it is time."""
+        done = self._asked + len(ended)
+        inside = len(self._flow.between.inside)
+        state = (done, inside, len(self._flow.bench.calls))
+        if state != self._state:
+            self._state, self._since = state, time.monotonic()
+        quiet = time.monotonic() - self._since > self.QUIET
+        if done == len(THREADS) or (quiet and done + inside == len(THREADS)):
+            self.open()
+
+    def open(self) -> None:
+        """Let everybody pass from now on."""
+        self._opened.set()
+
+
+# BYID-5: a token that came from the store is handed to the SDK
+
+
+@check("BYID-5")
+def a_token_from_find_token_by_id_is_handed_to_the_sdk(bench: Bench) -> None:
+    _is_whole(bench, lambda flow, row: flow.store.call("find_token_by_id", row.id).returned)
+
+
+@check("BYID-5")
+def a_token_from_get_tokens_is_handed_to_the_sdk(bench: Bench) -> None:
+    def listed(flow: Flow, row: Row) -> Any:
+        tokens = flow.store.call("get_tokens").returned
+        return next((token for token in tokens or () if token.get_id() == row.id), None)
+
+    _is_whole(bench, listed)
+
+
+def _is_whole(bench: Bench, take: Callable[[Flow, Row], Any]) -> None:
+    with Flow(bench) as flow:
+        rows = flow.store.holding(
+            *STRANGERS, flow.signed_in("ann"), flow.signed_in("bob", expired=True), flow.signed_in("cleo")
+        )
+        for name, place, go in (
+            ("ann", 4, flow.start_with),
+            ("bob", 5, flow.switch),
+            ("cleo", 6, flow.switch),
+            ("bob", 5, flow.start_with),
+        ):
+            token = take(flow, rows[place])
+            if token is None:
+                bench.broken(f"the store has the token {shown(rows[place].id)}", "None", arranging=True)
+            go(token)
+            if rows[place].expires_in == PAST:
+                rows[place] = _renewed(flow, rows, rows[place])
+            flow.calls_as(name, rows[place].access_token)
+        flow.store.expect(rows)

@@ -1,0 +1,1 @@
+"""Checks of stores that are opened again, and of any sequence of calls."""

@@ -1,0 +1,82 @@
+"""The register of checks: functions that arrange, call and compare, each naming the clause that it checks.
+
+A check takes a `Bench`, returns when the clause is kept, and raises otherwise. One module for each
+clause group; the modules are imported by `checks_of`, when the first contract class is collected.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .._harness.workspace import Bench
+from .._spec.clauses import CLAUSES
+
+MODULES = (
+    "rows.interface",
+    "rows.saving",
+    "rows.finding",
+    "rows.by_id",
+    "rows.listing",
+    "rows.deleting",
+    "values.round_trip",
+    "lifetime.reopening",
+    "lifetime.sequences",
+    "stress.threads",
+    "stress.processes",
+    "stress.crashes",
+    "secrets.leaks",
+    "flows.sign_in",
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of one clause.
+
+    Attributes:
+        clause: The id of the clause.
+        name: What the check does, as words joined by underscores.
+        run: The check itself.
+        persistent: It applies to persistent stores alone.
+        thread_safe: It applies to thread-safe stores alone.
+    """
+
+    clause: str
+    name: str
+    run: Callable[[Bench], None]
+    persistent: bool
+    thread_safe: bool
+
+
+_registered: dict[str, list[Check]] = {}
+
+
+def check(
+    clause: str, *, persistent: bool = False, thread_safe: bool = False
+) -> Callable[[Callable[[Bench], None]], Callable[[Bench], None]]:
+    """Register a function as a check of a clause."""
+    if clause not in CLAUSES:
+        raise ValueError(f"no such clause: {clause}")
+
+    def register(run: Callable[[Bench], None]) -> Callable[[Bench], None]:
+        made = Check(clause, run.__name__, run, persistent, thread_safe)
+        _registered.setdefault(clause, []).append(made)
+        return run
+
+    return register
+
+
+def checks_of(clause: str) -> tuple[Check, ...]:
+    """The checks of a clause, in the order in which they are written down."""
+    _load()
+    return tuple(_registered.get(clause, ()))
+
+
+@functools.cache
+def _load() -> None:
+    """Register every check, once: also where `pytester` drops the modules between two runs in a process."""
+    for module in MODULES:
+        importlib.import_module(f"{__package__}.{module}")

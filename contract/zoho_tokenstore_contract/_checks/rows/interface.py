@@ -1,0 +1,112 @@
+"""IFACE: the store is what the SDK calls, and answers as the SDK reads it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Coroutine, Iterator
+
+from ..._harness.workspace import Answer, Bench, Opened, shown_exception
+from ..._spec.sdk import load
+from ..._spec.tokens import to_token
+from ..registry import check
+from ..sample_tokens import ANN, BOB
+
+METHODS = ("save_token", "find_token", "find_token_by_id", "get_tokens", "delete_token", "delete_tokens")
+
+
+@check("IFACE-1")
+def the_store_is_a_token_store(bench: Bench) -> None:
+    store = bench.open()
+    if not isinstance(store.store, load().TokenStore):
+        kind = type(store.store)
+        bench.broken("an instance of the SDK's TokenStore", f"{kind.__module__}.{kind.__qualname__}")
+
+
+@check("IFACE-1")
+def the_six_methods_take_the_arguments_of_the_sdk(bench: Bench) -> None:
+    store = bench.open()
+    missing = [name for name in METHODS if not callable(getattr(store.store, name, None))]
+    if missing:
+        bench.broken(f"the methods {', '.join(METHODS)}", f"no {', '.join(missing)}")
+    for method, argument, answer in _each_method(store):
+        error = answer.raised
+        # Other exceptions say nothing of arguments. An AttributeError does where it is the argument
+        # that lacks something: the method takes it for another kind of thing.
+        if isinstance(error, TypeError | NotImplementedError) or (
+            isinstance(error, AttributeError) and argument is not ... and error.obj is argument
+        ):
+            bench.broken(f"{method} takes the SDK's arguments", f"it raised {shown_exception(error)}")
+
+
+@check("IFACE-2")
+def the_methods_answer_with_plain_values(bench: Bench) -> None:
+    for method, _, answer in _each_method(bench.open()):
+        _is_plain(bench, method, answer)
+
+
+@check("IFACE-2")
+def the_methods_answer_the_same_while_an_event_loop_runs(bench: Bench) -> None:
+    usual = [(method, _outcome(answer)) for method, _, answer in _each_method(bench.open())]
+    if ("get_tokens", "a list of 2") not in usual:
+        bench.broken("two users are stored and listed", str(usual), arranging=True)
+    bench.fresh_examples()
+    store = bench.open()
+
+    async def call_them() -> None:
+        for (_, outcome), (method, _, answer) in zip(usual, _each_method(store), strict=False):
+            _is_plain(bench, method, answer)
+            if _outcome(answer) != outcome:
+                bench.broken(f"in a running event loop, too, {method} ends with {outcome}", str(answer))
+
+    _in_a_loop(call_them())
+
+
+def _each_method(store: Opened) -> Iterator[tuple[str, object, Answer]]:
+    """Call the six methods as the SDK does: the name, the argument if any, and the answer."""
+    token = to_token(ANN)
+    for one in (token, to_token(BOB)):
+        yield "save_token", one, store.try_save_token(one).answer
+    question = to_token(ANN.only("user_name"))
+    yield "find_token", question, store.call("find_token", question)
+    id = token.get_id() or "unknown"
+    yield "find_token_by_id", id, store.call("find_token_by_id", id)
+    listing = store.call("get_tokens")
+    yield "get_tokens", ..., listing
+    yield "delete_token", id, store.call("delete_token", id)
+    yield "get_tokens", ..., store.call("get_tokens")
+    if isinstance(listing.returned, list):
+        yield "delete_tokens", ..., store.clear()
+        yield "get_tokens", ..., store.call("get_tokens")
+
+
+def _is_plain(bench: Bench, method: str, answer: Answer) -> None:
+    if inspect.isawaitable(answer.returned) or inspect.isasyncgen(answer.returned):
+        bench.broken(f"{method} answers with a plain value", f"it {answer}; the SDK never awaits it")
+
+
+def _outcome(answer: Answer) -> str:
+    """What kind of answer it is, without what differs from one storage to the next."""
+    if answer.raised is not None:
+        return f"raised {type(answer.raised).__name__}"
+    if isinstance(answer.returned, list):
+        return f"a list of {len(answer.returned)}"
+    return "None" if answer.returned is None else type(answer.returned).__name__
+
+
+def _in_a_loop(coroutine: Coroutine[object, object, None]) -> None:
+    """Run a coroutine in an event loop of its own.
+
+    Not with `asyncio.run`: that takes interrupts for itself, and a call that never comes back could
+    then not be interrupted.
+    """
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(coroutine)
+    finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.close()

@@ -1,0 +1,176 @@
+"""The rows that checks arrange: users who share what users may share, and tokens without a user.
+
+More than ten rows, of every kind that the contract knows, with one of each kind past the tenth:
+stores that are right for few rows, for the first or for the last one are wrong here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._spec.tokens import Row, absent
+
+CLIENT = {"client_id": "1000.CLIENT", "client_secret": "client-secret"}
+OTHER_CLIENT = {"client_id": "1000.OTHER", "client_secret": "other-secret"}
+DOMAIN = "http://127.0.0.1:9"
+WIDTH = 255
+"""Characters that every store takes in a field: the width of the SDK's own table [VALUE-8]."""
+
+
+def person(name: str, **fields: Any) -> Row:
+    """A user's row with every field set, unlike those of all other users."""
+    values = {
+        "user_name": f"{name}@example.com:77",
+        **CLIENT,
+        "refresh_token": f"1000.{name}.refresh",
+        "access_token": f"1000.{name}.access",
+        "grant_token": f"1000.{name}.grant",
+        "expires_in": f"19{len(name):011d}",
+        "redirect_url": f"https://{name}.example.com/oauth",
+        "api_domain": f"{DOMAIN}/{name}",
+    }
+    return Row(**{**values, **fields})
+
+
+ANN = person("ann")
+BOB = person("bob")
+# Named users may share grant and refresh tokens; an unnamed row must not.
+CLEO = person("cleo", refresh_token=ANN.refresh_token, grant_token=ANN.grant_token)
+DAN = Row(user_name="dan@example.com:77", **CLIENT, refresh_token="1000.dan.refresh")
+EVE = person("eve", **OTHER_CLIENT)
+GUS = person("gus")
+
+ACCESS = Row(access_token="1000.lone.access", expires_in="1900000000001", api_domain=DOMAIN)
+GRANT = Row(**CLIENT, grant_token="1000.code.grant", redirect_url="https://example.com/code")
+REFRESH = Row(**CLIENT, refresh_token="1000.nightly.refresh")
+WITH_CLIENT = Row(**CLIENT, access_token="1000.client.access", api_domain=DOMAIN)
+LATE_ACCESS = Row(access_token="1000.late.access", expires_in="1900000000002", api_domain=DOMAIN)
+LATE_GRANT = Row(
+    **OTHER_CLIENT,
+    grant_token="1000.late.grant",
+    access_token="1000.exchanged.access",
+    redirect_url="https://example.com/late",
+)
+LATE_REFRESH = Row(
+    **CLIENT,
+    refresh_token="1000.late.refresh",
+    access_token="1000.renewed.access",
+    expires_in="1900000000003",
+    api_domain=DOMAIN,
+)
+
+CROWD = (
+    ANN,
+    ACCESS,
+    BOB,
+    GRANT,
+    CLEO,
+    REFRESH,
+    DAN,
+    WITH_CLIENT,
+    EVE,
+    LATE_GRANT,
+    LATE_ACCESS,
+    LATE_REFRESH,
+    GUS,
+)
+CROWD_TEXTS = tuple(dict.fromkeys(text for row in CROWD for text in row.present().values()))
+"""What the fields of the crowd hold: none of it is an id, unless a store makes such ids."""
+NAMED = (ANN, BOB, CLEO, DAN, EVE, GUS)
+BY_ACCESS = (ACCESS, LATE_ACCESS)
+BY_GRANT = (GRANT, LATE_GRANT)
+BY_REFRESH = (REFRESH, LATE_REFRESH)
+FEW = (ANN, ACCESS, GRANT, REFRESH, BOB)
+
+
+def key_of(row: Row) -> Row:
+    """The least that addresses a row: its name, or what its kind is found by without one."""
+    if row.user_name is not None:
+        return row.only("user_name")
+    if row.client_id is None:
+        return row.only("access_token")
+    token = "grant_token" if row.grant_token is not None else "refresh_token"
+    return row.only("client_id", "client_secret", token)
+
+
+def by_each_token(row: Row) -> list[Row]:
+    """What finds a row without its user: each of its tokens, beside the client where that has to be."""
+    client = row.only("client_id", "client_secret")
+    asked = {name: client.but(**{name: getattr(row, name)}) for name in ("grant_token", "refresh_token")}
+    asked = {"access_token": row.only("access_token"), **asked}
+    return [token for name, token in asked.items() if not absent(getattr(row, name))]
+
+
+NEAR_NAMES = (
+    "ann",
+    "ann@example.com",
+    "ann@example.com:7",
+    "ann@example.com:78",
+    "ann@example.com:777",
+    "nn@example.com:77",
+    "joann@example.com:77",
+    "ann@example.org:77",
+    "%",
+    "ann%",
+    "%:77",
+    "_nn@example.com:77",
+    "*",
+    "a*@example.com:77",
+    ".*",
+    "a.n@example.com:77",
+    "ann@example.com:77' or '1'='1",
+    "ann@example.com:77,bob@example.com:77",
+)
+"""Names unlike that of `ANN` and of everyone else, which wildcards and parts of names take for it."""
+
+
+def near_ids(id: str) -> tuple[str, ...]:
+    """Ids unlike this one that numbers, wildcards, quoting, trimming and letter case take for it."""
+    near = (
+        f" {id}",
+        f"{id} ",
+        f"{id}\n",
+        f"\t{id}",
+        f"0{id}",
+        f"00{id}",
+        f"+{id}",
+        f"-{id}",
+        f"{id}.0",
+        f"{id}.",
+        f"{id}e0",
+        f"{id}_0",
+        f"{id}0",
+        f"0x{id}",
+        id.lstrip("0"),
+        id.replace("_", ""),
+        id[:-1],
+        id[1:],
+        id.upper(),
+        id.lower(),
+        id.swapcase(),
+        f"{id}%",
+        f"%{id}",
+        "_" * len(id),
+        "?" * len(id),
+        f"{id}*",
+        f"'{id}'",
+        f'"{id}"',
+        f"{id}'",
+        f"{id}''",
+        f"{id}\\",
+        f"{id} or 1=1",
+        f"{id}' or '1'='1",
+        f"{id};",
+        f"{id}--",
+        f"{id},{id}",
+        f"[{id}]",
+        "".join(chr(ord(one) + 0xFEE0) if one.isascii() and one.isalnum() else one for one in id),
+        _in_other_digits(id),
+        id[:1] + _in_other_digits(id[1:]),
+    )
+    return tuple(dict.fromkeys(other for other in near if other and other != id))
+
+
+def _in_other_digits(id: str) -> str:
+    """With the digits of another script, which `int` reads as well."""
+    return "".join(chr(0x0660 + int(one)) if one in "0123456789" else one for one in id)

@@ -1,0 +1,472 @@
+"""SECRET: files that others cannot read, and no secret in exceptions, logs or output."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import copy
+import functools
+import hashlib
+import io
+import itertools
+import logging
+import os
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, cast
+
+from ..._drivers.processes.crash_points import Moments
+from ..._drivers.processes.fork_server import Pipe, Processes
+from ..._harness.workspace import Answer, Bench, Call, Opened, not_applicable, shown_exception
+from ..._spec.tokens import SECRETS, Row, shown, to_token
+from ..registry import check
+from ..sample_tokens import ACCESS, ANN, BOB, CROWD, GRANT, REFRESH, person
+from ..stress.crashes import DAMAGES, files_in, main_file, out_of_reach
+
+# SECRET-1
+
+
+@check("SECRET-1")
+def files_are_closed_to_others_after_each_call(bench: Bench) -> None:
+    with _usual_umask():
+        store = bench.open()
+        seen: dict[str, str] = {}
+
+        def look(after: str) -> None:
+            for name, mode in open_files(store.location).items():
+                seen.setdefault(name, f"{name} has mode {mode} after {after}")
+
+        look("opening")
+        for row in CROWD:
+            store.try_save(row)
+            look("save_token")
+        saved = store.try_save(ANN.but(access_token="1000.ann.access.2"))
+        look("an update")
+        found = store.find_quietly(ANN.only("user_name"))
+        look("find_token")
+        if files_in(store.location) and found.returned is None:
+            bench.broken("a token is stored, whose file is looked at", str(found), arranging=True)
+        store.call("delete_token", saved.left.id)
+        look("delete_token")
+        files = files_in(store.location)
+        bench.close(store)
+        look("closing")
+        files += files_in(store.location)
+        if bench.subject.persistent:
+            store = bench.open(store.location)
+            store.try_save(ANN)
+            look("opening again")
+            bench.close(store)
+        if not files:
+            not_applicable("the store keeps no files under its location")
+        _all_closed(bench, seen)
+
+
+@check("SECRET-1", persistent=True)
+def files_are_closed_to_others_in_the_middle_of_each_call(bench: Bench) -> None:
+    with _usual_umask(), Processes(bench) as processes:
+        store = bench.open()
+        store.holding(ANN, ACCESS, BOB)
+        if not files_in(store.location):
+            not_applicable("the store keeps no files under its location")
+        bench.close(store)
+        rows = [person("zoe"), ANN.but(access_token="1000.ann.access.2"), GRANT, REFRESH]
+        bench.remember(rows)
+        child = processes.start(watch_modes, store.location, [asdict(row) for row in rows]).ready()
+        told = child.receive("save_token")
+        if "raised" in told:
+            bench.broken("save_token works in another process", f"raised {told['raised']}", arranging=True)
+        _all_closed(bench, told["seen"])
+
+
+def _all_closed(bench: Bench, seen: dict[str, str]) -> None:
+    if seen:
+        bench.broken(
+            "every file with content is closed to group and others, or in a directory of the store's that is",
+            "; ".join(list(seen.values())[:5]),
+        )
+
+
+@contextlib.contextmanager
+def _usual_umask() -> Iterator[None]:
+    if os.name != "posix":
+        not_applicable("files have no POSIX modes here")
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def open_files(location: Path) -> dict[str, str]:
+    """The files with content under a location that group or others can open, and their modes."""
+    found = {}
+    for path in location.rglob("*"):
+        with contextlib.suppress(OSError):  # gone meanwhile
+            status = path.lstat()
+            if not path.is_file() or path.is_symlink() or not status.st_size or not status.st_mode & 0o066:
+                continue
+            around = itertools.takewhile(lambda parent: parent != location, path.parents)
+            if all(parent.stat().st_mode & 0o011 for parent in around):
+                found[str(path.relative_to(location))] = f"{status.st_mode & 0o777:04o}"
+    return found
+
+
+def watch_modes(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
+    """In a child: look at the files at every moment of each save."""
+    seen: dict[str, str] = {}
+
+    def look(moment: int) -> None:
+        for name, mode in open_files(location).items():
+            seen.setdefault(name, f"{name} has mode {mode} in the middle of save_token")
+
+    for fields in payload:
+        try:
+            with Moments(look):
+                store.save_token(to_token(Row(**fields)))
+        except Exception as error:
+            pipe.send({"raised": shown_exception(error)})
+            return
+        look(0)
+    pipe.send({"seen": seen})
+
+
+# SECRET-2
+
+_STEP, _BLOCK = 4, 14
+_LONG = 200_000
+
+
+def secret(name: str) -> str:
+    """A secret that occurs nowhere else: 60 letters and digits that depend on its name."""
+    return base64.b32encode(hashlib.sha512(name.encode(errors="surrogatepass")).digest()).decode()[:60]
+
+
+class Secrets:
+    """Recognizes secrets, cut ones too, and as they look when they are encoded."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[str, str] = {}
+
+    def make(self, row: Row) -> Row:
+        """The row with secrets of its own in the place of its secrets."""
+        made = {}
+        for name in SECRETS:
+            if (value := getattr(row, name)) is not None:
+                made[name] = self.new(name.replace("_", " "), f"{row.user_name}{value}")
+        return row.but(**made)
+
+    def new(self, name: str, seed: str) -> str:
+        """A new secret."""
+        text = secret(name + seed)
+        # A part of a secret is one as well: blocks so close together that any long part has one.
+        for form in (text, text.encode().hex(), *(_base64(text[start:]) for start in range(3))):
+            for start in range(0, len(form) - _BLOCK + 1, _STEP):
+                self._blocks[form[start : start + _BLOCK]] = name
+        return text
+
+    def leak(self, text: str) -> str | None:
+        """The first secret that a text holds, with what is around it; ``None`` where it holds none."""
+        for place in range(len(text) - _BLOCK + 1):
+            name = self._blocks.get(text[place : place + _BLOCK])
+            if name is not None:
+                return f"the {name} in {shown(text[max(0, place - 60) : place + _BLOCK + 30])}"
+        return None
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode().rstrip("=")[:-1]
+
+
+class Ears:
+    """Hears everything that is logged, warned of or written to standard output and error."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, str]] = []
+        self._undo: list[Callable[[], Any]] = []
+        # One file for everything: what goes to the descriptors, and what goes to `sys.stdout`.
+        self._output = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (closed at the end)
+        self._stream = io.TextIOWrapper(
+            cast(Any, self._output), encoding="utf-8", errors="backslashreplace", write_through=True
+        )
+
+    def __enter__(self) -> Ears:  # noqa: PYI034 (Self needs Python 3.11)
+        try:
+            self._hear_logs()
+            self._hear_warnings()
+            self._hear_output()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop()
+
+    def output(self) -> list[tuple[str, str]]:
+        """What was heard so far: where it came from, and the text. It is forgotten then."""
+        heard, self.heard[:] = list(self.heard), []
+        self._stream.flush()
+        self._output.seek(0)
+        if written := self._output.read():
+            heard.append(("standard output or error", written.decode(errors="replace")))
+            self._output.seek(0)
+            self._output.truncate()
+        return heard
+
+    def _stop(self) -> None:
+        while self._undo:
+            self._undo.pop()()
+        self._stream.close()
+
+    def _hear_logs(self) -> None:
+        make = logging.getLogRecordFactory()
+        formatter = logging.Formatter()
+
+        def made(*args: Any, **kwargs: Any) -> logging.LogRecord:
+            record = make(*args, **kwargs)
+            where = f"a log record of {record.name} at {record.levelname}"
+            with contextlib.suppress(Exception):
+                # A copy: formatting leaves its traces in a record.
+                self.heard.append((where, formatter.format(copy.copy(record))))
+            self.heard.append((where, repr(record.msg) + repr(record.args)))
+            return record
+
+        logging.setLogRecordFactory(made)
+        self._undo.append(lambda: logging.setLogRecordFactory(make))
+        disabled = logging.root.manager.disable
+        logging.disable(logging.NOTSET)
+        self._undo.append(lambda: logging.disable(disabled))
+        loggers: list[logging.Logger] = [logging.root]
+        loggers += [
+            one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)
+        ]
+        for logger in loggers:
+            if logger is logging.root or logger.level or logger.disabled:
+                self._undo.append(_restorer(logger))
+                logger.setLevel(1)
+                logger.disabled = False
+
+    def _hear_warnings(self) -> None:
+        catcher = warnings.catch_warnings()
+        catcher.__enter__()
+        self._undo.append(lambda: catcher.__exit__(None, None, None))
+        warnings.simplefilter("always")
+
+        def show(message: Any, category: Any, *rest: Any, **more: Any) -> None:
+            self.heard.append(("a warning", f"{category.__name__}: {message} {message!r}"))
+
+        warnings.showwarning = show
+
+    def _hear_output(self) -> None:
+        for name, number in (("stdout", 1), ("stderr", 2)):
+            stream = getattr(sys, name)
+            with contextlib.suppress(Exception):
+                stream.flush()
+            self._undo.append(functools.partial(setattr, sys, name, stream))
+            setattr(sys, name, self._stream)
+            with contextlib.suppress(OSError):  # closed
+                copy = os.dup(number)
+                self._undo.append(functools.partial(os.close, copy))
+                self._undo.append(functools.partial(os.dup2, copy, number))
+                os.dup2(self._output.fileno(), number)
+
+
+def _restorer(logger: logging.Logger) -> Callable[[], None]:
+    level, disabled = logger.level, logger.disabled
+
+    def restore() -> None:
+        logger.setLevel(level)
+        logger.disabled = disabled
+
+    return restore
+
+
+class _Tapped:
+    """A store whose every answer is searched for secrets."""
+
+    def __init__(self, bench: Bench, ears: Ears, secrets: Secrets, store: Opened) -> None:
+        self.bench = bench
+        self.ears = ears
+        self.secrets = secrets
+        self.store = store
+        self.silent("opening")
+
+    def save(self, row: Row) -> Any:
+        """Save a token; any answer will do, as long as it is discreet. Returns the token."""
+        token = to_token(row)
+        self.store._remember(row)
+        self.answered("save_token", self.store.call("save_token", token))
+        return token
+
+    def find(self, row: Row) -> None:
+        """Look for a token."""
+        self.answered("find_token", self.store.call("find_token", to_token(row)))
+
+    def ask(self, method: str, *arguments: Any) -> None:
+        """Call any method."""
+        self.answered(method, self.store.call(method, *arguments))
+
+    def answered(self, method: str, answer: Answer) -> None:
+        """Search an answer, and whatever was heard meanwhile."""
+        if answer.raised is not None:
+            for where, text in _told_by(answer.raised):
+                self._search(f"{where} of the exception of {method}", text)
+        self.silent(method)
+
+    def silent(self, method: str) -> None:
+        """Search what was heard, and how the store shows itself."""
+        for where, text in self.ears.output():
+            self._search(f"{where} during {method}", text)
+        for name, show in (("repr()", repr), ("str()", str)):
+            call = functools.partial(show, self.store.store)
+            answer = self.bench.guarded(name, call, self.store.location)
+            self._search(f"{name} of the store after {method}", str(answer.returned))
+
+    def _search(self, where: str, text: str) -> None:
+        if (leak := self.secrets.leak(text)) is not None:
+            self.bench.broken("no secret in what a log or a traceback may show", f"{where} shows {leak}")
+
+
+def _told_by(error: BaseException) -> Iterator[tuple[str, str]]:
+    """The texts with which an exception may give a secret away: whose they are, and the text."""
+    yield "the formatted traceback", "".join(traceback.format_exception(error))
+    told: list[Any] = []
+    waiting: list[tuple[str, Any]] = [("", error)]
+    while waiting:
+        path, one = waiting.pop()
+        if any(one is other for other in told) or len(told) > 50:
+            continue
+        told.append(one)
+        if not isinstance(one, BaseException):
+            yield path, _safely(repr, one)
+            yield path, _safely(str, one)
+            continue
+        yield f"{path} text".strip(), _safely(str, one)
+        yield f"{path} repr".strip(), _safely(repr, one)
+        for name in ("args", "details", "cause", "message", "code"):
+            value = getattr(one, name, None)
+            if isinstance(value, BaseException):
+                waiting.append((f"{path} {name}".strip(), value))
+            elif value is not None:
+                yield f"{path} {name}".strip(), _safely(repr, value)
+                if name == "args" and isinstance(value, tuple):
+                    waiting += [(f"{path} args".strip(), item) for item in value]
+        if one.__cause__ is not None:
+            waiting.append((f"{path} cause".strip(), one.__cause__))
+
+
+def _safely(show: Callable[[Any], str], value: Any) -> str:
+    try:
+        return show(value)
+    except Exception as error:
+        return shown_exception(error)
+
+
+@check("SECRET-2")
+def no_secret_is_told_when_all_goes_well(bench: Bench) -> None:
+    secrets = Secrets()
+    rows = [secrets.make(row) for row in CROWD]
+    with Ears() as ears:
+        tapped = _Tapped(bench, ears, secrets, bench.open())
+        ids = [tapped.save(row).get_id() for row in rows]
+        _holds(tapped, rows[0])
+        tapped.save(secrets.make(ANN.but(access_token="renewed")))
+        for row in rows:
+            tapped.find(row)
+        tapped.find(secrets.make(person("nobody")))
+        tapped.ask("get_tokens")
+        tapped.ask("find_token_by_id", ids[0])
+        tapped.ask("find_token_by_id", "no such id")
+        tapped.ask("delete_token", ids[1])
+        tapped.ask("delete_token", "no such id")
+        tapped.answered("delete_tokens", tapped.store.clear())
+        bench.close(tapped.store)
+        tapped.silent("closing")
+
+
+@check("SECRET-2")
+def no_secret_is_told_when_a_token_is_refused(bench: Bench) -> None:
+    secrets = Secrets()
+    with Ears() as ears:
+        tapped = _Tapped(bench, ears, secrets, bench.open())
+        ann = tapped.save(secrets.make(ANN))
+        _holds(tapped, secrets.make(ANN))
+        id = ann.get_id()
+        tapped.save(secrets.make(BOB).but(id=id))
+        tapped.save(secrets.make(ACCESS).but(id=id))
+        tapped.save(secrets.make(GRANT).but(id=id))
+        tapped.save(secrets.make(person("zoe", refresh_token=None, access_token=None, grant_token=None)))
+        tapped.save(secrets.make(person("long")).but(id="i" * 300))
+        for number, name in enumerate(("client_secret", "refresh_token", "access_token", "grant_token")):
+            text = secrets.new(name.replace("_", " "), f"odd{number}")
+            for kind, odd in enumerate(("\0", "\ud800", "x" * _LONG)):
+                row = secrets.make(person(f"odd{number}-{kind}"))
+                tapped.save(row.but(**{name: f"{text}{odd}{text}"}))
+                tapped.find(row.but(user_name=None, **{name: f"{text}{odd}{text}"}))
+        tapped.save(secrets.make(person("zoe\ud800")))
+        tapped.find(secrets.make(person("zoe\ud800")))
+        tapped.find(Row(access_token=f"{secrets.new('access token', 'lone')}\ud800"))
+        token = secrets.new("access token", "no token")
+        tapped.ask("save_token", token)
+        tapped.ask("save_token", {"access_token": token})
+        tapped.ask("find_token", token)
+        tapped.ask("delete_token", "1' or '1'='1")
+
+
+@check("SECRET-2")
+def no_secret_is_told_when_the_storage_fails(bench: Bench) -> None:
+    secrets = Secrets()
+    known, row = secrets.make(ANN), secrets.make(BOB)
+    with Ears() as ears:
+        tapped = _Tapped(bench, ears, secrets, bench.open())
+        ids = [tapped.save(one).get_id() for one in (known, secrets.make(GRANT))]
+        _holds(tapped, known)
+        bench.close(tapped.store)
+        tapped.silent("closing")
+        bench._open.append(tapped.store)  # a store may open itself again when it is called
+        _all_methods(tapped, known, row, ids[0])
+        if bench.subject.break_storage is not None:
+            with out_of_reach(bench, [known, row]) as (store, rows):
+                _all_methods(_Tapped(bench, ears, secrets, store), known, row, rows[0].id)
+        if bench.subject.persistent and files_in(tapped.store.location):
+            for what, damage in DAMAGES:
+                bench.fresh_examples()
+                tapped = _Tapped(bench, ears, secrets, bench.open())
+                ids = [tapped.save(one).get_id() for one in (known, secrets.make(GRANT))]
+                bench.close(tapped.store)
+                main = main_file(tapped.store)
+                main.write_bytes(damage(main.read_bytes()))
+                bench.calls.append(Call(1, "damage", answer=f"{main.name}: {what}"))
+                tapped.silent("closing")
+                answer, opened = bench.try_open(tapped.store.location)
+                tapped.answered(f"opening when {what}", answer)
+                if opened is not None:
+                    _all_methods(_Tapped(bench, ears, secrets, opened), known, row, ids[0])
+
+
+def _all_methods(tapped: _Tapped, known: Row, new: Row, id: Any) -> None:
+    for row in (known, new):
+        tapped.find(row)
+        tapped.save(row)
+    tapped.ask("get_tokens")
+    tapped.ask("find_token_by_id", id)
+    tapped.ask("delete_token", id)
+
+
+def _holds(tapped: _Tapped, row: Row) -> None:
+    """What follows says nothing unless the store holds the secret."""
+    found = tapped.store.found(row.only("user_name"))
+    if found is None or found.refresh_token != row.refresh_token:
+        tapped.bench.broken("the store holds the secrets that were saved", f"found {found}", arranging=True)

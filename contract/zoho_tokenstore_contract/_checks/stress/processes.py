@@ -1,0 +1,387 @@
+"""PROC: processes that each opened the store for themselves, and save at the same time."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import struct
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..._drivers.processes.crash_points import Moments, chosen
+from ..._drivers.processes.fork_server import Pipe, Processes
+from ..._harness.workspace import Bench, Call, Opened, shown_rows
+from ..._spec.outcomes import Violation
+from ..._spec.tokens import Row, absent, shown_row, to_row, to_token
+from ..registry import check
+from ..sample_tokens import ACCESS, ANN, BOB, CLIENT, REFRESH, person
+
+PROCESSES = 2
+ROUND = "round"  # what a process says at the end of each
+MOMENTS = 14
+_PATIENCE = (0.005, 0.03)  # seconds, at least and at most, that one process stands still for the other
+
+
+BESIDE = (ANN, ACCESS, BOB, REFRESH)
+
+
+@dataclass(frozen=True)
+class Round:
+    """What the processes do at the same time.
+
+    Attributes:
+        rows: For each process, the tokens that it saves one after another.
+        pause: The moment at which the first process stops in its save, so that the second can save
+            as a whole: which of the so many moments, or ``None`` where both just run.
+    """
+
+    rows: tuple[tuple[Row, ...], ...]
+    pause: tuple[int, int] | None = None
+
+
+def run_free(users: int, name: str) -> Round:
+    """Each process saves so many users of its own."""
+    return Round(
+        tuple(
+            tuple(person(f"{name}-{process}-{number}") for number in range(users))
+            for process in range(PROCESSES)
+        )
+    )
+
+
+def held_up(name: str, moment: int) -> Round:
+    """The first process stands still in a save and saves once more right after it, the second saves."""
+    first, second = (person(f"{name}-{process}-0") for process in range(PROCESSES))
+    return Round(((first, person(f"{name}-0-1")), (second,)), (moment, MOMENTS))
+
+
+def saves_of(name: str, turn: str) -> tuple[tuple[Row, ...], ...]:
+    """Each process saves the same user, each with every field of its own."""
+    return tuple(
+        (
+            person(
+                f"{name}.{turn}.{process}",
+                user_name=f"{name}@example.com:77",
+                client_id=f"{CLIENT['client_id']}.{process}",
+                client_secret=f"{CLIENT['client_secret']}.{process}",
+                expires_in=f"19{process:011d}",
+            ),
+        )
+        for process in range(PROCESSES)
+    )
+
+
+@check("PROC-1", persistent=True)
+def processes_that_save_different_users_into_an_empty_store(bench: Bench) -> None:
+    plans = [[held_up("first", number), run_free(3, "more")] for number in range(MOMENTS)]
+    _save_at_once(bench, (), plans, _different_users)
+
+
+@check("PROC-1", persistent=True)
+def processes_that_save_different_users_beside_rows(bench: Bench) -> None:
+    rounds = [run_free(4, f"free{number}") for number in range(bench.effort.times(4))]
+    rounds += [held_up(f"pause{number}", number) for number in range(MOMENTS)]
+    _save_at_once(bench, BESIDE, [rounds], _different_users)
+
+
+@check("PROC-1", persistent=True)
+def processes_that_save_one_user_into_an_empty_store(bench: Bench) -> None:
+    plans = [
+        [Round(saves_of("new", "first"), (number, MOMENTS)), Round(saves_of("other", "next"))]
+        for number in range(1, MOMENTS, 2)
+    ]
+    _save_at_once(bench, (), plans, _one_user_a_round)
+
+
+@check("PROC-1", persistent=True)
+def processes_that_save_one_user_beside_rows(bench: Bench) -> None:
+    rounds = [Round(saves_of(f"free{number}", "new")) for number in range(bench.effort.times(10))]
+    for number in range(MOMENTS):
+        rounds.append(Round(saves_of(f"pause{number}", "new"), (number, MOMENTS)))
+        rounds.append(Round(saves_of(f"pause{number}", "again"), (number, MOMENTS)))
+    _save_at_once(bench, BESIDE, [rounds], _one_user_a_round)
+
+
+def _different_users(bench: Bench, before: list[Row], rows: list[Row], rounds: Sequence[Round]) -> None:
+    """Every save leaves one row, equal to what was saved, with an id unlike all others."""
+    for done in rounds:
+        for row in (row for own in done.rows for row in own):
+            own = [other for other in rows if other.user_name == row.user_name]
+            if len(own) != 1 or own[0].but(id=None) != row:
+                _tell(bench, done)
+                bench.broken(
+                    f"processes that save different users at once leave each one row: {shown_row(row)}",
+                    f"{shown_rows(own)}; {len(rows)} rows in all",
+                )
+    _unlike_ids(bench, rows)
+    wanted = len(before) + sum(len(own) for done in rounds for own in done.rows)
+    _frame(bench, before, rows, wanted)
+
+
+def _one_user_a_round(bench: Bench, before: list[Row], rows: list[Row], rounds: Sequence[Round]) -> None:
+    """Every round leaves its user one row, all of it from one of the saves."""
+    last = {done.rows[0][0].user_name: done for done in rounds}
+    for name, done in last.items():
+        own = [other for other in rows if other.user_name == name]
+        saved = [row for (row,) in done.rows]
+        if len(own) != 1 or own[0].but(id=None) not in saved:
+            _tell(bench, done)
+            bench.broken(
+                f"processes that save {name} at once leave one row, all its fields from one of the saves",
+                shown_rows(own),
+            )
+    _unlike_ids(bench, rows)
+    _frame(bench, before, rows, len(before) + len(last))
+
+
+@dataclass
+class _Plan:
+    """What the processes do at one location, which holds some rows."""
+
+    location: Path
+    before: list[Row]
+    rounds: Sequence[Round]
+    calls: list[Call]
+
+
+def _save_at_once(
+    bench: Bench,
+    first: Sequence[Row],
+    plans: Sequence[Sequence[Round]],
+    judge: Callable[[Bench, list[Row], list[Row], Sequence[Round]], None],
+) -> None:
+    """Have processes save, each plan at a location of its own, and judge what is stored then."""
+    with Processes(bench) as processes:
+        # With one storage for all locations, one at a time.
+        for group in [plans] if bench.subject.own_storage else [[plan] for plan in plans]:
+            arranged = []
+            for rounds in group:
+                bench.calls.clear()
+                store = bench.open()
+                before = store.holding(*first)
+                bench.close(store)
+                bench.remember(row for done in rounds for own in done.rows for row in own)
+                arranged.append(_Plan(store.location, before, rounds, list(bench.calls)))
+            bench.calls.clear()
+            failed, ids = _run(processes, arranged)
+            for number, plan in enumerate(arranged):
+                bench.calls[:] = plan.calls
+                for process, (place, turn, error) in failed:
+                    if place == number:
+                        _tell(bench, plan.rounds[turn], {process: error})
+                        bench.broken(
+                            "save_token works while another process saves",
+                            f"in process {process + 1} it raised {error}",
+                        )
+                store = bench.open(plan.location)
+                rows = rows_with(store, [row.id for row in plan.before] + ids[number])
+                bench.close(store)
+                judge(bench, plan.before, rows, plan.rounds)
+
+
+def _run(
+    processes: Processes, plans: Sequence[_Plan]
+) -> tuple[list[tuple[int, tuple[int, int, str]]], list[list[Any]]]:
+    """Run the plans: which process failed where and how, and the ids that were given."""
+    board = processes.bench.location() / "board"
+    board.write_bytes(bytes(Board.SIZE))
+    work = [
+        {
+            "location": str(plan.location),
+            "rounds": [
+                {"rows": [[asdict(row) for row in own] for own in done.rows], "pause": done.pause}
+                for done in plan.rounds
+            ],
+        }
+        for plan in plans
+    ]
+    children = [
+        processes.start(
+            save_at_once, plans[0].location, {"number": number, "board": str(board), "plans": work}
+        )
+        for number in range(PROCESSES)
+    ]
+    for child in children:
+        child.ready()
+    for child in children:
+        child.send("go")
+    failed = []
+    ids: list[list[Any]] = [[] for _ in plans]
+    for process, child in enumerate(children):
+        waiting_for = "save_token beside the other process"
+        while (told := child.receive(waiting_for)) == ROUND:
+            pass
+        errors, given = told
+        failed += [(process, tuple(error)) for error in errors]
+        for place, id in given:
+            ids[place].append(id)
+        child.end()
+    return failed, ids
+
+
+def rows_with(store: Opened, ids: Sequence[Any]) -> list[Row]:
+    """All rows, also those with these ids that ``get_tokens`` fails to show.
+
+    What is lost is lost by both ways of reading; a fault of one way alone is another clause's.
+    """
+    try:
+        rows = store.listed()
+    except Violation:
+        rows = []
+    for id in dict.fromkeys(ids):
+        if not absent(id) and all(row.id != id for row in rows):
+            with contextlib.suppress(Exception):
+                rows.append(to_row(store._quietly("find_token_by_id", id).returned))
+    return rows
+
+
+def _unlike_ids(bench: Bench, rows: list[Row]) -> None:
+    for place, row in enumerate(rows):
+        twin = next((other for other in rows[:place] if other.id == row.id), None)
+        if absent(row.id) or twin is not None:
+            bench.broken(
+                "ids unlike all others for the rows that processes saved at once",
+                f"{shown_row(row)}" + (f" and {shown_row(twin)}" if twin is not None else " has none"),
+            )
+
+
+def _frame(bench: Bench, before: list[Row], rows: list[Row], wanted: int) -> None:
+    for row in before:
+        if row not in rows:
+            bench.broken(
+                "rows that no process saved stay as they were",
+                f"{shown_row(row)} is not there any more; {len(rows)} rows in all",
+            )
+    if len(rows) != wanted:
+        bench.broken(f"{wanted} rows", f"{len(rows)} rows: {shown_rows(rows)}")
+
+
+class _InProcess(Call):
+    """A call made in another process."""
+
+    def __str__(self) -> str:
+        call = super().__str__().partition(".")[2]
+        return f"at once, in process {self.store}: {call}"
+
+
+def _tell(bench: Bench, done: Round, failed: dict[int, str] | None = None) -> None:
+    """Record the saves of the round that matters."""
+    for process, own in enumerate(done.rows):
+        for row in own:
+            answer = "raised " + failed[process] if failed and process in failed else "returned None"
+            bench.calls.append(_InProcess(process + 1, "save_token", row, answer))
+    if done.pause is not None:
+        bench.calls[-sum(map(len, done.rows))].answer = (
+            f"returned None (it was held up at moment {done.pause[0] + 1} of {done.pause[1]}, "
+            "while the other process saved)"
+        )
+
+
+# What the processes do
+
+
+class Board:
+    """A page of memory that the processes share, with a number for each."""
+
+    SIZE = 4096
+
+    def __init__(self, path: str, own: int) -> None:
+        with Path(path).open("r+b") as file:
+            self._page = mmap.mmap(file.fileno(), self.SIZE)
+        self._own = own
+
+    def post(self, number: int) -> None:
+        """Put up one's own number."""
+        struct.pack_into("=q", self._page, 8 * self._own, number)
+
+    def read(self, process: int) -> int:
+        """The number of a process."""
+        return int(struct.unpack_from("=q", self._page, 8 * process)[0])
+
+
+def until(reached: Callable[[], bool], limit: float | None = None) -> bool:
+    """Wait for what another process does, awake at first, so that both go on in the same moment.
+
+    Returns:
+        Whether it happened within the limit.
+    """
+    deadline = None if limit is None else time.monotonic() + limit
+    turns = 0
+    while not reached():
+        turns += 1
+        if turns > 200:
+            time.sleep(0.0001)
+        if deadline is not None and time.monotonic() > deadline:
+            return False
+    return True
+
+
+def save_at_once(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
+    """In a child: save what the rounds say, each round at once with the other process."""
+    saver = _Saver(payload["number"], Board(payload["board"], payload["number"]))
+    pipe.receive()
+    for place, plan in enumerate(payload["plans"]):
+        if place:
+            store = pipe.open(Path(plan["location"]))
+        saver.known.clear()
+        for turn, done in enumerate(plan["rounds"]):
+            saver.save(store, (place, turn), done["rows"][saver.own], done["pause"])
+            pipe.send(ROUND)
+    pipe.send([saver.errors, saver.ids])
+
+
+class _Saver:
+    """One of the two processes, round after round."""
+
+    def __init__(self, own: int, board: Board) -> None:
+        self.own = own
+        self.known: set[str] = set()
+        self.errors: list[tuple[int, int, str]] = []
+        self.ids: list[tuple[int, Any]] = []
+        self._board = board
+        self._moments: dict[bool, Sequence[int]] = {}  # of the last save that inserted or updated
+        self._patience = _PATIENCE[1]
+        self._round = 0
+
+    def save(self, store: Any, where: tuple[int, int], rows: list[Any], pause: list[int] | None) -> None:
+        """One round: the first process stands still at the pause, until the second has saved."""
+        # Each round has four numbers: begun, the first stands still, it is saved, and a spare one.
+        begun, still, saved = (4 * self._round + step for step in (1, 2, 3))
+        self._round += 1
+        self._board.post(begun)
+        until(lambda: self._others() >= begun)
+        for place, fields in enumerate(rows):
+            row = Row(**fields)
+            again = row.user_name in self.known
+            self.known.add(row.user_name)
+            stop = -1
+            if pause is not None and not place:
+                if self.own:
+                    until(lambda: self._others() >= still)
+                else:
+                    moment, of = pause
+                    moments = self._moments.get(again, range(of))
+                    stop = moments[moment * (len(moments) - 1) // (of - 1)]
+
+            def stand_still(moment: int, stop: int = stop) -> None:
+                if moment == stop:
+                    self._board.post(still)
+                    # The other may be locked out until this one goes on: then less time will do.
+                    free = until(lambda: self._others() >= saved, self._patience)
+                    self._patience = _PATIENCE[1] if free else max(_PATIENCE[0], self._patience / 2)
+
+            token = to_token(row)
+            with Moments(stand_still) as passed:
+                try:
+                    store.save_token(token)
+                except Exception as error:
+                    self.errors.append((*where, f"{type(error).__name__}: {str(error)[:300]}"))
+            self.ids.append((where[0], token.get_id()))
+            self._moments[again] = chosen(passed.names, MOMENTS)
+        self._board.post(saved)
+
+    def _others(self) -> int:
+        return self._board.read(1 - self.own)

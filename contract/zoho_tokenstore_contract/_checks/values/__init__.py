@@ -1,0 +1,1 @@
+"""Checks of what comes back: texts, lookalikes, many rows."""

@@ -1,0 +1,433 @@
+# PYTHON_ARGCOMPLETE_OK
+"""The command ``zoho-tokenstore``: check a store, read the contract, start a store or its test file.
+
+It stands on argparse. Click has finer help and its own completion, but the kit is installed into other
+people's test environments, where each package that it needs is one more that may not fit: argparse comes
+with Python, and argcomplete, an extra, completes the words of its commands.
+
+Nothing heavy is imported before a command needs it: completion runs this module at each press of Tab.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import shlex
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .._spec.clauses import CLAUSES, CONTRACT_VERSION, GROUPS, SOURCES, Clause, did_you_mean
+from .._spec.outcomes import Outcome, UsageError
+from .scaffold import (
+    about,
+    allowed,
+    as_attribute,
+    as_options,
+    bundled,
+    contract_test,
+    copy,
+    importable,
+    snake,
+    write,
+)
+
+PROGRAM = "zoho-tokenstore"
+CONFORMS, VIOLATES, MISUSED = 0, 1, 2
+"""The exit statuses. No verdict is `VIOLATES` too: status 0 says that all is kept."""
+
+_STATUSES = """\
+exit status:
+  0  every store conforms
+  1  one violates the contract, or there is no verdict: a clause could not be
+     decided, or the run was interrupted
+  2  the command was used wrongly, or the store cannot be checked: it cannot be
+     imported or opened, its storage is not empty, there is no SDK
+"""
+_TARGET = (
+    "PACKAGE.MODULE:FACTORY, where FACTORY is a class or function that makes a store, called with the "
+    "Path of an empty directory if it takes an argument and with nothing otherwise, in that directory"
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: What follows the command's name; those of this process by default.
+
+    Returns:
+        The exit status: 0, 1 or 2.
+    """
+    parser = _parser()
+    with contextlib.suppress(ImportError):
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    given = parser.parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = given.run
+    try:
+        status = run(given)
+        sys.stdout.flush()
+    except UsageError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return MISUSED
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: interrupted", file=sys.stderr)
+        return VIOLATES
+    except BrokenPipeError:
+        # Whoever read has read enough, as `head` does; nothing is left to be written at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CONFORMS
+    return status
+
+
+# ---------------------------------------------------------------------------------------------
+# The commands.
+
+
+def _check(given: argparse.Namespace) -> int:
+    from .session import run
+
+    options = _options(given)
+    ran = run(options, processes=given.processes, one_by_one=given.shared_storage)
+    if ran.misused:
+        return MISUSED
+    return CONFORMS if ran.conforms else VIOLATES
+
+
+def _allow(given: argparse.Namespace) -> int:
+    from .session import run
+
+    # What stands on standard output is what is pasted.
+    ran = run(_options(given), processes=given.processes, one_by_one=given.shared_storage, quiet=True)
+    if ran.misused:
+        return MISUSED
+    if not ran.whole or not ran.stores:
+        print(f"{PROGRAM}: the run broke off; `{PROGRAM} check` shows why", file=sys.stderr)
+        return VIOLATES
+    [store] = ran.stores
+    undecided = [one for one in store.all_results if one.outcome in (Outcome.ERROR, Outcome.UNKNOWN)]
+    for result in undecided:
+        print(f"{PROGRAM}: {result.clause} cannot be listed: {result.reason}", file=sys.stderr)
+    reasons = allowed(store)
+    if not reasons:
+        print(f"{PROGRAM}: {store.target} breaks no clause that it has to keep", file=sys.stderr)
+    command = shlex.join([PROGRAM, "check", *given.targets, *_described(given)])
+    print("# In the class:")
+    print(textwrap.indent(as_attribute(reasons), "    "))
+    print("# Or on the command line:")
+    print(" \\\n    ".join([command, *as_options(reasons)]))
+    return VIOLATES if undecided else CONFORMS
+
+
+def _clauses(given: argparse.Namespace) -> int:
+    wanted = (given.id or "").upper().replace("_", "-")
+    if wanted in CLAUSES:
+        _print_clause(CLAUSES[wanted])
+    elif wanted in GROUPS or not wanted:
+        for group in [wanted] if wanted else GROUPS:
+            _print_group(group)
+    else:
+        hint = did_you_mean(wanted, [*CLAUSES, *GROUPS])
+        raise UsageError(f"there is no clause or group {given.id!r}{hint}")
+    return CONFORMS
+
+
+def _copy(given: argparse.Namespace) -> int:
+    store, test = copy(given.name, given.destination)
+    print(f"wrote {store}\nwrote {test}\nNext: python -m pytest {shlex.quote(str(test))}")
+    return CONFORMS
+
+
+def _init(given: argparse.Namespace) -> int:
+    from .._runner.targets import Declared, declaration
+
+    [target] = given.targets
+    stem = f"test_{snake(target.partition(':')[2])}"
+    path = given.output or Path(f"{stem}.py")
+    if path.suffix != ".py" or not importable(path.stem):
+        raise UsageError(f"{path} is no name of a test file: it has to be like ./test_my_store.py")
+    if path.exists():
+        raise UsageError(f"{path} exists, and nothing is overwritten: take another name with --output")
+    made = declaration(target, Declared(given.transient, given.shared_storage), Path.cwd())
+    write({path: contract_test(target, made.call, attributes=made.attributes, hook=made.hook)})
+    print(f"wrote {path}\nNext: python -m pytest {shlex.quote(str(path))}")
+    return CONFORMS
+
+
+# ---------------------------------------------------------------------------------------------
+# What they print and pass on.
+
+
+def _print_clause(clause: Clause) -> None:
+    from .._checks.registry import checks_of
+
+    sources = " and ".join(SOURCES[mark].replace("*", "").replace("`", "") for mark in clause.source.split())
+    since = f"from version {clause.since} on; until then it is reported and weighs nothing"
+    tried = [f"- {check.name.replace('_', ' ')}" for check in checks_of(clause.id)]
+    _print_wrapped(f"{clause.id} ({clause.level.value}), {GROUPS[clause.group]}")
+    print()
+    _print_wrapped(clause.text)
+    print()
+    _print_wrapped(f"Why it matters: {clause.why}")
+    _print_wrapped(f"Source: {sources}.")
+    _print_wrapped(f"In the contract: {since if clause.new else f'since version {clause.since}'}.")
+    print("\nWhat is tried:")
+    for line in tried:
+        _print_wrapped(line, subsequent_indent="  ")
+
+
+def _print_group(group: str) -> None:
+    print(f"{group}: {GROUPS[group]}")
+    for clause in CLAUSES.values():
+        if clause.group == group:
+            line = f"  {clause.id:9} {clause.level.value:6} {'(new) ' if clause.new else ''}{clause.text}"
+            # One line each: whole where a program reads, as wide as the window where somebody does.
+            print(textwrap.shorten(line, _width(), placeholder=" ...") if sys.stdout.isatty() else line)
+
+
+def _print_wrapped(text: str, **layout: Any) -> None:
+    print(textwrap.fill(text, min(_width(), 100), break_long_words=False, break_on_hyphens=False, **layout))
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns
+
+
+def _described(given: argparse.Namespace) -> list[str]:
+    """The options that say what the stores are, as they were given."""
+    return [
+        f"--{name.replace('_', '-')}"
+        for name in ("transient", "shared_storage", "strict")
+        if getattr(given, name)
+    ]
+
+
+def _options(given: argparse.Namespace) -> list[str]:
+    """What was asked for as options of the plugin, after a look at what can be wrong.
+
+    Raises:
+        UsageError: With what is wrong, before pytest has printed anything.
+    """
+    from .._runner.targets import Declared, contract_class, parse_allowed
+
+    if given.processes is not None and importlib.util.find_spec("xdist") is None:
+        raise UsageError("-n needs pytest-xdist; run: python -m pip install pytest-xdist")
+    allowances = parse_allowed(given.allow, "--allow")
+    declared = Declared(given.transient, given.shared_storage, allowances or None)
+    for target in given.targets:
+        contract_class(target, declared, Path.cwd())
+    options = [f"--tokenstore={target}" for target in given.targets]
+    options += [f"--tokenstore-{option[2:]}" for option in _described(given)]
+    options += [f"--tokenstore-allow={entry}" for entry in given.allow]
+    options += [f"--tokenstore-report={path}" for path in given.report]
+    if given.reproducers is not None:
+        options.append(f"--tokenstore-reproducers={given.reproducers}")
+    if given.thorough:
+        options.append("--hypothesis-profile=tokenstore-thorough")
+    return options
+
+
+def _version() -> str:
+    from .._spec.sdk import SDKMissing, load
+
+    try:
+        sdk = load()
+        found = f"{sdk.distribution} {sdk.version}"
+    except SDKMissing as error:
+        found = str(error)
+    kit = "pytest-zoho-tokenstore"
+    return f"{kit} {importlib.metadata.version(kit)}\ncontract {CONTRACT_VERSION}\nSDK: {found}"
+
+
+# ---------------------------------------------------------------------------------------------
+# The words of the command line.
+
+
+class _Version(argparse.Action):
+    """Prints versions; they are looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(_version())
+        parser.exit()
+
+
+def _processes(text: str) -> str:
+    if text not in ("auto", "logical") and not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number from 1 on nor auto")
+    return text
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        PROGRAM,
+        description="Checks token stores for the Zoho CRM Python SDK against the TokenStore contract.",
+        epilog=_examples(
+            "check mypackage.tokens:RedisStore",
+            "clauses SAVE-4",
+            "copy sqlite ./my_store.py",
+            "init mypackage.tokens:RedisStore",
+            "allow mypackage.tokens:RedisStore",
+        )
+        + "\nWords are completed by the shell after: python -m pip install argcomplete\n"
+        f'and, in bash or zsh: eval "$(register-python-argcomplete {PROGRAM})"\n',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="show the versions of the kit, the contract and the SDK"
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    check = _command(
+        commands,
+        "check",
+        _check,
+        "check stores against the whole contract",
+        _examples(
+            "check mypackage.tokens:RedisStore",
+            "check tokens:store --transient --report report.json",
+            "check tokens:store --allow 'DEL-5=ids are row numbers, issue 12'",
+        )
+        + "\n"
+        + _STATUSES
+        + "\nOf the project around it, pytest's settings, conftest.py and plugins take no part.\n",
+    )
+    _add_target(check, many=True)
+    _add_nature(check)
+    _add_run(check)
+    check.add_argument(
+        "--report",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="write the verdicts to a file; repeatable",
+    )
+    check.add_argument(
+        "--reproducers",
+        metavar="DIR",
+        help="write a script for each broken clause that shows it without the kit",
+    )
+
+    clauses = _command(
+        commands,
+        "clauses",
+        _clauses,
+        "show the contract, a group of it, or one clause",
+        _examples("clauses", "clauses SAVE", "clauses save-4"),
+    )
+    named = clauses.add_argument("id", nargs="?", metavar="ID", help="a clause, such as SAVE-4, or a group")
+    named.completer = lambda **_: [*CLAUSES, *GROUPS]  # type: ignore[attr-defined]  # argcomplete's
+
+    stores = bundled()
+    copied = _command(
+        commands,
+        "copy",
+        _copy,
+        "copy a reference store to start from, and its test file",
+        "stores:\n"
+        + "".join(f"  {name:16} {about(module)}\n" for name, module in stores.items())
+        + "\n"
+        + _examples("copy sqlite ./my_store.py"),
+    )
+    name = copied.add_argument("name", metavar="NAME", help="the store, see below")
+    name.completer = lambda **_: list(stores)  # type: ignore[attr-defined]  # argcomplete's
+    copied.add_argument(
+        "destination",
+        metavar="DESTINATION",
+        type=Path,
+        help="the module to write; test_NAME.py comes beside it",
+    )
+
+    init = _command(
+        commands,
+        "init",
+        _init,
+        "write the test file for a store that exists",
+        _examples(
+            "init mypackage.tokens:RedisStore", "init tokens:store --transient --output tests/test_it.py"
+        ),
+    )
+    _add_target(init)
+    _add_nature(init)
+    init.add_argument("--output", type=Path, metavar="FILE", help="the test file; test_FACTORY.py by default")
+
+    allow = _command(
+        commands,
+        "allow",
+        _allow,
+        "print the list of what a store breaks today, to be declared as allowed",
+        _examples("allow mypackage.tokens:RedisStore")
+        + "\nWith the list, in the class or as options, a run passes, and fails for whatever else\n"
+        "comes to be broken, or is kept after all. Replace each TODO by the reason why it may.\n\n"
+        "exit status:\n"
+        "  0  the list is whole\n"
+        "  1  a clause could not be decided, and so cannot be listed\n"
+        "  2  the command was used wrongly, or the store cannot be checked\n",
+    )
+    _add_target(allow)
+    _add_nature(allow)
+    _add_run(allow)
+    allow.set_defaults(report=[], reproducers=None)
+    return parser
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], does: str, more: str
+) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=does,
+        description=f"{does[0].upper()}{does[1:]}.",
+        epilog=more,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.set_defaults(run=run)
+    return made
+
+
+def _add_target(parser: argparse.ArgumentParser, *, many: bool = False) -> None:
+    parser.add_argument("targets", metavar="TARGET", nargs="+" if many else 1, help=_TARGET)
+
+
+def _add_nature(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--transient", action="store_true", help="the store forgets everything when it is closed"
+    )
+    parser.add_argument(
+        "--shared-storage",
+        action="store_true",
+        help="it has one storage for all locations, such as a table on a server; it must be empty, and "
+        "the kit empties it between tests",
+    )
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--strict", action="store_true", help="SHOULD clauses count as MUST")
+    parser.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="CLAUSE=REASON",
+        help="the store may break this clause; if it keeps it after all, the run fails. Repeatable",
+    )
+    parser.add_argument("--thorough", action="store_true", help="look ten times deeper")
+    parser.add_argument(
+        "-n",
+        "--processes",
+        type=_processes,
+        metavar="N",
+        help="share the work between N processes, or auto, with pytest-xdist",
+    )
+
+
+def _examples(*commands: str) -> str:
+    return "".join(["examples:\n", *(f"  {PROGRAM} {command}\n" for command in commands)])

@@ -1,0 +1,209 @@
+"""What the command line writes for a store's author: a store to start from, its test, a list to paste."""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+import re
+import shlex
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .._report.verdict import StoreVerdict
+from .._spec.clauses import did_you_mean
+from .._spec.outcomes import Outcome, UsageError
+
+BUNDLE = "zoho_reference_stores"
+TESTS = "_contract_tests"
+"""The directory in the bundle with, for each module of a store, the test file that is copied beside it."""
+_SEEN = 90
+"""How many characters of what was seen stand in a reason to be replaced."""
+
+
+def bundled() -> dict[str, Path]:
+    """The modules of the reference stores by the names that they are copied under.
+
+    The bundle is not imported: that would need the SDK, and what each of its stores needs beside.
+    """
+    spec = importlib.util.find_spec(BUNDLE)
+    folders = [] if spec is None else spec.submodule_search_locations or []
+    modules = sorted(module for folder in folders for module in Path(folder).glob("[!_]*.py"))
+    return {_name(module.stem): module for module in modules}
+
+
+def about(module: Path) -> str:
+    """What a module's docstring says first: its first line, read alone, for completion asks too."""
+    with module.open(encoding="utf-8") as file:
+        return file.readline().strip().strip('"')
+
+
+def copy(name: str, destination: Path) -> tuple[Path, Path]:
+    """Copy a reference store, and beside it a test file that runs the contract on the copy.
+
+    Args:
+        name: One of `bundled`.
+        destination: The module to write; its name is also that of the test file.
+
+    Returns:
+        The two files.
+
+    Raises:
+        UsageError: Where one of them is there already or cannot be written; nothing was written.
+    """
+    stores = bundled()
+    if name not in stores:
+        hint = did_you_mean(name.lower().replace("_", "-"), stores) or f": there are {', '.join(stores)}"
+        raise UsageError(f"there is no reference store {name!r}{hint}")
+    store = stores[name]
+    if destination.suffix != ".py" or not importable(destination.stem):
+        raise UsageError(f"{destination} is no name of a module: it has to be like ./my_store.py")
+    if destination.stem in sys.stdlib_module_names:
+        raise UsageError(
+            f"{destination} would hide Python's own module {destination.stem}: take another name"
+        )
+    test = (store.parent / TESTS / store.name).read_text(encoding="utf-8")
+    test = test.replace(f"{BUNDLE}.{store.stem}", _module_name(destination))
+    beside = destination.with_name(f"test_{destination.stem}.py")
+    write({destination: store.read_text(encoding="utf-8"), beside: test})
+    return destination, beside
+
+
+def write(files: dict[Path, str]) -> None:
+    """Write new files, all or none.
+
+    Raises:
+        UsageError: Where one is there already, or its directory is not.
+    """
+    for path in files:
+        if path.exists():
+            raise UsageError(f"{path} exists, and nothing is overwritten: take another name")
+        if not path.parent.is_dir():
+            raise UsageError(f"there is no directory {path.parent}")
+    written: list[Path] = []
+    try:
+        for path, text in files.items():
+            with path.open("x", encoding="utf-8", newline="\n") as file:
+                written.append(path)
+                file.write(text)
+    except OSError as error:
+        for path in written:
+            path.unlink()
+        raise UsageError(f"{error.filename or path} cannot be written: {error.strerror}") from error
+
+
+def contract_test(target: str, call: str, *, attributes: Mapping[str, bool], hook: str | None) -> str:
+    """A test file for an existing store.
+
+    Args:
+        target: ``PACKAGE.MODULE:FACTORY``.
+        call: The arguments of the factory, in terms of ``location``.
+        attributes: What is declared of the store.
+        hook: The module with a function ``break_storage`` that puts the storage out of reach, if any.
+    """
+    module, _, factory = target.partition(":")
+    imported = [(module, factory.partition(".")[0])]
+    if hook is not None:
+        imported.append((hook, "break_storage"))
+    lines = [
+        f'"""The token store {target} keeps the TokenStore contract."""',
+        "",
+        *(
+            f"from {source} import {', '.join(names)}"
+            for source, names in _by_module([*imported, ("zoho_tokenstore_contract", "TokenStoreContract")])
+        ),
+        "",
+        "",
+        f"class Test{camel(factory)}(TokenStoreContract):",
+        *(f"    {name} = {value}  # {_MEANS[name]}" for name, value in attributes.items()),
+        *([""] if attributes else []),
+        "    def open_store(self, location):",
+        f"        return {factory}({call})",
+    ]
+    if hook is not None:
+        lines += [
+            "",
+            "    def break_storage(self, store, location):",
+            "        break_storage(store, location)",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+_MEANS = {
+    "in_location": "it keeps its files in the current directory",
+    "own_storage": "it has one storage for all locations, which the kit empties",
+    "persistent": "it forgets everything when it is closed",
+}
+
+
+def allowed(store: StoreVerdict) -> dict[str, str]:
+    """What a store breaks today, as the list of what it may break, with what was seen as the reason.
+
+    Clauses that fail no run are left out; what is on the list already keeps its reason.
+    """
+    found = {}
+    for result in store.all_results:
+        if result.outcome is Outcome.ALLOWED:
+            found[result.clause] = result.reason.removeprefix("Allowed: ")
+        elif result.outcome in (Outcome.BROKEN, Outcome.NOT_REACHED) and store.weighs(result):
+            found[result.clause] = f"TODO why it may; seen: {_plain(result.findings[0].seen)}"
+    return found
+
+
+def as_attribute(reasons: dict[str, str]) -> str:
+    """A list of what may be broken as the attribute of a contract class."""
+    lines = [f'    "{clause}": {_literal(reason)},' for clause, reason in reasons.items()]
+    return "\n".join(["allowed = {", *lines, "}"])
+
+
+def as_options(reasons: dict[str, str]) -> list[str]:
+    """The same as options of ``zoho-tokenstore check``, quoted for a shell."""
+    return [f"--allow {shlex.quote(f'{clause}={reason}')}" for clause, reason in reasons.items()]
+
+
+def camel(name: str) -> str:
+    """``make_store`` as ``MakeStore``; names that are written like that already stay."""
+    return "".join(part[:1].upper() + part[1:] for part in re.split(r"[._]", name))
+
+
+def snake(name: str) -> str:
+    """``SQLiteFileStore`` as ``sqlite_file_store``."""
+    word = name.rpartition(".")[2].replace("SQLite", "Sqlite")  # it is one word
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", word).lower()
+
+
+def importable(stem: str) -> bool:
+    """Whether a file of this name can be imported as a module."""
+    return stem.isidentifier() and not keyword.iskeyword(stem)
+
+
+def _plain(seen: str) -> str:
+    """A short text without what a shell or a string literal would have to quote."""
+    kept = "".join(one for one in seen if one.isprintable() or one.isspace())
+    return textwrap.shorten(re.sub("[\"'`$\\\\!]", "", kept), _SEEN, placeholder=" ...")
+
+
+def _literal(text: str) -> str:
+    return repr(text) if re.search(r'["\\]', text) or not text.isprintable() else f'"{text}"'
+
+
+def _name(stem: str) -> str:
+    # The file is what "SQLite" means to most people, and to say "store" again tells nothing.
+    return stem.removesuffix("_store").removesuffix("_file").replace("_", "-")
+
+
+def _module_name(path: Path) -> str:
+    """The name under which pytest's tests beside a file import it: with the packages that it lies in."""
+    names, directory = [path.stem], path.resolve().parent
+    while (directory / "__init__.py").is_file():
+        names.insert(0, directory.name)
+        directory = directory.parent
+    return ".".join(names)
+
+
+def _by_module(names: Sequence[tuple[str, str]]) -> list[tuple[str, list[str]]]:
+    found: dict[str, list[str]] = {}
+    for module, name in names:
+        found.setdefault(module, []).append(name)
+    return list(found.items())

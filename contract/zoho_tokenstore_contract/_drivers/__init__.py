@@ -1,0 +1,1 @@
+"""What puts stress on a store: threads, processes, the SDK over a loopback Zoho, made-up examples."""

@@ -1,0 +1,1 @@
+"""Other processes that open the store, race and are killed."""

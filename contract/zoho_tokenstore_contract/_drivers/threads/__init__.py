@@ -1,0 +1,1 @@
+"""Threads that are paused at chosen places, and the check of their histories."""

@@ -1,0 +1,249 @@
+"""Histories of concurrent calls: recording them, and deciding whether some order explains them.
+
+The decision is Wing and Gong's search with memoization: take the calls one by one, each of them only
+once every call that had ended before it began is taken, and follow the reference model. Which calls
+are taken and in which state the model is, is all that matters for the rest, so no such pair is
+searched twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..._harness.workspace import shown_exception, shown_rows, shown_value
+from ..._spec.model import Operation, Reply, State, reply_of, successors
+from ..._spec.outcomes import Undecided
+from ..._spec.tokens import Row, shown, shown_row, to_token
+
+BUDGET = 5_000
+"""How many pairs of taken calls and model state a search visits before it gives up."""
+
+BEFORE, AFTER = 0, -1
+"""In place of a thread's number: calls made one by one before the threads, and after them."""
+
+_NO_ARGUMENT = ("get_tokens", "delete_tokens")
+
+
+@dataclass
+class Made:
+    """One call of a history.
+
+    Attributes:
+        thread: In which thread, counted from 1; `BEFORE` or `AFTER` outside them.
+        operation: The call.
+        start: When it began, in nanoseconds.
+        end: When it came back; ``None`` while it has not.
+        reply: What came back.
+    """
+
+    thread: int
+    operation: Operation
+    start: int | None = None
+    end: int | None = None
+    reply: Reply | None = field(default=None, repr=False)
+
+    def make(self, store: Any) -> None:
+        """Make the call on a store and record it; whatever it raises is an answer."""
+        argument = self.operation.argument
+        passed: Any = to_token(argument) if isinstance(argument, Row) else argument
+        arguments = () if self.operation.method in _NO_ARGUMENT else (passed,)
+        method = getattr(store, self.operation.method)
+        returned = raised = None
+        self.start = time.perf_counter_ns()
+        try:
+            returned = method(*arguments)
+        except KeyboardInterrupt:  # the watchdog over the main thread
+            raise
+        except BaseException as error:
+            raised = error
+        self.end = time.perf_counter_ns()
+        self.reply = _reply(returned, raised, passed)
+
+    @property
+    def raised(self) -> bool:
+        """Whether the call raised."""
+        return self.reply is not None and self.reply.kind != "returned"
+
+    @property
+    def left(self) -> Row | None:
+        """The fields of the passed token after the call."""
+        return None if self.reply is None else self.reply.left
+
+    def __str__(self) -> str:
+        sent, after = self.operation.argument, ""
+        if isinstance(sent, Row) and self.left is not None and self.left.id != sent.id:
+            after = f"; the token's id is now {shown(self.left.id)}"
+        return f"{self.operation} -> {self.told}{after}"
+
+    @property
+    def told(self) -> str:
+        """The answer in words."""
+        if self.reply is None:
+            return "has not come back"
+        value = self.reply.value
+        if self.reply.text:
+            return self.reply.text
+        if isinstance(value, Row):
+            return "returned " + shown_row(value).replace("Row(", "OAuthToken(", 1)
+        if isinstance(value, tuple) and all(isinstance(row, Row) for row in value):
+            return f"returned {shown_rows(value)}"
+        return f"returned {shown_value(value)}"
+
+
+def _reply(returned: Any, raised: BaseException | None, passed: Any) -> Reply:
+    """The answer as it reads now: what the store does to it later is another clause's."""
+    if raised is not None:
+        return reply_of(None, raised, passed, f"raised {shown_exception(raised)}")
+    try:
+        return reply_of(returned, None, passed)
+    except Exception as error:
+        return Reply("returned", returned, text=f"a token that cannot be read: {shown_exception(error)}")
+
+
+@dataclass(frozen=True)
+class Disorder:
+    """Why no order explains a history.
+
+    Attributes:
+        explained: The longest sequence of calls that the model follows, as places in the history.
+        state: The rows after it.
+        stuck: The call that cannot come next, and that may not come later.
+        rival: The call without which that one could, or else the last one that it overlaps: the two
+            cannot be ordered. ``None`` where no call came before.
+    """
+
+    explained: tuple[int, ...]
+    state: State
+    stuck: int
+    rival: int | None
+
+
+def disorder(history: Sequence[Made], budget: int = BUDGET) -> Disorder | None:
+    """Search for an order that explains a history that began with an empty store.
+
+    Args:
+        history: The calls; all have come back.
+        budget: How many pairs of taken calls and state to visit.
+
+    Returns:
+        ``None`` where there is such an order, else why there is none.
+
+    Raises:
+        Undecided: The budget is spent, or a call is made in a state in which the contract leaves it
+            open.
+    """
+    search = _Search(history, budget)
+    if search.explains(range(len(history))):
+        return None
+    explained, state = search.longest, search.state
+    left = [place for place in range(len(history)) if place not in explained]
+    # The next to end has to be taken before any that begins later.
+    stuck = min(left, key=lambda place: _end(history[place]))
+    alongside = [place for place in reversed(explained) if _overlap(history[place], history[stuck])]
+    earlier = [
+        place for place in reversed(explained) if place not in alongside and history[place].thread != BEFORE
+    ]
+    for place in (*alongside, *earlier):
+        rest = [other for other in explained if other != place]
+        with contextlib.suppress(Undecided):
+            if _Search(history, budget).explains([*rest, stuck]):
+                return Disorder(explained, state, stuck, place)
+    return Disorder(explained, state, stuck, next(iter((*alongside, *reversed(explained))), None))
+
+
+class _Search:
+    """One search through the orders of some calls."""
+
+    def __init__(self, history: Sequence[Made], budget: int) -> None:
+        self.history = history
+        self.budget = budget
+        self.longest: tuple[int, ...] = ()
+        self.state: State = ()
+
+    def explains(self, places: Iterable[int]) -> bool:
+        """Whether some order of these calls of the history explains their answers."""
+        wanted = frozenset(places)
+        visited: set[tuple[frozenset[int], State]] = set()
+        order: list[int] = []
+        # For each taken call, and for none, what is still to be tried after it.
+        ahead = [self._next(wanted, ())]
+        while ahead:
+            following = next(ahead[-1], None)
+            if following is None:
+                ahead.pop()
+                if order:
+                    order.pop()
+                continue
+            place, state = following
+            order.append(place)
+            if len(order) > len(self.longest):
+                self.longest, self.state = tuple(order), state
+            if len(order) == len(wanted):
+                return True
+            left = wanted.difference(order)
+            if (left, state) in visited:
+                order.pop()
+                continue
+            visited.add((left, state))
+            if len(visited) > self.budget:
+                raise Undecided(
+                    f"the search for an order of {len(wanted)} calls was given up after {self.budget} states"
+                )
+            ahead.append(self._next(left, state))
+        return not wanted
+
+    def _next(self, left: frozenset[int], state: State) -> Iterator[tuple[int, State]]:
+        """The calls of which one may come next, each with a state in which a store may be after it."""
+        first_end = min((_end(self.history[place]) for place in left), default=0)
+        for place in sorted(left):
+            call = self.history[place]
+            if call.start is None or call.reply is None:
+                raise ValueError(f"it has not come back: {call}")
+            if call.start > first_end:
+                continue
+            try:
+                states = successors(state, call.operation, call.reply)
+            except ValueError as error:
+                raise Undecided(f"in one of the states that are possible, {error}") from error
+            for after in states:
+                yield place, after
+
+
+def table(history: Sequence[Made]) -> list[str]:
+    """A history for a message: for each call a line with its thread, its time as a bar, and itself."""
+    moments = sorted({moment for call in history for moment in (call.start, call.end) if moment is not None})
+    column = {moment: number for number, moment in enumerate(moments)}
+    lines = []
+    for call in history:
+        if call.start is None:
+            continue  # its thread never came to it
+        start = column[call.start]
+        end = len(moments) if call.end is None else column[call.end]
+        bar = " " * start + "[" + "=" * (end - start - 1) + ("]" if call.end is not None else "")
+        lines.append(f"{_named(call.thread):8} {bar:{len(moments)}}  {call}")
+    return lines
+
+
+def _named(thread: int) -> str:
+    if thread in (BEFORE, AFTER):
+        return "before" if thread == BEFORE else "after"
+    return f"thread {thread}"
+
+
+def _end(call: Made) -> int:
+    if call.end is None:
+        raise ValueError(f"it has not come back: {call}")
+    return call.end
+
+
+def _overlap(one: Made, other: Made) -> bool:
+    return bool(
+        one.start is not None
+        and other.start is not None
+        and one.start <= _end(other)
+        and other.start <= _end(one)
+    )

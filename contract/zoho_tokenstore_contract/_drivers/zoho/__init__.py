@@ -1,0 +1,1 @@
+"""The real SDK over the store, against a loopback Zoho."""

@@ -1,0 +1,1 @@
+"""The store in the kit's hands: opened, called, recorded, watched."""

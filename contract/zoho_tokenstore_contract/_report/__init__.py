@@ -1,0 +1,1 @@
+"""From outcomes to words: terminal, JSON, Markdown, HTML, badge."""

@@ -1,0 +1,121 @@
+"""From the results of a run to a verdict for each store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._spec.clauses import CLAUSES
+from .._spec.outcomes import ClauseResult, Outcome
+
+CONFORMS, VIOLATES = "conforms", "violates"
+
+
+@dataclass
+class StoreVerdict:
+    """What a run knows of one store.
+
+    Attributes:
+        target: The store's name.
+        strict: SHOULD counts as MUST.
+        results: The result of each clause that was checked, by its id.
+        cause: The root cause that the smoke check found, else "".
+        cause_calls: The calls that showed it.
+    """
+
+    target: str
+    strict: bool = False
+    results: dict[str, ClauseResult] = field(default_factory=dict)
+    cause: str = ""
+    cause_calls: tuple[str, ...] = ()
+
+    def result(self, clause: str) -> ClauseResult:
+        """The result of a clause; `Outcome.NOT_RUN` where no test of it ran to its end."""
+        return self.results.get(clause) or ClauseResult(
+            clause, Outcome.NOT_RUN, reason="no test of it was run"
+        )
+
+    @property
+    def all_results(self) -> list[ClauseResult]:
+        """The result of every clause of the contract, in its order."""
+        return [self.result(clause) for clause in CLAUSES]
+
+    @property
+    def counts(self) -> Counter[Outcome]:
+        """How many clauses have each outcome."""
+        return Counter(result.outcome for result in self.all_results)
+
+    def weighs(self, result: ClauseResult) -> bool:
+        """Whether a broken clause makes the store violate the contract."""
+        return CLAUSES[result.clause].weighs(strict=self.strict)
+
+    @property
+    def _scored(self) -> Counter[Outcome]:
+        """The counts that the verdict rests on: without clauses that are new."""
+        return Counter(result.outcome for result in self.all_results if not CLAUSES[result.clause].new)
+
+    @property
+    def verdict(self) -> str | None:
+        """``conforms`` or ``violates``; ``None`` where a part of the contract was not checked."""
+        counts = self._scored
+        if counts[Outcome.NOT_RUN]:
+            return None
+        if any(result.outcome is Outcome.BROKEN and self.weighs(result) for result in self.all_results):
+            return VIOLATES
+        return None if self._undecided else CONFORMS
+
+    @property
+    def why_none(self) -> str:
+        """Why there is no verdict."""
+        counts = self._scored
+        if counts[Outcome.NOT_RUN]:
+            return f"{counts[Outcome.NOT_RUN]} of {counts.total()} clauses were not run"
+        clauses = "1 clause" if self._undecided == 1 else f"{self._undecided} clauses"
+        return f"{clauses} could not be decided"
+
+    @property
+    def _undecided(self) -> int:
+        return sum(
+            result.outcome in (Outcome.ERROR, Outcome.UNKNOWN)
+            or (result.outcome is Outcome.NOT_REACHED and self.weighs(result))
+            for result in self.all_results
+            if not CLAUSES[result.clause].new
+        )
+
+
+@dataclass
+class Verdicts:
+    """What a run knows of all its stores, by the node id of their contract classes."""
+
+    stores: dict[str, StoreVerdict] = field(default_factory=dict)
+
+    def expect(self, key: str, target: str, *, strict: bool) -> StoreVerdict:
+        """Enter a store, whether or not any test of it will run."""
+        return self.stores.setdefault(key, StoreVerdict(target, strict))
+
+    def put_in_order(self, named: Sequence[str]) -> None:
+        """Order the stores as a reader expects, and not as parallel processes happened to report them.
+
+        Args:
+            named: What `--tokenstore` named: these stores come first, in this order, and then those
+                of test modules by their node ids.
+        """
+        order = {target: number for number, target in enumerate(dict.fromkeys(named))}
+        self.stores = dict(
+            sorted(
+                self.stores.items(),
+                key=lambda item: (order.get(item[0].partition("::")[0], len(order)), item[0]),
+            )
+        )
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Take in what one test found out; as the plugin attaches it to a report."""
+        store = self.expect(record["key"], record["target"], strict=record["strict"])
+        if record.get("cause"):
+            store.cause = record["cause"]
+            store.cause_calls = tuple(record["cause_calls"])
+        if record.get("result"):
+            result = ClauseResult.from_dict(record["result"])
+            store.results[result.clause] = result

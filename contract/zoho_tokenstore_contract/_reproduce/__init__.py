@@ -1,0 +1,1 @@
+"""From a finding to the shortest script that shows it."""

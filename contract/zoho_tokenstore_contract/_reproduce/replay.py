@@ -1,0 +1,399 @@
+"""Recorded calls as a program: made again on any store, and compared with what another one answered.
+
+Ids differ from one store to the next, so a program names an id by the token that carries it.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import dataclasses
+import inspect
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .._harness.store_under_test import Subject
+from .._harness.workspace import Answer, Bench, Call, Effort, Opened, shown_exception
+from .._spec.model import Operation, State, decided, state_of
+from .._spec.outcomes import NotApplicable, StoreUnavailable, Violation
+from .._spec.sdk import load
+from .._spec.tokens import FIELDS, Row, absent, to_row, to_token
+
+METHODS = ("save_token", "find_token", "find_token_by_id", "get_tokens", "delete_token", "delete_tokens")
+CHANGES = ("append", "pop", "clear")
+"""What is done to a list that was returned."""
+SPOILT = "spoilt"
+"""What every field of a spoilt token is set to."""
+
+
+class Unplayable(Exception):
+    """The calls cannot be made again; the text says why."""
+
+
+@dataclass(frozen=True)
+class IdOf:
+    """The id that the token of an earlier step carries, with text around it."""
+
+    step: int
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of a program.
+
+    Attributes:
+        key: Its number; stays the same when other steps are left out.
+        method: A method of the store, ``open``, ``close``, ``chdir`` or ``spoil``, or one of `CHANGES`.
+        store: The step that opened the store.
+        argument: A row for a token, whose id may be an `IdOf`; an `IdOf`; another value; `...` for none.
+        same: The step whose very token, or list, is meant.
+        place: For `same`: ``passed``, ``returned``, or the place in the returned list.
+        location: Which location is opened, or changed to, counted from 1; 0 for where it began.
+    """
+
+    key: int
+    method: str
+    store: int = 0
+    argument: Any = ...
+    same: int | None = None
+    place: str | int = "passed"
+    location: int = 0
+
+
+Program = tuple[Step, ...]
+Watch = Callable[[Bench], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of one step.
+
+    Attributes:
+        kind: ``returned``, ``refused`` (with ``SDKException``) or ``raised`` (anything else).
+        value: A returned token as a row, a returned list of tokens as a list of rows, or the value.
+        left: The passed token after the call.
+        error: The exception, for a message.
+        lacks: The attributes that the SDK's constructor makes and a returned token has not, or not as a bool.
+        awaitable: A coroutine came back.
+        bare_name: The user of a returned token is no `UserSignature`.
+        rows: All rows afterwards, where somebody looked.
+    """
+
+    kind: str
+    value: Any = None
+    left: Row | None = None
+    error: str = ""
+    lacks: tuple[str, ...] = ()
+    awaitable: bool = False
+    bare_name: bool = False
+    rows: tuple[Row, ...] = ()
+
+
+def program_of(calls: Sequence[Call]) -> Program:
+    """Make a program of recorded calls.
+
+    Raises:
+        Unplayable: Where an argument is nothing that a program can write down.
+    """
+    return tuple(_Reader().read(calls))
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.stores: dict[int, int] = {}
+        self.locations: dict[Path | None, int] = {}
+        self.ids: dict[str, int] = {}
+        self.objects: dict[int, tuple[int, str | int]] = {}
+
+    def read(self, calls: Sequence[Call]) -> Iterator[Step]:
+        for key, call in enumerate(calls, 1):
+            if call.method == "open":
+                self.stores[call.store] = key
+                yield Step(key, "open", key, location=self._location(call.location))
+                continue
+            if call.store not in self.stores:
+                raise Unplayable("its calls begin in the middle")
+            store = self.stores[call.store]
+            if call.method == "chdir":
+                yield Step(key, "chdir", store, location=0 if call.left else self._location(call.location))
+            elif call.method in ("spoil", *CHANGES):
+                if id(call.passed) not in self.objects:
+                    raise Unplayable("it changes an object that no recorded call has to do with")
+                same, place = self.objects[id(call.passed)]
+                yield Step(key, call.method, store, same=same, place=place)
+            else:
+                yield self._call(key, store, call)
+
+    def _location(self, location: Path | None) -> int:
+        return self.locations.setdefault(location, len(self.locations) + 1)
+
+    def _call(self, key: int, store: int, call: Call) -> Step:
+        argument, same, place = call.argument, None, "passed"
+        if isinstance(argument, Row) and call.passed is None:
+            raise Unplayable("some of its calls are made in another process")
+        if isinstance(argument, Row):
+            if id(call.passed) in self.objects:
+                same, at = self.objects[id(call.passed)]
+                place = at if isinstance(at, str) else "passed"
+                if isinstance(at, int):
+                    same = None
+            else:
+                self.objects[id(call.passed)] = (key, "passed")
+            argument = argument.but(id=self._id(argument.id))
+        elif isinstance(argument, str):
+            argument = self._id(argument)
+        elif argument is not ... and not _is_literal(argument):
+            raise Unplayable(f"it passes {type(argument).__name__}, which a program cannot write down")
+        if isinstance(call.left, str) and call.left:
+            self.ids.setdefault(call.left, key if same is None else same)
+        for place_in_list, token in enumerate(call.returned if isinstance(call.returned, list) else ()):
+            self.objects.setdefault(id(token), (key, place_in_list))
+        if call.returned is not None:
+            self.objects.setdefault(id(call.returned), (key, "returned"))
+        return Step(key, call.method, store, argument, same, place)
+
+    def _id(self, id: Any) -> Any:
+        """An id of which a store gave the whole, or the text that was made of it."""
+        if not isinstance(id, str):
+            return id
+        if id in self.ids:
+            return IdOf(self.ids[id])
+        for given, step in self.ids.items():
+            # A short one stands in other texts by chance.
+            if len(given) > 3 and given in id:
+                before, _, after = id.partition(given)
+                return IdOf(step, before, after)
+        return id
+
+
+def _is_literal(value: Any) -> bool:
+    try:
+        return bool(ast.literal_eval(repr(value)) == value)
+    except (SyntaxError, ValueError):
+        return False
+
+
+@dataclass
+class _Player:
+    bench: Bench
+    stores: dict[int, Opened] = field(default_factory=dict)
+    locations: dict[int, Path] = field(default_factory=dict)
+    tokens: dict[int, Any] = field(default_factory=dict)
+    returned: dict[int, Any] = field(default_factory=dict)
+    home: tuple[Path, Path] = (Path(), Path())
+
+    def step(self, step: Step) -> Seen:
+        if step.method == "open":
+            return self.open(step)
+        opened = self.stores[step.store]
+        if step.method == "close":
+            answer = self.bench.guarded(
+                "close", lambda: self.bench.subject.close(opened.store), opened.location
+            )
+            self.bench.abandon(opened)
+            return _seen(answer, None)
+        if step.method == "chdir":
+            return self.chdir(step, opened)
+        if step.same is not None and step.method not in METHODS:
+            self.change(step)
+            return Seen("returned")
+        token = None
+        if isinstance(step.argument, Row):
+            token = self.tokens[step.key] = self.token(step)
+            answer = (
+                opened.try_save_token(token).answer
+                if step.method == "save_token"
+                else opened.call(step.method, token)
+            )
+        elif step.method == "delete_tokens":
+            answer = opened.clear()
+        else:
+            arguments = () if step.argument is ... else (self.resolved(step.argument),)
+            answer = opened.call(step.method, *arguments)
+        self.returned[step.key] = answer.returned
+        return _seen(answer, token)
+
+    def open(self, step: Step) -> Seen:
+        if step.location not in self.locations:
+            opened = self.bench.open()
+            self.locations[step.location] = opened.location
+            self.stores[step.key] = opened
+            return Seen("returned")
+        answer, again = self.bench.try_open(self.locations[step.location])
+        if again is None:
+            return _seen(Answer(raised=answer.raised), None)
+        self.stores[step.key] = again
+        return Seen("returned")
+
+    def chdir(self, step: Step, opened: Opened) -> Seen:
+        if step.location:
+            self.home = Path.cwd(), opened.location
+            opened.location = self.bench.location()
+            os.chdir(opened.location)
+        else:
+            directory, opened.location = self.home
+            os.chdir(directory)
+        return Seen("returned")
+
+    def change(self, step: Step) -> None:
+        assert step.same is not None
+        thing: Any = self.tokens.get(step.same) if step.place == "passed" else self.returned.get(step.same)
+        if isinstance(step.place, int):
+            thing = thing[step.place] if isinstance(thing, list) and step.place < len(thing) else None
+        with contextlib.suppress(Exception):
+            if step.method == "spoil":
+                spoil(thing)
+            elif step.method == "append":
+                thing.append(load().OAuthToken(access_token=SPOILT))
+            elif step.method == "pop":
+                thing.pop(0)
+            else:
+                thing.clear()
+
+    def token(self, step: Step) -> Any:
+        row = step.argument.but(id=self.resolved(step.argument.id))
+        if step.same is None:
+            return to_token(row)
+        token = self.tokens.get(step.same) if step.place == "passed" else self.returned.get(step.same)
+        if not isinstance(token, load().OAuthToken):
+            return to_token(row)
+        fresh = to_token(row)
+        for name in (*(name for name in FIELDS if name not in ("id", "user_name")), "user_signature"):
+            getattr(token, f"set_{name}")(getattr(fresh, f"get_{name}")())
+        return token
+
+    def resolved(self, value: Any) -> Any:
+        if not isinstance(value, IdOf):
+            return value
+        id = self.tokens[value.step].get_id() if value.step in self.tokens else None
+        if value.before or value.after:
+            return f"{value.before}{id}{value.after}"
+        return id
+
+
+def spoil(token: Any) -> None:
+    """Change every field of a token, and the `UserSignature` that it carries as well."""
+    signature = token.get_user_signature()
+    for attribute in list(vars(signature)) if signature is not None else ():
+        with contextlib.suppress(AttributeError):
+            setattr(signature, attribute, SPOILT)
+    for name in FIELDS:
+        if name != "user_name":
+            with contextlib.suppress(Exception):
+                getattr(token, f"set_{name}")(SPOILT)
+
+
+def play(program: Program, subject: Subject, watch: Watch, *, looking: bool = False) -> dict[int, Seen]:
+    """Make the calls of a program on a new, empty location.
+
+    Args:
+        program: The calls.
+        subject: The store.
+        watch: Turns a call that never comes back into a violation.
+        looking: Look at all rows after each call.
+
+    Returns:
+        What came of each step; those after one that could not be made are missing.
+    """
+    seen: dict[int, Seen] = {}
+    with Bench(dataclasses.replace(subject, hangs=[]), Effort()) as bench:
+        player = _Player(bench)
+        with contextlib.suppress(Violation, NotApplicable, StoreUnavailable, KeyError), watch(bench):
+            for step in program:
+                one = player.step(step)
+                if looking and step.store in player.stores and step.method in METHODS:
+                    one = dataclasses.replace(one, rows=tuple(player.stores[step.store].rows()))
+                seen[step.key] = one
+                bench.calls.clear()
+    return seen
+
+
+def left_open(program: Program, right: dict[int, Seen]) -> set[int]:
+    """The steps of which no MUST clause says what they do, in the state that a correct store is in."""
+    found: set[int] = set()
+    states: dict[int, State] = {}
+    locations = {step.key: step.location for step in program if step.method == "open"}
+    for step in program:
+        if step.method not in METHODS or step.key not in right:
+            continue
+        location = locations.get(step.store, 0)
+        argument = step.argument
+        if isinstance(argument, Row):
+            # Whose id it is decides, and the right store has that row.
+            argument = argument.but(id=_given(program, right, argument.id))
+        elif argument is not ...:
+            argument = _given(program, right, argument)
+        operation = Operation(step.method, None if argument is ... else argument)
+        try:
+            if not decided(states.get(location, ()), operation):
+                found.add(step.key)
+        except Exception:
+            found.add(step.key)
+        states[location] = state_of(right[step.key].rows)
+    return found
+
+
+def _given(program: Program, right: dict[int, Seen], id: Any) -> Any:
+    if not isinstance(id, IdOf):
+        return id
+    left = right[id.step].left if id.step in right else None
+    return f"{id.before}{'' if left is None else left.id}{id.after}"
+
+
+def _seen(answer: Answer, token: Any) -> Seen:
+    left = _row(token)
+    if answer.raised is not None:
+        return Seen(
+            "refused" if answer.refused else "raised", left=left, error=shown_exception(answer.raised)
+        )
+    value = answer.returned
+    sdk = load()
+    if isinstance(value, list):
+        rows = [_row(token) for token in value]
+        return Seen("returned", rows, left, bare_name=any(map(_has_bare_name, value)))
+    if isinstance(value, sdk.OAuthToken):
+        whole = vars(sdk.OAuthToken(access_token="whole"))
+        lacks = tuple(
+            name
+            for name, usual in whole.items()
+            if not hasattr(value, name)
+            or (isinstance(usual, bool) and not isinstance(getattr(value, name), bool))
+        )
+        return Seen("returned", _row(value), left, lacks=lacks, bare_name=_has_bare_name(value))
+    return Seen("returned", value, left, awaitable=inspect.iscoroutine(value))
+
+
+def _has_bare_name(token: Any) -> bool:
+    with contextlib.suppress(AttributeError):
+        signature = token.get_user_signature()
+        return signature is not None and not isinstance(signature, load().UserSignature)
+    return False
+
+
+def _row(token: Any) -> Any:
+    """The fields of a token; what cannot be read as one is told apart from every row."""
+    if not isinstance(token, load().OAuthToken):
+        return None
+    try:
+        return to_row(token)
+    except Exception as error:
+        return Row(id=f"unreadable: {shown_exception(error)}")
+
+
+def owner(program: Program, seen: dict[int, Seen], id: Any, until: int) -> int | None:
+    """The first step up to this one whose token carries an id."""
+    if absent(id):
+        return None
+    for step in program:
+        if step.key > until:
+            return None
+        one = seen.get(step.key)
+        if step.method == "save_token" and one is not None and one.left is not None and one.left.id == id:
+            return step.key if step.same is None else step.same
+    return None

@@ -1,0 +1,227 @@
+"""`TokenStoreContract`: what the author of a store subclasses to have it checked by pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from .._harness.store_under_test import Origin, Subject, close_by_default
+from .._harness.workspace import Effort
+from .._spec.clauses import CLAUSES
+from .._spec.outcomes import ClauseResult, Outcome
+from .clause import check_clause, fails
+from .smoke import Diagnosis, diagnose
+
+RESULT = pytest.StashKey[ClauseResult]()
+SMOKE = pytest.StashKey[Diagnosis]()
+SUBJECT = pytest.StashKey[Subject]()
+THOROUGH = "tokenstore-thorough"
+
+
+class TokenStoreContract:
+    """Checks one store against every clause of the contract.
+
+    Subclass it in a test module under a name that pytest collects, and define `open_store`::
+
+        class TestRedisTokenStore(TokenStoreContract):
+            def open_store(self, location):
+                return RedisTokenStore(prefix=location.name)
+
+    Attributes:
+        persistent: Opening the same location again means the same rows.
+        thread_safe: One store object may be used by several threads.
+        own_storage: Each location has storage of its own. False for a store that cannot do that,
+            such as one fixed table on a server: the kit then empties it between tests, and only
+            after it found it empty at the start.
+        allowed: Clause id to the reason why this store may break it. A clause that is kept after
+            all, or does not exist, fails.
+        strict: SHOULD clauses count as MUST.
+        in_location: The location is the current directory while the store is made and used, for a
+            store that keeps its files there.
+        target: The name in reports; by default the class's own.
+    """
+
+    persistent: ClassVar[bool] = True
+    thread_safe: ClassVar[bool] = True
+    own_storage: ClassVar[bool] = True
+    allowed: ClassVar[Mapping[str, str]] = {}
+    strict: ClassVar[bool] = False
+    in_location: ClassVar[bool] = False
+    target: ClassVar[str] = ""
+    _origin: ClassVar[Origin | None] = None
+
+    def open_store(self, location: Path) -> Any:
+        """Open the store whose storage is at a location.
+
+        Args:
+            location: A directory, empty at first; opening it again means the same storage.
+
+        Returns:
+            The store, an instance of the SDK's ``TokenStore``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has to define open_store(location)")
+
+    def close_store(self, store: Any) -> None:
+        """Close a store that `open_store` made; by default with ``store.close()``, if any."""
+        close_by_default(store)
+
+    def break_storage(self, store: Any, location: Path) -> None:
+        """Put the storage of an open store out of reach, for CRASH-4.
+
+        Define it to have that clause checked: rename the location away, stop the server.
+        """
+        raise NotImplementedError
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        refuse_overridden_tests(cls)
+
+    def test_smoke(self, request: pytest.FixtureRequest) -> None:
+        """The store does the simplest things; where not, one root cause in plain words."""
+        subject = _subject_of(self, request)
+        if (reason := _unfit(subject, request.config)) is not None:
+            pytest.fail(reason, pytrace=False)
+        diagnosis = diagnose(subject)
+        if diagnosis is None:
+            return
+        request.node.stash[SMOKE] = diagnosis
+        if subject.allowed:
+            # What follows from the cause may be on the list: the clauses say whether all of it is.
+            pytest.xfail(f"Root cause: {diagnosis.cause}")
+        pytest.fail(diagnosis.message(), pytrace=False)
+
+
+def test_name(clause_id: str) -> str:
+    """The name of the test of a clause."""
+    return f"test_{clause_id.replace('-', '_')}"
+
+
+def clause_of(test: str) -> str | None:
+    """The clause that a test of this name checks, if any."""
+    clause = test.removeprefix("test_").replace("_", "-")
+    return clause if test.startswith("test_") and clause in CLAUSES else None
+
+
+def _test_of(clause_id: str) -> Callable[[TokenStoreContract, pytest.FixtureRequest], None]:
+    def test(self: TokenStoreContract, request: pytest.FixtureRequest) -> None:
+        subject = _subject_of(self, request)
+        if (reason := _unfit(subject, request.config)) is not None:
+            result = ClauseResult(clause_id, Outcome.ERROR, reason=reason)
+        else:
+            result = check_clause(clause_id, subject, _effort(request.config))
+        request.node.stash[RESULT] = result
+        _conclude(result, subject)
+
+    clause = CLAUSES[clause_id]
+    test.__name__ = test_name(clause_id)
+    test.__qualname__ = f"TokenStoreContract.{test.__name__}"
+    test.__doc__ = f"{clause.id} ({clause.level.value}): {clause.text}"
+    return test
+
+
+for _clause_id in CLAUSES:
+    setattr(TokenStoreContract, test_name(_clause_id), _test_of(_clause_id))
+
+_TESTS = ("test_smoke", *(test_name(clause_id) for clause_id in CLAUSES))
+
+
+def refuse_overridden_tests(cls: type) -> None:
+    """Refuse a contract class that replaces or removes a clause's test.
+
+    Raises:
+        TypeError: With the way to do it properly.
+    """
+    for name in _TESTS:
+        if getattr(cls, name, None) is not TokenStoreContract.__dict__[name]:
+            raise TypeError(
+                f"{cls.__name__} overrides or removes {name}, which the verdict rests on. If this "
+                "store may break the clause, declare it with the reason: "
+                f"allowed = {{{name.removeprefix('test_').replace('_', '-')!r}: 'why'}}"
+            )
+
+
+def _subject_of(test: TokenStoreContract, request: pytest.FixtureRequest) -> Subject:
+    """The store under test, one for each class and process: it remembers what it saved."""
+    cls = type(test)
+    holder = request.node.getparent(pytest.Class)
+    subject = None if holder is None else holder.stash.get(SUBJECT, None)
+    if subject is None:
+        subject = subject_of(cls)
+        subject.strict = subject.strict or request.config.getoption("tokenstore_strict")
+        if holder is not None:
+            holder.stash[SUBJECT] = subject
+    # Fixtures set attributes on the instance of this very test.
+    subject.open = test.open_store
+    subject.close = test.close_store
+    if _breaks_storage(cls):
+        subject.break_storage = test.break_storage
+    return subject
+
+
+def target_of(cls: type[TokenStoreContract]) -> str:
+    """The name of a contract class's store in reports."""
+    return cls.target or f"{cls.__module__}:{cls.__qualname__}"
+
+
+def subject_of(cls: type[TokenStoreContract]) -> Subject:
+    """The store under test that a contract class declares.
+
+    Raises:
+        ValueError: Where `allowed` names a clause that does not exist, or gives no reason.
+    """
+    for clause_id, reason in cls.allowed.items():
+        if clause_id not in CLAUSES:
+            raise ValueError(f"allowed: there is no clause {clause_id!r}")
+        if not isinstance(reason, str) or not reason.strip():
+            raise ValueError(f"allowed: {clause_id} needs the reason why it may be broken")
+    test = cls()
+    return Subject(
+        target=target_of(cls),
+        open=test.open_store,
+        close=test.close_store,
+        origin=cls._origin or Origin.of(cls),
+        persistent=cls.persistent,
+        thread_safe=cls.thread_safe,
+        own_storage=cls.own_storage,
+        allowed=dict(cls.allowed),
+        strict=cls.strict,
+        in_location=cls.in_location,
+        break_storage=test.break_storage if _breaks_storage(cls) else None,
+    )
+
+
+def _breaks_storage(cls: type[TokenStoreContract]) -> bool:
+    return cls.break_storage is not TokenStoreContract.break_storage
+
+
+def _conclude(result: ClauseResult, subject: Subject) -> None:
+    """End the test as pytest knows it."""
+    if fails(result, subject):
+        pytest.fail(result.message(), pytrace=False)
+    if result.outcome is Outcome.NOT_APPLICABLE:
+        pytest.skip(f"{result.clause} is not applicable: {result.reason}")
+    if result.outcome is not Outcome.KEPT:
+        pytest.xfail(result.message())
+
+
+def _effort(config: pytest.Config) -> Effort:
+    """How deep to look: as Hypothesis's own options say, and deterministic without them."""
+    seed = config.getoption("hypothesis_seed", None)
+    return Effort(
+        thorough=config.getoption("hypothesis_profile", None) == THOROUGH,
+        seed=None if seed in (None, "random") else int(seed),
+    )
+
+
+def _unfit(subject: Subject, config: pytest.Config) -> str | None:
+    """Why this run must not check the store, if so."""
+    distribution = getattr(config, "workerinput", {}).get("tokenstore_dist", "no")
+    if subject.own_storage or distribution in ("no", "loadscope"):
+        return None
+    return (
+        f"{subject.target} declares own_storage = False: its one storage cannot be checked by several "
+        "processes at once. Run it without -n, or with --dist loadscope."
+    )

@@ -1,0 +1,208 @@
+"""The smoke check: the simplest calls, and one root cause in plain words where they fail."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .._harness.store_under_test import Subject
+from .._harness.workspace import Answer, Bench, Effort, Opened, shown_exception
+from .._spec.outcomes import StoreUnavailable, Violation
+from .._spec.sdk import load
+from .._spec.tokens import FIELDS, Row, absent, to_row
+from .clause import watched
+
+_CLIENT = {"client_id": "1000.SMOKE", "client_secret": "smoke-secret"}
+_ONE, _TWO = (
+    Row(
+        user_name=f"{name}@example.com:1",
+        **_CLIENT,
+        refresh_token=f"1000.{name}.refresh",
+        access_token=f"1000.{name}.access",
+        grant_token=f"1000.{name}.grant",
+        expires_in="1900000000000",
+        redirect_url=f"https://{name}.example.com",
+        api_domain="http://127.0.0.1:9",
+    )
+    for name in ("smoke-one", "smoke-two")
+)
+_METHODS = {
+    "get_tokens": "()",
+    "find_token": "(token)",
+    "save_token": "(token)",
+    "find_token_by_id": "(id)",
+    "delete_token": "(id)",
+    "delete_tokens": "()",
+}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The one cause behind many broken clauses.
+
+    Attributes:
+        cause: The cause in one sentence.
+        clauses: The clauses that speak of it.
+        done: The calls that showed it.
+    """
+
+    cause: str
+    clauses: tuple[str, ...]
+    done: tuple[str, ...] = ()
+
+    def message(self) -> str:
+        """The sentence, the calls that showed it, and where it is told in full."""
+        lines = [
+            f"Root cause: {self.cause}",
+            *(f"  {number}. {call}" for number, call in enumerate(self.done, 1)),
+        ]
+        if self.clauses:
+            lines.append(f"The clauses that speak of it: {', '.join(self.clauses)}.")
+        return "\n".join(lines)
+
+
+class _Cause(Exception):
+    def __init__(self, cause: str, *clauses: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.clauses = clauses
+
+
+def diagnose(subject: Subject) -> Diagnosis | None:
+    """Save, list and find two users.
+
+    Args:
+        subject: The store under test.
+
+    Returns:
+        ``None`` where that works, else the one root cause.
+    """
+    with Bench(subject, Effort()) as bench:
+        try:
+            with watched(bench):
+                _ask(bench)
+        except _Cause as found:
+            return Diagnosis(found.cause, found.clauses, tuple(str(call) for call in bench.calls))
+        except StoreUnavailable as reason:
+            return Diagnosis(str(reason), ())
+        except Violation as violation:
+            return Diagnosis(violation.seen, ("SAVE-1",), violation.done)
+    return None
+
+
+def _ask(bench: Bench) -> None:
+    store = bench.open()
+    if not isinstance(store.store, load().TokenStore):
+        kind = type(store.store)
+        raise _Cause(f"{kind.__module__}.{kind.__qualname__} is not a TokenStore of the SDK", "IFACE-1")
+    _rows(store, 0)
+    tokens = []
+    for number, row in enumerate((_ONE, _TWO), 1):
+        saved = store.try_save(row)
+        _plain(store, "save_token", saved.answer)
+        tokens.append(saved.token)
+        _rows(store, number)
+    for token, row in zip(tokens, (_ONE, _TWO), strict=True):
+        found = store.find_quietly(row.only("user_name"))
+        _plain(store, "find_token", found)
+        _is_the_token("find_token", found, row, "FIND-1")
+        id = token.get_id()
+        if absent(id):
+            raise _Cause(
+                "save_token gives the passed token no id, so no token can be found by its id", "SAVE-2"
+            )
+        by_id = store.call("find_token_by_id", id)
+        _plain(store, "find_token_by_id", by_id)
+        _is_the_token("find_token_by_id", by_id, row, "BYID-1")
+
+
+def _rows(store: Opened, number: int) -> None:
+    """`get_tokens` shows so many rows."""
+    answer = store.call("get_tokens")
+    _plain(store, "get_tokens", answer)
+    if not isinstance(answer.returned, list):
+        raise _Cause(f"`get_tokens` {answer} instead of a list", "LIST-1", "LIST-2")
+    if len(answer.returned) == number:
+        for token in answer.returned:
+            _is_whole("get_tokens", token)
+        return
+    if answer.returned or number == 0:
+        cause = f"after {number} users were saved, `get_tokens` shows {len(answer.returned)} tokens"
+        if len(answer.returned) == 1:
+            cause = "the store keeps one token for all users: the second save replaced the first"
+        raise _Cause(cause, "SAVE-1", "LIST-1")
+    if store.find_quietly(_ONE.only("user_name")).returned is None:
+        raise _Cause(
+            "what is saved is gone: `save_token` came back, and nothing is stored", "SAVE-1", "FIND-1"
+        )
+    raise _Cause("`get_tokens` shows nothing of what is stored", "LIST-1")
+
+
+def _plain(store: Opened, method: str, answer: Answer) -> None:
+    """The method came back with a plain value."""
+    if inspect.isawaitable(answer.returned):
+        raise _Cause(f"`{method}` is a coroutine function: the SDK never awaits it", "IFACE-2")
+    if answer.raised is None:
+        return
+    function = getattr(store.store, method, None)
+    if function is None:
+        raise _Cause(f"the store has no method `{method}`", "IFACE-1")
+    if isinstance(answer.raised, TypeError) and not _takes(function, _METHODS[method]):
+        raise _Cause(
+            f"`{method}{inspect.signature(function)}` does not take the SDK's arguments, "
+            f"`{method}{_METHODS[method]}`: it is written for another interface",
+            "IFACE-1",
+        )
+    if method == "get_tokens" and _every_method_raises(store, answer.raised):
+        raise _Cause(f"every method raises: {shown_exception(answer.raised)}", "SAVE-1", "FIND-6", "LIST-2")
+    clause = {"get_tokens": "LIST-1", "save_token": "SAVE-1", "find_token": "FIND-1"}.get(method, "BYID-1")
+    raise _Cause(f"`{method}` raises {shown_exception(answer.raised)}", clause)
+
+
+def _takes(function: Callable[..., Any], arguments: str) -> bool:
+    try:
+        inspect.signature(function).bind(*([None] if arguments != "()" else []))
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
+
+
+def _every_method_raises(store: Opened, error: BaseException) -> bool:
+    others = (
+        functools.partial(store.call, "find_token_by_id", "0"),
+        functools.partial(store.find_quietly, _ONE.only("user_name")),
+    )
+    return all(type(ask().raised) is type(error) for ask in others)
+
+
+def _is_the_token(method: str, answer: Answer, row: Row, clause: str) -> None:
+    if answer.returned is None:
+        raise _Cause(f"`{method}` finds nothing of what is stored", clause)
+    _is_whole(method, answer.returned)
+    user = to_row(answer.returned).user_name
+    if user != row.user_name:
+        raise _Cause(f"`{method}` answers with another user's token: {user!r} for {row.user_name!r}", clause)
+
+
+def _is_whole(method: str, token: Any) -> None:
+    if not isinstance(token, load().OAuthToken):
+        raise _Cause(f"`{method}` answers with {type(token).__name__} instead of OAuthToken", "LIST-1")
+    try:
+        row = to_row(token)
+    except AttributeError as error:
+        raise _Cause(f"`{method}` answers with a half-built OAuthToken: {error}", "LIST-1") from error
+    lost = [name for name in FIELDS if name not in ("id", "user_name") and absent(getattr(row, name))]
+    if len(lost) == len(FIELDS) - 2:
+        raise _Cause(
+            "every field came back as None: read a token through its getters, its attributes are private "
+            "(`_OAuthToken__client_id`)",
+            "SAVE-1",
+            "VALUE-1",
+        )
+    if lost:
+        raise _Cause(f"`{method}` lost fields: {', '.join(lost)} came back as None", "VALUE-1")

@@ -1,0 +1,1 @@
+"""What the contract promises: clauses, tokens, the reference model, outcomes."""

@@ -1,0 +1,149 @@
+"""What a check can end with, and what a run knows of one clause on one store."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .clauses import CLAUSES
+
+
+class Outcome(str, enum.Enum):
+    """What became of one clause on one store. The values are part of the report's schema."""
+
+    KEPT = "kept"
+    BROKEN = "broken"
+    NOT_REACHED = "not-reached"
+    ALLOWED = "allowed"
+    NOT_APPLICABLE = "not-applicable"
+    NOT_RUN = "not-run"
+    UNKNOWN = "unknown"
+    ERROR = "error"
+
+    @property
+    def words(self) -> str:
+        """The outcome as it is read."""
+        return self.value.replace("-", " ")
+
+
+class Violation(AssertionError):
+    """The store broke a clause.
+
+    Attributes:
+        expected: What the clause promises of the last call or of the rows, in plain words.
+        seen: What happened instead.
+        done: The calls in order, each as one line with its answer.
+        arranging: True where the check could not even be set up: another fault is the cause.
+        calls: The same calls as they were recorded, each a `Call`, to be made again.
+    """
+
+    def __init__(
+        self,
+        *,
+        expected: str,
+        seen: str,
+        done: tuple[str, ...] = (),
+        arranging: bool = False,
+        calls: tuple[Any, ...] = (),
+    ) -> None:
+        super().__init__(f"expected {expected}; seen: {seen}")
+        self.expected = expected
+        self.seen = seen
+        self.done = done
+        self.arranging = arranging
+        self.calls = calls
+
+
+class NotApplicable(Exception):
+    """The clause does not apply to this store or here; the text says why."""
+
+
+class Undecided(Exception):
+    """The check gave up before it knew; the text says why. Never counts as kept."""
+
+
+class StoreUnavailable(Exception):
+    """The factory failed or the storage must not be touched: no fault against a clause."""
+
+
+class UsageError(Exception):
+    """What was asked for cannot be done; the text says why in one line."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One way in which a clause is broken: what was done, expected and seen.
+
+    Attributes:
+        check: The name of the check that found it.
+        expected: What the clause promises of the last call or of the rows, in plain words.
+        seen: What happened instead.
+        done: The calls in order, each as one line with its answer.
+        arranging: True where the check could not even be set up: another fault is the cause.
+        script: A program that needs the store and the SDK alone, and ends in an assertion that fails.
+        no_script: Why there is none, in one sentence.
+    """
+
+    check: str
+    expected: str
+    seen: str
+    done: tuple[str, ...]
+    arranging: bool
+    script: str = ""
+    no_script: str = ""
+
+
+@dataclass(frozen=True)
+class ClauseResult:
+    """What became of one clause on one store.
+
+    Attributes:
+        clause: The clause's id.
+        outcome: What became of it. `Outcome.NOT_REACHED` where no check could arrange what it needs,
+            because the store breaks another clause.
+        findings: Where broken, not reached or allowed, each way in which it is.
+        reason: Why it is not applicable, not run, unknown, allowed or an error.
+    """
+
+    clause: str
+    outcome: Outcome
+    findings: tuple[Finding, ...] = ()
+    reason: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values that survive JSON and the way between test processes."""
+        return {
+            "clause": self.clause,
+            "outcome": self.outcome.value,
+            "findings": [{**asdict(finding), "done": list(finding.done)} for finding in self.findings],
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> ClauseResult:
+        """The inverse of `as_dict`."""
+        return cls(
+            clause=data["clause"],
+            outcome=Outcome(data["outcome"]),
+            findings=tuple(
+                Finding(**{**finding, "done": tuple(finding["done"])}) for finding in data["findings"]
+            ),
+            reason=data["reason"],
+        )
+
+    def message(self) -> str:
+        """The failure in plain words: clause, why it matters, calls, expected and seen."""
+        clause = CLAUSES[self.clause]
+        lines = [f"{clause.id} ({clause.level.value}): {clause.text}", f"Why it matters: {clause.why}"]
+        if clause.new:
+            lines.append(f"It is new, and counts from version {clause.since} of the contract on.")
+        if self.reason:
+            lines.append(self.reason)
+        for finding in self.findings:
+            lines += ["", f"{finding.check.replace('_', ' ')}:"]
+            if finding.arranging:
+                lines.append("  (This could not be checked: arranging it failed, by another clause's fault.)")
+            lines += [f"  {number}. {line}" for number, line in enumerate(finding.done, 1)]
+            lines += [f"  expected: {finding.expected}", f"  seen:     {finding.seen}"]
+        return "\n".join(lines)

@@ -1,0 +1,119 @@
+"""What a store keeps for one token, and the way from a row to the SDK's token and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from .sdk import load
+
+FIELDS = (
+    "id",
+    "user_name",
+    "client_id",
+    "client_secret",
+    "refresh_token",
+    "access_token",
+    "grant_token",
+    "expires_in",
+    "redirect_url",
+    "api_domain",
+)
+CREDENTIALS = ("grant_token", "refresh_token", "access_token")
+SECRETS = ("client_secret", *CREDENTIALS)
+
+
+@dataclass(frozen=True)
+class Row:
+    """The ten fields of one token. Absent is ``None``; a store may answer with other types."""
+
+    id: Any = None
+    user_name: Any = None
+    client_id: Any = None
+    client_secret: Any = None
+    refresh_token: Any = None
+    access_token: Any = None
+    grant_token: Any = None
+    expires_in: Any = None
+    redirect_url: Any = None
+    api_domain: Any = None
+
+    def but(self, **changes: Any) -> Row:
+        """A copy with other values in the named fields."""
+        return dataclasses.replace(self, **changes)
+
+    def only(self, *names: str) -> Row:
+        """A copy with nothing but the named fields."""
+        return Row(**{name: getattr(self, name) for name in names})
+
+    def present(self) -> dict[str, Any]:
+        """The fields that are neither ``None`` nor ``""``, in the order of `FIELDS`."""
+        return {name: value for name in FIELDS if not absent(value := getattr(self, name))}
+
+    def plain(self) -> Row:
+        """A copy as clauses compare it that do not speak of types.
+
+        ``""`` counts as absent (VALUE-4 speaks of that) and a number in ``expires_in`` as its
+        digits (VALUE-5).
+        """
+        changes: dict[str, Any] = {name: None for name, value in vars(self).items() if value == ""}
+        if isinstance(self.expires_in, int):
+            changes["expires_in"] = str(self.expires_in)
+        return self.but(**changes) if changes else self
+
+    def updated_by(self, other: Row) -> Row:
+        """This row after an update with `other`: its present fields replace, the id stays."""
+        return self.but(**{name: value for name, value in other.present().items() if name != "id"})
+
+    def filled_from(self, stored: Row) -> Row:
+        """This row as the argument of a hit on `stored`: own fields stay, the id is the row's."""
+        return stored.but(**{name: value for name, value in self.present().items() if name != "id"})
+
+
+def absent(value: object) -> bool:
+    """Whether the contract counts a field's value as absent."""
+    return value is None or value == ""
+
+
+def to_token(row: Row) -> Any:
+    """Build the SDK's ``OAuthToken`` with its constructor and setters.
+
+    A user name of ``""`` becomes a ``UserSignature`` with an empty name.
+    """
+    sdk = load()
+    # The constructor insists on one of its fields, so one is lent and taken back.
+    token = sdk.OAuthToken(access_token="lent")
+    for name in FIELDS:
+        if name != "user_name":
+            getattr(token, f"set_{name}")(getattr(row, name))
+    if row.user_name is not None:
+        token.set_user_signature(sdk.UserSignature(row.user_name))
+    return token
+
+
+def to_row(token: Any) -> Row:
+    """Read the ten fields through the token's getters, exactly as they answer.
+
+    Raises:
+        Exception: What a getter raises, such as ``AttributeError`` on a half-built token.
+    """
+    values = {name: getattr(token, f"get_{name}")() for name in FIELDS if name != "user_name"}
+    signature = token.get_user_signature()
+    name = None if signature is None else signature.get_name()
+    return Row(user_name=name, **values)
+
+
+def shown(value: object, limit: int = 120) -> str:
+    """A value for a message: `repr`, with the middle of a long text left out."""
+    text = repr(value)
+    if len(text) <= limit:
+        return text
+    note = f"…({len(value)} characters)…" if isinstance(value, str) else "…"
+    return text[: limit // 2] + note + text[-limit // 3 :]
+
+
+def shown_row(row: Row) -> str:
+    """A row for a message: its present fields as keyword arguments."""
+    fields = {name: value for name in FIELDS if (value := getattr(row, name)) is not None}
+    return "Row(" + ", ".join(f"{name}={shown(value)}" for name, value in fields.items()) + ")"
