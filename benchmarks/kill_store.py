@@ -18,8 +18,9 @@ import time
 from zoho_reference_stores import SQLiteFileStore
 from zoho_tokenstore_contract._checks.registry import checks_of
 from zoho_tokenstore_contract._drivers.processes.fork_server import Processes
-from zoho_tokenstore_contract._harness.store_under_test import Origin, Subject, close_by_default
-from zoho_tokenstore_contract._harness.workspace import Bench, Effort
+from zoho_tokenstore_contract._harness.source import StoreSource
+from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest, close_by_default
+from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._spec.outcomes import Violation
 
 KILLS = 1000
@@ -35,19 +36,19 @@ def main(kills: int = KILLS, seed: int = 1) -> int:
     checks_of("CRASH-1")  # imports the checks in their order
     from zoho_tokenstore_contract._checks.stress.crashes import Kill, Storage, measured  # noqa: PLC0415 (only then)
 
-    subject = Subject(
+    sut = StoreUnderTest(
         target="zoho_reference_stores:SQLiteFileStore",
         open=SQLiteFileStore,
         close=close_by_default,
-        origin=Origin.of(SQLiteFileStore),
+        source=StoreSource.of(SQLiteFileStore),
     )
     chance = random.Random(seed)
     done = in_the_middle = 0
     began = time.monotonic()
     try:
         while done < kills:
-            with Bench(subject, Effort()) as bench, Processes(bench) as processes:
-                storage = Storage(bench, processes)
+            with Workspace(sut, Effort()) as workspace, Processes(workspace) as processes:
+                storage = Storage(workspace, processes)
                 _, duration = measured(storage)
                 for _ in range(min(A_STORAGE, kills - done)):
                     after = chance.uniform(0, 1.2 * duration)

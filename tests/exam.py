@@ -21,7 +21,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.stores.catalogue import Correct, Fault, correct_stores, faults, subject_for
+from tests.stores.catalogue import Correct, Fault, correct_stores, faults, sut_for
 from tests.stores.right import RightStore, break_storage
 from zoho_tokenstore_contract._harness.workspace import Effort
 from zoho_tokenstore_contract._runner.clause import check_clause
@@ -85,12 +85,12 @@ def examine_fault(fault: Fault, seed: int | None = None, *, whole: bool = False)
     """
     examined = Examined(str(fault), fault.clauses)
     results: dict[str, ClauseResult] = {}
-    subject = subject_for(fault.store, **fault.declared)
+    sut = sut_for(fault.store, **fault.declared)
     for id in CLAUSES:
         if id not in fault.clauses and is_long(id) and not whole:
             continue
         began = time.perf_counter()
-        result = check_clause(id, subject, Effort(seed=seed), scripts=False)
+        result = check_clause(id, sut, Effort(seed=seed), scripts=False)
         examined.seconds += time.perf_counter() - began
         results[id] = result
         if result.outcome is Outcome.BROKEN:
@@ -115,10 +115,10 @@ def examine_fault(fault: Fault, seed: int | None = None, *, whole: bool = False)
 def examine_correct(store: Correct, seed: int | None = None) -> Examined:
     """Run the kit on a correct store: it is wrong where a clause that the store must keep is not."""
     examined = Examined(str(store))
-    subject = subject_for(store.store, **store.declared)
+    sut = sut_for(store.store, **store.declared)
     for id in _MUSTS:
         began = time.perf_counter()
-        result = check_clause(id, subject, Effort(seed=seed), scripts=False)
+        result = check_clause(id, sut, Effort(seed=seed), scripts=False)
         examined.seconds += time.perf_counter() - began
         if result.outcome not in FINE:
             examined.wrong = f"{id} is {result.outcome.value}: {result.message()}"
@@ -149,8 +149,8 @@ def repeat(store: Fault | Correct, times: int) -> str:
         clauses = list(CLAUSES) if store in _TWINS else _MUSTS
     for seed in [None, *range(1, times)]:
         for clause in filter(has_chance, clauses):
-            subject = subject_for(store.store, **store.declared)
-            result = check_clause(clause, subject, Effort(seed=seed), scripts=False)
+            sut = sut_for(store.store, **store.declared)
+            result = check_clause(clause, sut, Effort(seed=seed), scripts=False)
             if isinstance(store, Fault) and result.outcome is not Outcome.BROKEN:
                 wrong[f"{clause} is {result.outcome.value}"] += 1
             elif isinstance(store, Correct) and result.outcome not in FINE:
@@ -202,8 +202,8 @@ def answers(kind: str, place: int, clauses: Sequence[str], seed: int | None) -> 
         Clause id to the value of its `Outcome`.
     """
     store: Fault | Correct = faults()[place] if kind == "fault" else correct_stores()[place]
-    subject = subject_for(store.store, **store.declared)
-    return {id: check_clause(id, subject, Effort(seed=seed), scripts=False).outcome.value for id in clauses}
+    sut = sut_for(store.store, **store.declared)
+    return {id: check_clause(id, sut, Effort(seed=seed), scripts=False).outcome.value for id in clauses}
 
 
 def matrix(arguments: argparse.Namespace) -> dict[str, dict[str, str]]:

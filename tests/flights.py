@@ -16,7 +16,7 @@ from typing import Any
 
 from zohocrmsdk.src.com.zoho.api.authenticator.store.token_store import TokenStore
 
-from tests.stores.catalogue import subject_for
+from tests.stores.catalogue import sut_for
 from zoho_reference_stores import SingleFlightStore
 from zoho_tokenstore_contract._drivers.processes.fork_server import Child, Pipe, Processes
 from zoho_tokenstore_contract._drivers.zoho.sdk_session import (
@@ -28,7 +28,7 @@ from zoho_tokenstore_contract._drivers.zoho.sdk_session import (
     sdk_at_rest,
 )
 from zoho_tokenstore_contract._drivers.zoho.server import TOKEN, DataCentre, Zoho
-from zoho_tokenstore_contract._harness.workspace import Bench, Effort
+from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._spec.tokens import Row
 
 LIMIT = 30.0  # seconds until something that should have happened counts as failed
@@ -122,14 +122,14 @@ def meet(
         killed: The process that holds the lease is killed while Zoho keeps its answer back.
     """
     with (
-        Bench(subject_for(open_inner), Effort()) as bench,
-        Processes(bench) as children,
+        Workspace(sut_for(open_inner), Effort()) as workspace,
+        Processes(workspace) as children,
         Zoho({CLIENT["client_id"]: CLIENT["client_secret"]}) as zoho,
     ):
         centre = zoho.centre("us")
-        store = bench.open()
+        store = workspace.open()
         ann, bob = store.holding(_row(centre, "ann", PAST), _row(centre, "bob", FUTURE))
-        bench.close(store)
+        workspace.close(store)
         with _held_back(zoho) as (asked, answer):
             payload = {
                 "ann": vars(_known(ann, known)),
@@ -141,14 +141,16 @@ def meet(
                 "lease_seconds": lease_seconds if wrapped else None,
             }
             started = [
-                children.start(call_the_api, store.location, {**payload, "resources": str(bench.location())})
+                children.start(
+                    call_the_api, store.location, {**payload, "resources": str(workspace.location())}
+                )
                 for _ in range(processes)
             ]
             callers = [_Callers(child.ready()) for child in started]
             for one in callers:
                 one.child.send("go")
             for one in callers:
-                one.hear("lease" if killed else "met", 1 if killed else threads)
+                one.try_receive("lease" if killed else "met", 1 if killed else threads)
             # Who came later than an answer would find the token renewed that its process shares.
             for number in range(1 if wrapped else processes * threads):
                 assert asked.acquire(timeout=LIMIT), f"{number} callers asked Zoho"
@@ -158,11 +160,11 @@ def meet(
                 callers.remove(holder)
             answer.set()
             for one in callers:
-                one.hear("done", threads)
+                one.try_receive("done", threads)
         asked_for = zoho.asked(TOKEN)
         done = [answer for one in callers for answer in one.done]
         sent = [zoho.requests[number - 1].access_token if error is None else None for error, number in done]
-        stored = bench.open(store.location).found_by_id(ann.id)
+        stored = workspace.open(store.location).found_by_id(ann.id)
         return Flight(
             requests=len(asked_for),
             refused=sum("access_token" not in request.answer for request in asked_for),
@@ -219,7 +221,7 @@ class _Callers:
         self.leases: list[bool] = []
         self.done: list[Any] = []  # pairs: what failed, or the number of the request that Zoho got
 
-    def hear(self, kind: str, times: int) -> None:
+    def try_receive(self, kind: str, times: int) -> None:
         """Wait until something was said so often."""
         said: dict[str, list[Any]] = {"met": self.met, "lease": self.leases, "done": self.done}
         while len(said[kind]) < times:

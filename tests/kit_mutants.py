@@ -64,9 +64,7 @@ def _wrong_answers(mutant: Mutant, module: str) -> Iterator[str]:
     asked = CLAUSES_OF.get(module) or list(dict.fromkeys([*removed, *_clauses_of(module, clauses)]))
 
     def result(store: Any, clause: str) -> Any:
-        return check_clause(
-            clause, catalogue.subject_for(store.store, **store.declared), effort, scripts=False
-        )
+        return check_clause(clause, catalogue.sut_for(store.store, **store.declared), effort, scripts=False)
 
     twin = catalogue.Correct(right.RightStore, {"break_storage": right.break_storage})
     for clause in asked:
@@ -99,7 +97,11 @@ def _clauses_of(module: str, clauses: Iterable[str]) -> list[str]:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 1 where a mutant is not noticed."""
-    modules = ["_spec.model", "_drivers.threads.linearizability", *(f"_checks.{module}" for module in MODULES)]
+    modules = [
+        "_spec.model",
+        "_drivers.threads.linearizability",
+        *(f"_checks.{module}" for module in MODULES),
+    ]
     parser = argparse.ArgumentParser(prog="python -m tests.kit_mutants", description=__doc__)
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="how many at once")
     parser.add_argument("--module", choices=modules, action="append", help="only this one (repeatable)")

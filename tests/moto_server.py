@@ -101,7 +101,7 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Pat
     raise NoServer(f"moto's server does not start: {log.read_text(errors='replace')[-2000:]}")
 
 
-def _serve(port: int) -> None:
+def server_main(port: int) -> None:
     import logging
     import threading
 
@@ -120,4 +120,4 @@ def _serve(port: int) -> None:
 
 
 if __name__ == "__main__":
-    _serve(int(sys.argv[1]))
+    server_main(int(sys.argv[1]))

@@ -23,17 +23,17 @@ from tests.mutation import Mutant, judged, mutants_of
 from zoho_tokenstore_contract import TokenStoreContract
 from zoho_tokenstore_contract._harness.workspace import Effort
 from zoho_tokenstore_contract._runner.clause import check_clause
-from zoho_tokenstore_contract._runner.contract_class import subject_of
-from zoho_tokenstore_contract._runner.targets import Declared, contract_class
+from zoho_tokenstore_contract._runner.contract_class import sut_of
+from zoho_tokenstore_contract._runner.targets import Declarations, contract_class
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, Level
 from zoho_tokenstore_contract._spec.outcomes import Outcome, UsageError
 
 HERE = Path(__file__).parent
 LISTED, PAGE = HERE / "equivalent_mutants.toml", HERE.parent / "docs" / "mutants.md"
 STORES = {
-    "list_store": ("ListStore", Declared(transient=True)),
-    "sqlite_memory": ("SQLiteMemoryStore", Declared(transient=True)),
-    "sqlite_file": ("SQLiteFileStore", Declared()),
+    "list_store": ("ListStore", Declarations(transient=True)),
+    "sqlite_memory": ("SQLiteMemoryStore", Declarations(transient=True)),
+    "sqlite_file": ("SQLiteFileStore", Declarations()),
 }
 """The modules, with the store in each and what its author declares."""
 FINE = (Outcome.KEPT, Outcome.NOT_APPLICABLE)
@@ -66,10 +66,10 @@ def killed_by(mutant: Mutant) -> str:
 
 
 def _first_broken(cls: type[TokenStoreContract]) -> str:
-    subject = subject_of(cls)
+    sut = sut_of(cls)
     for clause in CLAUSES.values():
         if clause.level is not Level.MAY:
-            outcome = check_clause(clause.id, subject, Effort(), scripts=False).outcome
+            outcome = check_clause(clause.id, sut, Effort(), scripts=False).outcome
             if outcome not in FINE:
                 return clause.id if outcome is Outcome.BROKEN else f"{clause.id}: {outcome.value}"
     return ""

@@ -16,8 +16,8 @@ from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 
-from zoho_tokenstore_contract._harness.workspace import shown_exception
-from zoho_tokenstore_contract._spec.tokens import shown
+from zoho_tokenstore_contract._harness.messages import format_exception
+from zoho_tokenstore_contract._spec.tokens import format_value
 
 Program = Callable[[Any], None]
 
@@ -93,12 +93,14 @@ def end_of(program: Program, store: Any) -> str:
         trace = error.__traceback__
         while trace is not None and trace.tb_frame.f_code is not program.__code__:
             trace = trace.tb_next
-        return f"AssertionError: seen is {shown(trace.tb_frame.f_locals.get('seen') if trace else None)}"
+        return (
+            f"AssertionError: seen is {format_value(trace.tb_frame.f_locals.get('seen') if trace else None)}"
+        )
     except Exception as error:
         cause = getattr(error, "cause", None)
         if isinstance(cause, BaseException) and str(cause) not in str(error):
-            return f"{shown_exception(error)}, caused by {shown_exception(cause)}"
-        return shown_exception(error)
+            return f"{format_exception(error)}, caused by {format_exception(cause)}"
+        return format_exception(error)
     return ""
 
 

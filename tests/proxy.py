@@ -85,9 +85,9 @@ class Proxy(contextlib.AbstractContextManager["Proxy"]):
     def _listen(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                self._begin(self._serve, self._listener.accept()[0])
+                self._begin(self.server_main, self._listener.accept()[0])
 
-    def _serve(self, client: socket.socket) -> None:
+    def server_main(self, client: socket.socket) -> None:
         with (
             client,
             contextlib.suppress(OSError),

@@ -27,7 +27,8 @@ from typing import Any
 
 from tests import mariadb, programs, servers
 from tests.published_page import page
-from zoho_tokenstore_contract._harness.store_under_test import Origin, Subject, close_by_default
+from zoho_tokenstore_contract._harness.source import StoreSource
+from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest, close_by_default
 from zoho_tokenstore_contract._harness.workspace import Effort
 from zoho_tokenstore_contract._runner.clause import check_clause
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, GROUPS
@@ -151,15 +152,15 @@ def unserved() -> str:
     return mariadb.missing()
 
 
-def subject_of(store: str) -> Subject:
+def sut_of(store: str) -> StoreUnderTest:
     """One of `STORES`, as the kit checks it."""
     opens, breaks = {"FileStore": (file_store, hide_file), "DBStore": (db_store, hide_database)}[store]
-    return Subject(
+    return StoreUnderTest(
         target=store,
         open=opens,
         close=close_by_default,
         # By name: run as a command, this module is called __main__.
-        origin=Origin("tests.published", opens.__name__, str(Path(__file__).resolve())),
+        source=StoreSource("tests.published", opens.__name__, str(Path(__file__).resolve())),
         break_storage=breaks,
     )
 
@@ -186,7 +187,7 @@ def record_of(store: str, clause: str, runs: int = 1) -> dict[str, Any]:
         is broken. It is `NOT_REACHED` where nothing shows that the store breaks this very clause.
     """
     times = runs if clause in RACY else 1
-    results = [check_clause(clause, subject_of(store), Effort()) for _ in range(times)]
+    results = [check_clause(clause, sut_of(store), Effort()) for _ in range(times)]
     broken = [result for result in results if result.outcome is Outcome.BROKEN]
     result = next((one for one in results if one.outcome in (Outcome.ERROR, Outcome.UNKNOWN)), None)
     result = result or (broken or results)[0]
@@ -202,7 +203,7 @@ def record_of(store: str, clause: str, runs: int = 1) -> dict[str, Any]:
 
 def _shown(store: str, result: ClauseResult) -> dict[str, Any]:
     """What shows that a clause is broken: programs, or else the finding that takes the fewest calls."""
-    direct = [finding for finding in result.findings if not finding.arranging]
+    direct = [finding for finding in result.findings if not finding.precondition_failed]
     if CLAUSES[result.clause].group not in TOLD:
         if shown_by := shown_by_programs(store, result.clause):
             return {"outcome": Outcome.BROKEN.value, "programs": shown_by}
@@ -234,7 +235,7 @@ def fresh(store: str, base: Path) -> Any:
     """Open a store on a location of its own."""
     location = base / f"t{os.urandom(8).hex()}"
     location.mkdir()
-    return subject_of(store).open(location)
+    return sut_of(store).open(location)
 
 
 def _scrubbed(text: str) -> str:

@@ -28,7 +28,7 @@ from zoho_reference_stores import (
     SQLAlchemyStore,
     SQLiteFileStore,
 )
-from zoho_tokenstore_contract._harness.store_under_test import lookup
+from zoho_tokenstore_contract._harness.source import lookup
 
 REDIS, AWS = "TOKENSTORE_SERVER_REDIS", "TOKENSTORE_SERVER_AWS"
 """The environment variables that tell this process and its children where the servers are."""

@@ -68,7 +68,7 @@ def violating(text: str = "", **more: Any) -> dict[str, Any]:
         "violates",
         {
             "SAVE-4": {"outcome": "broken", "findings": [finding(text, script=SCRIPT + text), finding()]},
-            "SAVE-13": {"outcome": "broken", "findings": [finding(text, arranging=True)]},
+            "SAVE-13": {"outcome": "broken", "findings": [finding(text, precondition_failed=True)]},
             "SAVE-15": {"outcome": "allowed", "reason": f"Allowed: later{text}", "findings": [finding()]},
             "FIND-2": {"outcome": "unknown", "reason": f"it gave up{text}"},
             "FIND-3": {"outcome": "error", "reason": f"it failed{text}"},

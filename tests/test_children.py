@@ -16,13 +16,14 @@ from typing import Any
 
 import pytest
 
-from tests.stores.catalogue import subject_for
+from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
 from zoho_tokenstore_contract import TokenStoreContract
 from zoho_tokenstore_contract._drivers.processes.fork_server import Pipe, Processes
-from zoho_tokenstore_contract._harness.store_under_test import Origin, Subject, close_by_default
-from zoho_tokenstore_contract._harness.workspace import Bench, Effort
-from zoho_tokenstore_contract._runner.contract_class import subject_of
+from zoho_tokenstore_contract._harness.source import StoreSource
+from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest, close_by_default
+from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
+from zoho_tokenstore_contract._runner.contract_class import sut_of
 from zoho_tokenstore_contract._spec.outcomes import NotApplicable, Violation
 from zoho_tokenstore_contract._spec.tokens import Row, to_token
 
@@ -104,20 +105,20 @@ def open_another(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
     pipe.send(len(pipe.open(Path(payload)).get_tokens()))
 
 
-def subject_of_factory(factory: Callable[[], Any]) -> Subject:
+def subject_of_factory(factory: Callable[[], Any]) -> StoreUnderTest:
     """The store under test of a factory without parameters."""
-    return Subject(
+    return StoreUnderTest(
         target="factory",
         open=lambda _: factory(),
         close=close_by_default,
-        origin=Origin.of(factory),
+        source=StoreSource.of(factory),
     )
 
 
 @contextlib.contextmanager
-def bench_of(subject: Subject) -> Iterator[Bench]:
-    with Bench(subject, Effort()) as bench:
-        yield bench
+def bench_of(sut: StoreUnderTest) -> Iterator[Workspace]:
+    with Workspace(sut, Effort()) as workspace:
+        yield workspace
 
 
 def is_running(pid: int) -> bool:
@@ -142,8 +143,8 @@ def ends(pid: int) -> bool:
 
 def test_a_child_opens_a_store_class_of_a_test_package() -> None:
     """What the test process stored is there, and the other way round."""
-    with bench_of(subject_for(RightStore)) as bench, Processes(bench) as processes:
-        store = bench.open()
+    with bench_of(sut_for(RightStore)) as workspace, Processes(workspace) as processes:
+        store = workspace.open()
         store.save(Row(user_name="ann", access_token="a"))
 
         assert processes.start(count, store.location).ready().receive("get_tokens") == 1
@@ -155,8 +156,8 @@ def test_a_child_opens_a_store_class_of_a_test_package() -> None:
 
 def test_a_child_opens_what_a_contract_class_opens() -> None:
     """A subclass of `TokenStoreContract` is instantiated, and its ``open_store`` used."""
-    with bench_of(subject_of(ThroughAContract)) as bench, Processes(bench) as processes:
-        store = bench.open()
+    with bench_of(sut_of(ThroughAContract)) as workspace, Processes(workspace) as processes:
+        store = workspace.open()
         store.save(Row(user_name="ann", access_token="a"))
 
         assert processes.start(count, store.location).ready().receive("get_tokens") == 1
@@ -164,22 +165,22 @@ def test_a_child_opens_what_a_contract_class_opens() -> None:
 
 def test_attributes_that_fixtures_set_are_handed_over() -> None:
     """As far as they can be pickled."""
-    subject = subject_of(WithAFixture)
-    test = subject.open.__self__  # type: ignore[attr-defined]
+    sut = sut_of(WithAFixture)
+    test = sut.open.__self__  # type: ignore[attr-defined]
     test.folder, test.server = "below", threading.Lock()
-    with bench_of(subject) as bench, Processes(bench) as processes:
-        location = bench.location()
+    with bench_of(sut) as workspace, Processes(workspace) as processes:
+        location = workspace.location()
         (location / "below").mkdir()
-        subject.open(location).save_token(to_token(Row(access_token="a")))
+        sut.open(location).save_token(to_token(Row(access_token="a")))
 
         assert processes.start(count, location).ready().receive("get_tokens") == 1
 
 
 def test_a_contract_class_that_needs_the_test_process_is_not_applicable() -> None:
     """The reason names the attribute that is missing."""
-    subject = subject_of(WithAFixture)
-    with bench_of(subject) as bench, Processes(bench) as processes:
-        child = processes.start(count, bench.location())
+    sut = sut_of(WithAFixture)
+    with bench_of(sut) as workspace, Processes(workspace) as processes:
+        child = processes.start(count, workspace.location())
 
         with pytest.raises(NotApplicable, match=r"open_store uses self\.folder"):
             child.ready()
@@ -187,21 +188,21 @@ def test_a_contract_class_that_needs_the_test_process_is_not_applicable() -> Non
 
 def test_a_factory_without_location_is_called_without(monkeypatch: pytest.MonkeyPatch) -> None:
     """It finds the environment of the test process as it is now."""
-    subject = subject_of_factory(without_location)
-    with bench_of(subject) as bench, Processes(bench) as processes:
-        place = bench.location()
+    sut = subject_of_factory(without_location)
+    with bench_of(sut) as workspace, Processes(workspace) as processes:
+        place = workspace.location()
         monkeypatch.setenv("STORE_OF_THE_TEST", str(place))
-        bench.open().save(Row(access_token="a"))
+        workspace.open().save(Row(access_token="a"))
 
-        assert processes.start(count, bench.location()).ready().receive("get_tokens") == 1
+        assert processes.start(count, workspace.location()).ready().receive("get_tokens") == 1
 
 
 def test_a_factory_finds_its_location_as_the_current_directory() -> None:
     """Where that is what the subject promises; also for a further store."""
-    subject = subject_of_factory(in_the_current_directory)
-    subject.in_location = True
-    with bench_of(subject) as bench, Processes(bench) as processes:
-        store, other = bench.open(), bench.open()
+    sut = subject_of_factory(in_the_current_directory)
+    sut.in_location = True
+    with bench_of(sut) as workspace, Processes(workspace) as processes:
+        store, other = workspace.open(), workspace.open()
         store.save(Row(access_token="a"))
         child = processes.start(open_another, other.location, str(store.location))
 
@@ -213,8 +214,8 @@ def test_a_child_has_the_surroundings_of_the_test_process(monkeypatch: pytest.Mo
     monkeypatch.setenv("OF_THE_TEST", "\udcff")
     before = os.umask(0o031)
     try:
-        with bench_of(subject_for(RightStore)) as bench, Processes(bench) as processes:
-            child = processes.start(tell_surroundings, bench.location(), {"a": ["\ud800", None]}).ready()
+        with bench_of(sut_for(RightStore)) as workspace, Processes(workspace) as processes:
+            child = processes.start(tell_surroundings, workspace.location(), {"a": ["\ud800", None]}).ready()
             cwd, value, mask, parent, payload = child.receive("the task")
     finally:
         os.umask(before)
@@ -230,16 +231,16 @@ def test_what_is_defined_inside_a_function_is_not_applicable() -> None:
     def local(location: Path) -> Any:
         return RightStore(location)
 
-    with bench_of(subject_for(local)) as bench, pytest.raises(NotApplicable, match="inside a function"):
-        Processes(bench)
+    with bench_of(sut_for(local)) as workspace, pytest.raises(NotApplicable, match="inside a function"):
+        Processes(workspace)
 
 
 def test_what_cannot_be_imported_is_not_applicable() -> None:
     """The reason is what importing it raised."""
-    subject = subject_for(RightStore)
-    subject.origin = Origin("no_such_module", "Store", None)
-    with bench_of(subject) as bench, Processes(bench) as processes:
-        child = processes.start(count, bench.location())
+    sut = sut_for(RightStore)
+    sut.source = StoreSource("no_such_module", "Store", None)
+    with bench_of(sut) as workspace, Processes(workspace) as processes:
+        child = processes.start(count, workspace.location())
 
         with pytest.raises(NotApplicable, match="No module named 'no_such_module'"):
             child.ready()
@@ -270,10 +271,10 @@ def test_a_module_is_found_by_its_file(tmp_path: Path, files: dict[str, str], mo
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
-    subject = subject_for(RightStore)
-    subject.origin = Origin(module, "Store", str(next(tmp_path.rglob(f"{module}.py"))))
-    with bench_of(subject) as bench, Processes(bench) as processes:
-        store = bench.open()
+    sut = sut_for(RightStore)
+    sut.source = StoreSource(module, "Store", str(next(tmp_path.rglob(f"{module}.py"))))
+    with bench_of(sut) as workspace, Processes(workspace) as processes:
+        store = workspace.open()
         store.save(Row(access_token="a"))
 
         assert processes.start(count, store.location).ready().receive("get_tokens") == 1
@@ -281,8 +282,8 @@ def test_a_module_is_found_by_its_file(tmp_path: Path, files: dict[str, str], mo
 
 def test_opening_that_raises_breaks_the_clause() -> None:
     """What opens here has to open there."""
-    with bench_of(subject_for(opens_in_one_process_alone)) as bench, Processes(bench) as processes:
-        child = processes.start(count, bench.open().location)
+    with bench_of(sut_for(opens_in_one_process_alone)) as workspace, Processes(workspace) as processes:
+        child = processes.start(count, workspace.open().location)
 
         with pytest.raises(Violation, match=r"opens in another process; seen: raised FileExistsError"):
             child.ready()
@@ -290,8 +291,8 @@ def test_opening_that_raises_breaks_the_clause() -> None:
 
 def test_a_process_that_dies_breaks_the_clause() -> None:
     """With its status."""
-    with bench_of(subject_for(dies_when_opened)) as bench, Processes(bench) as processes:
-        child = processes.start(count, bench.open().location)
+    with bench_of(sut_for(dies_when_opened)) as workspace, Processes(workspace) as processes:
+        child = processes.start(count, workspace.open().location)
 
         with pytest.raises(Violation, match="ended with status 3"):
             child.ready()
@@ -299,21 +300,21 @@ def test_a_process_that_dies_breaks_the_clause() -> None:
 
 def test_a_process_that_never_answers_is_reported_and_killed() -> None:
     """With the stack of each of its threads."""
-    subject = subject_for(RightStore)
-    with bench_of(subject) as bench, Processes(bench) as processes:
-        child = processes.start(never_answer, bench.open().location).ready()
-        bench.call_limit = 0.3
+    sut = sut_for(RightStore)
+    with bench_of(sut) as workspace, Processes(workspace) as processes:
+        child = processes.start(never_answer, workspace.open().location).ready()
+        workspace.call_limit = 0.3
 
         with pytest.raises(Violation, match=r"had not come back after 0\.3 seconds(.|\n)*never_answer"):
             child.receive("save_token")
         assert not is_running(child.pid)
-    assert subject.hangs == ["save_token"]
+    assert sut.hangs == ["save_token"]
 
 
 def test_a_task_that_fails_is_no_fault_of_the_store() -> None:
     """The kit's own exception comes out as one."""
-    with bench_of(subject_for(RightStore)) as bench, Processes(bench) as processes:
-        child = processes.start(fail, bench.open().location).ready()
+    with bench_of(sut_for(RightStore)) as workspace, Processes(workspace) as processes:
+        child = processes.start(fail, workspace.open().location).ready()
 
         with pytest.raises(RuntimeError, match="ZeroDivisionError: of the kit"):
             child.receive("the task")
@@ -321,8 +322,8 @@ def test_a_task_that_fails_is_no_fault_of_the_store() -> None:
 
 def test_no_process_outlives_the_check() -> None:
     """Neither one that answers nor one that was never asked."""
-    with bench_of(subject_for(RightStore)) as bench, Processes(bench) as processes:
-        location = bench.open().location
+    with bench_of(sut_for(RightStore)) as workspace, Processes(workspace) as processes:
+        location = workspace.open().location
         pids = [processes.start(never_answer, location).ready().pid, processes.start(count, location).pid]
 
         assert all(map(is_running, pids))
@@ -332,8 +333,8 @@ def test_no_process_outlives_the_check() -> None:
 
 def test_a_child_that_was_killed_says_how_it_ended() -> None:
     """With the signal's number."""
-    with bench_of(subject_for(RightStore)) as bench, Processes(bench) as processes:
-        child = processes.start(never_answer, bench.open().location).ready()
+    with bench_of(sut_for(RightStore)) as workspace, Processes(workspace) as processes:
+        child = processes.start(never_answer, workspace.open().location).ready()
 
         assert child.end() == -signal.SIGKILL
 
@@ -346,7 +347,7 @@ SCRIPT = """
     from tests import test_children
     from tests.stores.catalogue import subject_for
     from tests.stores.right import RightStore
-    from zoho_tokenstore_contract._harness.workspace import Bench, Effort
+    from zoho_tokenstore_contract._harness.workspace import Workspace, Effort
     from zoho_tokenstore_contract._drivers.processes.fork_server import Processes
 
 

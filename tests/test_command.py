@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from zoho_tokenstore_contract._cli import commands
 from zoho_tokenstore_contract._checks.registry import checks_of
+from zoho_tokenstore_contract._cli import commands
 from zoho_tokenstore_contract._cli.scaffold import allowed, as_attribute, as_options
 from zoho_tokenstore_contract._report.verdict import Verdicts
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, CONTRACT_VERSION, GROUPS

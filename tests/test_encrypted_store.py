@@ -19,7 +19,7 @@ from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from tests.calls import find, rows, save
 from tests.leasing import LeasingSQLiteFileStore
-from tests.stores.catalogue import subject_for
+from tests.stores.catalogue import sut_for
 from zoho_reference_stores import (
     EncryptedStore,
     ListStore,
@@ -30,7 +30,7 @@ from zoho_reference_stores import (
 )
 from zoho_reference_stores.encrypted_store import _encrypted, _Key
 from zoho_tokenstore_contract._drivers.zoho.sdk_session import abilities
-from zoho_tokenstore_contract._harness.store_under_test import Subject
+from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
 from zoho_tokenstore_contract._harness.workspace import Effort
 from zoho_tokenstore_contract._runner.clause import check_clause
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, Level
@@ -88,10 +88,10 @@ def break_storage(store: Any, location: Path) -> None:
     sqlite_file.break_storage(store.inner, location)
 
 
-SUBJECTS: dict[str, Callable[[], Subject]] = {
-    "SQLiteFileStore": lambda: subject_for(over_file, break_storage=break_storage),
-    "ListStore": lambda: subject_for(over_list, persistent=False),
-    "SQLiteMemoryStore with several keys": lambda: subject_for(with_several_keys, persistent=False),
+SUBJECTS: dict[str, Callable[[], StoreUnderTest]] = {
+    "SQLiteFileStore": lambda: sut_for(over_file, break_storage=break_storage),
+    "ListStore": lambda: sut_for(over_list, persistent=False),
+    "SQLiteMemoryStore with several keys": lambda: sut_for(with_several_keys, persistent=False),
 }
 # Groups and clauses that take a file or a second opening, which the stores in memory do not have.
 TAKE_A_FILE = frozenset({"PERSIST", "PROC", "CRASH", "SECRET-1", "FLOW-2"})
@@ -113,7 +113,7 @@ def test_the_wrapper_keeps_the_clause(inner: str, clause: str) -> None:
 def test_both_wrappers_work_together(clause: str) -> None:
     """Leases of the inner store are reached through the encryption."""
     assert callable(EncryptedStore(ListStore(), [NEW]).find_token)
-    result = check_clause(clause, subject_for(in_single_flight), Effort())
+    result = check_clause(clause, sut_for(in_single_flight), Effort())
 
     assert result.outcome is Outcome.KEPT, result.message()
 

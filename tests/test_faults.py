@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stores.catalogue import Fault, faults, subject_for
+from tests.stores.catalogue import Fault, faults, sut_for
 from zoho_tokenstore_contract._harness.workspace import Effort
 from zoho_tokenstore_contract._runner.clause import check_clause
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
@@ -20,9 +20,7 @@ FIRST = {fault.clauses[0]: fault for fault in reversed(faults())}
 @pytest.mark.parametrize("fault", FIRST.values(), ids=str)
 def test_a_faulty_store_is_caught(fault: Fault) -> None:
     """The clause that it breaks is reported as broken, for the right reason."""
-    result = check_clause(
-        fault.clauses[0], subject_for(fault.store, **fault.declared), Effort(), scripts=False
-    )
+    result = check_clause(fault.clauses[0], sut_for(fault.store, **fault.declared), Effort(), scripts=False)
 
     assert result.outcome is Outcome.BROKEN
     assert fault.is_told_by(result)

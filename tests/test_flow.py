@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from zohocrmsdk.src.com.zoho.crm.api.initializer import Initializer
 
-from tests.stores.catalogue import subject_for
+from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
 from tests.stores.single_flight import SingleFlightStore
 from zoho_tokenstore_contract._drivers.zoho.sdk_session import Flow, abilities, oauth_token
-from zoho_tokenstore_contract._harness.workspace import Bench, Effort
+from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._runner.clause import check_clause
 from zoho_tokenstore_contract._spec.outcomes import Outcome, Violation
 from zoho_tokenstore_contract._spec.tokens import Row
@@ -59,9 +59,9 @@ class GivesNoIds(RightStore):
         return super().new_token(row | {"id": None})
 
 
-def flow_over(store: type[RightStore]) -> tuple[Bench, Flow]:
-    bench = Bench(subject_for(store), Effort())
-    return bench, Flow(bench)
+def flow_over(store: type[RightStore]) -> tuple[Workspace, Flow]:
+    workspace = Workspace(sut_for(store), Effort())
+    return workspace, Flow(workspace)
 
 
 def state() -> dict[str, Any]:
@@ -86,8 +86,8 @@ def test_the_sdk_is_left_as_it_was_found(
     abilities()
     before = state()
 
-    bench, flow = flow_over(CannotSave)
-    with bench, flow:
+    workspace, flow = flow_over(CannotSave)
+    with workspace, flow:
         flow.start(flow.code_of("ann"))
 
     assert before == state()
@@ -101,13 +101,13 @@ def test_proxies_and_netrc_are_not_asked(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
 
-    assert Outcome.KEPT == check_clause("FLOW-1", subject_for(RightStore), Effort()).outcome
+    assert Outcome.KEPT == check_clause("FLOW-1", sut_for(RightStore), Effort()).outcome
 
 
 def test_a_failure_tells_what_save_token_raised_though_the_sdk_swallows_it() -> None:
     """And the calls in order: what the application did, the store's part, and Zoho's."""
-    bench, flow = flow_over(CannotSave)
-    with bench, pytest.raises(Violation) as caught, flow:  # noqa: PT012
+    workspace, flow = flow_over(CannotSave)
+    with workspace, pytest.raises(Violation) as caught, flow:  # noqa: PT012
         flow.start(flow.code_of("ann"))
         flow.store.expect([], new=1)
 
@@ -127,8 +127,8 @@ def test_a_failure_tells_what_save_token_raised_though_the_sdk_swallows_it() -> 
 
 def test_the_sdk_never_leaves_the_machine() -> None:
     """A store that answers with a real data centre breaks the clause, before anything is sent there."""
-    bench, flow = flow_over(LeavesForZoho)
-    with bench, pytest.raises(Violation, match=r"for which the SDK would leave this Zoho"), flow:  # noqa: PT012
+    workspace, flow = flow_over(LeavesForZoho)
+    with workspace, pytest.raises(Violation, match=r"the SDK would leave this Zoho"), flow:  # noqa: PT012
         row = flow.store.holding(flow.signed_in("ann"))[0]
         flow.start(row.only("id"))
 
@@ -137,9 +137,9 @@ def test_the_sdk_never_leaves_the_machine() -> None:
 
 def test_a_thread_that_does_not_come_back_is_told_with_its_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     """The check ends all the same."""
-    monkeypatch.setattr(Bench, "call_limit", 0.3)
-    bench, flow = flow_over(WaitsForever)
-    with bench, pytest.raises(Violation) as caught, flow:  # noqa: PT012
+    monkeypatch.setattr(Workspace, "call_limit", 0.3)
+    workspace, flow = flow_over(WaitsForever)
+    with workspace, pytest.raises(Violation) as caught, flow:  # noqa: PT012
         row = flow.store.holding(flow.signed_in("ann"))[0]
         flow.start(row.only("id"))
         flow.together(lambda *_: flow.switch(oauth_token(Row(id=row.id))), ["one", "two"])
@@ -151,7 +151,7 @@ def test_a_thread_that_does_not_come_back_is_told_with_its_stack(monkeypatch: py
 
 def test_a_store_with_single_flight_keeps_the_clause() -> None:
     """One thread renews, the others wait in the store and get what it saved."""
-    result = check_clause("FLOW-10", subject_for(SingleFlightStore), Effort())
+    result = check_clause("FLOW-10", sut_for(SingleFlightStore), Effort())
 
     assert Outcome.KEPT == result.outcome, result.message()
 
@@ -175,6 +175,6 @@ def test_a_row_without_what_an_application_starts_with_is_the_stores_fault(
     clause: str, store: type[RightStore]
 ) -> None:
     """Not the kit's, although the SDK makes no token of it."""
-    result = check_clause(clause, subject_for(store), Effort())
+    result = check_clause(clause, sut_for(store), Effort())
 
     assert result.outcome in (Outcome.BROKEN, Outcome.NOT_REACHED), result.reason

@@ -6,8 +6,14 @@ import itertools
 
 import pytest
 
-from zoho_tokenstore_contract._drivers.threads.linearizability import AFTER, BEFORE, Made, disorder, table
-from zoho_tokenstore_contract._spec.model import Operation, Reply
+from zoho_tokenstore_contract._drivers.threads.linearizability import (
+    AFTER,
+    BEFORE,
+    Invocation,
+    check_linearizable,
+    format_timeline,
+)
+from zoho_tokenstore_contract._spec.model import Call, Observation
 from zoho_tokenstore_contract._spec.outcomes import Undecided
 from zoho_tokenstore_contract._spec.tokens import Row
 
@@ -16,25 +22,25 @@ BOB = Row(user_name="bob", access_token="b")
 ANN_1, BOB_2 = ANN.but(id="1"), BOB.but(id="2")
 
 
-def call(thread: int, start: int, end: int, operation: Operation, reply: Reply) -> Made:
-    return Made(thread, operation, start, end, reply)
+def call(thread: int, start: int, end: int, call: Call, observation: Observation) -> Invocation:
+    return Invocation(thread, call, start, end, observation)
 
 
-def save(thread: int, start: int, end: int, row: Row, id: str) -> Made:
+def save(thread: int, start: int, end: int, row: Row, id: str) -> Invocation:
     """A save that returned and left this id in the token."""
-    return call(thread, start, end, Operation("save_token", row), Reply("returned", None, row.but(id=id)))
+    return call(thread, start, end, Call("save_token", row), Observation("returned", None, row.but(id=id)))
 
 
-def listing(thread: int, start: int, end: int, *rows: Row) -> Made:
-    return call(thread, start, end, Operation("get_tokens"), Reply("returned", rows))
+def listing(thread: int, start: int, end: int, *rows: Row) -> Invocation:
+    return call(thread, start, end, Call("get_tokens"), Observation("returned", rows))
 
 
-def by_id(thread: int, start: int, end: int, id: str, row: Row | None) -> Made:
-    return call(thread, start, end, Operation("find_token_by_id", id), Reply("returned", row))
+def by_id(thread: int, start: int, end: int, id: str, row: Row | None) -> Invocation:
+    return call(thread, start, end, Call("find_token_by_id", id), Observation("returned", row))
 
 
-def clear(thread: int, start: int, end: int) -> Made:
-    return call(thread, start, end, Operation("delete_tokens"), Reply("returned"))
+def clear(thread: int, start: int, end: int) -> Invocation:
+    return call(thread, start, end, Call("delete_tokens"), Observation("returned"))
 
 
 EXPLAINED = [
@@ -63,9 +69,9 @@ EXPLAINED = [
 
 
 @pytest.mark.parametrize("history", EXPLAINED)
-def test_a_history_that_some_order_explains(history: list[Made]) -> None:
+def test_a_history_that_some_order_explains(history: list[Invocation]) -> None:
     """Calls that overlap may have come in either order."""
-    assert disorder(history) is None
+    assert check_linearizable(history) is None
 
 
 UNEXPLAINED = [
@@ -110,23 +116,27 @@ UNEXPLAINED = [
         id="a mixture is read",
     ),
     pytest.param(
-        [call(1, 0, 1, Operation("get_tokens"), Reply("raised"))], (), 0, None, id="nothing explains an error"
+        [call(1, 0, 1, Call("get_tokens"), Observation("raised"))],
+        (),
+        0,
+        None,
+        id="nothing explains an error",
     ),
 ]
 
 
 @pytest.mark.parametrize(("history", "explained", "stuck", "rival"), UNEXPLAINED)
 def test_a_history_that_no_order_explains(
-    history: list[Made], explained: tuple[int, ...], stuck: int, rival: int | None
+    history: list[Invocation], explained: tuple[int, ...], stuck: int, rival: int | None
 ) -> None:
     """The longest explained sequence is told, and the two calls that cannot be ordered."""
-    why = disorder(history)
+    why = check_linearizable(history)
 
     assert why is not None
     assert (explained, stuck, rival) == (why.explained, why.stuck, why.rival)
 
 
-def at_once(number: int) -> list[Made]:
+def at_once(number: int) -> list[Invocation]:
     """So many saves of different users at once, none of which a later call sees."""
     rows = [Row(user_name=f"u{turn}", access_token=f"t{turn}") for turn in range(number)]
     return [*(save(turn, 0, 9, row, str(turn)) for turn, row in enumerate(rows, 1)), listing(AFTER, 10, 11)]
@@ -134,7 +144,7 @@ def at_once(number: int) -> list[Made]:
 
 def test_what_was_searched_is_not_searched_again() -> None:
     """Eight saves at once have 40,320 orders, but only 256 pairs of taken calls and state."""
-    why = disorder(at_once(8), budget=256)
+    why = check_linearizable(at_once(8), budget=256)
 
     assert why is not None
     assert why.stuck == 8
@@ -143,24 +153,24 @@ def test_what_was_searched_is_not_searched_again() -> None:
 def test_a_search_gives_up_when_its_budget_is_spent() -> None:
     """It does not pretend to know."""
     with pytest.raises(Undecided, match="given up after 100 states"):
-        disorder(at_once(8), budget=100)
+        check_linearizable(at_once(8), budget=100)
 
 
 def test_what_the_contract_leaves_open_is_undecided() -> None:
     """A history with such a call is neither explained nor unexplained."""
-    open_call = call(1, 0, 1, Operation("find_token_by_id", None), Reply("returned"))
+    open_call = call(1, 0, 1, Call("find_token_by_id", None), Observation("returned"))
 
     with pytest.raises(Undecided, match="leaves it open"):
-        disorder([open_call])
+        check_linearizable([open_call])
 
 
 def test_a_call_that_has_not_come_back_is_no_history() -> None:
     """Such a history is told, never judged."""
-    history = [Made(1, Operation("get_tokens"), 0)]
+    history = [Invocation(1, Call("get_tokens"), 0)]
 
     with pytest.raises(ValueError, match="has not come back"):
-        disorder(history)
-    assert table(history) == ["thread 1 [  get_tokens() -> has not come back"]
+        check_linearizable(history)
+    assert format_timeline(history) == ["thread 1 [  get_tokens() -> has not come back"]
 
 
 def test_a_history_is_shown_by_thread_and_time() -> None:
@@ -173,14 +183,15 @@ def test_a_history_is_shown_by_thread_and_time() -> None:
     ]
 
     assert [
-        line.split("  save")[0].split("  find")[0].split("  get")[0].rstrip() for line in table(history)
+        line.split("  save")[0].split("  find")[0].split("  get")[0].rstrip()
+        for line in format_timeline(history)
     ] == [
         "before   []",
         "thread 1   [==]",
         "thread 2    []",
         "after          []",
     ]
-    assert table(history)[2].endswith("find_token_by_id('1') -> returned None")
+    assert format_timeline(history)[2].endswith("find_token_by_id('1') -> returned None")
 
 
 def test_every_order_of_a_small_history_is_found() -> None:
@@ -198,4 +209,4 @@ def test_every_order_of_a_small_history_is_found() -> None:
             )
             for order in itertools.permutations(range(3))
         )
-        assert (disorder(calls) is None) == found
+        assert (check_linearizable(calls) is None) == found

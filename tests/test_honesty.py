@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.stores.catalogue import subject_for
+from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
 from zoho_tokenstore_contract._drivers.zoho.sdk_session import abilities
 from zoho_tokenstore_contract._harness.workspace import Effort
@@ -62,8 +62,8 @@ class Raises(RightStore):
 )
 def test_a_store_that_does_nothing_keeps_its_interface_at_most(store: Any, cause: str) -> None:
     """IFACE-1 speaks of arguments alone; whatever else is asked is broken, or cannot even be asked."""
-    outcomes = {clause: check_clause(clause, subject_for(store), Effort()).outcome for clause in CLAUSES}
-    diagnosis = diagnose(subject_for(store))
+    outcomes = {clause: check_clause(clause, sut_for(store), Effort()).outcome for clause in CLAUSES}
+    diagnosis = diagnose(sut_for(store))
 
     assert {"IFACE-1"} == {clause for clause, outcome in outcomes.items() if outcome is Outcome.KEPT}
     assert {"CRASH-4"} | (set() if abilities().revokes else {"FLOW-8"}) == {

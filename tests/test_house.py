@@ -28,6 +28,7 @@ LIBRARIES = {
 }
 """What a reference store imports beside the SDK and the standard library."""
 
+
 def imports(path: Path, package: str) -> Iterator[str]:
     """The full names of the modules that a file imports, wherever in the file."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -11,7 +11,7 @@ import pytest
 
 from zoho_reference_stores import ListStore
 from zoho_tokenstore_contract._drivers.processes.preload import libraries_of
-from zoho_tokenstore_contract._harness.store_under_test import Origin
+from zoho_tokenstore_contract._harness.source import StoreSource
 
 
 def module(monkeypatch: pytest.MonkeyPatch, name: str, *, installed: bool) -> types.ModuleType:
@@ -37,7 +37,7 @@ def test_libraries_are_found_behind_modules_of_the_user(monkeypatch: pytest.Monk
     factory.__dict__["app_store"] = place
     place.__dict__["connection"] = client
 
-    assert libraries_of(Origin("app_settings", "make", None)) == ["client_library.connection"]
+    assert libraries_of(StoreSource("app_settings", "make", None)) == ["client_library.connection"]
 
 
 def test_a_store_that_is_installed_is_not_imported_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,4 +50,4 @@ def test_a_store_that_is_installed_is_not_imported_ahead(monkeypatch: pytest.Mon
     place.__dict__["other"] = module(monkeypatch, "bought_store.other", installed=True)
     place.__dict__["client_library"] = client
 
-    assert libraries_of(Origin("app_settings", "make", None)) == ["client_library"]
+    assert libraries_of(StoreSource("app_settings", "make", None)) == ["client_library"]

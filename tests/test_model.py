@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zoho_tokenstore_contract._spec.model import Operation, Reply, decided, expectation, state_of, successors
+from zoho_tokenstore_contract._spec.model import Call, Observation, decided, expectation, state_of, successors
 from zoho_tokenstore_contract._spec.tokens import Row
 
 CLIENT = {"client_id": "c", "client_secret": "s"}
@@ -14,22 +14,22 @@ LONE = Row(id="3", access_token="al")
 NIGHT = Row(id="4", **CLIENT, refresh_token="rn")
 CODE = Row(id="5", **CLIENT, grant_token="gc")
 STATE = state_of([ANN, BOB, LONE, NIGHT, CODE])
-RETURNED_NONE = Reply("returned")
-REFUSED = Reply("refused")
-RAISED = Reply("raised")
+RETURNED_NONE = Observation("returned")
+REFUSED = Observation("refused")
+RAISED = Observation("raised")
 
 
-def save(row: Row) -> Operation:
-    return Operation("save_token", row)
+def save(row: Row) -> Call:
+    return Call("save_token", row)
 
 
-def find(row: Row) -> Operation:
-    return Operation("find_token", row)
+def find(row: Row) -> Call:
+    return Call("find_token", row)
 
 
-def saved(row: Row) -> Reply:
+def saved(row: Row) -> Observation:
     """The reply to a save that left the passed token like this."""
-    return Reply("returned", None, row)
+    return Observation("returned", None, row)
 
 
 OPEN = [
@@ -52,12 +52,12 @@ OPEN = [
     pytest.param(save(Row(user_name="new", **CLIENT, refresh_token="rn")), id="SHOULD: SAVE-15"),
     pytest.param(save(Row(**CLIENT, grant_token="gc", refresh_token="rn")), id="SHOULD: SAVE-9"),
     pytest.param(save(Row(client_id="c", client_secret="x", refresh_token="rn")), id="SHOULD: SAVE-10"),
-    pytest.param(Operation("find_token_by_id", None), id="an id that is no text"),
+    pytest.param(Call("find_token_by_id", None), id="an id that is no text"),
 ]
 
 
 @pytest.mark.parametrize("operation", OPEN)
-def test_what_the_contract_leaves_open_is_not_decided(operation: Operation) -> None:
+def test_what_the_contract_leaves_open_is_not_decided(operation: Call) -> None:
     """Nothing is compared there, and asking for successors is a mistake of the kit."""
     assert not decided(STATE, operation)
     with pytest.raises(ValueError, match="leaves it open"):
@@ -84,7 +84,7 @@ def test_an_update_changes_its_row_alone(sent: Row, row: Row) -> None:
     assert (state_of([*rest, row.updated_by(sent)]),) == successors(STATE, save(sent), saved(left))
     assert () == successors(STATE, save(sent), saved(left.but(id="99")))
     assert () == successors(STATE, save(sent), saved(left.but(api_domain="invented")))
-    assert () == successors(STATE, save(sent), Reply("returned", 1, left))
+    assert () == successors(STATE, save(sent), Observation("returned", 1, left))
     assert () == successors(STATE, save(sent), REFUSED)
     assert () == successors(STATE, save(sent), RAISED)
 
@@ -161,10 +161,10 @@ def test_a_hit_is_complete_and_fills_in_the_passed_token(sent: Row, row: Row) ->
     """FIND-9 and FIND-10: own fields stay, the others and the id are the row's."""
     whole = sent.filled_from(row)
 
-    assert (STATE,) == successors(STATE, find(sent), Reply("returned", whole, whole))
-    assert () == successors(STATE, find(sent), Reply("returned", whole, sent))
-    assert () == successors(STATE, find(sent), Reply("returned", whole.but(client_id="x"), whole))
-    assert () == successors(STATE, find(sent), Reply("returned", None, sent))
+    assert (STATE,) == successors(STATE, find(sent), Observation("returned", whole, whole))
+    assert () == successors(STATE, find(sent), Observation("returned", whole, sent))
+    assert () == successors(STATE, find(sent), Observation("returned", whole.but(client_id="x"), whole))
+    assert () == successors(STATE, find(sent), Observation("returned", None, sent))
     assert () == successors(STATE, find(sent), REFUSED)
 
 
@@ -182,8 +182,8 @@ def test_a_hit_is_complete_and_fills_in_the_passed_token(sent: Row, row: Row) ->
 )
 def test_a_miss_is_none(sent: Row) -> None:
     """FIND-6 to FIND-8."""
-    assert (STATE,) == successors(STATE, find(sent), Reply("returned", None, sent))
-    assert () == successors(STATE, find(sent), Reply("returned", ANN, ANN))
+    assert (STATE,) == successors(STATE, find(sent), Observation("returned", None, sent))
+    assert () == successors(STATE, find(sent), Observation("returned", ANN, ANN))
     assert () == successors(STATE, find(sent), REFUSED)
 
 
@@ -197,32 +197,38 @@ def test_two_rows_that_share_a_token_are_left_open_without_a_name() -> None:
 
 def test_deleting() -> None:
     """DEL-1 and DEL-2: the row goes, an unknown id is silence or a refusal."""
-    known, unknown = Operation("delete_token", "1"), Operation("delete_token", "01")
+    known, unknown = Call("delete_token", "1"), Call("delete_token", "01")
 
     assert (state_of([BOB, LONE, NIGHT, CODE]),) == successors(STATE, known, RETURNED_NONE)
     assert () == successors(STATE, known, REFUSED)
     assert (STATE,) == successors(STATE, unknown, RETURNED_NONE) == successors(STATE, unknown, REFUSED)
     assert () == successors(STATE, unknown, RAISED)
-    assert ((),) == successors(STATE, Operation("delete_tokens"), RETURNED_NONE)
-    assert () == successors(STATE, Operation("delete_tokens"), REFUSED)
+    assert ((),) == successors(STATE, Call("delete_tokens"), RETURNED_NONE)
+    assert () == successors(STATE, Call("delete_tokens"), REFUSED)
 
 
 def test_listing_and_finding_by_id() -> None:
     """LIST-1, BYID-1 and BYID-2: all rows in any order, one row, or none."""
     listing, known, unknown = (
-        Operation("get_tokens"),
-        Operation("find_token_by_id", "1"),
-        Operation("find_token_by_id", "01"),
+        Call("get_tokens"),
+        Call("find_token_by_id", "1"),
+        Call("find_token_by_id", "01"),
     )
 
-    assert (STATE,) == successors(STATE, listing, Reply("returned", STATE[::-1]))
-    assert () == successors(STATE, listing, Reply("returned", STATE[1:]))
-    assert () == successors(STATE, listing, Reply("returned", (*STATE, ANN)))
+    assert (STATE,) == successors(STATE, listing, Observation("returned", STATE[::-1]))
+    assert () == successors(STATE, listing, Observation("returned", STATE[1:]))
+    assert () == successors(STATE, listing, Observation("returned", (*STATE, ANN)))
     assert () == successors(STATE, listing, REFUSED)
-    assert (STATE,) == successors(STATE, known, Reply("returned", ANN))
-    assert () == successors(STATE, known, Reply("returned", BOB)) == successors(STATE, known, RETURNED_NONE)
+    assert (STATE,) == successors(STATE, known, Observation("returned", ANN))
+    assert (
+        ()
+        == successors(STATE, known, Observation("returned", BOB))
+        == successors(STATE, known, RETURNED_NONE)
+    )
     assert (STATE,) == successors(STATE, unknown, RETURNED_NONE)
-    assert () == successors(STATE, unknown, Reply("returned", ANN)) == successors(STATE, unknown, REFUSED)
+    assert (
+        () == successors(STATE, unknown, Observation("returned", ANN)) == successors(STATE, unknown, REFUSED)
+    )
 
 
 @pytest.mark.parametrize(
@@ -234,14 +240,14 @@ def test_listing_and_finding_by_id() -> None:
         (save(Row(user_name="eve")), "fails cleanly"),
         (find(Row(user_name="ann")), "finds Row(id='1'"),
         (find(Row(user_name="eve")), "returns None"),
-        (Operation("find_token_by_id", "1"), "finds Row(id='1'"),
-        (Operation("find_token_by_id", "x"), "returns None"),
-        (Operation("delete_token", "1"), "removes that row"),
-        (Operation("delete_token", "x"), "removes nothing"),
-        (Operation("delete_tokens"), "removes every row"),
-        (Operation("get_tokens"), "the 5 stored rows"),
+        (Call("find_token_by_id", "1"), "finds Row(id='1'"),
+        (Call("find_token_by_id", "x"), "returns None"),
+        (Call("delete_token", "1"), "removes that row"),
+        (Call("delete_token", "x"), "removes nothing"),
+        (Call("delete_tokens"), "removes every row"),
+        (Call("get_tokens"), "the 5 stored rows"),
     ],
 )
-def test_the_expectation_in_words(operation: Operation, says: str) -> None:
+def test_the_expectation_in_words(operation: Call, says: str) -> None:
     """Messages say what a conforming store would have answered."""
     assert says in expectation(STATE, operation)

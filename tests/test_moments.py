@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from zoho_tokenstore_contract._drivers.processes.crash_points import Moments, chosen
+from zoho_tokenstore_contract._drivers.processes.crash_points import CrashPoints, chosen
 
 
-def kinds(moments: Moments) -> list[str]:
+def kinds(moments: CrashPoints) -> list[str]:
     return [name.removeprefix("_") for name in moments.names]
 
 
@@ -21,7 +21,7 @@ def test_a_file_is_opened_written_closed_and_renamed(tmp_path: Path) -> None:
     """Each step is a moment, and nothing else is."""
     path = tmp_path / "draft"
 
-    with Moments() as moments:
+    with CrashPoints() as moments:
         text = json.dumps({"a": [1, 2, 3]}).upper()
         with path.open("w", encoding="utf-8") as file:
             file.write(text)
@@ -34,7 +34,7 @@ def test_statements_of_a_database_are_moments(tmp_path: Path) -> None:
     """Each of them."""
     connection = sqlite3.connect(tmp_path / "db")
 
-    with Moments() as moments:
+    with CrashPoints() as moments:
         connection.execute("CREATE TABLE t (a)")
         connection.execute("INSERT INTO t VALUES (1)")
         connection.commit()
@@ -48,7 +48,7 @@ def test_acting_comes_before_the_call(tmp_path: Path) -> None:
     path = tmp_path / "file"
     seen = []
 
-    with Moments(lambda moment: seen.append((moment, path.exists()))):
+    with CrashPoints(lambda moment: seen.append((moment, path.exists()))):
         path.touch()
         path.unlink()
 
@@ -76,7 +76,7 @@ def test_what_a_forked_process_calls_is_no_moment(tmp_path: Path) -> None:
     """A store may fork to write: the act is meant for the process that saves."""
     seen: list[int] = []
 
-    with Moments(seen.append):
+    with CrashPoints(seen.append):
         child = os.fork()
         if not child:
             (tmp_path / "file").write_text("written in the child", encoding="utf-8")

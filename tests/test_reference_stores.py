@@ -14,11 +14,11 @@ from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from tests import sql_stores
 from tests.calls import find, rows, save
-from tests.stores.catalogue import subject_for
+from tests.stores.catalogue import sut_for
 from zoho_reference_stores import ListStore, SQLiteFileStore, SQLiteMemoryStore
 from zoho_reference_stores.sqlite_file import break_storage
 from zoho_tokenstore_contract._drivers.zoho.sdk_session import abilities
-from zoho_tokenstore_contract._harness.store_under_test import Subject
+from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
 from zoho_tokenstore_contract._harness.workspace import Effort
 from zoho_tokenstore_contract._runner.clause import check_clause
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, Level
@@ -42,10 +42,10 @@ def open_list(location: Path) -> ListStore:
     return ListStore()
 
 
-SUBJECTS: dict[str, Callable[[], Subject]] = {
-    "SQLiteFileStore": lambda: subject_for(SQLiteFileStore, break_storage=break_storage),
-    "SQLiteMemoryStore": lambda: subject_for(open_memory, persistent=False),
-    "ListStore": lambda: subject_for(open_list, persistent=False),
+SUBJECTS: dict[str, Callable[[], StoreUnderTest]] = {
+    "SQLiteFileStore": lambda: sut_for(SQLiteFileStore, break_storage=break_storage),
+    "SQLiteMemoryStore": lambda: sut_for(open_memory, persistent=False),
+    "ListStore": lambda: sut_for(open_list, persistent=False),
 }
 OPEN: dict[str, Callable[[Path], Any]] = {
     "SQLiteFileStore": SQLiteFileStore,

@@ -49,7 +49,7 @@ class TestAnother(TokenStoreContract):
     def open_store(self, location):
         return stores.Keeping()
 """
-FEW = ("-k", "LIST or DEL or SAVE_4 or PROC_1")
+ONE_OF_EACH_KEY = ("-k", "LIST or DEL or SAVE_4 or PROC_1")
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ class TestWriting:
 
     def test_every_form_could_be_made_from_a_stored_report(self, project: pytest.Pytester) -> None:
         """What is in the JSON file is all that they need."""
-        project.runpytest(*named("Forgetful", "Keeping"), *to(*ALL), *FEW)
+        project.runpytest(*named("Forgetful", "Keeping"), *to(*ALL), *ONE_OF_EACH_KEY)
         stored = json.loads((project.path / "report.json").read_text(encoding="utf-8"))
 
         assert "broken" in {clause["outcome"] for clause in stored["stores"][0]["clauses"]}
@@ -180,7 +180,7 @@ class TestRuns:
         """In one process or two, in any order, quiet or not: byte for byte."""
         pytest.importorskip("xdist")
         project.makepyfile(TEST)
-        options = [*named("Unordered", "Forgetful"), *to(*ALL), *FEW, "."]
+        options = [*named("Unordered", "Forgetful"), *to(*ALL), *ONE_OF_EACH_KEY, "."]
         runs: dict[str, list[str]] = {
             "plain": ["-p", "no:randomly"],
             "two processes": ["-n", "2"],
@@ -265,7 +265,7 @@ class TestPage:
 
     def test_it_has_every_clause_and_every_group(self) -> None:
         """With its text, why it matters and where it comes from."""
-        text = shown(RENDERERS[".html"](report(store())))
+        text = format_value(RENDERERS[".html"](report(store())))
 
         for clause in CLAUSES.values():
             assert clause.id in text
@@ -276,7 +276,7 @@ class TestPage:
 
     def test_it_has_all_that_is_known_of_a_broken_clause(self) -> None:
         """Calls, expected, seen, reason and script."""
-        text = shown(RENDERERS[".html"](report(violating())))
+        text = format_value(RENDERERS[".html"](report(violating())))
 
         for wanted in ("a known user updates the row", "store.save_token(token) -> returned None", SCRIPT):
             assert wanted in text
@@ -438,7 +438,7 @@ def parsed(text: str) -> Page:
     return Page(text)
 
 
-def shown(text: str) -> str:
+def format_value(text: str) -> str:
     """All texts of a page."""
     return "".join(parsed(text).texts)
 

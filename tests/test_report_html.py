@@ -272,7 +272,7 @@ def test_a_row_opens_on_a_click(reader: Reader) -> None:
     """Anywhere in it, and shows all that is known."""
     reader.open(*THREE)
     reader.click("#SAVE-4 td:nth-of-type(2)")
-    shown = reader.driver.find_element(By.ID, "SAVE-4-detail").text
+    format_value = reader.driver.find_element(By.ID, "SAVE-4-detail").text
 
     assert ["SAVE-4"] == reader.details()
     for wanted in (
@@ -282,7 +282,7 @@ def test_a_row_opens_on_a_click(reader: Reader) -> None:
         "two rows",
         "A script that shows it",
     ):
-        assert wanted in shown
+        assert wanted in format_value
 
 
 def test_a_broken_clause_is_a_click_away_from_the_verdict(reader: Reader) -> None:
@@ -368,10 +368,10 @@ def test_it_can_be_read_without_scripts(reader: Reader) -> None:
     reader.tell("Emulation.setScriptExecutionDisabled", value=True)
     reader.open(*THREE)
     reader.click("#SAVE-4 summary.fold")
-    shown = reader.driver.find_element(By.ID, "SAVE-4-detail").text
+    format_value = reader.driver.find_element(By.ID, "SAVE-4-detail").text
 
     assert "VIOLATES" in reader.driver.find_element(By.TAG_NAME, "main").text
-    assert "store.save_token(token)" in shown
+    assert "store.save_token(token)" in format_value
     assert not reader.driver.find_element(By.TAG_NAME, "form").is_displayed()
     assert [] == reader.driver.find_elements(By.CSS_SELECTOR, ".copy, button.toggle")
 

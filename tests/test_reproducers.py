@@ -14,9 +14,10 @@ import pytest
 # Loaded here once, so that each run inside a test does not load the SDK and Hypothesis again.
 import zoho_tokenstore_contract._drivers.examples
 import zoho_tokenstore_contract._runner.targets  # noqa: F401
-from tests.stores.catalogue import Fault, faults, subject_for
-from zoho_tokenstore_contract._harness.workspace import Call, Effort
-from zoho_tokenstore_contract._report.scripts import script_of, why_no_script
+from tests.stores.catalogue import Fault, faults, sut_for
+from zoho_tokenstore_contract._harness.calls import CallRecord
+from zoho_tokenstore_contract._harness.workspace import Effort
+from zoho_tokenstore_contract._report.scripts import reason_script_missing, script_of
 from zoho_tokenstore_contract._reproduce.replay import Unplayable, program_of
 from zoho_tokenstore_contract._reproduce.stress_templates import texts_of
 from zoho_tokenstore_contract._reproduce.write import folded, long_text
@@ -82,7 +83,7 @@ def test_a_sample_of_scripts_fails_on_its_store_and_passes_on_a_correct_one(tmp_
     assert {fault.store.__name__ for fault in chosen} == set(SAMPLE)
     runs, whose = [], []
     for fault in chosen:
-        result = check_clause(fault.clauses[0], subject_for(fault.store, **fault.declared), Effort())
+        result = check_clause(fault.clauses[0], sut_for(fault.store, **fault.declared), Effort())
         path = tmp_path / f"{fault}.py"
         path.write_text(script_of(result), encoding="utf-8", errors="backslashreplace")
         module, name = fault.store.__module__, fault.store.__qualname__
@@ -102,12 +103,12 @@ def test_every_script_fails_on_its_store_and_passes_on_a_correct_one(fault: Faul
     """For each clause that a faulty store breaks; where there is no script, there is a reason."""
     module, name = fault.store.__module__, fault.store.__qualname__
     for clause in fault.clauses:
-        result = check_clause(clause, subject_for(fault.store, **fault.declared), Effort())
+        result = check_clause(clause, sut_for(fault.store, **fault.declared), Effort())
         script = script_of(result)
         if clause.startswith("FLOW-") or WITHOUT.get(name) == clause:
-            assert (script, bool(why_no_script(result))) == ("", True)
+            assert (script, bool(reason_script_missing(result))) == ("", True)
             continue
-        assert script, why_no_script(result)
+        assert script, reason_script_missing(result)
         path = tmp_path / f"{clause}.py"
         path.write_text(script, encoding="utf-8", errors="backslashreplace")
         broken, right = ends([(path, module, name, False), (path, module, name, True)])
@@ -322,7 +323,7 @@ class TestOption:
 
 def test_calls_of_another_process_are_no_program() -> None:
     """The recorded token is not there to be passed again; what was written for the clause is shown."""
-    calls = [Call(1, "open"), Call(1, "save_token", Row(user_name="ann"), "returned None")]
+    calls = [CallRecord(1, "open"), CallRecord(1, "save_token", Row(user_name="ann"), "returned None")]
 
     with pytest.raises(Unplayable, match="in another process"):
         program_of(calls)

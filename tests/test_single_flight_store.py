@@ -17,10 +17,10 @@ from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 from tests.flights import meet
 from tests.leasing import LeasingSQLiteFileStore
 from tests.reference_list import PLACES
-from tests.stores.catalogue import subject_for
+from tests.stores.catalogue import sut_for
 from zoho_reference_stores import ListStore, SingleFlightStore, SQLiteFileStore, sqlite_file
 from zoho_tokenstore_contract._drivers.zoho.sdk_session import abilities
-from zoho_tokenstore_contract._harness.store_under_test import Subject
+from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
 from zoho_tokenstore_contract._harness.workspace import Effort
 from zoho_tokenstore_contract._runner.clause import check_clause
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
@@ -72,9 +72,9 @@ def running(inner: str, request: pytest.FixtureRequest) -> None:
         request.getfixturevalue(SERVED[inner])
 
 
-SUBJECTS: dict[str, Callable[[], Subject]] = {
-    "LeasingSQLiteFileStore": lambda: subject_for(over_file, break_storage=break_storage),
-    "ListStore": lambda: subject_for(over_list, persistent=False),
+SUBJECTS: dict[str, Callable[[], StoreUnderTest]] = {
+    "LeasingSQLiteFileStore": lambda: sut_for(over_file, break_storage=break_storage),
+    "ListStore": lambda: sut_for(over_list, persistent=False),
 }
 # Groups and clauses that take a file or a second opening, which a store in memory does not have.
 TAKE_A_FILE = frozenset({"PERSIST", "PROC", "CRASH", "SECRET-1", "FLOW-2"})

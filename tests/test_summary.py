@@ -113,10 +113,10 @@ def test_a_broken_clause_is_told_once(
 
 def test_what_a_failing_clause_printed_is_shown(pytester: pytest.Pytester) -> None:
     """As pytest would, below the clause, and as far as it is asked to."""
-    shown, silent = run(pytester), run(pytester, "--show-capture=no")
+    format_value, silent = run(pytester), run(pytester, "--show-capture=no")
 
-    assert "Captured stdout call" in shown
-    assert "a line that the store prints" in shown
+    assert "Captured stdout call" in format_value
+    assert "a line that the store prints" in format_value
     assert "a line that the store prints" not in silent
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.stores.catalogue import subject_for
+from tests.stores.catalogue import sut_for
 from tests.stores.faulty_threads import InPlaceStore, MemoryStore, TwoLocks
-from zoho_tokenstore_contract._drivers.threads.pauses import Meeting, Place, Stuck, telling_places
-from zoho_tokenstore_contract._harness.workspace import Bench, Effort
+from zoho_tokenstore_contract._drivers.threads.pauses import Place, Scheduler, Stuck, pause_points
+from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._runner.clause import check_clause
 from zoho_tokenstore_contract._spec.outcomes import Outcome, Undecided
 
@@ -43,13 +43,13 @@ class Counter:
 @pytest.mark.parametrize("method", ["count", "count_on_one_line"])
 def test_standing_still_everywhere_shows_every_race(method: str) -> None:
     """Between reading and writing, within one line too, the other thread comes in between."""
-    meeting = Meeting(10)
+    meeting = Scheduler(10)
     counted = []
     first = Counter()
-    places = meeting.led([[getattr(first, method)], [getattr(first, method)]], 0)
-    for pause in telling_places(places, 100):
+    places = meeting.run_with_pause([[getattr(first, method)], [getattr(first, method)]], 0)
+    for pause in pause_points(places, 100):
         counter = Counter()
-        meeting.led([[getattr(counter, method)], [getattr(counter, method)]], 0, pause)
+        meeting.run_with_pause([[getattr(counter, method)], [getattr(counter, method)]], 0, pause)
         counted.append(counter.value)
 
     assert first.value == 2
@@ -58,12 +58,12 @@ def test_standing_still_everywhere_shows_every_race(method: str) -> None:
 
 def test_a_thread_does_not_stand_still_for_one_that_waits_for_it() -> None:
     """With a lock around everything no count is lost, wherever the first thread stands still."""
-    meeting = Meeting(10)
+    meeting = Scheduler(10)
     first = Counter()
-    places = meeting.led([[first.count_alone], [first.count_alone]], 0)
+    places = meeting.run_with_pause([[first.count_alone], [first.count_alone]], 0)
     for pause in range(len(places)):
         counter = Counter()
-        meeting.led([[counter.count_alone], [counter.count_alone]], 0, pause)
+        meeting.run_with_pause([[counter.count_alone], [counter.count_alone]], 0, pause)
 
         assert counter.value == 2
 
@@ -72,7 +72,7 @@ def test_threads_that_run_freely_overlap() -> None:
     """None of them waits for another to end."""
     barrier = threading.Barrier(3, timeout=10)
 
-    Meeting(10).free([[barrier.wait], [barrier.wait], [barrier.wait]])  # type: ignore[list-item]
+    Scheduler(10).run_free([[barrier.wait], [barrier.wait], [barrier.wait]])  # type: ignore[list-item]
 
     assert not barrier.broken
 
@@ -83,9 +83,9 @@ def test_the_switch_interval_is_lowered_and_restored() -> None:
     seen: list[float] = []
     never = threading.Event()
 
-    Meeting(10).free([[lambda: seen.append(sys.getswitchinterval())]])
+    Scheduler(10).run_free([[lambda: seen.append(sys.getswitchinterval())]])
     with pytest.raises(Stuck) as stuck:
-        Meeting(0.2).free([[never.wait]])  # type: ignore[list-item]
+        Scheduler(0.2).run_free([[never.wait]])  # type: ignore[list-item]
     never.set()
 
     assert seen[0] < before
@@ -95,11 +95,11 @@ def test_the_switch_interval_is_lowered_and_restored() -> None:
 
 def test_a_deadlock_is_told_with_the_stack_of_each_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its store is left alone, and the next check runs."""
-    monkeypatch.setattr(Bench, "call_limit", 1.0)
-    subject = subject_for(TwoLocks, persistent=False)
+    monkeypatch.setattr(Workspace, "call_limit", 1.0)
+    sut = sut_for(TwoLocks, persistent=False)
 
-    result = check_clause("THREAD-5", subject, Effort())
-    after = check_clause("THREAD-1", subject, Effort())
+    result = check_clause("THREAD-5", sut, Effort())
+    after = check_clause("THREAD-1", sut, Effort())
 
     assert result.outcome is Outcome.BROKEN
     assert "threads had not come back after 1 seconds" in result.message()
@@ -121,7 +121,7 @@ def test_what_traces_already_goes_on_seeing_everything() -> None:
     before = threading.gettrace()
     threading.settrace(trace)
     try:
-        Meeting(10).led([[counter.count_alone]], 0, 2)
+        Scheduler(10).run_with_pause([[counter.count_alone]], 0, 2)
     finally:
         threading.settrace(before)
 
@@ -137,10 +137,10 @@ def test_a_fault_of_a_single_thread_is_none_of_threads() -> None:
         def get_tokens(self) -> list[Any]:
             return []
 
-    result = check_clause("THREAD-5", subject_for(ListsNothing, persistent=False), Effort())
+    result = check_clause("THREAD-5", sut_for(ListsNothing, persistent=False), Effort())
 
     assert result.outcome is Outcome.NOT_REACHED
-    assert all(finding.arranging for finding in result.findings)
+    assert all(finding.precondition_failed for finding in result.findings)
 
 
 def test_a_search_that_gives_up_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,11 +149,10 @@ def test_a_search_that_gives_up_is_unknown(monkeypatch: pytest.MonkeyPatch) -> N
     def give_up(history: Any) -> None:
         raise Undecided("the search was given up")
 
-    monkeypatch.setattr("zoho_tokenstore_contract._checks.stress.threads.disorder", give_up)
+    monkeypatch.setattr("zoho_tokenstore_contract._checks.stress.threads.check_linearizable", give_up)
 
     assert (
-        check_clause("THREAD-5", subject_for(InPlaceStore, persistent=False), Effort()).outcome
-        is Outcome.UNKNOWN
+        check_clause("THREAD-5", sut_for(InPlaceStore, persistent=False), Effort()).outcome is Outcome.UNKNOWN
     )
 
 
@@ -163,6 +162,6 @@ def test_telling_places_are_the_first_the_second_and_the_last_of_each(tmp_path: 
     loop = [Place(code, line, "line") for line in (0, *(2, 4) * 4, 6)]
     long = [Place(code, number, "line") for number in range(100)]
 
-    assert [0, 1, 2, 3, 4, 7, 8, 9] == telling_places(loop, 10)
-    assert len(telling_places(long, 7)) == 7
-    assert {*range(100)} == {place for turn in range(40) for place in telling_places(long, 7, turn)}
+    assert [0, 1, 2, 3, 4, 7, 8, 9] == pause_points(loop, 10)
+    assert len(pause_points(long, 7)) == 7
+    assert {*range(100)} == {place for turn in range(40) for place in pause_points(long, 7, turn)}

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from zoho_tokenstore_contract._spec import clauses as clauses_module
-from zoho_tokenstore_contract._harness.store_under_test import Origin, Subject
+from zoho_tokenstore_contract._harness.source import StoreSource
+from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
 from zoho_tokenstore_contract._report.verdict import CONFORMS, VIOLATES, StoreVerdict
 from zoho_tokenstore_contract._runner.clause import fails
+from zoho_tokenstore_contract._spec import clauses as clauses_module
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, CONTRACT_VERSION, Clause, Level
 from zoho_tokenstore_contract._spec.outcomes import ClauseResult, Outcome
 
@@ -29,7 +30,7 @@ from zoho_tokenstore_contract._checks.registry import check
 @check("LIST-99")
 def a_made_up_promise(bench):
     bench.open()
-    bench.broken("a promise", "none")
+    bench.fail("a promise", "none")
 """.replace("<Level.MUST: 'MUST'>", "Level.MUST")
 STORE = """
 from zoho_reference_stores import ListStore
@@ -73,11 +74,11 @@ def verdict(outcome: Outcome) -> StoreVerdict:
 def test_a_new_clause_changes_no_verdict(outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever comes of it, and in a strict run too; from its version on it counts."""
     monkeypatch.setitem(CLAUSES, NEW.id, NEW)
-    subject = Subject("store", open=lambda _: None, close=lambda _: None, origin=Origin("", "", None))
+    sut = StoreUnderTest("store", open=lambda _: None, close=lambda _: None, source=StoreSource("", "", None))
     store = verdict(outcome)
-    before = store.verdict, fails(store.result(NEW.id), subject)
+    before = store.verdict, fails(store.result(NEW.id), sut)
     monkeypatch.setattr(clauses_module, "CONTRACT_VERSION", NEW.since)
-    after = store.verdict, fails(store.result(NEW.id), subject)
+    after = store.verdict, fails(store.result(NEW.id), sut)
     counting = {
         Outcome.BROKEN: (VIOLATES, True),
         Outcome.NOT_RUN: (None, False),

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.stores.catalogue import subject_for
+from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
-from zoho_tokenstore_contract._harness.workspace import Bench, Effort
+from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._runner.clause import check_clause
 from zoho_tokenstore_contract._spec.outcomes import Outcome
 
@@ -43,9 +43,9 @@ def handler(request: pytest.FixtureRequest) -> Any:
 
 def test_a_call_that_hangs_is_told(monkeypatch: pytest.MonkeyPatch, handler: Any) -> None:
     """Whatever becomes of an interrupt; and that stays as it was."""
-    monkeypatch.setattr(Bench, "call_limit", 0.5)
+    monkeypatch.setattr(Workspace, "call_limit", 0.5)
 
-    result = check_clause("LIST-1", subject_for(Hangs), Effort(), scripts=False)
+    result = check_clause("LIST-1", sut_for(Hangs), Effort(), scripts=False)
 
     assert result.outcome in (Outcome.BROKEN, Outcome.NOT_REACHED)
     assert "get_tokens had not come back after 0.5 seconds" in result.message()
@@ -55,7 +55,7 @@ def test_a_call_that_hangs_is_told(monkeypatch: pytest.MonkeyPatch, handler: Any
 def test_an_interrupt_of_the_user_stays_what_it_was(handler: Any) -> None:
     """It ends the run, or is ignored where the shell said so."""
     if handler is signal.SIG_IGN:
-        assert check_clause("LIST-1", subject_for(IsInterrupted), Effort()).outcome is Outcome.KEPT
+        assert check_clause("LIST-1", sut_for(IsInterrupted), Effort()).outcome is Outcome.KEPT
         return
     with pytest.raises(KeyboardInterrupt):
-        check_clause("LIST-1", subject_for(IsInterrupted), Effort())
+        check_clause("LIST-1", sut_for(IsInterrupted), Effort())

@@ -17,13 +17,13 @@ import pytest
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-    from ._report.terminal import Retold
+    from ._report.terminal import FoldedReports
     from ._report.verdict import Verdicts
     from ._runner.contract_class import TokenStoreContract
 
 VERDICTS = pytest.StashKey["Verdicts"]()
 CLASSES = pytest.StashKey["list[tuple[str, type[TokenStoreContract]]]"]()
-RETOLD: pytest.StashKey[Retold] = pytest.StashKey()
+RETOLD: pytest.StashKey[FoldedReports] = pytest.StashKey()
 ATTACHED = "tokenstore"
 _CONTRACT = f"{__package__}._runner.contract_class"
 
@@ -129,11 +129,11 @@ def pytest_collection(session: pytest.Session) -> None:
     config = session.config
     if not config.getoption("tokenstore"):
         return
-    from ._runner.targets import Declared, contract_class, parse_allowed
+    from ._runner.targets import Declarations, contract_class, parse_allowed
     from ._spec.outcomes import UsageError
 
     try:
-        declared = Declared(
+        declared = Declarations(
             transient=config.getoption("tokenstore_transient"),
             shared_storage=config.getoption("tokenstore_shared_storage"),
             allowed=parse_allowed(config.getoption("tokenstore_allow")) or None,
@@ -278,9 +278,9 @@ def pytest_terminal_summary(
     """Keep pytest from telling again what the summary tells of the clauses."""
     if VERDICTS not in config.stash:
         return (yield)
-    from ._report.terminal import Retold
+    from ._report.terminal import FoldedReports
 
-    retold = config.stash[RETOLD] = Retold(terminalreporter, ATTACHED)
+    retold = config.stash[RETOLD] = FoldedReports(terminalreporter, ATTACHED)
     retold.hide()
     try:
         return (yield)
@@ -317,13 +317,13 @@ class _ContractClass(pytest.Class):
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         """Collect the tests, unless there is no SDK, or somebody replaced one after the class was made."""
-        from ._runner.contract_class import refuse_overridden_tests, subject_of
+        from ._runner.contract_class import refuse_overridden_tests, sut_of
         from ._spec.sdk import SDKMissing, load
 
         try:
             load()
             refuse_overridden_tests(self.obj)
-            subject_of(self.obj)
+            sut_of(self.obj)
         except (SDKMissing, TypeError, ValueError) as error:
             raise self.CollectError(str(error)) from error
         return super().collect()

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from zoho_tokenstore_contract._harness.store_under_test import Origin, Subject, close_by_default
+from zoho_tokenstore_contract._harness.source import StoreSource
+from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest, close_by_default
 from zoho_tokenstore_contract._spec.outcomes import ClauseResult
 
 S = TypeVar("S", bound=type)
@@ -23,7 +24,7 @@ class Fault:
         store: The class; called with the location.
         clauses: The ids that the mistake breaks; the kit has to report each of them.
         says: A fragment that must be in what the kit expected of the first of them, or saw.
-        declared: What its author declares: `Subject` fields such as ``persistent=False``.
+        declared: What its author declares: `StoreUnderTest` fields such as ``persistent=False``.
     """
 
     store: Any
@@ -101,12 +102,12 @@ def correct_stores() -> list[Correct]:
     return list(_correct)
 
 
-def subject_for(store: Callable[[Path], Any], **declared: Any) -> Subject:
+def sut_for(store: Callable[[Path], Any], **declared: Any) -> StoreUnderTest:
     """The store under test for a class or function that takes the location."""
-    return Subject(
+    return StoreUnderTest(
         target=f"{store.__module__}:{store.__qualname__}",
         open=store,
         close=close_by_default,
-        origin=Origin.of(store),
+        source=StoreSource.of(store),
         **declared,
     )

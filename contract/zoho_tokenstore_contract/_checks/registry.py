@@ -1,6 +1,6 @@
 """The register of checks: functions that arrange, call and compare, each naming the clause that it checks.
 
-A check takes a `Bench`, returns when the clause is kept, and raises otherwise. One module for each
+A check takes a `Workspace`, returns when the clause is kept, and raises otherwise. One module for each
 clause group; the modules are imported by `checks_of`, when the first contract class is collected.
 """
 
@@ -11,7 +11,7 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .._harness.workspace import Bench
+from .._harness.workspace import Workspace
 from .._spec.clauses import CLAUSES
 
 MODULES = (
@@ -46,7 +46,7 @@ class Check:
 
     clause: str
     name: str
-    run: Callable[[Bench], None]
+    run: Callable[[Workspace], None]
     persistent: bool
     thread_safe: bool
 
@@ -56,12 +56,12 @@ _registered: dict[str, list[Check]] = {}
 
 def check(
     clause: str, *, persistent: bool = False, thread_safe: bool = False
-) -> Callable[[Callable[[Bench], None]], Callable[[Bench], None]]:
+) -> Callable[[Callable[[Workspace], None]], Callable[[Workspace], None]]:
     """Register a function as a check of a clause."""
     if clause not in CLAUSES:
         raise ValueError(f"no such clause: {clause}")
 
-    def register(run: Callable[[Bench], None]) -> Callable[[Bench], None]:
+    def register(run: Callable[[Workspace], None]) -> Callable[[Workspace], None]:
         made = Check(clause, run.__name__, run, persistent, thread_safe)
         _registered.setdefault(clause, []).append(made)
         return run

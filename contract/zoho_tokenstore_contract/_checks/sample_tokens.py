@@ -59,7 +59,7 @@ LATE_REFRESH = Row(
     api_domain=DOMAIN,
 )
 
-CROWD = (
+ONE_OF_EVERY_KIND = (
     ANN,
     ACCESS,
     BOB,
@@ -74,13 +74,13 @@ CROWD = (
     LATE_REFRESH,
     GUS,
 )
-CROWD_TEXTS = tuple(dict.fromkeys(text for row in CROWD for text in row.present().values()))
+CROWD_TEXTS = tuple(dict.fromkeys(text for row in ONE_OF_EVERY_KIND for text in row.present().values()))
 """What the fields of the crowd hold: none of it is an id, unless a store makes such ids."""
 NAMED = (ANN, BOB, CLEO, DAN, EVE, GUS)
 BY_ACCESS = (ACCESS, LATE_ACCESS)
 BY_GRANT = (GRANT, LATE_GRANT)
 BY_REFRESH = (REFRESH, LATE_REFRESH)
-FEW = (ANN, ACCESS, GRANT, REFRESH, BOB)
+ONE_OF_EACH_KEY = (ANN, ACCESS, GRANT, REFRESH, BOB)
 
 
 def key_of(row: Row) -> Row:

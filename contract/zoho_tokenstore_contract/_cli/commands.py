@@ -147,7 +147,7 @@ def _copy(given: argparse.Namespace) -> int:
 
 
 def _init(given: argparse.Namespace) -> int:
-    from .._runner.targets import Declared, declaration
+    from .._runner.targets import Declarations, inspect_target
 
     [target] = given.targets
     stem = f"test_{snake(target.partition(':')[2])}"
@@ -156,7 +156,7 @@ def _init(given: argparse.Namespace) -> int:
         raise UsageError(f"{path} is no name of a test file: it has to be like ./test_my_store.py")
     if path.exists():
         raise UsageError(f"{path} exists, and nothing is overwritten: take another name with --output")
-    made = declaration(target, Declared(given.transient, given.shared_storage), Path.cwd())
+    made = inspect_target(target, Declarations(given.transient, given.shared_storage), Path.cwd())
     write({path: contract_test(target, made.call, attributes=made.attributes, hook=made.hook)})
     print(f"wrote {path}\nNext: python -m pytest {shlex.quote(str(path))}")
     return CONFORMS
@@ -216,12 +216,12 @@ def _options(given: argparse.Namespace) -> list[str]:
     Raises:
         UsageError: With what is wrong, before pytest has printed anything.
     """
-    from .._runner.targets import Declared, contract_class, parse_allowed
+    from .._runner.targets import Declarations, contract_class, parse_allowed
 
     if given.processes is not None and importlib.util.find_spec("xdist") is None:
         raise UsageError("-n needs pytest-xdist; run: python -m pip install pytest-xdist")
     allowances = parse_allowed(given.allow, "--allow")
-    declared = Declared(given.transient, given.shared_storage, allowances or None)
+    declared = Declarations(given.transient, given.shared_storage, allowances or None)
     for target in given.targets:
         contract_class(target, declared, Path.cwd())
     options = [f"--tokenstore={target}" for target in given.targets]

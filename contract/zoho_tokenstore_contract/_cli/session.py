@@ -38,7 +38,7 @@ _ENVIRONMENT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": None, "
 
 
 @dataclass(frozen=True)
-class Ran:
+class SessionResult:
     """What a run came to.
 
     Attributes:
@@ -67,7 +67,7 @@ class Ran:
 
 def run(
     options: Sequence[str], *, processes: str | None = None, one_by_one: bool = False, quiet: bool = False
-) -> Ran:
+) -> SessionResult:
     """Run pytest in this process.
 
     Args:
@@ -87,7 +87,7 @@ def run(
     progress = Progress(sys.stderr if quiet else None)
     with _environment(), _silence() if quiet else contextlib.nullcontext():
         status = pytest.main([*_ALONE, *_LOOKS, *shared, *options], plugins=[progress])
-    return Ran(int(status), progress.stores)
+    return SessionResult(int(status), progress.stores)
 
 
 class Progress:

@@ -14,7 +14,7 @@ from unittest import mock
 import hypothesis
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-from .._harness.workspace import Bench
+from .._harness.workspace import Workspace
 from .._spec.outcomes import NotApplicable, StoreUnavailable, Undecided, Violation
 
 Example = TypeVar("Example")
@@ -24,7 +24,7 @@ EXAMPLES_TO_SHRINK = 150
 
 
 def explore(
-    bench: Bench,
+    workspace: Workspace,
     examples: int,
     strategy: hypothesis.strategies.SearchStrategy[Example],
     run: Callable[[Example], None],
@@ -32,7 +32,7 @@ def explore(
     """Run a check on many examples; each begins with nothing open and no calls recorded.
 
     Args:
-        bench: Its effort decides how many examples there are and what they start from.
+        workspace: Its effort decides how many examples there are and what they start from.
         examples: How many there are in a default run.
         strategy: What the examples are drawn from. Strategies of free text write a cache beside
             the user's tests: draw from pools instead.
@@ -41,22 +41,24 @@ def explore(
     Raises:
         Violation: That of the simplest example found which breaks the clause.
     """
-    search = _Search(bench)
+    search = _Search(workspace)
 
-    @_settings(bench, examples)
+    @_settings(workspace, examples)
     @hypothesis.given(strategy)
     def test(example: Example) -> None:
         with search.example():
             run(example)
 
-    search.over(_seeded(bench, test))
+    search.over(_seeded(workspace, test))
 
 
-def explore_machine(bench: Bench, examples: int, steps: int, machine: type[RuleBasedStateMachine]) -> None:
+def explore_machine(
+    workspace: Workspace, examples: int, steps: int, machine: type[RuleBasedStateMachine]
+) -> None:
     """Run a state machine many times; each begins with nothing open and no calls recorded.
 
     Args:
-        bench: Its effort decides how many runs there are and what they start from.
+        workspace: Its effort decides how many runs there are and what they start from.
         examples: How many runs there are by default.
         steps: How many rules one run takes at most.
         machine: The machine; made without arguments, it opens its stores itself.
@@ -64,7 +66,7 @@ def explore_machine(bench: Bench, examples: int, steps: int, machine: type[RuleB
     Raises:
         Violation: That of the simplest run found which breaks the clause.
     """
-    search = _Search(bench)
+    search = _Search(workspace)
 
     class Driven(machine):  # type: ignore[misc, valid-type]
         def __init__(self) -> None:
@@ -85,10 +87,10 @@ def explore_machine(bench: Bench, examples: int, steps: int, machine: type[RuleB
                     self._example.__exit__(*sys.exc_info())
 
     Driven.__name__ = Driven.__qualname__ = machine.__name__
-    driven = _seeded(bench, Driven)
+    driven = _seeded(workspace, Driven)
     search.over(
         lambda: run_state_machine_as_test(
-            driven, settings=hypothesis.settings(_settings(bench, examples), stateful_step_count=steps)
+            driven, settings=hypothesis.settings(_settings(workspace, examples), stateful_step_count=steps)
         )
     )
 
@@ -105,8 +107,8 @@ class _Search:
     one, Hypothesis tries nothing but simpler examples.
     """
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
         self.latest: Violation | None = None
         self.stopped: Exception | None = None
         self.left = EXAMPLES_TO_SHRINK
@@ -117,7 +119,7 @@ class _Search:
             raise _Enough
         if self.latest is not None:
             self.left -= 1
-        self.bench.fresh_examples()
+        self.workspace.fresh_examples()
         try:
             yield
         except Violation as violation:
@@ -140,11 +142,11 @@ class _Search:
             raise found.with_traceback(None)
 
 
-def _settings(bench: Bench, examples: int) -> hypothesis.settings:
+def _settings(workspace: Workspace, examples: int) -> hypothesis.settings:
     """Every setting that there is, so that no profile of the user's project has a say."""
     return hypothesis.settings(
-        max_examples=bench.effort.times(examples),
-        derandomize=bench.effort.seed is None,
+        max_examples=workspace.effort.times(examples),
+        derandomize=workspace.effort.seed is None,
         database=None,
         verbosity=hypothesis.Verbosity.quiet,
         phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
@@ -157,8 +159,8 @@ def _settings(bench: Bench, examples: int) -> hypothesis.settings:
     )
 
 
-def _seeded(bench: Bench, test: Any) -> Any:
-    return test if bench.effort.seed is None else hypothesis.seed(bench.effort.seed)(test)
+def _seeded(workspace: Workspace, test: Any) -> Any:
+    return test if workspace.effort.seed is None else hypothesis.seed(workspace.effort.seed)(test)
 
 
 @contextlib.contextmanager

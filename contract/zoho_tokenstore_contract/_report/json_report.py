@@ -49,7 +49,7 @@ def _sdk() -> dict[str, str] | None:
 def _store(store: StoreVerdict) -> dict[str, Any]:
     made: dict[str, Any] = {"target": store.target, "strict": store.strict, "verdict": store.verdict}
     if store.verdict is None:
-        made["reason"] = store.why_none
+        made["reason"] = store.reason_no_script
     if store.cause:
         made["cause"] = store.cause
     made["clauses"] = [_clause(result) for result in store.all_results]

@@ -61,6 +61,6 @@ def script_of(result: ClauseResult) -> str:
     return next((finding.script for finding in result.findings if finding.script), "")
 
 
-def why_no_script(result: ClauseResult) -> str:
+def reason_script_missing(result: ClauseResult) -> str:
     """Why there is none."""
     return next((finding.no_script for finding in result.findings if finding.no_script), "")

@@ -1,7 +1,7 @@
 """What a run says of its stores on the terminal: a table, and each broken clause once.
 
 pytest would show the message of a failed test twice more, under FAILURES and, on a build server, in the
-short summary. `Retold` keeps those to a line while the terminal is written; the reports that other
+short summary. `FoldedReports` keeps those to a line while the terminal is written; the reports that other
 plugins read (JUnit, editors) stay complete.
 """
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._spec.clauses import CLAUSES, GROUPS
 from .._spec.outcomes import ClauseResult, Finding, Outcome
-from .scripts import named, script_of, why_no_script
+from .scripts import named, reason_script_missing, script_of
 from .verdict import CONFORMS, StoreVerdict, Verdicts
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _COLOURS = {
 _ALWAYS = (Outcome.KEPT, Outcome.BROKEN, Outcome.ALLOWED, Outcome.NOT_APPLICABLE)
 
 
-class Retold:
+class FoldedReports:
     """The terminal's reports of clauses, out of the way while the summary tells them.
 
     Args:
@@ -113,7 +113,7 @@ class Retold:
 def summarize(
     terminal: TerminalReporter,
     verdicts: Verdicts,
-    retold: Retold | None = None,
+    retold: FoldedReports | None = None,
     scripts: Path | None = None,
 ) -> None:
     """Print the verdict on each store, the table, and each broken clause.
@@ -129,7 +129,11 @@ def summarize(
 
 class _Summary:
     def __init__(
-        self, terminal: TerminalReporter, verdicts: Verdicts, retold: Retold | None, scripts: Path | None
+        self,
+        terminal: TerminalReporter,
+        verdicts: Verdicts,
+        retold: FoldedReports | None,
+        scripts: Path | None,
     ) -> None:
         self.terminal = terminal
         self.stores = verdicts.stores
@@ -162,7 +166,7 @@ class _Summary:
     def _headline(self, number: int, store: StoreVerdict) -> None:
         verdict = store.verdict
         colour = {CONFORMS: {"green": True}, None: {"yellow": True}}.get(verdict, {"red": True})
-        words = f"NO VERDICT ({store.why_none})" if verdict is None else verdict.upper()
+        words = f"NO VERDICT ({store.reason_no_script})" if verdict is None else verdict.upper()
         prefix = f"[{number}] " if len(self.stores) > 1 else ""
         self.terminal.write_line(f"{prefix}{store.target}: {words}", bold=True, **colour)
         if store.cause:
@@ -288,13 +292,13 @@ class _Summary:
             self.terminal.line(f"A script that shows it: {self.scripts[key, result.clause]}")
         elif script_of(result):
             self.has_scripts = True
-        elif reason := why_no_script(result):
+        elif reason := reason_script_missing(result):
             self._text(f"No script shows it: {reason}.", indent="")
 
     def _finding(self, finding: Finding, *, calls: bool) -> None:
         self.terminal.line("")
         self._text(f"{finding.check.replace('_', ' ')}:", indent="", bold=True)
-        if finding.arranging:
+        if finding.precondition_failed:
             self._text("(This could not be checked: arranging it failed.)", indent="  ")
         if calls:
             self._calls(finding.done, indent="  ")

@@ -67,7 +67,7 @@ class StoreVerdict:
         return None if self._undecided else CONFORMS
 
     @property
-    def why_none(self) -> str:
+    def reason_no_script(self) -> str:
         """Why there is no verdict."""
         counts = self._scored
         if counts[Outcome.NOT_RUN]:

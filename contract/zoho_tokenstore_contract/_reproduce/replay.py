@@ -10,24 +10,26 @@ import contextlib
 import dataclasses
 import inspect
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .._harness.store_under_test import Subject
-from .._harness.workspace import Answer, Bench, Call, Effort, Opened, shown_exception
-from .._spec.model import Operation, State, decided, state_of
+from .._harness.calls import Answer, CallRecord
+from .._harness.messages import format_exception
+from .._harness.store_handle import StoreHandle
+from .._harness.store_under_test import StoreUnderTest
+from .._harness.workspace import Effort, Workspace
+from .._spec.model import Call, Observation, State, decided, state_of
 from .._spec.outcomes import NotApplicable, StoreUnavailable, Violation
 from .._spec.sdk import load
-from .._spec.tokens import FIELDS, Row, absent, to_row, to_token
+from .._spec.tokens import FIELDS, Row, absent, overwrite_fields, to_row, to_token
 
 METHODS = ("save_token", "find_token", "find_token_by_id", "get_tokens", "delete_token", "delete_tokens")
 CHANGES = ("append", "pop", "clear")
 """What is done to a list that was returned."""
-SPOILT = "spoilt"
-"""What every field of a spoilt token is set to."""
+OVERWRITTEN = "spoilt"
+"""What every field of an overwritten token is set to."""
 
 
 class Unplayable(Exception):
@@ -35,7 +37,7 @@ class Unplayable(Exception):
 
 
 @dataclass(frozen=True)
-class IdOf:
+class IdOfStep:
     """The id that the token of an earlier step carries, with text around it."""
 
     step: int
@@ -44,14 +46,16 @@ class IdOf:
 
 
 @dataclass(frozen=True)
-class Step:
+class ProgramStep:
     """One call of a program.
 
     Attributes:
         key: Its number; stays the same when other steps are left out.
-        method: A method of the store, ``open``, ``close``, ``chdir`` or ``spoil``, or one of `CHANGES`.
+        method: A method of the store, ``open``, ``close``, ``chdir``, ``overwrite_fields``, or one of
+            `CHANGES`.
         store: The step that opened the store.
-        argument: A row for a token, whose id may be an `IdOf`; an `IdOf`; another value; `...` for none.
+        argument: A row for a token, whose id may be an `IdOfStep`; an `IdOfStep`; another value; `...` for
+            none.
         same: The step whose very token, or list, is meant.
         place: For `same`: ``passed``, ``returned``, or the place in the returned list.
         location: Which location is opened, or changed to, counted from 1; 0 for where it began.
@@ -66,36 +70,27 @@ class Step:
     location: int = 0
 
 
-Program = tuple[Step, ...]
-Watch = Callable[[Bench], AbstractContextManager[None]]
+Program = tuple[ProgramStep, ...]
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What came of one step.
+class StepObservation(Observation):
+    """What came of one step, with what a script can say beside the observation of a call.
 
     Attributes:
-        kind: ``returned``, ``refused`` (with ``SDKException``) or ``raised`` (anything else).
-        value: A returned token as a row, a returned list of tokens as a list of rows, or the value.
-        left: The passed token after the call.
-        error: The exception, for a message.
         lacks: The attributes that the SDK's constructor makes and a returned token has not, or not as a bool.
         awaitable: A coroutine came back.
         bare_name: The user of a returned token is no `UserSignature`.
         rows: All rows afterwards, where somebody looked.
     """
 
-    kind: str
-    value: Any = None
-    left: Row | None = None
-    error: str = ""
     lacks: tuple[str, ...] = ()
     awaitable: bool = False
     bare_name: bool = False
     rows: tuple[Row, ...] = ()
 
 
-def program_of(calls: Sequence[Call]) -> Program:
+def program_of(calls: Sequence[CallRecord]) -> Program:
     """Make a program of recorded calls.
 
     Raises:
@@ -111,29 +106,34 @@ class _Reader:
         self.ids: dict[str, int] = {}
         self.objects: dict[int, tuple[int, str | int]] = {}
 
-    def read(self, calls: Sequence[Call]) -> Iterator[Step]:
+    def read(self, calls: Sequence[CallRecord]) -> Iterator[ProgramStep]:
         for key, call in enumerate(calls, 1):
             if call.method == "open":
                 self.stores[call.store] = key
-                yield Step(key, "open", key, location=self._location(call.location))
+                yield ProgramStep(key, "open", key, location=self._location(call.location))
                 continue
             if call.store not in self.stores:
                 raise Unplayable("its calls begin in the middle")
             store = self.stores[call.store]
             if call.method == "chdir":
-                yield Step(key, "chdir", store, location=0 if call.left else self._location(call.location))
-            elif call.method in ("spoil", *CHANGES):
+                yield ProgramStep(
+                    key,
+                    "chdir",
+                    store,
+                    location=0 if call.location is None else self._location(call.location),
+                )
+            elif call.method in ("overwrite_fields", *CHANGES):
                 if id(call.passed) not in self.objects:
                     raise Unplayable("it changes an object that no recorded call has to do with")
                 same, place = self.objects[id(call.passed)]
-                yield Step(key, call.method, store, same=same, place=place)
+                yield ProgramStep(key, call.method, store, same=same, place=place)
             else:
                 yield self._call(key, store, call)
 
     def _location(self, location: Path | None) -> int:
         return self.locations.setdefault(location, len(self.locations) + 1)
 
-    def _call(self, key: int, store: int, call: Call) -> Step:
+    def _call(self, key: int, store: int, call: CallRecord) -> ProgramStep:
         argument, same, place = call.argument, None, "passed"
         if isinstance(argument, Row) and call.passed is None:
             raise Unplayable("some of its calls are made in another process")
@@ -150,25 +150,25 @@ class _Reader:
             argument = self._id(argument)
         elif argument is not ... and not _is_literal(argument):
             raise Unplayable(f"it passes {type(argument).__name__}, which a program cannot write down")
-        if isinstance(call.left, str) and call.left:
-            self.ids.setdefault(call.left, key if same is None else same)
+        if isinstance(call.id_after, str) and call.id_after:
+            self.ids.setdefault(call.id_after, key if same is None else same)
         for place_in_list, token in enumerate(call.returned if isinstance(call.returned, list) else ()):
             self.objects.setdefault(id(token), (key, place_in_list))
         if call.returned is not None:
             self.objects.setdefault(id(call.returned), (key, "returned"))
-        return Step(key, call.method, store, argument, same, place)
+        return ProgramStep(key, call.method, store, argument, same, place)
 
     def _id(self, id: Any) -> Any:
         """An id of which a store gave the whole, or the text that was made of it."""
         if not isinstance(id, str):
             return id
         if id in self.ids:
-            return IdOf(self.ids[id])
+            return IdOfStep(self.ids[id])
         for given, step in self.ids.items():
             # A short one stands in other texts by chance.
             if len(given) > 3 and given in id:
                 before, _, after = id.partition(given)
-                return IdOf(step, before, after)
+                return IdOfStep(step, before, after)
         return id
 
 
@@ -181,28 +181,28 @@ def _is_literal(value: Any) -> bool:
 
 @dataclass
 class _Player:
-    bench: Bench
-    stores: dict[int, Opened] = field(default_factory=dict)
+    workspace: Workspace
+    stores: dict[int, StoreHandle] = field(default_factory=dict)
     locations: dict[int, Path] = field(default_factory=dict)
     tokens: dict[int, Any] = field(default_factory=dict)
     returned: dict[int, Any] = field(default_factory=dict)
     home: tuple[Path, Path] = (Path(), Path())
 
-    def step(self, step: Step) -> Seen:
+    def step(self, step: ProgramStep) -> StepObservation:
         if step.method == "open":
             return self.open(step)
         opened = self.stores[step.store]
         if step.method == "close":
-            answer = self.bench.guarded(
-                "close", lambda: self.bench.subject.close(opened.store), opened.location
+            answer = self.workspace.guarded(
+                "close", lambda: self.workspace.sut.close(opened.store), opened.location
             )
-            self.bench.abandon(opened)
-            return _seen(answer, None)
+            self.workspace.abandon(opened)
+            return _observed(answer, None)
         if step.method == "chdir":
             return self.chdir(step, opened)
         if step.same is not None and step.method not in METHODS:
             self.change(step)
-            return Seen("returned")
+            return StepObservation("returned")
         token = None
         if isinstance(step.argument, Row):
             token = self.tokens[step.key] = self.token(step)
@@ -217,46 +217,46 @@ class _Player:
             arguments = () if step.argument is ... else (self.resolved(step.argument),)
             answer = opened.call(step.method, *arguments)
         self.returned[step.key] = answer.returned
-        return _seen(answer, token)
+        return _observed(answer, token)
 
-    def open(self, step: Step) -> Seen:
+    def open(self, step: ProgramStep) -> StepObservation:
         if step.location not in self.locations:
-            opened = self.bench.open()
+            opened = self.workspace.open()
             self.locations[step.location] = opened.location
             self.stores[step.key] = opened
-            return Seen("returned")
-        answer, again = self.bench.try_open(self.locations[step.location])
+            return StepObservation("returned")
+        answer, again = self.workspace.try_open(self.locations[step.location])
         if again is None:
-            return _seen(Answer(raised=answer.raised), None)
+            return _observed(Answer(raised=answer.raised), None)
         self.stores[step.key] = again
-        return Seen("returned")
+        return StepObservation("returned")
 
-    def chdir(self, step: Step, opened: Opened) -> Seen:
+    def chdir(self, step: ProgramStep, opened: StoreHandle) -> StepObservation:
         if step.location:
             self.home = Path.cwd(), opened.location
-            opened.location = self.bench.location()
+            opened.location = self.workspace.location()
             os.chdir(opened.location)
         else:
             directory, opened.location = self.home
             os.chdir(directory)
-        return Seen("returned")
+        return StepObservation("returned")
 
-    def change(self, step: Step) -> None:
+    def change(self, step: ProgramStep) -> None:
         assert step.same is not None
         thing: Any = self.tokens.get(step.same) if step.place == "passed" else self.returned.get(step.same)
         if isinstance(step.place, int):
             thing = thing[step.place] if isinstance(thing, list) and step.place < len(thing) else None
         with contextlib.suppress(Exception):
-            if step.method == "spoil":
-                spoil(thing)
+            if step.method == "overwrite_fields":
+                overwrite_fields(thing, Row(**dict.fromkeys(FIELDS, OVERWRITTEN)))
             elif step.method == "append":
-                thing.append(load().OAuthToken(access_token=SPOILT))
+                thing.append(load().OAuthToken(access_token=OVERWRITTEN))
             elif step.method == "pop":
                 thing.pop(0)
             else:
                 thing.clear()
 
-    def token(self, step: Step) -> Any:
+    def token(self, step: ProgramStep) -> Any:
         row = step.argument.but(id=self.resolved(step.argument.id))
         if step.same is None:
             return to_token(row)
@@ -269,7 +269,7 @@ class _Player:
         return token
 
     def resolved(self, value: Any) -> Any:
-        if not isinstance(value, IdOf):
+        if not isinstance(value, IdOfStep):
             return value
         id = self.tokens[value.step].get_id() if value.step in self.tokens else None
         if value.before or value.after:
@@ -277,44 +277,33 @@ class _Player:
         return id
 
 
-def spoil(token: Any) -> None:
-    """Change every field of a token, and the `UserSignature` that it carries as well."""
-    signature = token.get_user_signature()
-    for attribute in list(vars(signature)) if signature is not None else ():
-        with contextlib.suppress(AttributeError):
-            setattr(signature, attribute, SPOILT)
-    for name in FIELDS:
-        if name != "user_name":
-            with contextlib.suppress(Exception):
-                getattr(token, f"set_{name}")(SPOILT)
-
-
-def play(program: Program, subject: Subject, watch: Watch, *, looking: bool = False) -> dict[int, Seen]:
+def play(program: Program, sut: StoreUnderTest, *, looking: bool = False) -> dict[int, StepObservation]:
     """Make the calls of a program on a new, empty location.
 
     Args:
         program: The calls.
-        subject: The store.
-        watch: Turns a call that never comes back into a violation.
+        sut: The store.
         looking: Look at all rows after each call.
 
     Returns:
         What came of each step; those after one that could not be made are missing.
     """
-    seen: dict[int, Seen] = {}
-    with Bench(dataclasses.replace(subject, hangs=[]), Effort()) as bench:
-        player = _Player(bench)
-        with contextlib.suppress(Violation, NotApplicable, StoreUnavailable, KeyError), watch(bench):
-            for step in program:
-                one = player.step(step)
-                if looking and step.store in player.stores and step.method in METHODS:
-                    one = dataclasses.replace(one, rows=tuple(player.stores[step.store].rows()))
-                seen[step.key] = one
-                bench.calls.clear()
+    seen: dict[int, StepObservation] = {}
+    with (
+        contextlib.suppress(Violation, NotApplicable, StoreUnavailable, KeyError),
+        Workspace(dataclasses.replace(sut, hangs=[]), Effort()) as workspace,
+    ):
+        player = _Player(workspace)
+        for step in program:
+            one = player.step(step)
+            if looking and step.store in player.stores and step.method in METHODS:
+                one = dataclasses.replace(one, rows=tuple(player.stores[step.store].rows()))
+            seen[step.key] = one
+            workspace.calls.clear()
     return seen
 
 
-def left_open(program: Program, right: dict[int, Seen]) -> set[int]:
+def left_open(program: Program, right: dict[int, StepObservation]) -> set[int]:
     """The steps of which no MUST clause says what they do, in the state that a correct store is in."""
     found: set[int] = set()
     states: dict[int, State] = {}
@@ -329,7 +318,7 @@ def left_open(program: Program, right: dict[int, Seen]) -> set[int]:
             argument = argument.but(id=_given(program, right, argument.id))
         elif argument is not ...:
             argument = _given(program, right, argument)
-        operation = Operation(step.method, None if argument is ... else argument)
+        operation = Call(step.method, None if argument is ... else argument)
         try:
             if not decided(states.get(location, ()), operation):
                 found.add(step.key)
@@ -339,24 +328,26 @@ def left_open(program: Program, right: dict[int, Seen]) -> set[int]:
     return found
 
 
-def _given(program: Program, right: dict[int, Seen], id: Any) -> Any:
-    if not isinstance(id, IdOf):
+def _given(program: Program, right: dict[int, StepObservation], id: Any) -> Any:
+    if not isinstance(id, IdOfStep):
         return id
-    left = right[id.step].left if id.step in right else None
-    return f"{id.before}{'' if left is None else left.id}{id.after}"
+    passed_after = right[id.step].passed_after if id.step in right else None
+    return f"{id.before}{'' if passed_after is None else passed_after.id}{id.after}"
 
 
-def _seen(answer: Answer, token: Any) -> Seen:
-    left = _row(token)
+def _observed(answer: Answer, token: Any) -> StepObservation:
+    passed_after = _row(token)
     if answer.raised is not None:
-        return Seen(
-            "refused" if answer.refused else "raised", left=left, error=shown_exception(answer.raised)
+        return StepObservation(
+            "refused" if answer.refused else "raised",
+            passed_after=passed_after,
+            text=format_exception(answer.raised),
         )
     value = answer.returned
     sdk = load()
     if isinstance(value, list):
         rows = [_row(token) for token in value]
-        return Seen("returned", rows, left, bare_name=any(map(_has_bare_name, value)))
+        return StepObservation("returned", rows, passed_after, bare_name=any(map(_has_bare_name, value)))
     if isinstance(value, sdk.OAuthToken):
         whole = vars(sdk.OAuthToken(access_token="whole"))
         lacks = tuple(
@@ -365,8 +356,10 @@ def _seen(answer: Answer, token: Any) -> Seen:
             if not hasattr(value, name)
             or (isinstance(usual, bool) and not isinstance(getattr(value, name), bool))
         )
-        return Seen("returned", _row(value), left, lacks=lacks, bare_name=_has_bare_name(value))
-    return Seen("returned", value, left, awaitable=inspect.iscoroutine(value))
+        return StepObservation(
+            "returned", _row(value), passed_after, lacks=lacks, bare_name=_has_bare_name(value)
+        )
+    return StepObservation("returned", value, passed_after, awaitable=inspect.iscoroutine(value))
 
 
 def _has_bare_name(token: Any) -> bool:
@@ -383,10 +376,10 @@ def _row(token: Any) -> Any:
     try:
         return to_row(token)
     except Exception as error:
-        return Row(id=f"unreadable: {shown_exception(error)}")
+        return Row(id=f"unreadable: {format_exception(error)}")
 
 
-def owner(program: Program, seen: dict[int, Seen], id: Any, until: int) -> int | None:
+def owner(program: Program, seen: dict[int, StepObservation], id: Any, until: int) -> int | None:
     """The first step up to this one whose token carries an id."""
     if absent(id):
         return None
@@ -394,6 +387,11 @@ def owner(program: Program, seen: dict[int, Seen], id: Any, until: int) -> int |
         if step.key > until:
             return None
         one = seen.get(step.key)
-        if step.method == "save_token" and one is not None and one.left is not None and one.left.id == id:
+        if (
+            step.method == "save_token"
+            and one is not None
+            and one.passed_after is not None
+            and one.passed_after.id == id
+        ):
             return step.key if step.same is None else step.same
     return None

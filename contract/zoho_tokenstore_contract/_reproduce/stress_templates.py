@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Text:
+class ScriptTemplate:
     """One program.
 
     Attributes:
@@ -22,15 +22,15 @@ class Text:
     chance: str = ""
 
 
-_programs: dict[str, list[Text]] = {}
+_programs: dict[str, list[ScriptTemplate]] = {}
 
 
-def texts_of(clause: str) -> tuple[Text, ...]:
+def texts_of(clause: str) -> tuple[ScriptTemplate, ...]:
     """The programs for a clause, the plainest first."""
     return tuple(_programs.get(clause, ()))
 
 
-def why_none(clause: str) -> str:
+def reason_no_script(clause: str) -> str:
     """Why nothing short shows that a clause is broken, in one sentence; "" where something may."""
     if clause.startswith("FLOW-"):
         return "it takes a Zoho that answers: the SDK makes the calls, against the kit's server on loopback"
@@ -39,7 +39,7 @@ def why_none(clause: str) -> str:
 
 def _shows(*clauses: str, code: str, chance: str = "") -> None:
     for clause in clauses:
-        _programs.setdefault(clause, []).append(Text(textwrap.dedent(code).strip() + "\n", chance))
+        _programs.setdefault(clause, []).append(ScriptTemplate(textwrap.dedent(code).strip() + "\n", chance))
 
 
 _THREADS = "Threads meet by chance: it tries many rounds, and may have to run again."

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .._harness.store_under_test import Subject, lookup, takes_location
+from .._harness.source import lookup, takes_location
+from .._harness.store_under_test import StoreUnderTest
 from .._spec.clauses import Clause
 from .._spec.sdk import load
 from .._spec.tokens import FIELDS, Row, to_row
-from .compare import Claim, Played
-from .replay import CHANGES, SPOILT, IdOf, Step
+from .compare import Assertion, Comparison
+from .replay import CHANGES, OVERWRITTEN, IdOfStep, ProgramStep
 
 _PARTS = ("client_id", "client_secret", "grant_token", "refresh_token", "redirect_url", "id", "access_token")
 """What the constructor of the SDK's token takes, beside the user and, in some releases, the API domain."""
@@ -49,22 +50,22 @@ def stored(store, *names):
     """Some fields of every stored token."""
     return sorted((fields(token, *names) for token in store.get_tokens()), key=str)
 ''',
-    "spoil": f'''\
-def spoil(token):
+    "overwrite_fields": f'''\
+def overwrite_fields(token):
     """Give every field another value, and the signature as well."""
     signature = token.get_user_signature()
     for name in vars(signature) if signature is not None else ():
-        setattr(signature, name, {SPOILT!r})
-    token.set_user_signature(UserSignature({SPOILT!r}))
+        setattr(signature, name, {OVERWRITTEN!r})
+    token.set_user_signature(UserSignature({OVERWRITTEN!r}))
     for name in {tuple(name for name in FIELDS if name != "user_name")!r}:
-        getattr(token, f"set_{{name}}")({SPOILT!r})
+        getattr(token, f"set_{{name}}")({OVERWRITTEN!r})
 ''',
 }
 _NEEDS = {"stored": ("fields",)}
 
 
 @dataclass
-class Body:
+class ScriptBody:
     """The calls and the assertion of a script, and what they need.
 
     Attributes:
@@ -86,16 +87,16 @@ class Body:
         return "\n\n".join(parts)
 
 
-def body(played: Played, claim: Claim) -> Body:
+def body(played: Comparison, claim: Assertion) -> ScriptBody:
     """Write down the calls of a program, and its claim as the assertion at the end."""
     return _Writer(played, claim).write()
 
 
 class _Writer:
-    def __init__(self, played: Played, claim: Claim) -> None:
+    def __init__(self, played: Comparison, claim: Assertion) -> None:
         self.played = played
         self.claim = claim
-        self.made = Body()
+        self.made = ScriptBody()
         self.steps = {step.key: step for step in played.program}
         self.named = self._named()
         self.names: dict[int, str] = {}
@@ -103,7 +104,7 @@ class _Writer:
         self.stores: dict[int, str] = {}
         self.taken = {*dir(builtins), "store", "answer", "seen", "suppress"}
 
-    def write(self) -> Body:
+    def write(self) -> ScriptBody:
         last = max(self.steps)
         for step in self.played.program:
             lines = list(self._step(step))
@@ -126,7 +127,7 @@ class _Writer:
             step.argument.id if isinstance(step.argument, Row) else step.argument
             for step in self.played.program
         ]
-        named |= {value.step for value in values if isinstance(value, IdOf)}
+        named |= {value.step for value in values if isinstance(value, IdOfStep)}
         if self.claim.kind in ("left", "has id", "own id"):
             step = self.steps[self.claim.key]
             named.add(step.key if step.same is None else step.same)
@@ -136,7 +137,7 @@ class _Writer:
 
     # steps
 
-    def _step(self, step: Step) -> Iterator[str]:
+    def _step(self, step: ProgramStep) -> Iterator[str]:
         if step.method == "open":
             place = "" if step.location == 1 else repr(f"location {step.location}")
             yield f"{self._store(step)} = open_store({place})"
@@ -148,16 +149,18 @@ class _Writer:
                 yield "os.chdir(tempfile.mkdtemp(dir=directory.name))"
             else:
                 yield "os.chdir(home)"
-        elif step.method == "spoil":
-            self.made.helpers.add("spoil")
-            yield f"spoil({self._thing(step)})"
+        elif step.method == "overwrite_fields":
+            self.made.helpers.add("overwrite_fields")
+            yield f"overwrite_fields({self._thing(step)})"
         elif step.method in CHANGES:
-            argument = {"append": f"OAuthToken(access_token={SPOILT!r})", "pop": "0"}.get(step.method, "")
+            argument = {"append": f"OAuthToken(access_token={OVERWRITTEN!r})", "pop": "0"}.get(
+                step.method, ""
+            )
             yield f"{self._thing(step)}.{step.method}({argument})"
         else:
             yield from self._call(step)
 
-    def _call(self, step: Step) -> Iterator[str]:
+    def _call(self, step: ProgramStep) -> Iterator[str]:
         argument = ""
         if isinstance(step.argument, Row):
             if step.same is not None:
@@ -181,20 +184,22 @@ class _Writer:
             call = f"    {call}"
         yield call
 
-    def _is_returned(self, step: Step) -> bool:
+    def _is_returned(self, step: ProgramStep) -> bool:
         """What the step returns is spoken of again."""
         return (
             step.key == self.claim.key
             and self.claim.kind in ("plain", "none", "token", "whole", "list", "signature", "found")
         ) or any(one.same == step.key and one.place != "passed" for one in self.played.program)
 
-    def _changes(self, step: Step, name: str) -> Iterator[str]:
+    def _changes(self, step: ProgramStep, name: str) -> Iterator[str]:
         """What happened to a token since it was passed last."""
         before = [
             one for one in self.played.program if one.key < step.key and step.same in (one.key, one.same)
         ]
         states = [
-            by[before[-1].key].left for by in (self.played.seen, self.played.right) if before[-1].key in by
+            by[before[-1].key].passed_after
+            for by in (self.played.seen, self.played.right)
+            if before[-1].key in by
         ]
         for field_name in FIELDS:
             value = getattr(step.argument, field_name)
@@ -210,7 +215,7 @@ class _Writer:
 
     # names and values
 
-    def _thing(self, step: Step) -> str:
+    def _thing(self, step: ProgramStep) -> str:
         """The token or list of an earlier step."""
         assert step.same is not None
         if step.place == "passed":
@@ -218,7 +223,7 @@ class _Writer:
         returned = self.answers[step.same]
         return f"{returned}[{step.place}]" if isinstance(step.place, int) else returned
 
-    def _store(self, step: Step) -> str:
+    def _store(self, step: ProgramStep) -> str:
         if step.store not in self.stores:
             self.stores[step.store] = "store" if not self.stores else f"store{len(self.stores) + 1}"
         return self.stores[step.store]
@@ -236,7 +241,7 @@ class _Writer:
         return free
 
     def _value(self, value: Any) -> str:
-        if isinstance(value, IdOf):
+        if isinstance(value, IdOfStep):
             text = f"{self.names[value.step]}.get_id()"
             if value.before or value.after:
                 return " + ".join(
@@ -268,7 +273,7 @@ class _Writer:
 
     # the assertion
 
-    def _claimed(self, step: Step, lines: list[str]) -> list[str]:
+    def _claimed(self, step: ProgramStep, lines: list[str]) -> list[str]:
         kind = self.claim.kind
         if kind in ("opens", "comes back"):
             what = "open_store" if kind == "opens" else step.method
@@ -300,7 +305,7 @@ class _Writer:
         )
         return self._listed(step) if listed else [*lines, *self._assertion(step)]
 
-    def _listed(self, step: Step) -> list[str]:
+    def _listed(self, step: ProgramStep) -> list[str]:
         """Of what is listed."""
         store = self._store(step)
         if self.claim.kind == "signature":
@@ -320,7 +325,7 @@ class _Writer:
             wanted = self._tuple(self.claim.wanted)
             return [f"seen = stored({store}, {names})", f"assert {wanted} in seen, seen"]
         rows = [self._tuple(values) for values in self.claim.wanted]
-        if any(isinstance(value, IdOf) for values in self.claim.wanted for value in values):
+        if any(isinstance(value, IdOfStep) for values in self.claim.wanted for value in values):
             wanted = f"sorted([{', '.join(rows)}], key=str)"
         else:
             wanted = f"[{', '.join(self._tuple(values) for values in sorted(self.claim.wanted, key=str))}]"
@@ -330,7 +335,7 @@ class _Writer:
     def _tuple(self, values: tuple[Any, ...]) -> str:
         return "(" + ", ".join(map(self._value, values)) + ("," if len(values) == 1 else "") + ")"
 
-    def _assertion(self, step: Step) -> list[str]:
+    def _assertion(self, step: ProgramStep) -> list[str]:
         kind, answer = self.claim.kind, self.answers.get(step.key, "")
         if kind == "plain":
             return [f'assert not hasattr({answer}, "__await__"), {answer}']
@@ -415,7 +420,9 @@ def _raising(lines: list[str], message: str) -> list[str]:
 
 def _is_constructed(present: dict[str, Any]) -> bool:
     """The constructor makes a token of these fields and no others."""
-    if set(present) - {*_PARTS, "user_name"} or any(isinstance(value, IdOf) for value in present.values()):
+    if set(present) - {*_PARTS, "user_name"} or any(
+        isinstance(value, IdOfStep) for value in present.values()
+    ):
         return set(present) <= {*_PARTS, "user_name"} and _is_constructed({**present, "id": "1"})
     sdk = load()
     parts = {name: value for name, value in present.items() if name != "user_name"}
@@ -440,11 +447,11 @@ def long_text(text: str) -> str:
     return repr(text)
 
 
-def script(subject: Subject, clause: Clause, made: Body, notes: list[str]) -> str:
+def script(sut: StoreUnderTest, clause: Clause, made: ScriptBody, notes: list[str]) -> str:
     """The whole script.
 
     Args:
-        subject: The store under test.
+        sut: The store under test.
         clause: What it breaks.
         made: The calls and the assertion.
         notes: What was expected and seen, in plain words.
@@ -453,8 +460,8 @@ def script(subject: Subject, clause: Clause, made: Body, notes: list[str]) -> st
     imports = ["import tempfile", "from pathlib import Path"]
     if "suppress(" in code:
         imports.append("from contextlib import suppress")
-    opening = _opening(subject, made)
-    path = _path(subject)
+    opening = _opening(sut, made)
+    path = _path(sut)
     imports += [f"import {name}" for name in ("os", "sys") if f"{name}." in path + opening + code]
     sdk = [
         f"from {module} import {name}"
@@ -472,7 +479,7 @@ def script(subject: Subject, clause: Clause, made: Body, notes: list[str]) -> st
     notes = [*notes, made.chance] if made.chance else notes
     says = "\n".join(
         line
-        for text in (f"{subject.target} breaks {clause.id} ({clause.level.value}): {clause.text}", *notes)
+        for text in (f"{sut.target} breaks {clause.id} ({clause.level.value}): {clause.text}", *notes)
         for line in [*textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False), ""]
     ).rstrip()
     quote = says.replace("\\", "\\\\").replace('"""', "'''")
@@ -480,26 +487,26 @@ def script(subject: Subject, clause: Clause, made: Body, notes: list[str]) -> st
     return "\n\n".join(part for part in parts if part) + "\n\n" + path + opening + "\n\n" + code
 
 
-def _path(subject: Subject) -> str:
+def _path(sut: StoreUnderTest) -> str:
     """The line that lets Python find a module that is not installed."""
-    if subject.origin.file is None or "site-packages" in subject.origin.file:
+    if sut.source.file is None or "site-packages" in sut.source.file:
         return ""
-    file = Path(subject.origin.file)
-    top = file.parents[subject.origin.module.count(".") - 1] if "." in subject.origin.module else file
+    file = Path(sut.source.file)
+    top = file.parents[sut.source.module.count(".") - 1] if "." in sut.source.module else file
     return f"sys.path.insert(0, os.getcwd())  # run this where {top.name} lies\n"
 
 
-def _hook(subject: Subject, thing: Any, qualname: str) -> str:
+def _hook(sut: StoreUnderTest, thing: Any, qualname: str) -> str:
     """What puts the storage out of reach, as its author says."""
     if hasattr(thing, "open_store"):
         return f"break_storage = {qualname}().break_storage"
-    hook = subject.break_storage
+    hook = sut.break_storage
     return f"from {getattr(hook, '__module__', '')} import {getattr(hook, '__name__', '')}"
 
 
-def _opening(subject: Subject, made: Body) -> str:
+def _opening(sut: StoreUnderTest, made: ScriptBody) -> str:
     """Imports what opens the store, and opens it as the run did."""
-    module, qualname = subject.origin.module, subject.origin.qualname
+    module, qualname = sut.source.module, sut.source.qualname
     thing = lookup(module, qualname)
     first, dot, rest = qualname.partition(".")
     imported = f"from {module} import {first}"
@@ -508,7 +515,7 @@ def _opening(subject: Subject, made: Body) -> str:
         qualname = f"make_store{dot}{rest}"
     lines = [imported]
     if "break_storage(" in made.code:
-        lines.append(_hook(subject, thing, qualname))
+        lines.append(_hook(sut, thing, qualname))
     lines += ["", 'directory = tempfile.TemporaryDirectory(prefix="store-")', ""]
     if hasattr(thing, "open_store"):
         lines.insert(0, "# A test class, which imports the kit: put what its open_store does in its place.")
@@ -526,7 +533,7 @@ def _opening(subject: Subject, made: Body) -> str:
         'def open_store(place="location 1"):',
         "    location = where(place)",
         "    location.mkdir(exist_ok=True)",
-        *(["    os.chdir(location)"] if subject.in_location else []),
+        *(["    os.chdir(location)"] if sut.in_location else []),
         f"    return {opens}",
         "",
     ]

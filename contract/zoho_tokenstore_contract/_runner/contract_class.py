@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from .._harness.store_under_test import Origin, Subject, close_by_default
+from .._harness.source import StoreSource
+from .._harness.store_under_test import StoreUnderTest, close_by_default
 from .._harness.workspace import Effort
 from .._spec.clauses import CLAUSES
 from .._spec.outcomes import ClauseResult, Outcome
@@ -17,7 +18,7 @@ from .smoke import Diagnosis, diagnose
 
 RESULT = pytest.StashKey[ClauseResult]()
 SMOKE = pytest.StashKey[Diagnosis]()
-SUBJECT = pytest.StashKey[Subject]()
+SUT = pytest.StashKey[StoreUnderTest]()
 THOROUGH = "tokenstore-thorough"
 
 
@@ -51,7 +52,7 @@ class TokenStoreContract:
     strict: ClassVar[bool] = False
     in_location: ClassVar[bool] = False
     target: ClassVar[str] = ""
-    _origin: ClassVar[Origin | None] = None
+    _source: ClassVar[StoreSource | None] = None
 
     def open_store(self, location: Path) -> Any:
         """Open the store whose storage is at a location.
@@ -81,14 +82,14 @@ class TokenStoreContract:
 
     def test_smoke(self, request: pytest.FixtureRequest) -> None:
         """The store does the simplest things; where not, one root cause in plain words."""
-        subject = _subject_of(self, request)
-        if (reason := _unfit(subject, request.config)) is not None:
+        sut = _sut_of(self, request)
+        if (reason := _unfit(sut, request.config)) is not None:
             pytest.fail(reason, pytrace=False)
-        diagnosis = diagnose(subject)
+        diagnosis = diagnose(sut)
         if diagnosis is None:
             return
         request.node.stash[SMOKE] = diagnosis
-        if subject.allowed:
+        if sut.allowed:
             # What follows from the cause may be on the list: the clauses say whether all of it is.
             pytest.xfail(f"Root cause: {diagnosis.cause}")
         pytest.fail(diagnosis.message(), pytrace=False)
@@ -107,13 +108,13 @@ def clause_of(test: str) -> str | None:
 
 def _test_of(clause_id: str) -> Callable[[TokenStoreContract, pytest.FixtureRequest], None]:
     def test(self: TokenStoreContract, request: pytest.FixtureRequest) -> None:
-        subject = _subject_of(self, request)
-        if (reason := _unfit(subject, request.config)) is not None:
+        sut = _sut_of(self, request)
+        if (reason := _unfit(sut, request.config)) is not None:
             result = ClauseResult(clause_id, Outcome.ERROR, reason=reason)
         else:
-            result = check_clause(clause_id, subject, _effort(request.config))
+            result = check_clause(clause_id, sut, _effort(request.config))
         request.node.stash[RESULT] = result
-        _conclude(result, subject)
+        _conclude(result, sut)
 
     clause = CLAUSES[clause_id]
     test.__name__ = test_name(clause_id)
@@ -143,22 +144,22 @@ def refuse_overridden_tests(cls: type) -> None:
             )
 
 
-def _subject_of(test: TokenStoreContract, request: pytest.FixtureRequest) -> Subject:
+def _sut_of(test: TokenStoreContract, request: pytest.FixtureRequest) -> StoreUnderTest:
     """The store under test, one for each class and process: it remembers what it saved."""
     cls = type(test)
     holder = request.node.getparent(pytest.Class)
-    subject = None if holder is None else holder.stash.get(SUBJECT, None)
-    if subject is None:
-        subject = subject_of(cls)
-        subject.strict = subject.strict or request.config.getoption("tokenstore_strict")
+    sut = None if holder is None else holder.stash.get(SUT, None)
+    if sut is None:
+        sut = sut_of(cls)
+        sut.strict = sut.strict or request.config.getoption("tokenstore_strict")
         if holder is not None:
-            holder.stash[SUBJECT] = subject
+            holder.stash[SUT] = sut
     # Fixtures set attributes on the instance of this very test.
-    subject.open = test.open_store
-    subject.close = test.close_store
+    sut.open = test.open_store
+    sut.close = test.close_store
     if _breaks_storage(cls):
-        subject.break_storage = test.break_storage
-    return subject
+        sut.break_storage = test.break_storage
+    return sut
 
 
 def target_of(cls: type[TokenStoreContract]) -> str:
@@ -166,7 +167,7 @@ def target_of(cls: type[TokenStoreContract]) -> str:
     return cls.target or f"{cls.__module__}:{cls.__qualname__}"
 
 
-def subject_of(cls: type[TokenStoreContract]) -> Subject:
+def sut_of(cls: type[TokenStoreContract]) -> StoreUnderTest:
     """The store under test that a contract class declares.
 
     Raises:
@@ -178,11 +179,11 @@ def subject_of(cls: type[TokenStoreContract]) -> Subject:
         if not isinstance(reason, str) or not reason.strip():
             raise ValueError(f"allowed: {clause_id} needs the reason why it may be broken")
     test = cls()
-    return Subject(
+    return StoreUnderTest(
         target=target_of(cls),
         open=test.open_store,
         close=test.close_store,
-        origin=cls._origin or Origin.of(cls),
+        source=cls._source or StoreSource.of(cls, is_contract_class=True),
         persistent=cls.persistent,
         thread_safe=cls.thread_safe,
         own_storage=cls.own_storage,
@@ -197,9 +198,9 @@ def _breaks_storage(cls: type[TokenStoreContract]) -> bool:
     return cls.break_storage is not TokenStoreContract.break_storage
 
 
-def _conclude(result: ClauseResult, subject: Subject) -> None:
+def _conclude(result: ClauseResult, sut: StoreUnderTest) -> None:
     """End the test as pytest knows it."""
-    if fails(result, subject):
+    if fails(result, sut):
         pytest.fail(result.message(), pytrace=False)
     if result.outcome is Outcome.NOT_APPLICABLE:
         pytest.skip(f"{result.clause} is not applicable: {result.reason}")
@@ -216,12 +217,12 @@ def _effort(config: pytest.Config) -> Effort:
     )
 
 
-def _unfit(subject: Subject, config: pytest.Config) -> str | None:
+def _unfit(sut: StoreUnderTest, config: pytest.Config) -> str | None:
     """Why this run must not check the store, if so."""
     distribution = getattr(config, "workerinput", {}).get("tokenstore_dist", "no")
-    if subject.own_storage or distribution in ("no", "loadscope"):
+    if sut.own_storage or distribution in ("no", "loadscope"):
         return None
     return (
-        f"{subject.target} declares own_storage = False: its one storage cannot be checked by several "
+        f"{sut.target} declares own_storage = False: its one storage cannot be checked by several "
         "processes at once. Run it without -n, or with --dist loadscope."
     )

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .._harness.store_under_test import Subject
-from .._harness.workspace import Answer, Bench, Effort, Opened, shown_exception
+from .._harness.calls import Answer
+from .._harness.messages import format_exception
+from .._harness.store_handle import StoreHandle
+from .._harness.store_under_test import StoreUnderTest
+from .._harness.workspace import Effort, Workspace
 from .._spec.outcomes import StoreUnavailable, Violation
 from .._spec.sdk import load
 from .._spec.tokens import FIELDS, Row, absent, to_row
-from .clause import watched
 
 _CLIENT = {"client_id": "1000.SMOKE", "client_secret": "smoke-secret"}
 _ONE, _TWO = (
@@ -71,30 +73,30 @@ class _Cause(Exception):
         self.clauses = clauses
 
 
-def diagnose(subject: Subject) -> Diagnosis | None:
+def diagnose(sut: StoreUnderTest) -> Diagnosis | None:
     """Save, list and find two users.
 
     Args:
-        subject: The store under test.
+        sut: The store under test.
 
     Returns:
         ``None`` where that works, else the one root cause.
     """
-    with Bench(subject, Effort()) as bench:
-        try:
-            with watched(bench):
-                _ask(bench)
-        except _Cause as found:
-            return Diagnosis(found.cause, found.clauses, tuple(str(call) for call in bench.calls))
-        except StoreUnavailable as reason:
-            return Diagnosis(str(reason), ())
-        except Violation as violation:
-            return Diagnosis(violation.seen, ("SAVE-1",), violation.done)
+    workspace = Workspace(sut, Effort())
+    try:
+        with workspace:
+            _ask(workspace)
+    except _Cause as found:
+        return Diagnosis(found.cause, found.clauses, tuple(str(call) for call in workspace.calls))
+    except StoreUnavailable as reason:
+        return Diagnosis(str(reason), ())
+    except Violation as violation:
+        return Diagnosis(violation.seen, ("SAVE-1",), violation.done)
     return None
 
 
-def _ask(bench: Bench) -> None:
-    store = bench.open()
+def _ask(workspace: Workspace) -> None:
+    store = workspace.open()
     if not isinstance(store.store, load().TokenStore):
         kind = type(store.store)
         raise _Cause(f"{kind.__module__}.{kind.__qualname__} is not a TokenStore of the SDK", "IFACE-1")
@@ -119,7 +121,7 @@ def _ask(bench: Bench) -> None:
         _is_the_token("find_token_by_id", by_id, row, "BYID-1")
 
 
-def _rows(store: Opened, number: int) -> None:
+def _rows(store: StoreHandle, number: int) -> None:
     """`get_tokens` shows so many rows."""
     answer = store.call("get_tokens")
     _plain(store, "get_tokens", answer)
@@ -141,7 +143,7 @@ def _rows(store: Opened, number: int) -> None:
     raise _Cause("`get_tokens` shows nothing of what is stored", "LIST-1")
 
 
-def _plain(store: Opened, method: str, answer: Answer) -> None:
+def _plain(store: StoreHandle, method: str, answer: Answer) -> None:
     """The method came back with a plain value."""
     if inspect.isawaitable(answer.returned):
         raise _Cause(f"`{method}` is a coroutine function: the SDK never awaits it", "IFACE-2")
@@ -157,9 +159,9 @@ def _plain(store: Opened, method: str, answer: Answer) -> None:
             "IFACE-1",
         )
     if method == "get_tokens" and _every_method_raises(store, answer.raised):
-        raise _Cause(f"every method raises: {shown_exception(answer.raised)}", "SAVE-1", "FIND-6", "LIST-2")
+        raise _Cause(f"every method raises: {format_exception(answer.raised)}", "SAVE-1", "FIND-6", "LIST-2")
     clause = {"get_tokens": "LIST-1", "save_token": "SAVE-1", "find_token": "FIND-1"}.get(method, "BYID-1")
-    raise _Cause(f"`{method}` raises {shown_exception(answer.raised)}", clause)
+    raise _Cause(f"`{method}` raises {format_exception(answer.raised)}", clause)
 
 
 def _takes(function: Callable[..., Any], arguments: str) -> bool:
@@ -172,7 +174,7 @@ def _takes(function: Callable[..., Any], arguments: str) -> bool:
     return True
 
 
-def _every_method_raises(store: Opened, error: BaseException) -> bool:
+def _every_method_raises(store: StoreHandle, error: BaseException) -> bool:
     others = (
         functools.partial(store.call, "find_token_by_id", "0"),
         functools.partial(store.find_quietly, _ONE.only("user_name")),

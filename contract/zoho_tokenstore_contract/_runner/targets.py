@@ -11,17 +11,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .._harness.store_under_test import Origin, takes_location
-from .._harness.workspace import Bench, Effort, shown_exception
+from .._harness.messages import format_exception
+from .._harness.source import StoreSource, takes_location
+from .._harness.workspace import Effort, Workspace
 from .._spec.clauses import CLAUSES, did_you_mean
 from .._spec.outcomes import StoreUnavailable, UsageError
 from .._spec.sdk import SDKMissing, load
-from .contract_class import TokenStoreContract, subject_of
+from .contract_class import TokenStoreContract, sut_of
 from .smoke import diagnose
 
 
 @dataclass(frozen=True)
-class Declared:
+class Declarations:
     """What the command line declares of the stores that it names.
 
     Attributes:
@@ -53,7 +54,7 @@ def parse_allowed(entries: list[str], option: str = "--tokenstore-allow") -> dic
     return allowed
 
 
-def contract_class(target: str, declared: Declared, directory: Path) -> type[TokenStoreContract]:
+def contract_class(target: str, declared: Declarations, directory: Path) -> type[TokenStoreContract]:
     """Make the contract class for a target, and open its store once to see that it can be.
 
     Args:
@@ -66,7 +67,7 @@ def contract_class(target: str, declared: Declared, directory: Path) -> type[Tok
     """
     thing, module = _import(target, directory)
     if _is_contract(thing):
-        if declared != Declared():
+        if declared != Declarations():
             raise UsageError(
                 f"{target} is a contract class and declares itself: no option says that its store is "
                 "transient or has a shared storage, or which clauses it may break"
@@ -79,7 +80,7 @@ def contract_class(target: str, declared: Declared, directory: Path) -> type[Tok
 
 
 @dataclass(frozen=True)
-class Declaration:
+class TargetDescription:
     """What a contract class of its own has to say of a store that ``--tokenstore`` can name.
 
     Attributes:
@@ -93,7 +94,7 @@ class Declaration:
     hook: str | None
 
 
-def declaration(target: str, declared: Declared, directory: Path) -> Declaration:
+def inspect_target(target: str, declared: Declarations, directory: Path) -> TargetDescription:
     """Find out how a contract class would open the store that a target makes, by opening it.
 
     A factory's argument may be the directory itself, or a file in it: the first that the simplest calls work
@@ -121,7 +122,7 @@ def declaration(target: str, declared: Declared, directory: Path) -> Declaration
             refusals.append(error)
             continue
         opened.append(call)
-        if diagnose(subject_of(cls)) is None:
+        if diagnose(sut_of(cls)) is None:
             opened = [call]
             break
     if not opened:
@@ -135,7 +136,7 @@ def declaration(target: str, declared: Declared, directory: Path) -> Declaration
         # It takes no argument and keeps what it is given, so it does that beside itself.
         attributes["in_location"] = True
     place = _place_of_hook(thing, module)
-    return Declaration(opened[0], attributes, None if place is None else place.__name__)
+    return TargetDescription(opened[0], attributes, None if place is None else place.__name__)
 
 
 _IN_IT = 'location / "tokens"'
@@ -158,12 +159,12 @@ def _import(target: str, directory: Path) -> tuple[Any, ModuleType]:
         raise UsageError(str(error)) from error
     except ModuleNotFoundError as error:
         if error.name is None or not (module_name + ".").startswith(error.name + "."):
-            raise UsageError(f"importing {module_name} fails: {shown_exception(error)}") from error
+            raise UsageError(f"importing {module_name} fails: {format_exception(error)}") from error
         raise UsageError(
             f"there is no module {module_name!r}, neither installed nor in the current directory"
         ) from error
     except (Exception, SystemExit) as error:
-        raise UsageError(f"importing {module_name} fails: {shown_exception(error)}") from error
+        raise UsageError(f"importing {module_name} fails: {format_exception(error)}") from error
     thing: Any = module
     for name in qualname.split("."):
         try:
@@ -176,7 +177,7 @@ def _import(target: str, directory: Path) -> tuple[Any, ModuleType]:
 
 
 def _factory_class(
-    target: str, factory: Callable[..., Any], module: ModuleType, declared: Declared
+    target: str, factory: Callable[..., Any], module: ModuleType, declared: Declarations
 ) -> type[TokenStoreContract]:
     if not callable(factory):
         raise UsageError(f"{target} is not callable: name a store class or a function that makes a store")
@@ -194,7 +195,7 @@ def _factory_class(
         "own_storage": not declared.shared_storage,
         "allowed": declared.allowed or {},
         "in_location": True,
-        "_origin": Origin(module_name, qualname, getattr(module, "__file__", None)),
+        "_source": StoreSource(module_name, qualname, getattr(module, "__file__", None)),
     }
     place = _place_of_hook(factory, module)
     if place is not None:
@@ -212,10 +213,10 @@ def _place_of_hook(factory: Any, module: ModuleType) -> ModuleType | None:
 
 def _try_to_open(target: str, cls: type[TokenStoreContract]) -> None:
     try:
-        subject = subject_of(cls)
-        with Bench(subject, Effort()) as bench:
-            bench.open()
+        sut = sut_of(cls)
+        with Workspace(sut, Effort()) as workspace:
+            workspace.open()
     except StoreUnavailable as error:
         raise UsageError(f"{target}: {error}") from error
     except (Exception, SystemExit) as error:
-        raise UsageError(f"{target} cannot be opened: {shown_exception(error)}") from error
+        raise UsageError(f"{target} cannot be opened: {format_exception(error)}") from error

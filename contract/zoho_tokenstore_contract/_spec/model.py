@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .sdk import load
-from .tokens import CREDENTIALS, Row, shown, shown_row, to_row
+from .tokens import CREDENTIALS, Row, format_row, format_token, format_value, to_row
 
 State = tuple[Row, ...]
 """The stored rows, plain and ordered by their ids, so that equal states are equal and hashable."""
@@ -24,39 +24,39 @@ ID_WIDTH = 10  # of the ids that a store has to keep as they are [SAVE-3]
 
 
 @dataclass(frozen=True)
-class Operation:
+class Call:
     """One call: the method, and what it is passed (a token as the row that it carries)."""
 
     method: str
-    argument: Row | str | None = None
+    argument: Any = None
 
     def __str__(self) -> str:
         if isinstance(self.argument, Row):
-            return f"{self.method}({shown_row(self.argument).replace('Row(', 'OAuthToken(', 1)})"
+            return f"{self.method}({format_token(self.argument)})"
         if self.method in ("get_tokens", "delete_tokens"):
             return f"{self.method}()"
-        return f"{self.method}({shown(self.argument)})"
+        return f"{self.method}({format_value(self.argument)})"
 
 
 @dataclass(frozen=True)
-class Reply:
+class Observation:
     """What came back from a call.
 
     Attributes:
         kind: ``returned``, ``refused`` (with ``SDKException``) or ``raised`` (anything else).
         value: A returned token as a row, returned tokens as a tuple of rows, or ``None``.
-        left: The passed token after the call.
+        passed_after: The passed token after the call.
         text: The answer as a person reads it.
     """
 
     kind: str
     value: Any = None
-    left: Row | None = None
+    passed_after: Row | None = None
     text: str = ""
 
 
-def reply_of(returned: Any, raised: BaseException | None, passed: Any = None, text: str = "") -> Reply:
-    """Make a `Reply` of what came back from a call.
+def observe(returned: Any, raised: BaseException | None, passed: Any = None, text: str = "") -> Observation:
+    """Make a `Observation` of what came back from a call.
 
     Args:
         returned: What the call returned.
@@ -66,13 +66,13 @@ def reply_of(returned: Any, raised: BaseException | None, passed: Any = None, te
     """
     sdk = load()
     if raised is not None:
-        return Reply("refused" if isinstance(raised, sdk.SDKException) else "raised", text=text)
-    left = to_row(passed) if isinstance(passed, sdk.OAuthToken) else None
+        return Observation("refused" if isinstance(raised, sdk.SDKException) else "raised", text=text)
+    passed_after = to_row(passed) if isinstance(passed, sdk.OAuthToken) else None
     if isinstance(returned, sdk.OAuthToken):
-        return Reply("returned", to_row(returned), left, text)
+        return Observation("returned", to_row(returned), passed_after, text)
     if isinstance(returned, list) and all(isinstance(token, sdk.OAuthToken) for token in returned):
-        return Reply("returned", tuple(to_row(token) for token in returned), left, text)
-    return Reply("returned", returned, left, text)
+        return Observation("returned", tuple(to_row(token) for token in returned), passed_after, text)
+    return Observation("returned", returned, passed_after, text)
 
 
 def state_of(rows: Iterable[Row]) -> State:
@@ -80,22 +80,22 @@ def state_of(rows: Iterable[Row]) -> State:
     return tuple(sorted((row.plain() for row in rows), key=lambda row: (str(row.id), str(row))))
 
 
-def decided(state: State, operation: Operation) -> bool:
+def decided(state: State, call: Call) -> bool:
     """Whether MUST clauses say what this call does in this state."""
-    if operation.method == "find_token":
-        return not isinstance(_found(state, _row(operation)), _Open)
-    if operation.method == "save_token":
-        return not isinstance(_saved(state, _row(operation)), _Open)
-    return operation.method in ("get_tokens", "delete_tokens") or isinstance(operation.argument, str)
+    if call.method == "find_token":
+        return not isinstance(_found(state, _row(call)), _Open)
+    if call.method == "save_token":
+        return not isinstance(_saved(state, _row(call)), _Open)
+    return call.method in ("get_tokens", "delete_tokens") or isinstance(call.argument, str)
 
 
-def successors(state: State, operation: Operation, reply: Reply) -> tuple[State, ...]:
+def successors(state: State, call: Call, observation: Observation) -> tuple[State, ...]:
     """The states in which a conforming store may be after it answered a call in a state like this.
 
     Args:
         state: The rows before the call.
-        operation: The call, one that is `decided` in this state.
-        reply: What came back.
+        call: The call, one that is `decided` in this state.
+        observation: What came back.
 
     Returns:
         The possible states; none where no conforming store answers so.
@@ -103,9 +103,9 @@ def successors(state: State, operation: Operation, reply: Reply) -> tuple[State,
     Raises:
         ValueError: The call is not decided.
     """
-    if not decided(state, operation):
-        raise ValueError(f"the contract leaves it open: {operation}")
-    return _METHODS[operation.method](state, operation, reply)
+    if not decided(state, call):
+        raise ValueError(f"the contract leaves it open: {call}")
+    return _METHODS[call.method](state, call, observation)
 
 
 # what a token addresses
@@ -127,10 +127,10 @@ class _Save:
     refusable: bool = False
 
 
-def _row(operation: Operation) -> Row:
-    if not isinstance(operation.argument, Row):
-        raise TypeError(f"{operation.method} takes a token")
-    return operation.argument.plain()
+def _row(call: Call) -> Row:
+    if not isinstance(call.argument, Row):
+        raise TypeError(f"{call.method} takes a token")
+    return call.argument.plain()
 
 
 def _keyed(state: State, sent: Row) -> list[Row] | _Open:
@@ -261,79 +261,79 @@ def _inserted(sent: Row) -> _Save:
 # what the methods do
 
 
-def _find_token(state: State, operation: Operation, reply: Reply) -> tuple[State, ...]:
-    sent = _row(operation)
+def _find_token(state: State, call: Call, observation: Observation) -> tuple[State, ...]:
+    sent = _row(call)
     found = _found(state, sent)
-    if reply.kind != "returned":
+    if observation.kind != "returned":
         return ()
     if found is None:
-        return (state,) if reply.value is None else ()
+        return (state,) if observation.value is None else ()
     if isinstance(found, _Open):
         return ()
     whole = sent.filled_from(found)
-    return (state,) if _is(reply.value, whole) and _is(reply.left, whole) else ()
+    return (state,) if _is(observation.value, whole) and _is(observation.passed_after, whole) else ()
 
 
-def _save_token(state: State, operation: Operation, reply: Reply) -> tuple[State, ...]:
-    sent = _row(operation)
+def _save_token(state: State, call: Call, observation: Observation) -> tuple[State, ...]:
+    sent = _row(call)
     does = _saved(state, sent)
-    if isinstance(does, _Open) or (reply.kind == "refused" and not does.refusable):
+    if isinstance(does, _Open) or (observation.kind == "refused" and not does.refusable):
         return ()
-    if reply.kind == "refused":
+    if observation.kind == "refused":
         return (state,)
-    if reply.kind != "returned" or reply.value is not None or reply.left is None:
+    if observation.kind != "returned" or observation.value is not None or observation.passed_after is None:
         return ()
-    left = reply.left.plain()
+    passed_after = observation.passed_after.plain()
     if does.update is not None:
         row = does.update.updated_by(sent)
     elif does.insert is not None:
-        taken = any(row.id == left.id for row in state)
-        if not isinstance(left.id, str) or taken or does.insert.id not in (None, left.id):
+        taken = any(row.id == passed_after.id for row in state)
+        if not isinstance(passed_after.id, str) or taken or does.insert.id not in (None, passed_after.id):
             return ()
-        row = does.insert.but(id=left.id)
+        row = does.insert.but(id=passed_after.id)
     else:
         return ()
-    if left.id != row.id or any(
-        value is not None and value != getattr(row, name) for name, value in left.present().items()
+    if passed_after.id != row.id or any(
+        value is not None and value != getattr(row, name) for name, value in passed_after.present().items()
     ):
         return ()
-    if any(getattr(left, name) != value for name, value in sent.present().items() if name != "id"):
+    if any(getattr(passed_after, name) != value for name, value in sent.present().items() if name != "id"):
         return ()
     return (state_of([*(other for other in state if other is not does.update), row]),)
 
 
-def _delete_token(state: State, operation: Operation, reply: Reply) -> tuple[State, ...]:
-    rest = tuple(row for row in state if row.id != operation.argument)
+def _delete_token(state: State, call: Call, observation: Observation) -> tuple[State, ...]:
+    rest = tuple(row for row in state if row.id != call.argument)
     # What it returns where it removes something is left open.
-    if reply.kind == "returned" and (reply.value is None or rest != state):
+    if observation.kind == "returned" and (observation.value is None or rest != state):
         return (rest,)
-    return (state,) if reply.kind == "refused" and rest == state else ()
+    return (state,) if observation.kind == "refused" and rest == state else ()
 
 
-def _get_tokens(state: State, operation: Operation, reply: Reply) -> tuple[State, ...]:
-    if reply.kind != "returned" or not isinstance(reply.value, tuple):
+def _get_tokens(state: State, call: Call, observation: Observation) -> tuple[State, ...]:
+    if observation.kind != "returned" or not isinstance(observation.value, tuple):
         return ()
-    return (state,) if Counter(row.plain() for row in reply.value) == Counter(state) else ()
+    return (state,) if Counter(row.plain() for row in observation.value) == Counter(state) else ()
 
 
-def _delete_tokens(state: State, operation: Operation, reply: Reply) -> tuple[State, ...]:
-    return ((),) if reply.kind == "returned" else ()
+def _delete_tokens(state: State, call: Call, observation: Observation) -> tuple[State, ...]:
+    return ((),) if observation.kind == "returned" else ()
 
 
-def _find_token_by_id(state: State, operation: Operation, reply: Reply) -> tuple[State, ...]:
-    found = next((row for row in state if row.id == operation.argument), None)
-    if reply.kind != "returned":
+def _find_token_by_id(state: State, call: Call, observation: Observation) -> tuple[State, ...]:
+    found = next((row for row in state if row.id == call.argument), None)
+    if observation.kind != "returned":
         return ()
     if found is None:
-        return (state,) if reply.value is None else ()
-    return (state,) if _is(reply.value, found) else ()
+        return (state,) if observation.value is None else ()
+    return (state,) if _is(observation.value, found) else ()
 
 
 def _is(value: Any, row: Row) -> bool:
     return isinstance(value, Row) and value.plain() == row.plain()
 
 
-_METHODS: dict[str, Callable[[State, Operation, Reply], tuple[State, ...]]] = {
+_METHODS: dict[str, Callable[[State, Call, Observation], tuple[State, ...]]] = {
     "find_token": _find_token,
     "save_token": _save_token,
     "delete_token": _delete_token,
@@ -343,29 +343,29 @@ _METHODS: dict[str, Callable[[State, Operation, Reply], tuple[State, ...]]] = {
 }
 
 
-def expectation(state: State, operation: Operation) -> str:
+def expectation(state: State, call: Call) -> str:
     """What a conforming store answers to a decided call in this state, in words."""
-    if operation.method == "find_token":
-        found = _found(state, _row(operation))
+    if call.method == "find_token":
+        found = _found(state, _row(call))
         if isinstance(found, Row):
-            return f"finds {shown_row(_row(operation).filled_from(found))}, and fills in the passed token"
+            return f"finds {format_row(_row(call).filled_from(found))}, and fills in the passed token"
         return "returns None"
-    if operation.method == "find_token_by_id":
-        row = next((row for row in state if row.id == operation.argument), None)
-        return "returns None" if row is None else f"finds {shown_row(row)}"
-    if operation.method == "get_tokens":
+    if call.method == "find_token_by_id":
+        row = next((row for row in state if row.id == call.argument), None)
+        return "returns None" if row is None else f"finds {format_row(row)}"
+    if call.method == "get_tokens":
         return f"returns exactly the {len(state)} stored rows"
-    if operation.method == "delete_tokens":
+    if call.method == "delete_tokens":
         return "removes every row"
-    if operation.method == "delete_token":
-        known = any(row.id == operation.argument for row in state)
+    if call.method == "delete_token":
+        known = any(row.id == call.argument for row in state)
         return "removes that row" if known else "removes nothing, and returns None or raises SDKException"
-    does = _saved(state, _row(operation))
+    does = _saved(state, _row(call))
     if isinstance(does, _Open):
         return "is left open"
     refusal = ", or fails cleanly with SDKException" if does.refusable else ""
     if does.update is not None:
-        return f"updates the row {shown(does.update.id)}, whose id the token then carries{refusal}"
+        return f"updates the row {format_value(does.update.id)}, whose id the token then carries{refusal}"
     if does.insert is not None:
         return f"inserts one row under an unused id, which the token then carries{refusal}"
     return "fails cleanly with SDKException"

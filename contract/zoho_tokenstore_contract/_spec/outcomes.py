@@ -35,7 +35,7 @@ class Violation(AssertionError):
         seen: What happened instead.
         done: The calls in order, each as one line with its answer.
         arranging: True where the check could not even be set up: another fault is the cause.
-        calls: The same calls as they were recorded, each a `Call`, to be made again.
+        calls: The same calls as they were recorded, each a `CallRecord`, to be made again.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class Violation(AssertionError):
         expected: str,
         seen: str,
         done: tuple[str, ...] = (),
-        arranging: bool = False,
+        precondition_failed: bool = False,
         calls: tuple[Any, ...] = (),
     ) -> None:
         super().__init__(f"expected {expected}; seen: {seen}")
         self.expected = expected
         self.seen = seen
         self.done = done
-        self.arranging = arranging
+        self.precondition_failed = precondition_failed
         self.calls = calls
 
 
@@ -89,9 +89,21 @@ class Finding:
     expected: str
     seen: str
     done: tuple[str, ...]
-    arranging: bool
+    precondition_failed: bool
     script: str = ""
     no_script: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, under the names that they have in reports."""
+        data = {**asdict(self), "done": list(self.done)}
+        data["arranging"] = data.pop("precondition_failed")
+        return data
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Finding:
+        """The inverse of `as_dict`."""
+        fields = {name: value for name, value in data.items() if name != "arranging"}
+        return cls(**{**fields, "done": tuple(data["done"]), "precondition_failed": data["arranging"]})
 
 
 @dataclass(frozen=True)
@@ -116,7 +128,7 @@ class ClauseResult:
         return {
             "clause": self.clause,
             "outcome": self.outcome.value,
-            "findings": [{**asdict(finding), "done": list(finding.done)} for finding in self.findings],
+            "findings": [finding.as_dict() for finding in self.findings],
             "reason": self.reason,
         }
 
@@ -126,9 +138,7 @@ class ClauseResult:
         return cls(
             clause=data["clause"],
             outcome=Outcome(data["outcome"]),
-            findings=tuple(
-                Finding(**{**finding, "done": tuple(finding["done"])}) for finding in data["findings"]
-            ),
+            findings=tuple(map(Finding.from_dict, data["findings"])),
             reason=data["reason"],
         )
 
@@ -142,7 +152,7 @@ class ClauseResult:
             lines.append(self.reason)
         for finding in self.findings:
             lines += ["", f"{finding.check.replace('_', ' ')}:"]
-            if finding.arranging:
+            if finding.precondition_failed:
                 lines.append("  (This could not be checked: arranging it failed, by another clause's fault.)")
             lines += [f"  {number}. {line}" for number, line in enumerate(finding.done, 1)]
             lines += [f"  expected: {finding.expected}", f"  seen:     {finding.seen}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 from typing import Any
@@ -104,7 +105,33 @@ def to_row(token: Any) -> Row:
     return Row(user_name=name, **values)
 
 
-def shown(value: object, limit: int = 120) -> str:
+def is_token(value: Any) -> bool:
+    """Whether a value is an instance of the SDK's ``OAuthToken``."""
+    return isinstance(value, load().OAuthToken)
+
+
+def overwrite_fields(token: Any, row: Row) -> None:
+    """Change every field of a token in place, and the `UserSignature` that it carries as well.
+
+    Only a store that shares these objects with its storage can notice. What a token refuses to change
+    stays as it is.
+
+    Args:
+        token: The token.
+        row: The new values.
+    """
+    signature = token.get_user_signature()
+    # The signature has no setter, but a store that keeps this very object still shares it.
+    for attribute in list(vars(signature)) if signature is not None else ():
+        with contextlib.suppress(AttributeError):
+            setattr(signature, attribute, row.user_name)
+    other = to_token(row)
+    for name in (*(name for name in FIELDS if name != "user_name"), "user_signature"):
+        with contextlib.suppress(Exception):
+            getattr(token, f"set_{name}")(getattr(other, f"get_{name}")())
+
+
+def format_value(value: object, limit: int = 120) -> str:
     """A value for a message: `repr`, with the middle of a long text left out."""
     text = repr(value)
     if len(text) <= limit:
@@ -113,7 +140,16 @@ def shown(value: object, limit: int = 120) -> str:
     return text[: limit // 2] + note + text[-limit // 3 :]
 
 
-def shown_row(row: Row) -> str:
+def format_token(row: Row) -> str:
+    """A token with these fields for a message."""
+    return f"OAuthToken({_format_fields(row)})"
+
+
+def format_row(row: Row) -> str:
     """A row for a message: its present fields as keyword arguments."""
+    return f"Row({_format_fields(row)})"
+
+
+def _format_fields(row: Row) -> str:
     fields = {name: value for name in FIELDS if (value := getattr(row, name)) is not None}
-    return "Row(" + ", ".join(f"{name}={shown(value)}" for name, value in fields.items()) + ")"
+    return ", ".join(f"{name}={format_value(value)}" for name, value in fields.items())

@@ -21,9 +21,10 @@ from ..._drivers.zoho.sdk_session import (
     sdk_at_rest,
 )
 from ..._drivers.zoho.server import EXPIRED_AT_ONCE, REVOKE, TOKEN, DataCentre
-from ..._harness.workspace import Answer, Bench, Call, not_applicable
+from ..._harness.calls import Answer, CallRecord
+from ..._harness.workspace import Workspace, not_applicable
 from ..._spec.sdk import load
-from ..._spec.tokens import Row, shown, shown_row, to_row
+from ..._spec.tokens import Row, format_row, format_value, to_row
 from ..registry import check
 from ..sample_tokens import ACCESS, EVE, GRANT, REFRESH
 
@@ -41,12 +42,14 @@ START_BY: dict[str, Callable[[Row], Row]] = {
 """What an application may know of a user who has signed in before."""
 
 
-def _known(bench: Bench, known: str, row: Row) -> Row:
+def _known(workspace: Workspace, known: str, row: Row) -> Row:
     """What the application starts with, which the stored row has to have."""
     token = START_BY[known](row)
     # A redirect URL or a client alone starts nothing: the SDK makes no such token.
     if not any((token.refresh_token, token.user_name, token.id)):
-        bench.broken(f"the stored row has a {known} to start with", shown_row(row), arranging=True)
+        workspace.fail(
+            f"the stored row has a {known} to start with", format_row(row), precondition_failed=True
+        )
     return token
 
 
@@ -54,8 +57,8 @@ def _known(bench: Bench, known: str, row: Row) -> Row:
 
 
 @check("FLOW-1")
-def a_code_is_exchanged_once_and_what_was_issued_is_stored(bench: Bench) -> None:
-    with Flow(bench) as flow:
+def a_code_is_exchanged_once_and_what_was_issued_is_stored(workspace: Workspace) -> None:
+    with Flow(workspace) as flow:
         rows = flow.store.holding(*STRANGERS)
         for turn, name in enumerate(("ann", "bob"), 1):
             code = flow.code_of(name)
@@ -69,8 +72,8 @@ def a_code_is_exchanged_once_and_what_was_issued_is_stored(bench: Bench) -> None
 
 
 @check("FLOW-1")
-def an_application_that_starts_again_with_the_same_code_exchanges_nothing(bench: Bench) -> None:
-    with Flow(bench) as flow:
+def an_application_that_starts_again_with_the_same_code_exchanges_nothing(workspace: Workspace) -> None:
+    with Flow(workspace) as flow:
         rows = flow.store.holding(*STRANGERS)
         code = flow.code_of("ann")
         flow.start(code)
@@ -82,11 +85,11 @@ def an_application_that_starts_again_with_the_same_code_exchanges_nothing(bench:
 
 
 @check("FLOW-1")
-def a_user_who_signs_in_again_keeps_one_row(bench: Bench) -> None:
+def a_user_who_signs_in_again_keeps_one_row(workspace: Workspace) -> None:
     if not abilities().names_users:
         not_applicable("this SDK does not ask Zoho for the user's name")
-    with Flow(bench) as flow:
-        flow.us.in_milliseconds = True
+    with Flow(workspace) as flow:
+        flow.default_centre.in_milliseconds = True
         rows = flow.store.holding(flow.signed_in("ann"), flow.signed_in("bob"), *STRANGERS)
         code = flow.code_of("ann")
         flow.start(code)
@@ -108,7 +111,7 @@ def _signed_in(flow: Flow, before: list[Row], name: str, code: Row, centre: Data
 
 
 def _issued(flow: Flow, name: str, code: Row, centre: DataCentre | None = None, **fields: Any) -> Row:
-    user_name = (centre or flow.us).user(name).signature
+    user_name = (centre or flow.default_centre).user(name).signature
     return flow.issued(**{**code.present(), "user_name": user_name, **fields})
 
 
@@ -116,35 +119,38 @@ def _issued(flow: Flow, name: str, code: Row, centre: DataCentre | None = None, 
 
 
 @check("FLOW-2", persistent=True)
-def a_new_process_uses_the_stored_access_token(bench: Bench) -> None:
-    with Flow(bench) as flow, Processes(bench) as processes:
+def a_new_process_uses_the_stored_access_token(workspace: Workspace) -> None:
+    with Flow(workspace) as flow, Processes(workspace) as processes:
         location = flow.store.location
         rows = flow.store.holding(*STRANGERS, flow.signed_in("ann"), flow.signed_in("bob"))
-        bench.close(flow.store)
+        workspace.close(flow.store)
         for place, known in ((4, "refresh token"), (5, "user name"), (4, "id")):
             row = rows[place]
             payload = {
-                "token": dataclasses.asdict(_known(bench, known, row)),
-                "url": flow.us.url,
-                "accounts_url": flow.us.accounts_url,
-                "resources": str(bench.location()),
+                "token": dataclasses.asdict(_known(workspace, known, row)),
+                "url": flow.default_centre.url,
+                "accounts_url": flow.default_centre.accounts_url,
+                "resources": str(workspace.location()),
             }
-            asked, recorded = len(flow.zoho.requests), len(bench.calls)
+            asked, recorded = len(flow.zoho.requests), len(workspace.calls)
             child = processes.start(start_anew, location, payload).ready()
             # What Zoho was asked is recorded already, and comes last in each of its two steps.
-            done = [_InNewProcess(0, told) for told in child.receive("the application")]
-            bench.calls[recorded:recorded] = done
+            done = [
+                CallRecord(0, "other", note=f"in a new process: {told}")
+                for told in child.receive("the application")
+            ]
+            workspace.calls[recorded:recorded] = done
             raised = child.receive("the application")
             if raised is not None:
-                bench.broken(f"a new process with only the {known} works", f"raised {raised}")
+                workspace.fail(f"a new process with only the {known} works", f"raised {raised}")
             flow.asked_for_tokens(0, f"a new process with only the {known} has the stored access token")
             sent = [request.access_token for request in flow.zoho.requests[asked:]]
             if sent != [row.access_token]:
-                bench.broken(
-                    f"the API call carries the stored access token, {shown(row.access_token)}",
-                    f"the API calls carried {', '.join(map(shown, sent)) or 'nothing: there was none'}",
+                workspace.fail(
+                    f"the API call carries the stored access token, {format_value(row.access_token)}",
+                    f"the API calls carried {', '.join(map(format_value, sent)) or 'nothing (no call)'}",
                 )
-        bench.open(location).expect(rows)
+        workspace.open(location).expect(rows)
 
 
 def start_anew(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
@@ -153,7 +159,7 @@ def start_anew(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
 
     def call(method: str, *arguments: Any) -> Answer:
         argument = to_row(arguments[0]) if isinstance(arguments[0], load().OAuthToken) else arguments[0]
-        record = Call(1, method, argument)
+        record = CallRecord(1, method, argument)
         calls.append(record)
         try:
             answer = Answer(returned=getattr(store, method)(*arguments))
@@ -171,25 +177,17 @@ def start_anew(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
     pipe.send(None if answer.raised is None else str(answer).removeprefix("raised "))
 
 
-@dataclasses.dataclass
-class _InNewProcess(Call):
-    """What was done in another process."""
-
-    def __str__(self) -> str:
-        return f"in a new process: {self.method}"
-
-
 # FLOW-3: the access token expires
 
 
 @check("FLOW-3")
-def an_expired_access_token_is_renewed_once(bench: Bench) -> None:
+def an_expired_access_token_is_renewed_once(workspace: Workspace) -> None:
     for known in START_BY:
-        with Flow(bench) as flow:
+        with Flow(workspace) as flow:
             rows = flow.store.holding(
                 flow.signed_in("bob"), *STRANGERS, flow.signed_in("ann", expired=True), flow.signed_in("cleo")
             )
-            token = _known(bench, known, rows[5])
+            token = _known(workspace, known, rows[5])
             flow.start(token)
             renewed = _renewed(flow, rows, rows[5].updated_by(token))
             for _ in range(2):
@@ -200,10 +198,10 @@ def an_expired_access_token_is_renewed_once(bench: Bench) -> None:
 
 
 @check("FLOW-3")
-def a_token_that_expires_while_the_application_runs_is_renewed(bench: Bench) -> None:
-    with Flow(bench) as flow:
+def a_token_that_expires_while_the_application_runs_is_renewed(workspace: Workspace) -> None:
+    with Flow(workspace) as flow:
         rows = flow.store.holding(flow.signed_in("bob"), *STRANGERS)
-        flow.us.user("ann").lifetimes = [EXPIRED_AT_ONCE, EXPIRED_AT_ONCE]
+        flow.default_centre.user("ann").lifetimes = [EXPIRED_AT_ONCE, EXPIRED_AT_ONCE]
         code = flow.code_of("ann")
         flow.start(code)
         row = _signed_in(flow, rows, "ann", code)
@@ -231,8 +229,8 @@ def _renewed(flow: Flow, rows: list[Row], row: Row) -> Row:
 
 
 @check("FLOW-4")
-def a_stored_id_is_all_that_an_application_needs(bench: Bench) -> None:
-    with Flow(bench) as flow:
+def a_stored_id_is_all_that_an_application_needs(workspace: Workspace) -> None:
+    with Flow(workspace) as flow:
         names = ("ann", "bob", "cleo", "dan")
         rows = flow.store.holding(*(flow.signed_in(name) for name in names), *STRANGERS)
         for name, row in zip(names, rows, strict=False):
@@ -244,8 +242,8 @@ def a_stored_id_is_all_that_an_application_needs(bench: Bench) -> None:
 
 
 @check("FLOW-4")
-def an_expired_token_is_renewed_by_its_own_refresh_token(bench: Bench) -> None:
-    with Flow(bench) as flow:
+def an_expired_token_is_renewed_by_its_own_refresh_token(workspace: Workspace) -> None:
+    with Flow(workspace) as flow:
         names = ("ann", "bob", "cleo")
         rows = flow.store.holding(*STRANGERS, *(flow.signed_in(name, expired=True) for name in names))
         for name, place in (("cleo", 6), ("ann", 4), ("bob", 5)):
@@ -256,8 +254,8 @@ def an_expired_token_is_renewed_by_its_own_refresh_token(bench: Bench) -> None:
 
 
 @check("FLOW-4")
-def an_unknown_id_is_nobodys(bench: Bench) -> None:
-    with Flow(bench) as flow:
+def an_unknown_id_is_nobodys(workspace: Workspace) -> None:
+    with Flow(workspace) as flow:
         rows = flow.store.holding(flow.signed_in("ann"), *STRANGERS, flow.signed_in("bob", expired=True))
         credentials = [
             token for row in rows for token in (row.access_token, row.refresh_token, row.grant_token)
@@ -269,11 +267,11 @@ def an_unknown_id_is_nobodys(bench: Bench) -> None:
                 flow.app.call_api()
             sent = flow.sent(credentials, since)
             if sent:
-                bench.broken(
-                    f"with the unknown id {shown(id)}, no stored token is sent",
+                workspace.fail(
+                    f"with the unknown id {format_value(id)}, no stored token is sent",
                     f"Zoho was asked: {sent[0]}",
                 )
-            flow.store.expect(rows, because=f"the unknown id {shown(id)} changes nothing")
+            flow.store.expect(rows, because=f"the unknown id {format_value(id)} changes nothing")
 
 
 def _not_stored(rows: list[Row], ids: Sequence[str]) -> list[str]:
@@ -285,25 +283,27 @@ def _not_stored(rows: list[Row], ids: Sequence[str]) -> list[str]:
 
 
 @check("FLOW-5")
-def an_access_token_is_stored_once_however_often_it_is_used(bench: Bench) -> None:
-    with Flow(bench) as flow:
+def an_access_token_is_stored_once_however_often_it_is_used(workspace: Workspace) -> None:
+    with Flow(workspace) as flow:
         rows = flow.store.holding(flow.signed_in("bob"), *STRANGERS)
         for name in ("ann", "cleo"):
-            _is_stored_once(flow, rows, name, flow.us.user(name).signature if _names_users() else None)
+            _is_stored_once(
+                flow, rows, name, flow.default_centre.user(name).signature if _names_users() else None
+            )
 
 
 @check("FLOW-5")
-def an_access_token_whose_user_is_not_known_is_stored_once(bench: Bench) -> None:
-    with Flow(bench) as flow:
+def an_access_token_whose_user_is_not_known_is_stored_once(workspace: Workspace) -> None:
+    with Flow(workspace) as flow:
         rows = flow.store.holding(flow.signed_in("bob"), *STRANGERS)
         for name in ("ann", "cleo"):
-            flow.us.user(name).look_ups_to_fail = 10
+            flow.default_centre.user(name).look_ups_to_fail = 10
             _is_stored_once(flow, rows, name, None)
 
 
 def _is_stored_once(flow: Flow, rows: list[Row], name: str, user_name: str | None) -> None:
-    access_token = flow.us.access_token(name)
-    want = Row(user_name=user_name, access_token=access_token, api_domain=flow.us.url)
+    access_token = flow.default_centre.access_token(name)
+    want = Row(user_name=user_name, access_token=access_token, api_domain=flow.default_centre.url)
     flow.start(Row(access_token=access_token))
     rows.append(flow.has_row(rows, want, "one new row for the access token"))
     flow.calls_as(name, access_token)
@@ -322,12 +322,12 @@ def _names_users() -> bool:
 
 
 @check("FLOW-6")
-def every_call_carries_the_token_of_the_user_it_was_switched_to(bench: Bench) -> None:
-    with Flow(bench) as flow:
+def every_call_carries_the_token_of_the_user_it_was_switched_to(workspace: Workspace) -> None:
+    with Flow(workspace) as flow:
         rows = flow.store.holding(*STRANGERS)
         # Before `switch_user` could leave the first data centre, there was only one.
-        there = flow.zoho.centre("eu") if abilities().switches_centres else flow.us
-        users = {"ann": flow.us, "bob": flow.us, "cleo": there, "dan": there}
+        there = flow.zoho.centre("eu") if abilities().switches_centres else flow.default_centre
+        users = {"ann": flow.default_centre, "bob": flow.default_centre, "cleo": there, "dan": there}
         tokens: dict[str, Any] = {}
         stored: dict[str, Row] = {}
         for name, centre in users.items():
@@ -348,15 +348,15 @@ def every_call_carries_the_token_of_the_user_it_was_switched_to(bench: Bench) ->
 
 
 @check("FLOW-6", thread_safe=True)
-def every_thread_works_for_its_own_user(bench: Bench) -> None:
+def every_thread_works_for_its_own_user(workspace: Workspace) -> None:
     names = ("ann", "bob", "cleo", "dan", "fay", "gus")
-    for _ in range(bench.effort.times(2)):
-        with Flow(bench) as flow:
+    for _ in range(workspace.effort.times(2)):
+        with Flow(workspace) as flow:
             rows = flow.store.holding(*STRANGERS, flow.signed_in("hal"))
-            flow.start(_known(bench, "id", rows[-1]))
+            flow.start(_known(workspace, "id", rows[-1]))
             codes = {name: flow.code_of(name) for name in names}
             for name in names:
-                flow.us.user(name).lifetimes = [EXPIRED_AT_ONCE]
+                flow.default_centre.user(name).lifetimes = [EXPIRED_AT_ONCE]
 
             def work(
                 name: str, wait: Callable[[], None], flow: Flow = flow, codes: dict[str, Row] = codes
@@ -370,12 +370,12 @@ def every_thread_works_for_its_own_user(bench: Bench) -> None:
             flow.asked_for_tokens(2 * len(names), "each user's code is exchanged, and the token renewed once")
             new = flow.store.expect(rows, new=len(names), because="one row a user")
             for name in names:
-                issued = flow.us.user(name)
+                issued = flow.default_centre.user(name)
                 mine = [row for row in new if row.user_name == issued.signature]
-                if len(mine) != 1 or flow.us.owner(mine[0].access_token) != name:
-                    bench.broken(
+                if len(mine) != 1 or flow.default_centre.owner(mine[0].access_token) != name:
+                    workspace.fail(
                         f"one row of {name}, with a valid access token",
-                        ", ".join(map(shown_row, mine)) or "no such row",
+                        ", ".join(map(format_row, mine)) or "no such row",
                     )
             flow.calls_as("hal", rows[-1].access_token)
 
@@ -384,8 +384,8 @@ def every_thread_works_for_its_own_user(bench: Bench) -> None:
 
 
 @check("FLOW-7")
-def remove_after_signing_in_removes_that_row(bench: Bench) -> None:
-    with Flow(bench) as flow:
+def remove_after_signing_in_removes_that_row(workspace: Workspace) -> None:
+    with Flow(workspace) as flow:
         rows = flow.store.holding(flow.signed_in("bob"), *STRANGERS)
         code = flow.code_of("ann")
         token = flow.start(code)
@@ -393,22 +393,22 @@ def remove_after_signing_in_removes_that_row(bench: Bench) -> None:
 
 
 @check("FLOW-7")
-def remove_after_a_start_with_what_is_known_removes_that_row(bench: Bench) -> None:
+def remove_after_a_start_with_what_is_known_removes_that_row(workspace: Workspace) -> None:
     for known in ("refresh token", "user name", "id"):
         for expired in (False, True):
-            with Flow(bench) as flow:
+            with Flow(workspace) as flow:
                 rows = flow.store.holding(
                     flow.signed_in("bob"), *STRANGERS, flow.signed_in("ann", expired=expired)
                 )
-                token = flow.start(_known(bench, known, rows[5]))
+                token = flow.start(_known(workspace, known, rows[5]))
                 if expired:
                     rows[5] = _renewed(flow, rows, rows[5])
                 _is_removed(flow, token, rows, 5)
 
 
 @check("FLOW-7")
-def remove_after_signing_in_again_removes_the_users_row(bench: Bench) -> None:
-    with Flow(bench) as flow:
+def remove_after_signing_in_again_removes_the_users_row(workspace: Workspace) -> None:
+    with Flow(workspace) as flow:
         ann = flow.signed_in("ann")
         rows = flow.store.holding(ann, flow.signed_in("bob"), *STRANGERS)
         code = flow.code_of("ann")
@@ -423,16 +423,16 @@ def _is_removed(flow: Flow, token: Any, rows: list[Row], place: int) -> None:
     flow.works(answer, "OAuthToken.remove()")
     flow.store.expect(rows, gone=[rows[place]], because="remove() removes the row of its token and no other")
     if answer.returned is not True:
-        flow.bench.broken("OAuthToken.remove() says that it worked", str(answer))
+        flow.workspace.fail("OAuthToken.remove() says that it worked", str(answer))
 
 
 # FLOW-8: a user's access is taken back
 
 
 @check("FLOW-8")
-def revoke_sends_the_refresh_token_of_the_row_with_that_id(bench: Bench) -> None:
+def revoke_sends_the_refresh_token_of_the_row_with_that_id(workspace: Workspace) -> None:
     _needs_revoke()
-    with Flow(bench) as flow:
+    with Flow(workspace) as flow:
         names = ("ann", "bob", "cleo")
         rows = flow.store.holding(EVE, *(flow.signed_in(name) for name in names), ACCESS, GRANT)
         token = flow.start(Row(id=rows[1].id))
@@ -440,21 +440,21 @@ def revoke_sends_the_refresh_token_of_the_row_with_that_id(bench: Bench) -> None
             since = len(flow.zoho.requests)
             answer = flow.app.revoke(token, rows[place].id)
             flow.works(answer, "OAuthToken.revoke(id)")
-            _revoked(flow, since, [rows[place].refresh_token], f"of the row {shown(rows[place].id)}")
+            _revoked(flow, since, [rows[place].refresh_token], f"of the row {format_value(rows[place].id)}")
             flow.store.expect(rows, because="revoking changes nothing stored")
 
 
 @check("FLOW-8")
-def revoke_of_a_row_without_a_refresh_token_or_of_an_unknown_id_revokes_nobody(bench: Bench) -> None:
+def revoke_of_a_row_without_a_refresh_token_or_of_an_unknown_id_revokes_nobody(workspace: Workspace) -> None:
     _needs_revoke()
-    with Flow(bench) as flow:
+    with Flow(workspace) as flow:
         rows = flow.store.holding(flow.signed_in("ann"), ACCESS, GRANT, flow.signed_in("bob"))
         token = flow.start(Row(id=rows[0].id))
         unknown = _not_stored(rows, ("987654321", "nobody", f"{rows[0].id} or 1=1"))
         for id in (rows[1].id, rows[2].id, *unknown):
             since = len(flow.zoho.requests)
             flow.app.revoke(token, id)
-            _revoked(flow, since, [], f"for the id {shown(id)}, which has none")
+            _revoked(flow, since, [], f"for the id {format_value(id)}, which has none")
             flow.store.expect(rows, because="revoking changes nothing stored")
 
 
@@ -467,9 +467,9 @@ def _needs_revoke() -> None:
 def _revoked(flow: Flow, since: int, want: list[Any], whose: str) -> None:
     sent = [request.form.get("token") for request in flow.zoho.requests[since:] if request.kind == REVOKE]
     if sent != want:
-        flow.bench.broken(
-            f"revoke sends the refresh token {whose}: {', '.join(map(shown, want)) or 'nothing'}",
-            f"it sent {', '.join(map(shown, sent)) or 'nothing'}",
+        flow.workspace.fail(
+            f"revoke sends the refresh token {whose}: {', '.join(map(format_value, want)) or 'nothing'}",
+            f"it sent {', '.join(map(format_value, sent)) or 'nothing'}",
         )
 
 
@@ -477,12 +477,12 @@ def _revoked(flow: Flow, since: int, want: list[Any], whose: str) -> None:
 
 
 @check("FLOW-9")
-def a_name_that_is_learned_when_the_token_is_renewed_names_its_row(bench: Bench) -> None:
+def a_name_that_is_learned_when_the_token_is_renewed_names_its_row(workspace: Workspace) -> None:
     _needs_a_name()
-    with Flow(bench) as flow:
+    with Flow(workspace) as flow:
         rows = flow.store.holding(*STRANGERS, flow.signed_in("bob"))
         for name in ("ann", "cleo"):
-            user = flow.us.user(name)
+            user = flow.default_centre.user(name)
             user.lifetimes, user.look_ups_to_fail = [EXPIRED_AT_ONCE], 1
             code = flow.code_of(name)
             flow.start(code)
@@ -492,14 +492,14 @@ def a_name_that_is_learned_when_the_token_is_renewed_names_its_row(bench: Bench)
 
 
 @check("FLOW-9")
-def a_name_that_is_learned_after_the_next_start_names_its_row(bench: Bench) -> None:
+def a_name_that_is_learned_after_the_next_start_names_its_row(workspace: Workspace) -> None:
     _needs_a_name()
-    with Flow(bench) as flow:
+    with Flow(workspace) as flow:
         rows = flow.store.holding(*STRANGERS, flow.signed_in("bob"))
         for name in ("ann", "cleo"):
-            user = flow.us.user(name)
+            user = flow.default_centre.user(name)
             user.lifetimes, user.look_ups_to_fail = [EXPIRED_AT_ONCE], 1
-            known = Row(**CLIENT, refresh_token=flow.us.refresh_token(name))
+            known = Row(**CLIENT, refresh_token=flow.default_centre.refresh_token(name))
             flow.start(known)
             unnamed = flow.has_row(rows, flow.issued(**known.present()), "one new row without a name")
             flow.start(known)
@@ -516,7 +516,7 @@ def _needs_a_name() -> None:
 def _named(flow: Flow, others: list[Row], unnamed: Row, name: str) -> list[Row]:
     """The unnamed row has become the named one; all rows as they are now."""
     want = unnamed.but(
-        user_name=flow.us.user(name).signature,
+        user_name=flow.default_centre.user(name).signature,
         access_token=flow.zoho.asked(TOKEN)[-1].answer["access_token"],
         expires_in=flow.passed().expires_in,
     )
@@ -533,20 +533,20 @@ THREADS = ("one", "two", "three", "four")
 
 
 @check("FLOW-10", thread_safe=True)
-def threads_that_meet_one_expired_token_by_its_id_renew_it_once(bench: Bench) -> None:
-    _is_renewed_once(bench, "id")
+def threads_that_meet_one_expired_token_by_its_id_renew_it_once(workspace: Workspace) -> None:
+    _is_renewed_once(workspace, "id")
 
 
 @check("FLOW-10", thread_safe=True)
-def threads_that_meet_one_expired_token_by_its_user_renew_it_once(bench: Bench) -> None:
-    _is_renewed_once(bench, "user name")
+def threads_that_meet_one_expired_token_by_its_user_renew_it_once(workspace: Workspace) -> None:
+    _is_renewed_once(workspace, "user name")
 
 
-def _is_renewed_once(bench: Bench, known: str) -> None:
-    with Flow(bench) as flow:
+def _is_renewed_once(workspace: Workspace, known: str) -> None:
+    with Flow(workspace) as flow:
         rows = flow.store.holding(*STRANGERS, flow.signed_in("ann", expired=True), flow.signed_in("bob"))
-        token = _known(bench, known, rows[4])
-        flow.start(_known(bench, "id", rows[-1]))
+        token = _known(workspace, known, rows[4])
+        flow.start(_known(workspace, "id", rows[-1]))
         gate = _Gate(flow)
         flow.zoho.hold = gate.wait
 
@@ -590,8 +590,8 @@ class _Gate:
     def look(self, ended: set[str]) -> None:
         """Called by the check now and then: open where it is time."""
         done = self._asked + len(ended)
-        inside = len(self._flow.between.inside)
-        state = (done, inside, len(self._flow.bench.calls))
+        inside = len(self._flow.recorder.inside)
+        state = (done, inside, len(self._flow.workspace.calls))
         if state != self._state:
             self._state, self._since = state, time.monotonic()
         quiet = time.monotonic() - self._since > self.QUIET
@@ -607,21 +607,21 @@ class _Gate:
 
 
 @check("BYID-5")
-def a_token_from_find_token_by_id_is_handed_to_the_sdk(bench: Bench) -> None:
-    _is_whole(bench, lambda flow, row: flow.store.call("find_token_by_id", row.id).returned)
+def a_token_from_find_token_by_id_is_handed_to_the_sdk(workspace: Workspace) -> None:
+    _is_whole(workspace, lambda flow, row: flow.store.call("find_token_by_id", row.id).returned)
 
 
 @check("BYID-5")
-def a_token_from_get_tokens_is_handed_to_the_sdk(bench: Bench) -> None:
+def a_token_from_get_tokens_is_handed_to_the_sdk(workspace: Workspace) -> None:
     def listed(flow: Flow, row: Row) -> Any:
         tokens = flow.store.call("get_tokens").returned
         return next((token for token in tokens or () if token.get_id() == row.id), None)
 
-    _is_whole(bench, listed)
+    _is_whole(workspace, listed)
 
 
-def _is_whole(bench: Bench, take: Callable[[Flow, Row], Any]) -> None:
-    with Flow(bench) as flow:
+def _is_whole(workspace: Workspace, take: Callable[[Flow, Row], Any]) -> None:
+    with Flow(workspace) as flow:
         rows = flow.store.holding(
             *STRANGERS, flow.signed_in("ann"), flow.signed_in("bob", expired=True), flow.signed_in("cleo")
         )
@@ -633,7 +633,11 @@ def _is_whole(bench: Bench, take: Callable[[Flow, Row], Any]) -> None:
         ):
             token = take(flow, rows[place])
             if token is None:
-                bench.broken(f"the store has the token {shown(rows[place].id)}", "None", arranging=True)
+                workspace.fail(
+                    f"the store has the token {format_value(rows[place].id)}",
+                    "None",
+                    precondition_failed=True,
+                )
             go(token)
             if rows[place].expires_in == PAST:
                 rows[place] = _renewed(flow, rows, rows[place])

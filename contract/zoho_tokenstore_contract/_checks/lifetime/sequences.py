@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from ..._drivers.examples import explore, explore_machine
-from ..._harness.workspace import Bench, shown_rows
-from ..._spec.model import Operation, State, decided, expectation, reply_of, state_of, successors
-from ..._spec.tokens import Row, shown_row, to_token
+from ..._harness.messages import format_rows
+from ..._harness.workspace import Workspace
+from ..._spec.model import Call, State, decided, expectation, observe, state_of, successors
+from ..._spec.tokens import Row, format_token, to_token
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, EVE, GUS, LATE_GRANT, LATE_REFRESH, REFRESH, key_of
 
@@ -97,12 +98,12 @@ _PLACES = st.integers(0, 20)
 class _SideBySide:
     """A store, and what the model says of the same calls."""
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-        self.store = bench.open()
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.store = workspace.open()
         self.state: State = ()
 
-    def do(self, operation: Operation) -> None:
+    def do(self, operation: Call) -> None:
         """Make a call, if the contract decides what it should answer, and compare answer and rows."""
         if not decided(self.state, operation):
             return
@@ -114,113 +115,113 @@ class _SideBySide:
             answer = self.store.try_save_token(passed).answer
         else:
             answer = self.store.call(operation.method, passed)
-        reply = reply_of(answer.returned, answer.raised, passed, str(answer))
+        reply = observe(answer.returned, answer.raised, passed, str(answer))
         states = successors(self.state, operation, reply)
         if not states:
             seen = str(answer)
-            if reply.left is not None:
-                seen += f"; the passed token is now {shown_row(reply.left).replace('Row(', 'OAuthToken(', 1)}"
-            self.bench.broken(f"{operation} {expectation(self.state, operation)}", seen)
+            if reply.passed_after is not None:
+                seen += f"; the passed token is now {format_token(reply.passed_after)}"
+            self.workspace.fail(f"{operation} {expectation(self.state, operation)}", seen)
         self.compare(states, f"after {operation}, which {expectation(self.state, operation)}")
 
     def compare(self, states: tuple[State, ...], because: str) -> None:
         """Compare the rows; what they are is the model's state from now on."""
         seen = state_of(self.store.rows())
         if seen not in states:
-            self.bench.broken(f"{because}: {shown_rows(states[0])}", shown_rows(seen))
+            self.workspace.fail(f"{because}: {format_rows(states[0])}", format_rows(seen))
         self.state = seen
 
     def reopen(self) -> None:
         """Close the store and open it again."""
-        self.store = self.bench.reopen(self.store)
+        self.store = self.workspace.reopen(self.store)
         self.compare((self.state,), "opening the store again loses nothing")
 
 
 @check("MODEL-1")
-def any_sequence_of_calls_is_answered_as_by_the_model(bench: Bench) -> None:
+def any_sequence_of_calls_is_answered_as_by_the_model(workspace: Workspace) -> None:
     class Sequence(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
-            self.pair = _SideBySide(bench)
+            self.pair = _SideBySide(workspace)
 
         @rule(token=_TOKENS)
         def save(self, token: Row) -> None:
-            self.pair.do(Operation("save_token", token))
+            self.pair.do(Call("save_token", token))
 
         @rule(token=_TOKENS, id=st.sampled_from(IDS))
         def bring(self, token: Row, id: str) -> None:
-            self.pair.do(Operation("save_token", token.but(id=id)))
+            self.pair.do(Call("save_token", token.but(id=id)))
 
         @rule(place=_PLACES, key=_KEYS, changes=_CHANGES)
         def save_by_key(self, place: int, key: tuple[str, ...], changes: dict[str, str]) -> None:
-            self.pair.do(Operation("save_token", self.at(place).only(*key).but(**changes)))
+            self.pair.do(Call("save_token", self.at(place).only(*key).but(**changes)))
 
         @rule(place=_PLACES, changes=_CHANGES)
         def save_again(self, place: int, changes: dict[str, str]) -> None:
-            self.pair.do(Operation("save_token", self.at(place).but(**changes)))
+            self.pair.do(Call("save_token", self.at(place).but(**changes)))
 
         @rule(token=_TOKENS)
         def find(self, token: Row) -> None:
-            self.pair.do(Operation("find_token", token))
+            self.pair.do(Call("find_token", token))
 
         @rule(place=_PLACES, key=_KEYS)
         def find_by_key(self, place: int, key: tuple[str, ...]) -> None:
-            self.pair.do(Operation("find_token", self.at(place).only(*key)))
+            self.pair.do(Call("find_token", self.at(place).only(*key)))
 
         @rule(place=_PLACES)
         def find_by_stored_id(self, place: int) -> None:
-            self.pair.do(Operation("find_token_by_id", self.at(place).id))
+            self.pair.do(Call("find_token_by_id", self.at(place).id))
 
         @rule(id=st.sampled_from(IDS))
         def find_by_id(self, id: str) -> None:
-            self.pair.do(Operation("find_token_by_id", id))
+            self.pair.do(Call("find_token_by_id", id))
 
         @rule(place=_PLACES)
         def delete_stored(self, place: int) -> None:
-            self.pair.do(Operation("delete_token", self.at(place).id))
+            self.pair.do(Call("delete_token", self.at(place).id))
 
         @rule(id=st.sampled_from(IDS))
         def delete(self, id: str) -> None:
-            self.pair.do(Operation("delete_token", id))
+            self.pair.do(Call("delete_token", id))
 
         @rule(sure=st.sampled_from((False, False, False, True)))
         def clear(self, sure: bool) -> None:
             if sure and self.pair.state:
-                self.pair.do(Operation("delete_tokens"))
+                self.pair.do(Call("delete_tokens"))
 
         @rule()
         def reopen(self) -> None:
-            if bench.subject.persistent:
+            if workspace.sut.persistent:
                 self.pair.reopen()
 
         def at(self, place: int) -> Row:
             """A stored row, or nothing that any call is decided for."""
             return self.pair.state[place % len(self.pair.state)] if self.pair.state else Row()
 
-    explore_machine(bench, EXAMPLES, STEPS, Sequence)
+    explore_machine(workspace, EXAMPLES, STEPS, Sequence)
 
 
 @check("MODEL-1")
-def any_sequence_of_updates_and_deletions_is_answered_as_by_the_model(bench: Bench) -> None:
+def any_sequence_of_updates_and_deletions_is_answered_as_by_the_model(workspace: Workspace) -> None:
     # Beside saves of all kinds, two deletions and an update without an insert in between are rare.
     def run(calls: list[tuple[str, int]]) -> None:
-        pair = _SideBySide(bench)
+        pair = _SideBySide(workspace)
         for row in (ANN, GUS, LATE_GRANT, REFRESH, LATE_REFRESH, ACCESS, EVE):
-            pair.do(Operation("save_token", row))
+            pair.do(Call("save_token", row))
         if len(pair.state) != 7:
-            bench.broken("seven rows", shown_rows(pair.state), arranging=True)
+            workspace.fail("seven rows", format_rows(pair.state), precondition_failed=True)
         for number, (method, place) in enumerate(calls):
             if pair.state:
                 row = pair.state[place % len(pair.state)]
                 if method == "save_token":
-                    pair.do(Operation(method, key_of(row).but(expires_in=f"19000000{number:05d}")))
+                    pair.do(Call(method, key_of(row).but(expires_in=f"19000000{number:05d}")))
                 elif method == "find_token":
-                    pair.do(Operation(method, key_of(row)))
+                    pair.do(Call(method, key_of(row)))
                 else:
-                    pair.do(Operation(method, row.id))
+                    pair.do(Call(method, row.id))
 
     methods = st.sampled_from(("save_token", "save_token", "find_token", "find_token_by_id", "delete_token"))
-    explore(bench, SHORT, st.lists(st.tuples(methods, _PLACES), min_size=12, max_size=12), run)
+    explore(workspace, SHORT, st.lists(st.tuples(methods, _PLACES), min_size=12, max_size=12), run)
 
 
 WAYS: tuple[tuple[str, ...], ...] = (
@@ -233,26 +234,26 @@ WAYS: tuple[tuple[str, ...], ...] = (
 
 
 @check("MODEL-1")
-def what_was_asked_before_is_answered_anew_after_each_way_of_saving(bench: Bench) -> None:
+def what_was_asked_before_is_answered_anew_after_each_way_of_saving(workspace: Workspace) -> None:
     # A cache or an index that one way of saving forgets goes on with what it had.
     for row in (GUS, LATE_GRANT, LATE_REFRESH, ACCESS):
         for key in _keys_of(row):
-            pair = _SideBySide(bench)
+            pair = _SideBySide(workspace)
             for one in (ANN, row):
-                pair.do(Operation("save_token", one))
+                pair.do(Call("save_token", one))
             stored = next((one for one in pair.state if one.but(id=None) == row), None)
             if stored is None or len(pair.state) != 2:
-                bench.broken("two rows", shown_rows(pair.state), arranging=True)
+                workspace.fail("two rows", format_rows(pair.state), precondition_failed=True)
             sent = key.but(expires_in="1900000000888", redirect_url="https://example.com/anew")
             if key.access_token is None:
                 sent = sent.but(access_token="1000.anew.access")
             _ask(pair, stored)
-            pair.do(Operation("save_token", sent))
+            pair.do(Call("save_token", sent))
             _ask(pair, stored)
             _ask(pair, stored.updated_by(sent))
-            pair.do(Operation("delete_token", stored.id))
+            pair.do(Call("delete_token", stored.id))
             _ask(pair, stored.updated_by(sent))
-            bench.fresh_examples()
+            workspace.fresh_examples()
 
 
 def _keys_of(row: Row) -> list[Row]:
@@ -263,24 +264,24 @@ def _keys_of(row: Row) -> list[Row]:
 def _ask(pair: _SideBySide, row: Row) -> None:
     """Look for a row in every way in which it can be found."""
     for key in (*_keys_of(row), Row(id=row.id)):
-        pair.do(Operation("find_token", key))
-    pair.do(Operation("find_token_by_id", row.id))
+        pair.do(Call("find_token", key))
+    pair.do(Call("find_token_by_id", row.id))
 
 
 @check("MODEL-1")
-def the_calls_of_a_day_are_answered_as_by_the_model(bench: Bench) -> None:
+def the_calls_of_a_day_are_answered_as_by_the_model(workspace: Workspace) -> None:
     # The precondition of the other check: a store that refuses every save keeps no model.
-    store = bench.open()
+    store = workspace.open()
     state: State = ()
     for number in range(12):
         row = Row(user_name=f"user{number}", access_token=f"access{number}", expires_in="1900000000000")
         token = to_token(row)
         answer = store.try_save_token(token).answer
-        operation = Operation("save_token", row)
+        operation = Call("save_token", row)
         if state_of(store.rows()) not in successors(
-            state, operation, reply_of(answer.returned, answer.raised, token)
+            state, operation, observe(answer.returned, answer.raised, token)
         ):
-            bench.broken(f"{operation} {expectation(state, operation)}", str(answer))
+            workspace.fail(f"{operation} {expectation(state, operation)}", str(answer))
         state = state_of(store.rows())
     if len(state) != 12:
-        bench.broken("12 rows", shown_rows(state), arranging=True)
+        workspace.fail("12 rows", format_rows(state), precondition_failed=True)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..._harness.workspace import Bench, Opened
+from ..._harness.store_handle import StoreHandle
+from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
-from ..._spec.tokens import FIELDS, Row, absent, shown, shown_row
-from ..aliasing import looked_up, spoil, unchanged
+from ..._spec.tokens import FIELDS, Row, absent, format_row, format_value
+from ..aliasing import lookups, overwrite, unchanged
 from ..registry import check
 from ..sample_tokens import (
     ACCESS,
     ANN,
     BOB,
-    CROWD,
     CROWD_TEXTS,
     GRANT,
     GUS,
     LATE_REFRESH,
+    ONE_OF_EVERY_KIND,
     REFRESH,
     key_of,
     near_ids,
@@ -63,108 +64,111 @@ BROUGHT = ("abc", "A-1", "007", "1e3", "k 1", "x'y", "a_c", "a%c", "é", "id", "
 
 
 @check("BYID-1")
-def a_stored_id_gives_its_token(bench: Bench) -> None:
-    store = bench.open()
+def a_stored_id_gives_its_token(workspace: Workspace) -> None:
+    store = workspace.open()
     passed = []
-    for row in CROWD:
+    for row in ONE_OF_EVERY_KIND:
         passed.append(store.save(row))
         for saved in passed:
-            _gives(bench, store, saved.left.id, saved.sent.but(id=saved.left.id))
+            _gives(workspace, store, saved.passed_after.id, saved.sent.but(id=saved.passed_after.id))
     store.expect(store.showing(passed), because="finding by id changes nothing stored")
 
 
 @check("BYID-1")
-def a_stored_id_gives_its_token_after_updates(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_stored_id_gives_its_token_after_updates(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for number, row in enumerate((ANN, GUS, LATE_REFRESH)):
-        id = before[CROWD.index(row)].id
+        id = before[ONE_OF_EVERY_KIND.index(row)].id
         sent = key_of(row).but(access_token=f"1000.renewed.{number}", expires_in="1900000000666")
         store.save(sent)
-        _gives(bench, store, id, row.updated_by(sent).but(id=id))
+        _gives(workspace, store, id, row.updated_by(sent).but(id=id))
 
 
 @check("BYID-1")
-def an_id_that_its_token_brought_gives_it(bench: Bench) -> None:
-    store = bench.open()
+def an_id_that_its_token_brought_gives_it(workspace: Workspace) -> None:
+    store = workspace.open()
     store.holding(ANN, ACCESS)
     for saved in _brought(store):
-        _gives(bench, store, saved.id, saved)
+        _gives(workspace, store, saved.id, saved)
 
 
-def _gives(bench: Bench, store: Opened, id: object, wanted: Row) -> None:
+def _gives(workspace: Workspace, store: StoreHandle, id: object, wanted: Row) -> None:
     if absent(id):
-        bench.broken("a saved token carries its id", shown_row(wanted), arranging=True)
+        workspace.fail("a saved token carries its id", format_row(wanted), precondition_failed=True)
     found = store.found_by_id(id)
     if found is None:
-        bench.broken(f"find_token_by_id({shown(id)}) returns {shown_row(wanted)}", "it returned None")
+        workspace.fail(
+            f"find_token_by_id({format_value(id)}) returns {format_row(wanted)}", "it returned None"
+        )
     for name in FIELDS:
         if getattr(found.plain(), name) != getattr(wanted, name):
-            bench.broken(
-                f"a token with {name}={shown(getattr(wanted, name))}, as {shown_row(wanted)}",
-                f"its {name} is {shown(getattr(found, name))}: {shown_row(found)}",
+            workspace.fail(
+                f"a token with {name}={format_value(getattr(wanted, name))}, as {format_row(wanted)}",
+                f"its {name} is {format_value(getattr(found, name))}: {format_row(found)}",
             )
 
 
-def _brought(store: Opened) -> list[Row]:
+def _brought(store: StoreHandle) -> list[Row]:
     """Rows of tokens that brought their ids along, as far as the store takes them."""
     kept = []
     given = {row.id for row in store.rows()}
     for number, id in enumerate(id for id in BROUGHT if id not in given):
         row = person(f"guest{number}", id=id)
         saved = store.try_save(row)
-        if saved.answer.raised is None and saved.left.id == id:
+        if saved.answer.raised is None and saved.passed_after.id == id:
             kept.append(row)
     return kept
 
 
 @check("BYID-2")
-def an_unknown_id_gives_none(bench: Bench) -> None:
-    for rows in ((), (ANN,), CROWD):
-        store = bench.open()
+def an_unknown_id_gives_none(workspace: Workspace) -> None:
+    for rows in ((), (ANN,), ONE_OF_EVERY_KIND):
+        store = workspace.open()
         before = store.holding(*rows)
         ids = {row.id for row in before}
         near = near_ids(before[0].id) if len(rows) == 1 and isinstance(before[0].id, str) else ()
         for id in (*UNKNOWN_IDS, *near):
             if id not in ids and (found := store.found_by_id(id)) is not None:
-                bench.broken(f"find_token_by_id({shown(id)}) returns None", shown_row(found))
+                workspace.fail(f"find_token_by_id({format_value(id)}) returns None", format_row(found))
         store.expect(before, because="finding by id changes nothing stored")
-        bench.fresh_examples()
+        workspace.fresh_examples()
 
 
 @check("BYID-3")
-def an_id_that_is_nearly_another_finds_nothing(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def an_id_that_is_nearly_another_finds_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     ids = [row.id for row in before]
-    _are_apart(bench, store, [*ids[:2], *ids[-4:]], ids)
+    _are_apart(workspace, store, [*ids[:2], *ids[-4:]], ids)
 
 
 @check("BYID-3")
-def an_id_that_is_nearly_one_that_was_brought_finds_nothing(bench: Bench) -> None:
-    store = bench.open()
+def an_id_that_is_nearly_one_that_was_brought_finds_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
     before = store.holding(ANN, ACCESS)
     brought = [row.id for row in _brought(store)]
-    _are_apart(bench, store, brought, [*(row.id for row in before), *brought])
+    _are_apart(workspace, store, brought, [*(row.id for row in before), *brought])
 
 
 @check("BYID-3")
-def what_another_field_holds_is_no_id(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def what_another_field_holds_is_no_id(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     ids = {row.id for row in before}
     if store.found_by_id(before[0].id) is None:
-        bench.broken("a stored id finds its token", "it finds nothing", arranging=True)
+        workspace.fail("a stored id finds its token", "it finds nothing", precondition_failed=True)
     for text in CROWD_TEXTS:
         if text not in ids and (answer := store.call("find_token_by_id", text)).returned is not None:
-            bench.broken(
-                f"find_token_by_id({shown(text)}), which no row has as its id, returns None", str(answer)
+            workspace.fail(
+                f"find_token_by_id({format_value(text)}), which no row has as its id, returns None",
+                str(answer),
             )
 
 
 @check("BYID-3")
-def ids_that_are_nearly_equal_find_each_its_own(bench: Bench) -> None:
-    store = bench.open()
+def ids_that_are_nearly_equal_find_each_its_own(workspace: Workspace) -> None:
+    store = workspace.open()
     store.holding(ANN, ACCESS)
     kept = []
     for number, id in enumerate(
@@ -172,40 +176,49 @@ def ids_that_are_nearly_equal_find_each_its_own(bench: Bench) -> None:
     ):
         row = person(f"near{number}", id=id)
         saved = store.try_save(row)
-        if saved.answer.raised is None and saved.left.id == id:
+        if saved.answer.raised is None and saved.passed_after.id == id:
             kept.append(row)
     for row in kept:
         found = store.found_by_id(row.id)
         if found is None or found.user_name != row.user_name:
-            bench.broken(
-                f"find_token_by_id({shown(row.id)}) returns the token of {shown(row.user_name)}",
-                "it returned None" if found is None else shown_row(found),
+            workspace.fail(
+                f"the id {format_value(row.id)} returns the token of {format_value(row.user_name)}",
+                "it returned None" if found is None else format_row(found),
             )
 
 
-def _are_apart(bench: Bench, store: Opened, ids: list[Any], stored: list[Any]) -> None:
+def _are_apart(workspace: Workspace, store: StoreHandle, ids: list[Any], stored: list[Any]) -> None:
     """These ids find something, and their neighbours nothing, as far as those are not stored."""
     for id in ids:
         if absent(id) or not isinstance(id, str) or store.found_by_id(id) is None:
-            bench.broken(f"the stored id {shown(id)} finds its token", "it finds nothing", arranging=True)
+            workspace.fail(
+                f"the stored id {format_value(id)} finds its token",
+                "it finds nothing",
+                precondition_failed=True,
+            )
         for other in near_ids(id):
             # Raising is no answer either, but BYID-2 speaks of it.
             if other not in stored and (answer := store.call("find_token_by_id", other)).returned is not None:
-                bench.broken(
-                    f"find_token_by_id({shown(other)}) does not find the id {shown(id)}", str(answer)
+                workspace.fail(
+                    f"find_token_by_id({format_value(other)}) does not find the id {format_value(id)}",
+                    str(answer),
                 )
 
 
 @check("BYID-4")
-def changing_what_was_found_by_id_changes_nothing_stored(bench: Bench) -> None:
-    store = bench.open()
+def changing_what_was_found_by_id_changes_nothing_stored(workspace: Workspace) -> None:
+    store = workspace.open()
     rows = (ANN, ACCESS, GRANT, REFRESH, BOB)
     before = store.holding(*rows)
-    looked = looked_up(store, before)
+    looked = lookups(store, before)
     for row in before:
         for _ in range(2):
             token = store.call("find_token_by_id", row.id).returned
             if not isinstance(token, load().OAuthToken):
-                bench.broken(f"the stored id {shown(row.id)} gives its token", shown(token), arranging=True)
-            spoil(store, token)
+                workspace.fail(
+                    f"the stored id {format_value(row.id)} gives its token",
+                    format_value(token),
+                    precondition_failed=True,
+                )
+            overwrite(store, token)
             unchanged(store, before, looked, "the token that find_token_by_id returned")

@@ -7,25 +7,28 @@ from collections.abc import Iterable
 from hypothesis.strategies import lists
 
 from ..._drivers.examples import explore
-from ..._harness.workspace import Answer, Bench, Opened, Passed, shown_rows
-from ..._spec.tokens import Row, absent, shown, shown_row
+from ..._harness.calls import Answer, TokenCall
+from ..._harness.messages import format_rows
+from ..._harness.store_handle import StoreHandle
+from ..._harness.workspace import Workspace
+from ..._spec.tokens import Row, absent, format_row, format_value
 from ..registry import check
 from ..sample_tokens import (
     ACCESS,
     ANN,
     BOB,
     CLEO,
-    CROWD,
     CROWD_TEXTS,
     DAN,
     EVE,
-    FEW,
     GRANT,
     GUS,
     LATE_ACCESS,
     LATE_GRANT,
     LATE_REFRESH,
     NAMED,
+    ONE_OF_EACH_KEY,
+    ONE_OF_EVERY_KIND,
     REFRESH,
     WITH_CLIENT,
     by_each_token,
@@ -140,51 +143,51 @@ def _twisted(id: object) -> tuple[str, ...]:
 
 
 @check("DEL-1")
-def deleting_removes_the_row_with_that_id_and_no_other(bench: Bench) -> None:
-    store = bench.open()
-    rows = store.holding(*CROWD)
+def deleting_removes_the_row_with_that_id_and_no_other(workspace: Workspace) -> None:
+    store = workspace.open()
+    rows = store.holding(*ONE_OF_EVERY_KIND)
     # The first, the last, then the middle ones, until none is left.
     for row in (rows[0], rows[-1], *rows[1:-1][::2], *rows[2:-1][::2]):
         _delete(store, rows, row)
 
 
 @check("DEL-1")
-def deleting_from_the_end_removes_the_row_with_that_id_and_no_other(bench: Bench) -> None:
-    store = bench.open()
-    rows = store.holding(*CROWD)
+def deleting_from_the_end_removes_the_row_with_that_id_and_no_other(workspace: Workspace) -> None:
+    store = workspace.open()
+    rows = store.holding(*ONE_OF_EVERY_KIND)
     for row in rows[::-1]:
         _delete(store, rows, row)
 
 
 @check("DEL-1")
-def a_row_is_deleted_by_the_id_that_its_token_carries(bench: Bench) -> None:
-    store = bench.open()
-    passed = [store.save(row) for row in FEW]
+def a_row_is_deleted_by_the_id_that_its_token_carries(workspace: Workspace) -> None:
+    store = workspace.open()
+    passed = [store.save(row) for row in ONE_OF_EACH_KEY]
     rows = store.showing(passed)
     for saved, row in list(zip(passed, rows, strict=True)):
-        if saved.left.id == row.id:  # SAVE-2 says otherwise
+        if saved.passed_after.id == row.id:  # SAVE-2 says otherwise
             _delete(store, rows, row)
 
 
 @check("DEL-1")
-def rows_with_ids_that_their_tokens_brought_are_deleted(bench: Bench) -> None:
-    store = bench.open()
+def rows_with_ids_that_their_tokens_brought_are_deleted(workspace: Workspace) -> None:
+    store = workspace.open()
     rows = store.holding(ANN, ACCESS)
     brought = _bring(store, rows, BROUGHT_IDS)
     for row in brought[1::2] + brought[::2]:
         _delete(store, rows, row)
 
 
-def _delete(store: Opened, rows: list[Row], row: Row) -> None:
+def _delete(store: StoreHandle, rows: list[Row], row: Row) -> None:
     """Delete one row; `rows` shrinks by it."""
     answer = store.call("delete_token", row.id)
     if answer.raised is not None:
-        store.bench.broken(f"delete_token removes the row with the id {shown(row.id)}", str(answer))
-    store.expect(rows, gone=[row], because=f"the row with the id {shown(row.id)} is gone and no other")
+        store.workspace.fail(f"delete_token removes the row with the id {format_value(row.id)}", str(answer))
+    store.expect(rows, gone=[row], because=f"the row with the id {format_value(row.id)} is gone and no other")
     rows.remove(row)
 
 
-def _bring(store: Opened, rows: list[Row], ids: Iterable[str]) -> list[Row]:
+def _bring(store: StoreHandle, rows: list[Row], ids: Iterable[str]) -> list[Row]:
     """Save a token with each of these ids, as far as the store takes them; `rows` grows by them."""
     brought = []
     for number, id in enumerate(ids):
@@ -199,79 +202,79 @@ def _bring(store: Opened, rows: list[Row], ids: Iterable[str]) -> list[Row]:
 
 
 @check("DEL-2")
-def an_id_that_is_not_stored_removes_nothing(bench: Bench) -> None:
-    store = bench.open()
-    rows = store.holding(*CROWD)
+def an_id_that_is_not_stored_removes_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    rows = store.holding(*ONE_OF_EVERY_KIND)
     for id in UNKNOWN_IDS:
         if all(row.id != id for row in rows):
             _removes_nothing(store, rows, id)
 
 
 @check("DEL-2")
-def deleting_twice_removes_one_row(bench: Bench) -> None:
-    store = bench.open()
-    rows = store.holding(*FEW)
+def deleting_twice_removes_one_row(workspace: Workspace) -> None:
+    store = workspace.open()
+    rows = store.holding(*ONE_OF_EACH_KEY)
     for row in (rows[-1], rows[0], rows[2]):
         store.call("delete_token", row.id)
         if row in store.rows():
-            bench.broken("the row is gone", shown_row(row), arranging=True)
+            workspace.fail("the row is gone", format_row(row), precondition_failed=True)
         rows.remove(row)
         _removes_nothing(store, rows, row.id)
         _removes_nothing(store, rows, row.id)
     store.clear()
     if left := store.rows():
-        bench.broken("no row after delete_tokens", shown_rows(left), arranging=True)
+        workspace.fail("no row after delete_tokens", format_rows(left), precondition_failed=True)
     for row in rows:
         _removes_nothing(store, [], row.id)
 
 
 @check("DEL-2")
-def deleting_from_an_empty_store_is_allowed(bench: Bench) -> None:
-    store = bench.open()
+def deleting_from_an_empty_store_is_allowed(workspace: Workspace) -> None:
+    store = workspace.open()
     for id in ("1", "unknown"):
         _removes_nothing(store, [], id)
     store.holding(ANN)
 
 
-def _removes_nothing(store: Opened, rows: list[Row], id: str) -> None:
+def _removes_nothing(store: StoreHandle, rows: list[Row], id: str) -> None:
     answer = store.call("delete_token", id)
     if answer.raised is not None and not answer.refused:
-        store.bench.broken("delete_token returns None or raises SDKException", str(answer))
+        store.workspace.fail("delete_token returns None or raises SDKException", str(answer))
     if answer.raised is None and answer.returned is not None:
-        store.bench.broken("delete_token returns None or raises SDKException", str(answer))
-    store.expect(rows, because=f"no row has the id {shown(id)}, so none is removed")
+        store.workspace.fail("delete_token returns None or raises SDKException", str(answer))
+    store.expect(rows, because=f"no row has the id {format_value(id)}, so none is removed")
 
 
 @check("DEL-3")
-def none_removes_nothing(bench: Bench) -> None:
-    store = bench.open()
-    rows = store.holding(*FEW)
+def none_removes_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    rows = store.holding(*ONE_OF_EACH_KEY)
     store.call("delete_token", None)
     store.expect(rows, because="None is nobody's id: nothing is removed")
     _works_on(store, rows)
 
 
 @check("DEL-3")
-def an_empty_text_removes_nothing(bench: Bench) -> None:
-    store = bench.open()
-    rows = store.holding(*FEW)
+def an_empty_text_removes_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    rows = store.holding(*ONE_OF_EACH_KEY)
     _spares(store, rows, "")
     _works_on(store, rows)
 
 
 @check("DEL-3")
-def hostile_text_removes_nothing(bench: Bench) -> None:
-    store = bench.open()
-    rows = store.holding(*FEW)
+def hostile_text_removes_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    rows = store.holding(*ONE_OF_EACH_KEY)
     for id in HOSTILE:
         _spares(store, rows, id)
     _works_on(store, rows)
 
 
 @check("DEL-3")
-def what_looks_like_a_stored_id_removes_nothing(bench: Bench) -> None:
-    store = bench.open()
-    rows = store.holding(*CROWD)
+def what_looks_like_a_stored_id_removes_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    rows = store.holding(*ONE_OF_EVERY_KIND)
     # Twelve rows and more: where ids are numbers, one is then the beginning of another.
     for row in (rows[0], rows[len(rows) // 2], rows[-1]):
         for id in _twisted(row.id):
@@ -280,17 +283,17 @@ def what_looks_like_a_stored_id_removes_nothing(bench: Bench) -> None:
 
 
 @check("DEL-3")
-def what_another_field_holds_removes_nothing(bench: Bench) -> None:
-    store = bench.open()
-    rows = store.holding(*CROWD)
+def what_another_field_holds_removes_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    rows = store.holding(*ONE_OF_EVERY_KIND)
     for text in CROWD_TEXTS:
         _spares(store, rows, text)
     _works_on(store, rows)
 
 
 @check("DEL-3")
-def what_looks_like_an_id_that_was_brought_removes_nothing(bench: Bench) -> None:
-    store = bench.open()
+def what_looks_like_an_id_that_was_brought_removes_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
     rows = store.holding(ANN, ACCESS)
     for row in _bring(store, rows, ("abc", "ABc", "é", "7", "a%b", "axb", "ab")):
         for id in (*_twisted(row.id), row.id.upper(), "e\u0301", "e", "a_b", "a?b"):
@@ -299,37 +302,37 @@ def what_looks_like_an_id_that_was_brought_removes_nothing(bench: Bench) -> None
 
 
 @check("DEL-3")
-def any_text_that_is_no_id_removes_nothing(bench: Bench) -> None:
+def any_text_that_is_no_id_removes_nothing(workspace: Workspace) -> None:
     def run(ids: list[str]) -> None:
-        store = bench.open()
+        store = workspace.open()
         rows = store.holding(ANN, ACCESS)
         for id in ids:
             _spares(store, rows, id)
         _works_on(store, rows)
 
-    explore(bench, 25, lists(texts(), min_size=1, max_size=6), run)
+    explore(workspace, 25, lists(texts(), min_size=1, max_size=6), run)
 
 
-def _spares(store: Opened, rows: list[Row], id: str) -> None:
+def _spares(store: StoreHandle, rows: list[Row], id: str) -> None:
     """A hostile id removes nothing, if no row happens to have it."""
     if any(row.id == id for row in rows):
         return
     answer = store.call("delete_token", id)
     if answer.raised is not None and not answer.refused:
-        store.bench.broken("delete_token removes nothing, or raises SDKException", str(answer))
-    store.expect(rows, because=f"no row has exactly the id {shown(id)}, so none is removed")
+        store.workspace.fail("delete_token removes nothing, or raises SDKException", str(answer))
+    store.expect(rows, because=f"no row has exactly the id {format_value(id)}, so none is removed")
 
 
-def _works_on(store: Opened, rows: list[Row]) -> None:
+def _works_on(store: StoreHandle, rows: list[Row]) -> None:
     """A new user can be saved."""
     store.save(person("afterwards"))
     store.expect(rows, new=1, because="the store works on: a new user is one new row")
 
 
 @check("DEL-4")
-def a_deleted_token_is_found_by_no_lookup(bench: Bench) -> None:
+def a_deleted_token_is_found_by_no_lookup(workspace: Workspace) -> None:
     for place in range(len(_LONERS)):
-        store = bench.open()
+        store = workspace.open()
         rows = store.holding(*_LONERS)
         row = rows[place]
         lookups = _lookups(row)
@@ -338,23 +341,23 @@ def a_deleted_token_is_found_by_no_lookup(bench: Bench) -> None:
         for lookup in working:
             answer = _look(store, lookup)
             if _hits(row, answer):
-                bench.broken(
+                workspace.fail(
                     f"the deleted token is not found by {_by(lookup)}",
                     str(answer),
                 )
         left = [other for other in store.rows() if other.id == row.id or _same_token(other, row)]
         if left:
-            bench.broken("the deleted token is not listed", shown_row(left[0]))
-        bench.fresh_examples()
+            workspace.fail("the deleted token is not listed", format_row(left[0]))
+        workspace.fresh_examples()
 
 
 @check("DEL-4")
-def a_deleted_user_can_be_saved_again(bench: Bench) -> None:
+def a_deleted_user_can_be_saved_again(workspace: Workspace) -> None:
     for deleted in ((ANN,), (GUS,), (DAN, ANN), _LONERS):
-        store = bench.open()
+        store = workspace.open()
         rows = store.holding(*_LONERS)
         for gone in deleted:
-            row = _row_of(bench, rows, gone)
+            row = _row_of(workspace, rows, gone)
             _removed(store, row)
             rows.remove(row)
         for gone in deleted:
@@ -363,18 +366,18 @@ def a_deleted_user_can_be_saved_again(bench: Bench) -> None:
             if gone.user_name is not None:
                 sent = Row(user_name=gone.user_name, refresh_token=f"{gone.refresh_token}.again")
             store.save(sent)
-            new = store.expect(rows, new=1, because=f"one new row for {shown_row(sent)}")
+            new = store.expect(rows, new=1, because=f"one new row for {format_row(sent)}")
             if extra := [name for name in new[0].but(id=None).present() if name not in sent.present()]:
-                bench.broken(
-                    f"nothing but {shown_row(sent)} in the new row", f"it has {', '.join(extra)} too"
+                workspace.fail(
+                    f"nothing but {format_row(sent)} in the new row", f"it has {', '.join(extra)} too"
                 )
             rows += new
-        bench.fresh_examples()
+        workspace.fresh_examples()
 
 
 @check("DEL-4")
-def a_deleted_user_is_one_row_also_when_saved_with_the_deleted_id(bench: Bench) -> None:
-    store = bench.open()
+def a_deleted_user_is_one_row_also_when_saved_with_the_deleted_id(workspace: Workspace) -> None:
+    store = workspace.open()
     passed = [store.save(row) for row in (ANN, GUS, ACCESS, BOB)]
     rows = store.showing(passed)
     for saved, row in list(zip(passed, rows, strict=True)):
@@ -383,10 +386,10 @@ def a_deleted_user_is_one_row_also_when_saved_with_the_deleted_id(bench: Bench) 
         # The very token again: the SDK goes on with the object that it has.
         again = store.try_save_token(saved.token)
         if again.answer.raised is not None:
-            bench.broken("the deleted token can be saved again", str(again.answer))
-        new = store.expect(rows, new=1, because=f"one new row for {shown_row(saved.sent)}")
+            workspace.fail("the deleted token can be saved again", str(again.answer))
+        new = store.expect(rows, new=1, because=f"one new row for {format_row(saved.sent)}")
         if new[0].but(id=None) != row.but(id=None):
-            bench.broken(f"a row with {shown_row(row.but(id=None))}", shown_row(new[0]))
+            workspace.fail(f"a row with {format_row(row.but(id=None))}", format_row(new[0]))
         rows += new
 
 
@@ -394,10 +397,10 @@ _LONERS = (ANN, ACCESS, BOB, GRANT, REFRESH, DAN, EVE, LATE_GRANT, LATE_ACCESS, 
 """Tokens of every kind, no two of which share what they are found by."""
 
 
-def _row_of(bench: Bench, rows: list[Row], wanted: Row) -> Row:
+def _row_of(workspace: Workspace, rows: list[Row], wanted: Row) -> Row:
     row = next((row for row in rows if _same_token(row, wanted)), None)
     if row is None:
-        bench.broken(f"a row of {shown_row(key_of(wanted))}", shown_rows(rows), arranging=True)
+        workspace.fail(f"a row of {format_row(key_of(wanted))}", format_rows(rows), precondition_failed=True)
     return row
 
 
@@ -421,7 +424,7 @@ def _lookups(row: Row) -> list[Row | str]:
     return [*lookups, row]
 
 
-def _look(store: Opened, lookup: Row | str) -> Answer:
+def _look(store: StoreHandle, lookup: Row | str) -> Answer:
     if isinstance(lookup, Row):
         return store.find_quietly(lookup)
     return store.call("find_token_by_id", lookup)
@@ -434,32 +437,32 @@ def _hits(row: Row, answer: Answer) -> bool:
 
 
 def _by(lookup: Row | str) -> str:
-    return shown_row(lookup) if isinstance(lookup, Row) else f"the id {shown(lookup)}"
+    return format_row(lookup) if isinstance(lookup, Row) else f"the id {format_value(lookup)}"
 
 
-def _removed(store: Opened, row: Row) -> None:
+def _removed(store: StoreHandle, row: Row) -> None:
     """Arrange: the row is deleted."""
     answer = store.call("delete_token", row.id)
     if answer.raised is not None or row in store.rows():
-        store.bench.broken(f"delete_token removes {shown_row(row)}", str(answer), arranging=True)
+        store.workspace.fail(f"delete_token removes {format_row(row)}", str(answer), precondition_failed=True)
 
 
 @check("DEL-5")
-def the_id_of_a_deleted_row_is_never_given_again(bench: Bench) -> None:
+def the_id_of_a_deleted_row_is_never_given_again(workspace: Workspace) -> None:
     for order in (slice(None, None, -1), slice(None), slice(-1, None), slice(0, 1), slice(1, None)):
-        store = bench.open()
+        store = workspace.open()
         passed = [store.save(row) for row in NAMED]
         rows = store.showing(passed)
         gone = rows[order]
         for row in gone:
             _removed(store, row)
         _gives_new_ids(store, {row.id for row in gone})
-        bench.fresh_examples()
+        workspace.fresh_examples()
 
 
 @check("DEL-5")
-def an_id_is_not_given_again_when_deleting_and_saving_take_turns(bench: Bench) -> None:
-    store = bench.open()
+def an_id_is_not_given_again_when_deleting_and_saving_take_turns(workspace: Workspace) -> None:
+    store = workspace.open()
     rows = store.holding(ANN, BOB)
     gone = set()
     for number in range(12):
@@ -472,19 +475,19 @@ def an_id_is_not_given_again_when_deleting_and_saving_take_turns(bench: Bench) -
 
 
 @check("DEL-5")
-def no_id_is_given_again_after_delete_tokens(bench: Bench) -> None:
-    store = bench.open()
+def no_id_is_given_again_after_delete_tokens(workspace: Workspace) -> None:
+    store = workspace.open()
     gone = {row.id for row in store.holding(*NAMED)}
     for _ in range(2):
         _cleared(store)
         saved = _gives_new_ids(store, gone)
-        gone |= {one.left.id for one in saved}
+        gone |= {one.passed_after.id for one in saved}
 
 
 @check("DEL-5")
-def an_id_that_a_token_brought_is_not_given_after_its_row_is_deleted(bench: Bench) -> None:
+def an_id_that_a_token_brought_is_not_given_after_its_row_is_deleted(workspace: Workspace) -> None:
     for clears in (False, True):
-        store = bench.open()
+        store = workspace.open()
         rows = store.holding(ANN, BOB)
         gone = {row.id for row in _bring(store, rows, _next_ids(rows))}
         if clears:
@@ -494,14 +497,14 @@ def an_id_that_a_token_brought_is_not_given_after_its_row_is_deleted(bench: Benc
             for row in [row for row in rows if row.id in gone]:
                 _removed(store, row)
         _gives_new_ids(store, gone)
-        bench.fresh_examples()
+        workspace.fresh_examples()
 
 
 @check("DEL-5", persistent=True)
-def the_id_of_a_deleted_row_is_not_given_after_opening_again(bench: Bench) -> None:
+def the_id_of_a_deleted_row_is_not_given_after_opening_again(workspace: Workspace) -> None:
     for clears in (False, True):
         for brings in (False, True):
-            store = bench.open()
+            store = workspace.open()
             rows = store.holding(*NAMED)
             if brings:
                 _bring(store, rows, _next_ids(rows))
@@ -512,9 +515,9 @@ def the_id_of_a_deleted_row_is_not_given_after_opening_again(bench: Bench) -> No
                 gone = {row.id for row in rows[2:]}
                 for row in rows[:1:-1]:
                     _removed(store, row)
-            store = bench.reopen(store)
+            store = workspace.reopen(store)
             _gives_new_ids(store, gone)
-            bench.fresh_examples()
+            workspace.fresh_examples()
 
 
 def _next_ids(rows: list[Row]) -> list[str]:
@@ -524,7 +527,7 @@ def _next_ids(rows: list[Row]) -> list[str]:
     return [id for step in (1, 2, 5) if len(id := str(last + step)) <= 10]
 
 
-def _gives_new_ids(store: Opened, gone: set[str]) -> list[Passed]:
+def _gives_new_ids(store: StoreHandle, gone: set[str]) -> list[TokenCall]:
     """Other users get none of these ids."""
     passed = []
     for number in range(max(8, len(gone) + 2)):
@@ -533,45 +536,46 @@ def _gives_new_ids(store: Opened, gone: set[str]) -> list[Passed]:
         passed.append(saved)
     for row in store.showing(passed):
         if row.id in gone:
-            store.bench.broken("no id of a deleted row", shown_row(row))
+            store.workspace.fail("no id of a deleted row", format_row(row))
     return passed
 
 
-def _is_new(store: Opened, saved: Passed, gone: set[str]) -> None:
-    if saved.left.id in gone:
-        store.bench.broken(
-            "an id that no deleted row had", f"{shown(saved.left.id)} for {shown_row(saved.sent)}"
+def _is_new(store: StoreHandle, saved: TokenCall, gone: set[str]) -> None:
+    if saved.passed_after.id in gone:
+        store.workspace.fail(
+            "an id that no deleted row had",
+            f"{format_value(saved.passed_after.id)} for {format_row(saved.sent)}",
         )
 
 
-def _cleared(store: Opened) -> None:
+def _cleared(store: StoreHandle) -> None:
     """Arrange: nothing is stored any more."""
     answer = store.clear()
     if answer.raised is not None or store.rows():
-        store.bench.broken("delete_tokens removes every row", str(answer), arranging=True)
+        store.workspace.fail("delete_tokens removes every row", str(answer), precondition_failed=True)
 
 
 @check("CLEAR-1")
-def delete_tokens_removes_every_row(bench: Bench) -> None:
-    for rows in (CROWD, (ANN,), (ACCESS,), (WITH_CLIENT, CLEO)):
-        store = bench.open()
+def delete_tokens_removes_every_row(workspace: Workspace) -> None:
+    for rows in (ONE_OF_EVERY_KIND, (ANN,), (ACCESS,), (WITH_CLIENT, CLEO)):
+        store = workspace.open()
         kept = store.holding(*rows)
         _clears(store, kept)
-        bench.fresh_examples()
+        workspace.fresh_examples()
 
 
 @check("CLEAR-1")
-def rows_that_were_updated_or_brought_their_ids_are_removed_too(bench: Bench) -> None:
-    store = bench.open()
-    rows = store.holding(*FEW)
+def rows_that_were_updated_or_brought_their_ids_are_removed_too(workspace: Workspace) -> None:
+    store = workspace.open()
+    rows = store.holding(*ONE_OF_EACH_KEY)
     _bring(store, rows, ("abc", "x'y", "0"))
     store.try_save(Row(user_name=ANN.user_name, access_token="1000.new.access"))
     _clears(store, store.rows())
 
 
 @check("CLEAR-1")
-def delete_tokens_is_no_error_on_an_empty_store(bench: Bench) -> None:
-    store = bench.open()
+def delete_tokens_is_no_error_on_an_empty_store(workspace: Workspace) -> None:
+    store = workspace.open()
     _clears(store, [])
     _clears(store, [])
     kept = store.holding(ANN)
@@ -580,56 +584,58 @@ def delete_tokens_is_no_error_on_an_empty_store(bench: Bench) -> None:
 
 
 @check("CLEAR-1")
-def a_store_emptied_one_by_one_can_be_cleared(bench: Bench) -> None:
-    store = bench.open()
+def a_store_emptied_one_by_one_can_be_cleared(workspace: Workspace) -> None:
+    store = workspace.open()
     for row in store.holding(ANN, REFRESH):
         _removed(store, row)
     _clears(store, [])
 
 
-def _clears(store: Opened, rows: list[Row]) -> None:
+def _clears(store: StoreHandle, rows: list[Row]) -> None:
     answer = store.clear()
     if answer.raised is not None:
-        store.bench.broken("delete_tokens removes every row", str(answer))
+        store.workspace.fail("delete_tokens removes every row", str(answer))
     store.expect(rows, gone=rows, because="no row is left after delete_tokens")
     for row in rows:
         found = store.call("find_token_by_id", row.id)
         if _hits(row, found):
-            store.bench.broken(f"no token has the id {shown(row.id)} after delete_tokens", str(found))
+            store.workspace.fail(
+                f"no token has the id {format_value(row.id)} after delete_tokens", str(found)
+            )
         by_name = [] if absent(row.user_name) else [row.only("user_name")]
         for asked in (*by_name, *by_each_token(row)):
             if (answer := store.find_quietly(asked)).returned is not None:
-                store.bench.broken(f"{shown_row(asked)} finds nothing after delete_tokens", str(answer))
+                store.workspace.fail(f"{format_row(asked)} finds nothing after delete_tokens", str(answer))
 
 
 @check("CLEAR-2")
-def the_store_works_on_after_delete_tokens(bench: Bench) -> None:
-    store = bench.open()
-    old = store.holding(*CROWD)
+def the_store_works_on_after_delete_tokens(workspace: Workspace) -> None:
+    store = workspace.open()
+    old = store.holding(*ONE_OF_EVERY_KIND)
     finds = store.find_quietly(key_of(ANN)).returned is not None
     for _ in range(2):
         _cleared(store)
         rows: list[Row] = []
-        for sent, was in list(zip(CROWD, old, strict=True))[::-1]:
+        for sent, was in list(zip(ONE_OF_EVERY_KIND, old, strict=True))[::-1]:
             store.save(sent)
-            new = store.expect(rows, new=1, because=f"one new row for {shown_row(sent)}")
+            new = store.expect(rows, new=1, because=f"one new row for {format_row(sent)}")
             if new[0].but(id=None) != was.but(id=None):
-                bench.broken(f"a row like {shown_row(was)}, as before", shown_row(new[0]))
+                workspace.fail(f"a row like {format_row(was)}, as before", format_row(new[0]))
             rows += new
         if len({row.id for row in rows}) != len(rows):
-            bench.broken("an id of its own for each row", ", ".join(shown(row.id) for row in rows))
+            workspace.fail("an id of its own for each row", ", ".join(format_value(row.id) for row in rows))
         if finds and store.found(key_of(ANN)) is None:
-            bench.broken("a user saved after delete_tokens is found", "find_token returned None")
+            workspace.fail("a user saved after delete_tokens is found", "find_token returned None")
 
 
 @check("CLEAR-2")
-def an_empty_store_works_on_after_delete_tokens(bench: Bench) -> None:
-    store = bench.open()
+def an_empty_store_works_on_after_delete_tokens(workspace: Workspace) -> None:
+    store = workspace.open()
     for _ in range(2):
         answer = store.clear()
         if answer.raised is not None:
-            bench.broken("delete_tokens works on an empty store", str(answer), arranging=True)
+            workspace.fail("delete_tokens works on an empty store", str(answer), precondition_failed=True)
     rows: list[Row] = []
-    for row in FEW:
+    for row in ONE_OF_EACH_KEY:
         store.save(row)
-        rows += store.expect(rows, new=1, because=f"one new row for {shown_row(row)}")
+        rows += store.expect(rows, new=1, because=f"one new row for {format_row(row)}")

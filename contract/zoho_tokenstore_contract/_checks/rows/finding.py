@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..._harness.workspace import Bench, Opened, Passed, shown_rows
+from ..._harness.calls import TokenCall
+from ..._harness.messages import format_rows
+from ..._harness.store_handle import StoreHandle
+from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
-from ..._spec.tokens import FIELDS, Row, absent, shown, shown_row, to_row
-from ..aliasing import looked_up, spoil, unchanged
+from ..._spec.tokens import FIELDS, Row, absent, format_row, format_value, to_row
+from ..aliasing import lookups, overwrite, unchanged
 from ..registry import check
 from ..sample_tokens import (
     ACCESS,
@@ -17,7 +20,6 @@ from ..sample_tokens import (
     BY_GRANT,
     BY_REFRESH,
     CLIENT,
-    CROWD,
     DAN,
     EVE,
     GRANT,
@@ -26,6 +28,7 @@ from ..sample_tokens import (
     LATE_REFRESH,
     NAMED,
     NEAR_NAMES,
+    ONE_OF_EVERY_KIND,
     OTHER_CLIENT,
     REFRESH,
     WITH_CLIENT,
@@ -61,20 +64,20 @@ _UNKNOWN_OF_EACH_KIND = (
 
 
 @check("FIND-1")
-def a_user_is_found_by_name(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_user_is_found_by_name(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for row in NAMED:
         _finds(store, before, row, row.only("user_name"))
     store.expect(before, because="finding changes nothing stored")
 
 
 @check("FIND-1")
-def a_user_is_found_by_name_whatever_else_the_token_has(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_user_is_found_by_name_whatever_else_the_token_has(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for row in NAMED:
-        stored = before[CROWD.index(row)]
+        stored = before[ONE_OF_EVERY_KIND.index(row)]
         for extra in (
             {"id": stored.id},
             *({name: value} for name, value in OWN.items()),
@@ -87,148 +90,148 @@ def a_user_is_found_by_name_whatever_else_the_token_has(bench: Bench) -> None:
 
 
 @check("FIND-1")
-def a_user_is_found_by_name_also_beside_the_tokens_of_others(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_user_is_found_by_name_also_beside_the_tokens_of_others(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for row in NAMED:
-        for other in CROWD:
+        for other in ONE_OF_EVERY_KIND:
             if other != row:
                 _finds(store, before, row, other.but(user_name=row.user_name))
     store.expect(before, because="finding changes nothing stored")
 
 
 @check("FIND-2")
-def a_stored_access_token_is_found(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_stored_access_token_is_found(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for row in (*BY_ACCESS, WITH_CLIENT, LATE_GRANT, LATE_REFRESH, ANN, EVE, GUS):
         key = row.only("access_token")
         for sent in (
             key,
             key.but(expires_in="1900000000666", redirect_url=OWN["redirect_url"]),
             key.but(refresh_token=UNKNOWN["refresh_token"]),
-            key.but(id=before[CROWD.index(row)].id),
+            key.but(id=before[ONE_OF_EVERY_KIND.index(row)].id),
         ):
             _finds(store, before, row, sent)
     store.expect(before, because="finding changes nothing stored")
 
 
 @check("FIND-2")
-def a_stored_access_token_is_found_also_beside_empty_texts(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_stored_access_token_is_found_also_beside_empty_texts(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for row in (*BY_ACCESS, LATE_REFRESH, GUS):
         _finds(store, before, row, Row(**{**BLANK, "access_token": row.access_token}))
 
 
 @check("FIND-2")
-def an_access_token_that_replaced_another_is_found(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def an_access_token_that_replaced_another_is_found(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for row in (LATE_REFRESH, GUS):
-        store.save(key_of(row).but(access_token=f"1000.renewed.{CROWD.index(row)}"))
-        _finds(store, before, row, Row(access_token=f"1000.renewed.{CROWD.index(row)}"))
+        store.save(key_of(row).but(access_token=f"1000.renewed.{ONE_OF_EVERY_KIND.index(row)}"))
+        _finds(store, before, row, Row(access_token=f"1000.renewed.{ONE_OF_EVERY_KIND.index(row)}"))
 
 
 @check("FIND-3")
-def a_stored_grant_token_is_found(bench: Bench) -> None:
-    _finds_by(bench, "grant_token", (*BY_GRANT, BOB, EVE, GUS), ("access_token", "refresh_token"))
+def a_stored_grant_token_is_found(workspace: Workspace) -> None:
+    _finds_by(workspace, "grant_token", (*BY_GRANT, BOB, EVE, GUS), ("access_token", "refresh_token"))
 
 
 @check("FIND-4")
-def a_stored_refresh_token_is_found(bench: Bench) -> None:
-    _finds_by(bench, "refresh_token", (*BY_REFRESH, BOB, DAN, EVE, GUS), ("access_token",))
+def a_stored_refresh_token_is_found(workspace: Workspace) -> None:
+    _finds_by(workspace, "refresh_token", (*BY_REFRESH, BOB, DAN, EVE, GUS), ("access_token",))
 
 
-def _finds_by(bench: Bench, name: str, rows: Sequence[Row], beside: Sequence[str]) -> None:
+def _finds_by(workspace: Workspace, name: str, rows: Sequence[Row], beside: Sequence[str]) -> None:
     """Rows are found by client credentials and this credential, whatever comes with them."""
-    store = bench.open()
-    before = store.holding(*CROWD)
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for row in rows:
         key = row.only("client_id", "client_secret", name)
         for sent in (
             key,
             key.but(**{other: UNKNOWN[other] for other in beside}),
             key.but(redirect_url=OWN["redirect_url"], expires_in="1900000000666"),
-            key.but(id=before[CROWD.index(row)].id),
+            key.but(id=before[ONE_OF_EVERY_KIND.index(row)].id),
         ):
             _finds(store, before, row, sent)
     store.expect(before, because="finding changes nothing stored")
 
 
 @check("FIND-3")
-def a_stored_grant_token_is_found_also_beside_empty_texts(bench: Bench) -> None:
-    _finds_beside_blanks(bench, "grant_token", (*BY_GRANT, GUS))
+def a_stored_grant_token_is_found_also_beside_empty_texts(workspace: Workspace) -> None:
+    _finds_beside_blanks(workspace, "grant_token", (*BY_GRANT, GUS))
 
 
 @check("FIND-4")
-def a_stored_refresh_token_is_found_also_beside_empty_texts(bench: Bench) -> None:
-    _finds_beside_blanks(bench, "refresh_token", (*BY_REFRESH, DAN, GUS))
+def a_stored_refresh_token_is_found_also_beside_empty_texts(workspace: Workspace) -> None:
+    _finds_beside_blanks(workspace, "refresh_token", (*BY_REFRESH, DAN, GUS))
 
 
-def _finds_beside_blanks(bench: Bench, name: str, rows: Sequence[Row]) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def _finds_beside_blanks(workspace: Workspace, name: str, rows: Sequence[Row]) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for row in rows:
         key = row.only("client_id", "client_secret", name).present()
         _finds(store, before, row, Row(**{**BLANK, **key}))
 
 
 @check("FIND-5")
-def an_id_alone_finds_its_row_and_fills_the_passed_token(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
-    for row, stored in zip(CROWD, before, strict=True):
-        _finds_by_id(bench, store, row.but(id=stored.id), Row(id=stored.id))
+def an_id_alone_finds_its_row_and_fills_the_passed_token(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
+    for row, stored in zip(ONE_OF_EVERY_KIND, before, strict=True):
+        _finds_by_id(workspace, store, row.but(id=stored.id), Row(id=stored.id))
     store.expect(before, because="finding changes nothing stored")
 
 
 @check("FIND-5")
-def an_id_alone_finds_its_row_also_beside_empty_texts(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
-    for row, stored in zip(CROWD, before, strict=True):
-        _finds_by_id(bench, store, row.but(id=stored.id), Row(**{**BLANK, "id": stored.id}))
+def an_id_alone_finds_its_row_also_beside_empty_texts(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
+    for row, stored in zip(ONE_OF_EVERY_KIND, before, strict=True):
+        _finds_by_id(workspace, store, row.but(id=stored.id), Row(**{**BLANK, "id": stored.id}))
 
 
 @check("FIND-5")
-def an_id_that_its_token_brought_finds_it(bench: Bench) -> None:
-    store = bench.open()
+def an_id_that_its_token_brought_finds_it(workspace: Workspace) -> None:
+    store = workspace.open()
     store.holding(ANN, ACCESS)
     for number, id in enumerate(("k-7", "abc", "ABC", "007", "9999999999", "x'y")):
         row = person(f"guest{number}", id=id)
         saved = store.try_save(row)
-        if saved.answer.raised is None and saved.left.id == id:
-            _finds_by_id(bench, store, row, Row(id=id))
+        if saved.answer.raised is None and saved.passed_after.id == id:
+            _finds_by_id(workspace, store, row, Row(id=id))
 
 
-def _finds_by_id(bench: Bench, store: Opened, wanted: Row, sent: Row) -> None:
+def _finds_by_id(workspace: Workspace, store: StoreHandle, wanted: Row, sent: Row) -> None:
     if absent(wanted.id):
-        bench.broken("a stored token has an id", shown_row(wanted), arranging=True)
+        workspace.fail("a stored token has an id", format_row(wanted), precondition_failed=True)
     passed = store.find(sent)
-    found = _token_of(bench, passed, f"the row with the id {shown(wanted.id)}")
+    found = _token_of(workspace, passed, f"the row with the id {format_value(wanted.id)}")
     if not _is_row(found, wanted, sent):
-        bench.broken(f"find_token returns {shown_row(wanted)}", shown_row(found))
-    if (left := passed.left.plain()) != wanted.plain():
-        bench.broken(
-            f"the passed token itself is filled in from its row, {shown_row(wanted)}",
-            f"it is {shown_row(left)}",
+        workspace.fail(f"find_token returns {format_row(wanted)}", format_row(found))
+    if (left := passed.passed_after.plain()) != wanted.plain():
+        workspace.fail(
+            f"the passed token itself is filled in from its row, {format_row(wanted)}",
+            f"it is {format_row(left)}",
         )
 
 
-def _finds(store: Opened, before: Sequence[Row], row: Row, sent: Row) -> None:
+def _finds(store: StoreHandle, before: Sequence[Row], row: Row, sent: Row) -> None:
     """A token finds the stored row of one of the crowd, and no other."""
-    wanted = row.but(id=before[CROWD.index(row)].id)
+    wanted = row.but(id=before[ONE_OF_EVERY_KIND.index(row)].id)
     passed = store.find(sent)
-    found = _token_of(store.bench, passed, shown_row(wanted))
+    found = _token_of(store.workspace, passed, format_row(wanted))
     if not _is_row(found, wanted, sent):
-        store.bench.broken(f"find_token finds {shown_row(wanted)}", shown_row(found))
+        store.workspace.fail(f"find_token finds {format_row(wanted)}", format_row(found))
 
 
-def _token_of(bench: Bench, passed: Passed, wanted: str) -> Row:
+def _token_of(workspace: Workspace, passed: TokenCall, wanted: str) -> Row:
     """The fields of the token that `find_token` returned."""
     if not isinstance(passed.answer.returned, load().OAuthToken):
-        bench.broken(f"find_token finds {wanted}", f"it {passed.answer}")
+        workspace.fail(f"find_token finds {wanted}", f"it {passed.answer}")
     return to_row(passed.answer.returned)
 
 
@@ -247,57 +250,57 @@ def _is_row(found: Row, wanted: Row, sent: Row) -> bool:
 
 
 @check("FIND-6")
-def what_matches_nothing_is_none(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def what_matches_nothing_is_none(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for sent in _unmatched(before):
         _finds_nothing(store, sent)
     store.expect(before, because="finding changes nothing stored")
 
 
 @check("FIND-6")
-def an_empty_store_finds_nothing(bench: Bench) -> None:
-    store = bench.open()
-    for row in (*CROWD, Row(id="1"), Row(id="unknown")):
+def an_empty_store_finds_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    for row in (*ONE_OF_EVERY_KIND, Row(id="1"), Row(id="unknown")):
         _finds_nothing(store, row)
     if rows := store.rows():
-        bench.broken("a store that holds nothing after finding, too", shown_rows(rows))
+        workspace.fail("a store that holds nothing after finding, too", format_rows(rows))
 
 
 @check("FIND-6")
-def a_replaced_token_is_found_no_more(bench: Bench) -> None:
-    store = bench.open()
-    store.holding(*CROWD)
+def a_replaced_token_is_found_no_more(workspace: Workspace) -> None:
+    store = workspace.open()
+    store.holding(*ONE_OF_EVERY_KIND)
     for row in (LATE_REFRESH, GUS):
-        store.save(key_of(row).but(access_token=f"1000.renewed.{CROWD.index(row)}"))
+        store.save(key_of(row).but(access_token=f"1000.renewed.{ONE_OF_EVERY_KIND.index(row)}"))
         if any(row.access_token == other.access_token for other in store.rows()):
             return  # the update is no update: SAVE-4 and SAVE-8 say so
         _finds_nothing(store, row.only("access_token"))
 
 
 @check("FIND-6")
-def replaced_credentials_are_found_no_more(bench: Bench) -> None:
+def replaced_credentials_are_found_no_more(workspace: Workspace) -> None:
     for name in ("refresh_token", "grant_token"):
-        store = bench.open()
-        store.holding(*CROWD)
+        store = workspace.open()
+        store.holding(*ONE_OF_EVERY_KIND)
         old = GUS.only("client_id", "client_secret", name)
         if store.found(old) is None:
-            bench.broken(f"a stored {name} is found", "it is not", arranging=True)
+            workspace.fail(f"a stored {name} is found", "it is not", precondition_failed=True)
         store.save(Row(user_name=GUS.user_name, **{name: f"1000.gus.renewed.{name}"}))
         if any(getattr(row, name) == getattr(GUS, name) for row in store.rows()):
             return  # the update is no update: SAVE-4 says so
         _finds_nothing(store, old)
-        bench.fresh_examples()
+        workspace.fresh_examples()
 
 
 @check("FIND-6")
-def an_only_row_is_not_found_by_what_matches_nothing(bench: Bench) -> None:
+def an_only_row_is_not_found_by_what_matches_nothing(workspace: Workspace) -> None:
     for row in (ANN, DAN, ACCESS, GRANT, REFRESH, WITH_CLIENT):
-        store = bench.open()
+        store = workspace.open()
         store.holding(row)
         for sent in _UNKNOWN_OF_EACH_KIND:
             _finds_nothing(store, sent)
-        bench.fresh_examples()
+        workspace.fresh_examples()
 
 
 def _unmatched(before: Sequence[Row]) -> tuple[Row, ...]:
@@ -344,9 +347,9 @@ def _unmatched(before: Sequence[Row]) -> tuple[Row, ...]:
 
 
 @check("FIND-7")
-def a_token_without_key_and_id_finds_nothing(bench: Bench) -> None:
-    for rows in (CROWD, (ANN,), (ACCESS,), (WITH_CLIENT,), (REFRESH, GRANT)):
-        store = bench.open()
+def a_token_without_key_and_id_finds_nothing(workspace: Workspace) -> None:
+    for rows in (ONE_OF_EVERY_KIND, (ANN,), (ACCESS,), (WITH_CLIENT,), (REFRESH, GRANT)):
+        store = workspace.open()
         before = store.holding(*rows)
         for sent in (
             Row(**CLIENT, access_token=UNKNOWN["access_token"]),
@@ -357,13 +360,13 @@ def a_token_without_key_and_id_finds_nothing(bench: Bench) -> None:
         ):
             _finds_nothing(store, sent)
         store.expect(before, because="finding changes nothing stored")
-        bench.fresh_examples()
+        workspace.fresh_examples()
 
 
 @check("FIND-7")
-def an_empty_user_name_finds_nothing(bench: Bench) -> None:
-    for rows in (CROWD, (ANN,), (ACCESS,), (REFRESH, GRANT)):
-        store = bench.open()
+def an_empty_user_name_finds_nothing(workspace: Workspace) -> None:
+    for rows in (ONE_OF_EVERY_KIND, (ANN,), (ACCESS,), (REFRESH, GRANT)):
+        store = workspace.open()
         before = store.holding(*rows)
         for sent in (
             Row(user_name=""),
@@ -373,12 +376,12 @@ def an_empty_user_name_finds_nothing(bench: Bench) -> None:
         ):
             _finds_nothing(store, sent)
         store.expect(before, because="finding changes nothing stored")
-        bench.fresh_examples()
+        workspace.fresh_examples()
 
 
 @check("FIND-7")
-def empty_texts_are_no_key(bench: Bench) -> None:
-    store = bench.open()
+def empty_texts_are_no_key(workspace: Workspace) -> None:
+    store = workspace.open()
     blank = {"user_name": "", "access_token": "", "grant_token": "", "refresh_token": ""}
     before = store.holding(
         ANN,
@@ -400,11 +403,11 @@ def empty_texts_are_no_key(bench: Bench) -> None:
 
 
 @check("FIND-8")
-def an_unknown_user_finds_nobody_whatever_they_share(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def an_unknown_user_finds_nobody_whatever_they_share(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for row in (ANN, BOB, DAN, GUS):
-        stored = before[CROWD.index(row)]
+        stored = before[ONE_OF_EVERY_KIND.index(row)]
         fields = {name: value for name, value in stored.present().items() if name != "user_name"}
         for shared in (
             *({name: value} for name, value in fields.items()),
@@ -417,8 +420,8 @@ def an_unknown_user_finds_nobody_whatever_they_share(bench: Bench) -> None:
 
 
 @check("FIND-8")
-def a_part_of_a_name_or_a_wildcard_is_another_user(bench: Bench) -> None:
-    store = bench.open()
+def a_part_of_a_name_or_a_wildcard_is_another_user(workspace: Workspace) -> None:
+    store = workspace.open()
     before = store.holding(ANN, REFRESH, BOB)
     for name in NEAR_NAMES:
         _finds_nothing(store, Row(user_name=name))
@@ -426,78 +429,78 @@ def a_part_of_a_name_or_a_wildcard_is_another_user(bench: Bench) -> None:
     store.expect(before, because="finding changes nothing stored")
 
 
-def _finds_nothing(store: Opened, sent: Row) -> None:
+def _finds_nothing(store: StoreHandle, sent: Row) -> None:
     passed = store.find(sent)
     if passed.answer.returned is not None:
-        store.bench.broken(f"find_token returns None for {shown_row(sent)}", f"it {passed.answer}")
+        store.workspace.fail(f"find_token returns None for {format_row(sent)}", f"it {passed.answer}")
 
 
 @check("FIND-9")
-def a_hit_is_complete(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_hit_is_complete(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for passed, wanted in _hits(store, _questions(before)):
-        _returns(bench, passed, wanted)
+        _returns(workspace, passed, wanted)
 
 
 @check("FIND-9")
-def a_hit_keeps_what_the_argument_had(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_hit_keeps_what_the_argument_had(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for passed, wanted in _hits(store, _questions_of_their_own(before)):
-        _returns(bench, passed, wanted)
+        _returns(workspace, passed, wanted)
 
 
 @check("FIND-9")
-def a_hit_fills_empty_texts_too(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_hit_fills_empty_texts_too(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for passed, wanted in _hits(store, _beside_blanks(_questions(before))):
-        _returns(bench, passed, wanted)
+        _returns(workspace, passed, wanted)
 
 
-def _returns(bench: Bench, passed: Passed, wanted: Row) -> None:
-    _is_filled(bench, "the returned token", to_row(passed.answer.returned), wanted)
+def _returns(workspace: Workspace, passed: TokenCall, wanted: Row) -> None:
+    _is_filled(workspace, "the returned token", to_row(passed.answer.returned), wanted)
 
 
 @check("FIND-10")
-def a_hit_fills_the_passed_token(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_hit_fills_the_passed_token(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for passed, wanted in _hits(store, _questions(before)):
-        _fills(bench, passed, wanted)
+        _fills(workspace, passed, wanted)
 
 
 @check("FIND-10")
-def a_hit_leaves_the_fields_that_the_passed_token_had(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_hit_leaves_the_fields_that_the_passed_token_had(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for passed, wanted in _hits(store, _questions_of_their_own(before)):
-        _fills(bench, passed, wanted)
+        _fills(workspace, passed, wanted)
 
 
 @check("FIND-10")
-def a_hit_fills_empty_texts_of_the_passed_token(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_hit_fills_empty_texts_of_the_passed_token(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for passed, wanted in _hits(store, _beside_blanks(_questions(before))):
-        _fills(bench, passed, wanted)
+        _fills(workspace, passed, wanted)
 
 
-def _fills(bench: Bench, passed: Passed, wanted: Row) -> None:
-    _is_filled(bench, "the passed token", passed.left, wanted)
+def _fills(workspace: Workspace, passed: TokenCall, wanted: Row) -> None:
+    _is_filled(workspace, "the passed token", passed.passed_after, wanted)
 
 
-def _is_filled(bench: Bench, what: str, seen: Row, wanted: Row) -> None:
+def _is_filled(workspace: Workspace, what: str, seen: Row, wanted: Row) -> None:
     for name in FIELDS:
         if getattr(seen.plain(), name) != getattr(wanted.plain(), name):
-            bench.broken(
-                f"{what} with {name}={shown(getattr(wanted, name))}, as {shown_row(wanted)}",
-                f"its {name} is {shown(getattr(seen, name))}: {shown_row(seen)}",
+            workspace.fail(
+                f"{what} with {name}={format_value(getattr(wanted, name))}, as {format_row(wanted)}",
+                f"its {name} is {format_value(getattr(seen, name))}: {format_row(seen)}",
             )
 
 
-def _hits(store: Opened, questions: Iterable[tuple[Row, Row]]) -> Iterator[tuple[Passed, Row]]:
+def _hits(store: StoreHandle, questions: Iterable[tuple[Row, Row]]) -> Iterator[tuple[TokenCall, Row]]:
     """Ask, and give each hit with the row that it should be filled in to.
 
     What finds nothing or another row is no hit: that it should be one is what FIND-1 to FIND-5 say.
@@ -512,7 +515,7 @@ def _hits(store: Opened, questions: Iterable[tuple[Row, Row]]) -> Iterator[tuple
             hits += 1
             yield passed, sent.filled_from(wanted)
     if hits == 0:
-        store.bench.broken("stored tokens are found", "none of them is", arranging=True)
+        store.workspace.fail("stored tokens are found", "none of them is", precondition_failed=True)
 
 
 def _beside_blanks(questions: Iterable[tuple[Row, Row]]) -> list[tuple[Row, Row]]:
@@ -523,12 +526,12 @@ def _beside_blanks(questions: Iterable[tuple[Row, Row]]) -> list[tuple[Row, Row]
 def _questions(before: Sequence[Row]) -> list[tuple[Row, Row]]:
     """Rows as they were saved, and the least that finds them: key by key, and the id."""
     asked = []
-    for row, stored in zip(CROWD, before, strict=True):
+    for row, stored in zip(ONE_OF_EVERY_KIND, before, strict=True):
         wanted = row.but(id=stored.id)
         asked.append((wanted, row.only("access_token") if row == WITH_CLIENT else key_of(row)))
         asked.append((wanted, Row(id=stored.id)))
     for row in (BOB, GUS):
-        wanted = row.but(id=before[CROWD.index(row)].id)
+        wanted = row.but(id=before[ONE_OF_EVERY_KIND.index(row)].id)
         asked += [(wanted, token) for token in by_each_token(row)]
     return asked
 
@@ -546,14 +549,14 @@ def _questions_of_their_own(before: Sequence[Row]) -> list[tuple[Row, Row]]:
         (REFRESH, (*plain, "access_token")),
         (LATE_REFRESH, (*plain, "access_token")),
     ):
-        wanted = row.but(id=before[CROWD.index(row)].id)
+        wanted = row.but(id=before[ONE_OF_EVERY_KIND.index(row)].id)
         key = key_of(row)
         asked += [(wanted, key.but(**{name: OWN[name]})) for name in names]
         asked.append((wanted, key.but(**{name: OWN[name] for name in names})))
         # An id of its own is no field to keep: it becomes the row's.
         asked.append((wanted, key.but(id="unknown")))
     for row in (BOB, GUS):
-        wanted = row.but(id=before[CROWD.index(row)].id)
+        wanted = row.but(id=before[ONE_OF_EVERY_KIND.index(row)].id)
         kept = (
             (*plain, "refresh_token", "grant_token"),
             (*plain, "access_token", "refresh_token"),
@@ -565,22 +568,22 @@ def _questions_of_their_own(before: Sequence[Row]) -> list[tuple[Row, Row]]:
 
 
 @check("FIND-11")
-def changing_what_was_found_changes_nothing_stored(bench: Bench) -> None:
-    store = bench.open()
+def changing_what_was_found_changes_nothing_stored(workspace: Workspace) -> None:
+    store = workspace.open()
     rows = (ANN, ACCESS, GRANT, REFRESH, BOB)
     before = store.holding(*rows)
-    looked = looked_up(store, before)
+    looked = lookups(store, before)
     questions = [(row, key) for row in before for key in (key_of(row), Row(id=row.id))]
     for passed, _ in _hits(store, questions):
         for token in (passed.answer.returned, passed.token):
-            spoil(store, token)
+            overwrite(store, token)
         unchanged(store, before, looked, "the token that find_token returned or filled")
 
 
 @check("FIND-12")
-def a_miss_leaves_the_passed_token_as_it_was(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_miss_leaves_the_passed_token_as_it_was(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     misses = 0
     for sent in (
         *_unmatched(before),
@@ -594,24 +597,28 @@ def a_miss_leaves_the_passed_token_as_it_was(bench: Bench) -> None:
         passed = store.find(sent)
         if passed.answer.returned is None:
             misses += 1
-            if passed.left != sent:
-                bench.broken(f"the passed token is left as it was, {shown_row(sent)}", shown_row(passed.left))
+            if passed.passed_after != sent:
+                workspace.fail(
+                    f"the passed token is left as it was, {format_row(sent)}", format_row(passed.passed_after)
+                )
     if misses == 0:
-        bench.broken("find_token returns None where nothing matches", "it never does", arranging=True)
+        workspace.fail(
+            "find_token returns None where nothing matches", "it never does", precondition_failed=True
+        )
 
 
 @check("FIND-13")
-def what_is_found_is_a_whole_token(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def what_is_found_is_a_whole_token(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     whole = vars(load().OAuthToken(access_token="whole"))
     for passed, _ in _hits(store, _questions(before)):
         token = passed.answer.returned
         for name, value in whole.items():
             if not hasattr(token, name):
-                bench.broken(
+                workspace.fail(
                     f"an OAuthToken with all attributes that its constructor sets: {', '.join(whole)}",
                     f"it has no {name}",
                 )
             if isinstance(value, bool) and not isinstance(getattr(token, name), bool):
-                bench.broken(f"{name} is a bool", f"it is {shown(getattr(token, name))}")
+                workspace.fail(f"{name} is a bool", f"it is {format_value(getattr(token, name))}")

@@ -6,7 +6,10 @@ import asyncio
 import inspect
 from collections.abc import Coroutine, Iterator
 
-from ..._harness.workspace import Answer, Bench, Opened, shown_exception
+from ..._harness.calls import Answer
+from ..._harness.messages import format_exception
+from ..._harness.store_handle import StoreHandle
+from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
 from ..._spec.tokens import to_token
 from ..registry import check
@@ -16,19 +19,19 @@ METHODS = ("save_token", "find_token", "find_token_by_id", "get_tokens", "delete
 
 
 @check("IFACE-1")
-def the_store_is_a_token_store(bench: Bench) -> None:
-    store = bench.open()
+def the_store_is_a_token_store(workspace: Workspace) -> None:
+    store = workspace.open()
     if not isinstance(store.store, load().TokenStore):
         kind = type(store.store)
-        bench.broken("an instance of the SDK's TokenStore", f"{kind.__module__}.{kind.__qualname__}")
+        workspace.fail("an instance of the SDK's TokenStore", f"{kind.__module__}.{kind.__qualname__}")
 
 
 @check("IFACE-1")
-def the_six_methods_take_the_arguments_of_the_sdk(bench: Bench) -> None:
-    store = bench.open()
+def the_six_methods_take_the_arguments_of_the_sdk(workspace: Workspace) -> None:
+    store = workspace.open()
     missing = [name for name in METHODS if not callable(getattr(store.store, name, None))]
     if missing:
-        bench.broken(f"the methods {', '.join(METHODS)}", f"no {', '.join(missing)}")
+        workspace.fail(f"the methods {', '.join(METHODS)}", f"no {', '.join(missing)}")
     for method, argument, answer in _each_method(store):
         error = answer.raised
         # Other exceptions say nothing of arguments. An AttributeError does where it is the argument
@@ -36,33 +39,33 @@ def the_six_methods_take_the_arguments_of_the_sdk(bench: Bench) -> None:
         if isinstance(error, TypeError | NotImplementedError) or (
             isinstance(error, AttributeError) and argument is not ... and error.obj is argument
         ):
-            bench.broken(f"{method} takes the SDK's arguments", f"it raised {shown_exception(error)}")
+            workspace.fail(f"{method} takes the SDK's arguments", f"it raised {format_exception(error)}")
 
 
 @check("IFACE-2")
-def the_methods_answer_with_plain_values(bench: Bench) -> None:
-    for method, _, answer in _each_method(bench.open()):
-        _is_plain(bench, method, answer)
+def the_methods_answer_with_plain_values(workspace: Workspace) -> None:
+    for method, _, answer in _each_method(workspace.open()):
+        _is_plain(workspace, method, answer)
 
 
 @check("IFACE-2")
-def the_methods_answer_the_same_while_an_event_loop_runs(bench: Bench) -> None:
-    usual = [(method, _outcome(answer)) for method, _, answer in _each_method(bench.open())]
+def the_methods_answer_the_same_while_an_event_loop_runs(workspace: Workspace) -> None:
+    usual = [(method, _outcome(answer)) for method, _, answer in _each_method(workspace.open())]
     if ("get_tokens", "a list of 2") not in usual:
-        bench.broken("two users are stored and listed", str(usual), arranging=True)
-    bench.fresh_examples()
-    store = bench.open()
+        workspace.fail("two users are stored and listed", str(usual), precondition_failed=True)
+    workspace.fresh_examples()
+    store = workspace.open()
 
     async def call_them() -> None:
         for (_, outcome), (method, _, answer) in zip(usual, _each_method(store), strict=False):
-            _is_plain(bench, method, answer)
+            _is_plain(workspace, method, answer)
             if _outcome(answer) != outcome:
-                bench.broken(f"in a running event loop, too, {method} ends with {outcome}", str(answer))
+                workspace.fail(f"in a running event loop, too, {method} ends with {outcome}", str(answer))
 
     _in_a_loop(call_them())
 
 
-def _each_method(store: Opened) -> Iterator[tuple[str, object, Answer]]:
+def _each_method(store: StoreHandle) -> Iterator[tuple[str, object, Answer]]:
     """Call the six methods as the SDK does: the name, the argument if any, and the answer."""
     token = to_token(ANN)
     for one in (token, to_token(BOB)):
@@ -80,9 +83,9 @@ def _each_method(store: Opened) -> Iterator[tuple[str, object, Answer]]:
         yield "get_tokens", ..., store.call("get_tokens")
 
 
-def _is_plain(bench: Bench, method: str, answer: Answer) -> None:
+def _is_plain(workspace: Workspace, method: str, answer: Answer) -> None:
     if inspect.isawaitable(answer.returned) or inspect.isasyncgen(answer.returned):
-        bench.broken(f"{method} answers with a plain value", f"it {answer}; the SDK never awaits it")
+        workspace.fail(f"{method} answers with a plain value", f"it {answer}; the SDK never awaits it")
 
 
 def _outcome(answer: Answer) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..._harness.workspace import Bench, Opened, Passed, shown_rows
+from ..._harness.calls import TokenCall
+from ..._harness.messages import format_rows
+from ..._harness.store_handle import StoreHandle
+from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
-from ..._spec.tokens import Row, absent, shown, shown_row, to_token
-from ..aliasing import looked_up, spoil, unchanged
+from ..._spec.tokens import Row, absent, format_row, format_value, to_token
+from ..aliasing import lookups, overwrite, unchanged
 from ..registry import check
 from ..sample_tokens import (
     ACCESS,
@@ -18,16 +21,16 @@ from ..sample_tokens import (
     BY_REFRESH,
     CLEO,
     CLIENT,
-    CROWD,
     DAN,
     EVE,
-    FEW,
     GRANT,
     GUS,
     LATE_GRANT,
     LATE_REFRESH,
     NAMED,
     NEAR_NAMES,
+    ONE_OF_EACH_KEY,
+    ONE_OF_EVERY_KIND,
     OTHER_CLIENT,
     REFRESH,
     WITH_CLIENT,
@@ -74,23 +77,23 @@ NO_TOKENS: tuple[object, ...] = (None, "1000.ann.access", 42, {"user_name": "ann
 
 
 @check("SAVE-1")
-def a_new_token_is_one_new_row(bench: Bench) -> None:
-    store = bench.open()
+def a_new_token_is_one_new_row(workspace: Workspace) -> None:
+    store = workspace.open()
     before: list[Row] = []
-    for row in CROWD:
+    for row in ONE_OF_EVERY_KIND:
         saved = store.save(row)
-        new = store.expect(before, new=1, because=f"one new row for {shown_row(row)}")
-        _holds(bench, new[0], key_of(row) if row != WITH_CLIENT else row.only("access_token"))
-        _has_nothing_but(bench, new[0], row)
+        new = store.expect(before, new=1, because=f"one new row for {format_row(row)}")
+        _holds(workspace, new[0], key_of(row) if row != WITH_CLIENT else row.only("access_token"))
+        _has_nothing_but(workspace, new[0], row)
         if saved.answer.returned is not None:
-            bench.broken("save_token returns None", str(saved.answer))
+            workspace.fail("save_token returns None", str(saved.answer))
         before += new
 
 
 @check("SAVE-1")
-def empty_texts_do_not_make_two_tokens_one(bench: Bench) -> None:
+def empty_texts_do_not_make_two_tokens_one(workspace: Workspace) -> None:
     blank = dict.fromkeys(("user_name", "access_token", "grant_token", "redirect_url"), "")
-    store = bench.open()
+    store = workspace.open()
     before = store.holding(ANN, Row(**{**blank, **CLIENT, "refresh_token": "1000.one.refresh"}))
     for row in (
         Row(**{**blank, **CLIENT, "refresh_token": "1000.two.refresh"}),
@@ -99,24 +102,24 @@ def empty_texts_do_not_make_two_tokens_one(bench: Bench) -> None:
         Row(user_name="", **CLIENT, refresh_token="", grant_token="1000.five.grant"),
     ):
         store.save(row)
-        before += store.expect(before, new=1, because=f"one new row for {shown_row(row)}")
+        before += store.expect(before, new=1, because=f"one new row for {format_row(row)}")
 
 
 @check("SAVE-1")
-def a_token_of_a_named_user_who_shares_fields_is_a_new_row(bench: Bench) -> None:
-    store = bench.open()
+def a_token_of_a_named_user_who_shares_fields_is_a_new_row(workspace: Workspace) -> None:
+    store = workspace.open()
     before = store.holding(ANN, BOB)
     for number, shared in enumerate(
         ("refresh_token", "access_token", "grant_token", "redirect_url", "expires_in", "api_domain")
     ):
         row = person(f"new{number}", **{shared: getattr(ANN, shared)})
         store.save(row)
-        before += store.expect(before, new=1, because=f"one new row for {shown_row(row)}")
+        before += store.expect(before, new=1, because=f"one new row for {format_row(row)}")
 
 
 @check("SAVE-1")
-def a_text_that_another_field_holds_does_not_match(bench: Bench) -> None:
-    store = bench.open()
+def a_text_that_another_field_holds_does_not_match(workspace: Workspace) -> None:
+    store = workspace.open()
     before = store.holding(ANN, ACCESS, GRANT, REFRESH, BOB)
     for row in (
         Row(access_token=REFRESH.refresh_token),
@@ -129,136 +132,147 @@ def a_text_that_another_field_holds_does_not_match(bench: Bench) -> None:
         person("numbered", user_name=before[1].id),
     ):
         store.save(row)
-        before += store.expect(before, new=1, because=f"one new row for {shown_row(row)}")
+        before += store.expect(before, new=1, because=f"one new row for {format_row(row)}")
 
 
 @check("SAVE-2")
-def an_inserted_token_gets_an_id_of_its_own(bench: Bench) -> None:
-    store = bench.open()
-    passed = [store.save(row) for row in CROWD]
-    _have_ids_of_their_own(bench, store, passed)
+def an_inserted_token_gets_an_id_of_its_own(workspace: Workspace) -> None:
+    store = workspace.open()
+    passed = [store.save(row) for row in ONE_OF_EVERY_KIND]
+    _have_ids_of_their_own(workspace, store, passed)
 
 
 @check("SAVE-2")
-def an_empty_id_is_no_id(bench: Bench) -> None:
-    store = bench.open()
+def an_empty_id_is_no_id(workspace: Workspace) -> None:
+    store = workspace.open()
     passed = [store.save(row.but(id="")) for row in (ANN, ACCESS, REFRESH)]
-    _have_ids_of_their_own(bench, store, passed)
+    _have_ids_of_their_own(workspace, store, passed)
 
 
 @check("SAVE-2")
-def ids_stay_unique_when_rows_have_gone(bench: Bench) -> None:
-    store = bench.open()
-    passed = [store.save(row) for row in FEW]
+def ids_stay_unique_when_rows_have_gone(workspace: Workspace) -> None:
+    store = workspace.open()
+    passed = [store.save(row) for row in ONE_OF_EACH_KEY]
     for gone, newcomer in ((passed[1], GUS), (passed[-1], EVE)):
-        store.call("delete_token", gone.left.id)
-        if any(row.id == gone.left.id for row in store.rows()):
+        store.call("delete_token", gone.passed_after.id)
+        if any(row.id == gone.passed_after.id for row in store.rows()):
             return  # delete_token does not work: DEL-1 says so
         passed.remove(gone)
         passed.append(store.save(newcomer))
-        _have_ids_of_their_own(bench, store, passed)
+        _have_ids_of_their_own(workspace, store, passed)
 
 
-def _have_ids_of_their_own(bench: Bench, store: Opened, passed: list[Passed]) -> None:
+def _have_ids_of_their_own(workspace: Workspace, store: StoreHandle, passed: list[TokenCall]) -> None:
     for saved in passed:
         # Before they are read: the SDK takes no number for the id of a token.
-        if not absent(saved.left.id) and not isinstance(saved.left.id, str):
-            bench.broken("the passed token gets a non-empty str as its id", shown(saved.left.id))
+        if not absent(saved.passed_after.id) and not isinstance(saved.passed_after.id, str):
+            workspace.fail(
+                "the passed token gets a non-empty str as its id", format_value(saved.passed_after.id)
+            )
     rows = store.showing(passed)
     seen: dict[str, Row] = {}
     for saved, row in zip(passed, rows, strict=True):
         if not isinstance(row.id, str) or not row.id:
-            bench.broken("the new row has a non-empty str as its id", shown_row(row))
+            workspace.fail("the new row has a non-empty str as its id", format_row(row))
         if row.id in seen:
-            bench.broken(
+            workspace.fail(
                 "an id unlike every other stored id",
-                f"{shown(row.id)} for {shown_row(seen[row.id])} and for {shown_row(row)}",
+                f"{format_value(row.id)} for {format_row(seen[row.id])} and for {format_row(row)}",
             )
-        if saved.left.id != row.id:
-            bench.broken(
-                f"the passed token carries the id of its row, {shown(row.id)}",
-                f"its id is {shown(saved.left.id)}",
+        if saved.passed_after.id != row.id:
+            workspace.fail(
+                f"the passed token carries the id of its row, {format_value(row.id)}",
+                f"its id is {format_value(saved.passed_after.id)}",
             )
         seen[row.id] = row
 
 
 @check("SAVE-3")
-def a_token_keeps_the_unused_id_that_it_brings(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*FEW)
+def a_token_keeps_the_unused_id_that_it_brings(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EACH_KEY)
     for number, id in enumerate(IDS):
         if any(row.id == id for row in before):
             continue
-        _bring(bench, store, before, person(f"guest{number}", id=id))
+        _bring(workspace, store, before, person(f"guest{number}", id=id))
 
 
 @check("SAVE-3")
-def the_store_finds_unused_ids_whatever_ids_are_stored(bench: Bench) -> None:
-    store = bench.open()
+def the_store_finds_unused_ids_whatever_ids_are_stored(workspace: Workspace) -> None:
+    store = workspace.open()
     before = store.holding(ANN, ACCESS)
     for number, id in enumerate(IDS):
         if all(row.id != id for row in before):
-            _bring(bench, store, before, person(f"guest{number}", id=id), keeps=False)
-        _comes_without_id(bench, store, before, person(f"next{number}"))
+            _bring(workspace, store, before, person(f"guest{number}", id=id), keeps=False)
+        _comes_without_id(workspace, store, before, person(f"next{number}"))
 
 
 @check("SAVE-3")
-def the_store_steps_over_ids_that_were_brought(bench: Bench) -> None:
-    store = bench.open()
+def the_store_steps_over_ids_that_were_brought(workspace: Workspace) -> None:
+    store = workspace.open()
     before = store.holding(ANN, ACCESS)
     for number in range(3):
         known = [int(row.id) for row in before if isinstance(row.id, str) and row.id.isdecimal()]
         for step in (1, 2, 4):
             id = str(max(known, default=0) + step)
             if len(id) <= 10:
-                _bring(bench, store, before, person(f"guest{number}-{step}", id=id), keeps=False)
+                _bring(workspace, store, before, person(f"guest{number}-{step}", id=id), keeps=False)
         for turn in range(3):
-            _comes_without_id(bench, store, before, person(f"next{number}-{turn}"))
+            _comes_without_id(workspace, store, before, person(f"next{number}-{turn}"))
 
 
 @check("SAVE-3")
-def a_token_without_a_user_brings_its_id_too(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*FEW)
+def a_token_without_a_user_brings_its_id_too(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EACH_KEY)
     for row in (
         Row(id="k1", access_token="1000.brought.access"),
         Row(id="k2", **CLIENT, grant_token="1000.brought.grant"),
         Row(id="k3", **CLIENT, refresh_token="1000.brought.refresh"),
     ):
-        _bring(bench, store, before, row)
+        _bring(workspace, store, before, row)
 
 
-def _bring(bench: Bench, store: Opened, before: list[Row], row: Row, *, keeps: bool = True) -> None:
+def _bring(
+    workspace: Workspace, store: StoreHandle, before: list[Row], row: Row, *, keeps: bool = True
+) -> None:
     """Save a token with an unused id; `before` grows by the new row."""
     saved = store.try_save(row)
     if saved.answer.raised is not None:
         if not saved.answer.refused:
-            bench.broken(f"a new row with the id {shown(row.id)}, or SDKException", str(saved.answer))
-        store.expect(before, because=f"a refused save of the id {shown(row.id)} changes nothing")
+            workspace.fail(
+                f"a new row with the id {format_value(row.id)}, or SDKException", str(saved.answer)
+            )
+        store.expect(before, because=f"a refused save of the id {format_value(row.id)} changes nothing")
         return
-    new = store.expect(before, new=1, because=f"one new row with the id {shown(row.id)}")
+    new = store.expect(before, new=1, because=f"one new row with the id {format_value(row.id)}")
     if keeps and new[0].id != row.id:
-        bench.broken(f"the new row has the id {shown(row.id)}", f"its id is {shown(new[0].id)}")
-    if keeps and saved.left.id != row.id:
-        bench.broken(f"the passed token keeps the id {shown(row.id)}", f"its id is {shown(saved.left.id)}")
+        workspace.fail(
+            f"the new row has the id {format_value(row.id)}", f"its id is {format_value(new[0].id)}"
+        )
+    if keeps and saved.passed_after.id != row.id:
+        workspace.fail(
+            f"the passed token keeps the id {format_value(row.id)}",
+            f"its id is {format_value(saved.passed_after.id)}",
+        )
     before += new
 
 
-def _comes_without_id(bench: Bench, store: Opened, before: list[Row], row: Row) -> None:
+def _comes_without_id(workspace: Workspace, store: StoreHandle, before: list[Row], row: Row) -> None:
     store.save(row)
     new = store.expect(before, new=1, because="one new row under an unused id")
     if absent(new[0].id) or any(new[0].id == other.id for other in before):
-        bench.broken(
-            f"an id unlike {', '.join(shown(other.id) for other in before[-6:])} and the others",
-            f"the new row has the id {shown(new[0].id)}",
+        workspace.fail(
+            f"an id unlike {', '.join(format_value(other.id) for other in before[-6:])} and the others",
+            f"the new row has the id {format_value(new[0].id)}",
         )
     before += new
 
 
 @check("SAVE-4")
-def a_known_user_updates_the_row(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_known_user_updates_the_row(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for number, row in enumerate(NAMED):
         access = f"{NEW_ACCESS}.{number}"
         store.save(row.only("user_name").but(access_token=access, expires_in="1900000000009"))
@@ -266,9 +280,9 @@ def a_known_user_updates_the_row(bench: Bench) -> None:
 
 
 @check("SAVE-4")
-def a_known_user_with_another_client_and_other_tokens_updates_the_row(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_known_user_with_another_client_and_other_tokens_updates_the_row(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for row in NAMED:
         fresh = person(f"fresh-{row.user_name[:3]}", client_id="1000.FRESH", client_secret="fresh")
         store.save(fresh.but(user_name=row.user_name))
@@ -276,18 +290,18 @@ def a_known_user_with_another_client_and_other_tokens_updates_the_row(bench: Ben
 
 
 @check("SAVE-4")
-def a_known_user_whose_token_carries_the_id_updates_the_row(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_known_user_whose_token_carries_the_id_updates_the_row(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for number, row in enumerate(NAMED):
         access = f"{NEW_ACCESS}.{number}"
-        store.save(before[CROWD.index(row)].but(access_token=access))
+        store.save(before[ONE_OF_EVERY_KIND.index(row)].but(access_token=access))
         _updated(store, before, row, access)
 
 
-def _updated(store: Opened, before: list[Row], row: Row, access: str, by: str = "user") -> None:
+def _updated(store: StoreHandle, before: list[Row], row: Row, access: str, by: str = "user") -> None:
     """The row has the new access token under its old id; `before` is brought up to date."""
-    place = CROWD.index(row)
+    place = ONE_OF_EVERY_KIND.index(row)
     store.expect(
         before,
         changed=[(before[place], before[place].but(access_token=access))],
@@ -297,19 +311,19 @@ def _updated(store: Opened, before: list[Row], row: Row, access: str, by: str = 
     _bring_up_to_date(store, before, place)
 
 
-def _bring_up_to_date(store: Opened, before: list[Row], place: int) -> None:
+def _bring_up_to_date(store: StoreHandle, before: list[Row], place: int) -> None:
     before[place] = next(row for row in store.latest if row.id == before[place].id)
 
 
 @check("SAVE-5")
-def a_token_that_names_a_user_leaves_another_users_row_alone(bench: Bench) -> None:
+def a_token_that_names_a_user_leaves_another_users_row_alone(workspace: Workspace) -> None:
     for shared in (
         ("access_token",),
         ("refresh_token", "client_id", "client_secret"),
         ("grant_token", "client_id", "client_secret"),
         tuple(BOB.but(user_name=None).present()),
     ):
-        store = bench.open()
+        store = workspace.open()
         before = store.holding(ANN, BOB, EVE)
         sent = Row(user_name=ANN.user_name, access_token="1000.ann.access.2")
         sent = sent.but(**{name: getattr(BOB, name) for name in shared})
@@ -320,12 +334,12 @@ def a_token_that_names_a_user_leaves_another_users_row_alone(bench: Bench) -> No
             fields=("id", "user_name"),
             because="only the row of the named user is updated",
         )
-        bench.fresh_examples()
+        workspace.fresh_examples()
 
 
 @check("SAVE-5")
-def a_new_user_leaves_another_users_row_alone(bench: Bench) -> None:
-    store = bench.open()
+def a_new_user_leaves_another_users_row_alone(workspace: Workspace) -> None:
+    store = workspace.open()
     before = store.holding(ANN, BOB, EVE)
     stranger = BOB.but(user_name="stranger@example.com:77")
     for sent in (
@@ -338,8 +352,8 @@ def a_new_user_leaves_another_users_row_alone(bench: Bench) -> None:
 
 
 @check("SAVE-5")
-def a_shared_field_leads_to_no_other_users_row(bench: Bench) -> None:
-    store = bench.open()
+def a_shared_field_leads_to_no_other_users_row(workspace: Workspace) -> None:
+    store = workspace.open()
     before = store.holding(ANN, BOB, EVE)
     for place, other in ((0, BOB), (0, EVE), (1, ANN), (2, ANN), (2, BOB)):
         for name, value in other.but(user_name=None).present().items():
@@ -356,18 +370,20 @@ def a_shared_field_leads_to_no_other_users_row(bench: Bench) -> None:
 
 
 @check("SAVE-5")
-def a_part_of_a_name_or_a_wildcard_is_another_user(bench: Bench) -> None:
-    store = bench.open()
+def a_part_of_a_name_or_a_wildcard_is_another_user(workspace: Workspace) -> None:
+    store = workspace.open()
     before = store.holding(ANN, REFRESH, BOB)
     for name in NEAR_NAMES:
         store.save(person("near", user_name=name, access_token=NEW_ACCESS))
-        before += store.expect(before, new=1, because=f"{shown(name)} is a new user, and no other's row")
+        before += store.expect(
+            before, new=1, because=f"{format_value(name)} is a new user, and no other's row"
+        )
 
 
 @check("SAVE-6")
-def a_stored_access_token_is_updated(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_stored_access_token_is_updated(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for number, row in enumerate((*BY_ACCESS, LATE_REFRESH, GUS)):
         expiry = f"190000000010{number}"
         store.save(row.only("access_token").but(expires_in=expiry))
@@ -375,27 +391,27 @@ def a_stored_access_token_is_updated(bench: Bench) -> None:
 
 
 @check("SAVE-6")
-def a_stored_access_token_is_updated_also_beside_empty_texts(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_stored_access_token_is_updated_also_beside_empty_texts(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     sent = Row(user_name="", client_id="", client_secret="", access_token=ACCESS.access_token)
     store.save(sent.but(expires_in="1900000000109"))
     _renewed(store, before, ACCESS, expires_in="1900000000109")
 
 
 @check("SAVE-6")
-def the_access_token_outranks_others_that_come_without_client(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def the_access_token_outranks_others_that_come_without_client(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for row in (*BY_ACCESS, LATE_REFRESH):
         store.save(row.only("access_token").but(refresh_token="1000.brought.refresh"))
         _renewed(store, before, row, refresh_token="1000.brought.refresh")
 
 
 @check("SAVE-6")
-def an_access_token_that_replaced_another_is_the_stored_one(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def an_access_token_that_replaced_another_is_the_stored_one(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for number, row in enumerate((LATE_REFRESH, GUS)):
         access = f"{NEW_ACCESS}.{number}"
         store.save(key_of(row).but(access_token=access))
@@ -407,9 +423,9 @@ def an_access_token_that_replaced_another_is_the_stored_one(bench: Bench) -> Non
 
 
 @check("SAVE-7")
-def a_stored_grant_token_is_updated(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_stored_grant_token_is_updated(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for number, row in enumerate((*BY_GRANT, GUS)):
         access = f"{NEW_ACCESS}.{number}"
         key = row.only("client_id", "client_secret", "grant_token")
@@ -418,9 +434,9 @@ def a_stored_grant_token_is_updated(bench: Bench) -> None:
 
 
 @check("SAVE-7")
-def a_stored_grant_token_is_updated_with_what_was_issued_for_it(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_stored_grant_token_is_updated_with_what_was_issued_for_it(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for number, row in enumerate((*BY_GRANT, GUS)):
         issued = {"access_token": f"{NEW_ACCESS}.{number}", "refresh_token": f"1000.issued.{number}"}
         store.save(row.only("client_id", "client_secret", "grant_token").but(**issued))
@@ -428,9 +444,9 @@ def a_stored_grant_token_is_updated_with_what_was_issued_for_it(bench: Bench) ->
 
 
 @check("SAVE-8")
-def a_stored_refresh_token_is_updated(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_stored_refresh_token_is_updated(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for number, row in enumerate((*BY_REFRESH, GUS)):
         access = f"{NEW_ACCESS}.{number}"
         key = row.only("client_id", "client_secret", "refresh_token")
@@ -439,16 +455,16 @@ def a_stored_refresh_token_is_updated(bench: Bench) -> None:
 
 
 @check("SAVE-8")
-def a_stored_refresh_token_is_updated_also_beside_empty_texts(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def a_stored_refresh_token_is_updated_also_beside_empty_texts(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     key = REFRESH.only("client_id", "client_secret", "refresh_token")
     store.save(key.but(user_name="", grant_token="", access_token=NEW_ACCESS))
     _renewed(store, before, REFRESH, access_token=NEW_ACCESS)
 
 
-def _renewed(store: Opened, before: list[Row], row: Row, **values: str) -> None:
-    place = CROWD.index(row)
+def _renewed(store: StoreHandle, before: list[Row], row: Row, **values: str) -> None:
+    place = ONE_OF_EVERY_KIND.index(row)
     store.expect(
         before,
         changed=[(before[place], before[place].but(**values))],
@@ -459,9 +475,9 @@ def _renewed(store: Opened, before: list[Row], row: Row, **values: str) -> None:
 
 
 @check("SAVE-9")
-def the_grant_token_outranks_the_refresh_token(bench: Bench) -> None:
+def the_grant_token_outranks_the_refresh_token(workspace: Workspace) -> None:
     for rows in ((GRANT, REFRESH), (REFRESH, GRANT)):
-        store = bench.open()
+        store = workspace.open()
         before = store.holding(ANN, *rows, BOB)
         place = 1 + rows.index(GRANT)
         both = Row(**CLIENT, grant_token=GRANT.grant_token, refresh_token=REFRESH.refresh_token)
@@ -472,11 +488,11 @@ def the_grant_token_outranks_the_refresh_token(bench: Bench) -> None:
             fields=("id", "access_token"),
             because="the row of the grant token is updated, that of the refresh token is not",
         )
-        bench.fresh_examples()
+        workspace.fresh_examples()
 
 
 @check("SAVE-10")
-def a_token_under_another_client_is_a_new_row(bench: Bench) -> None:
+def a_token_under_another_client_is_a_new_row(workspace: Workspace) -> None:
     clients = (
         OTHER_CLIENT,
         {**CLIENT, "client_secret": "other-secret"},
@@ -486,17 +502,17 @@ def a_token_under_another_client_is_a_new_row(bench: Bench) -> None:
     )
     for row, name in ((GRANT, "grant_token"), (REFRESH, "refresh_token")):
         for client in clients:
-            store = bench.open()
+            store = workspace.open()
             before = store.holding(ANN, row, BOB)
             store.save(Row(**client, access_token=NEW_ACCESS).but(**{name: getattr(row, name)}))
             store.expect(before, new=1, because=f"a new row: the {name}'s row is another client's")
-            bench.fresh_examples()
+            workspace.fresh_examples()
 
 
 @check("SAVE-10")
-def each_client_updates_its_own_row_of_a_token_that_two_have(bench: Bench) -> None:
+def each_client_updates_its_own_row_of_a_token_that_two_have(workspace: Workspace) -> None:
     for row, name in ((GRANT, "grant_token"), (REFRESH, "refresh_token")):
-        store = bench.open()
+        store = workspace.open()
         before = store.holding(ANN, row, BOB)
         store.save(row.but(**OTHER_CLIENT))
         before += store.expect(before, new=1, because=f"a new row: the {name}'s row is another client's")
@@ -510,11 +526,11 @@ def each_client_updates_its_own_row_of_a_token_that_two_have(bench: Bench) -> No
                 because="the row of the token under this client is updated",
             )
             _bring_up_to_date(store, before, place)
-        bench.fresh_examples()
+        workspace.fresh_examples()
 
 
 @check("SAVE-11")
-def a_new_user_under_another_users_id_stays_apart(bench: Bench) -> None:
+def a_new_user_under_another_users_id_stays_apart(workspace: Workspace) -> None:
     stranger = person("stranger")
     for sent in (
         stranger,
@@ -524,28 +540,28 @@ def a_new_user_under_another_users_id_stays_apart(bench: Bench) -> None:
         stranger.only("user_name", "expires_in"),
     ):
         for place in (0, 2):
-            store = bench.open()
+            store = workspace.open()
             before = store.holding(ANN, ACCESS, BOB)
             saved = store.try_save(sent.but(id=before[place].id))
             if saved.answer.raised is None:
                 new = store.expect(
                     before,
                     new=1,
-                    because=f"{shown(sent.user_name)} has a row of its own, and the row of the id "
+                    because=f"{format_value(sent.user_name)} has a row of its own, and the row of the id "
                     "stays as it was",
                 )
-                _holds(bench, new[0], sent)
-                _has_nothing_but(bench, new[0], sent)
-                _has_an_id_of_its_own(bench, new[0], before, saved)
+                _holds(workspace, new[0], sent)
+                _has_nothing_but(workspace, new[0], sent)
+                _has_an_id_of_its_own(workspace, new[0], before, saved)
             else:
-                _refused_cleanly(bench, store, before, saved)
-            bench.fresh_examples()
+                _refused_cleanly(workspace, store, before, saved)
+            workspace.fresh_examples()
 
 
 @check("SAVE-11")
-def a_known_user_under_another_users_id_stays_apart(bench: Bench) -> None:
+def a_known_user_under_another_users_id_stays_apart(workspace: Workspace) -> None:
     for sent in (BOB.but(access_token=NEW_ACCESS), Row(user_name=BOB.user_name, access_token=NEW_ACCESS)):
-        store = bench.open()
+        store = workspace.open()
         before = store.holding(ANN, ACCESS, BOB)
         saved = store.try_save(sent.but(id=before[0].id))
         if saved.answer.raised is None:
@@ -554,32 +570,32 @@ def a_known_user_under_another_users_id_stays_apart(bench: Bench) -> None:
                 changed=[(before[2], before[2].but(access_token=NEW_ACCESS))],
                 because="the named user's own row is updated, and the row of the id stays as it was",
             )
-            if saved.left.id != before[2].id:
-                bench.broken(
-                    f"the passed token carries the id of the named user's row, {shown(before[2].id)}",
-                    f"its id is {shown(saved.left.id)}",
+            if saved.passed_after.id != before[2].id:
+                workspace.fail(
+                    f"the passed token carries the id of the named user's row, {format_value(before[2].id)}",
+                    f"its id is {format_value(saved.passed_after.id)}",
                 )
         else:
-            _refused_cleanly(bench, store, before, saved)
-        bench.fresh_examples()
+            _refused_cleanly(workspace, store, before, saved)
+        workspace.fresh_examples()
 
 
-def _has_an_id_of_its_own(bench: Bench, row: Row, before: list[Row], saved: Passed) -> None:
+def _has_an_id_of_its_own(workspace: Workspace, row: Row, before: list[Row], saved: TokenCall) -> None:
     """A row that was inserted beside the one whose id its token carried."""
     if absent(row.id) or any(row.id == other.id for other in before):
-        bench.broken("the new row has an id unlike every other", shown_row(row))
-    if saved.left.id != row.id:
-        bench.broken(
-            f"the passed token carries the id of its own row, {shown(row.id)}, so that removing it "
+        workspace.fail("the new row has an id unlike every other", format_row(row))
+    if saved.passed_after.id != row.id:
+        workspace.fail(
+            f"the passed token carries the id of its own row, {format_value(row.id)}, so that removing it "
             "removes no other user's",
-            f"its id is {shown(saved.left.id)}",
+            f"its id is {format_value(saved.passed_after.id)}",
         )
 
 
 @check("SAVE-12")
-def saving_the_same_token_again_changes_nothing(bench: Bench) -> None:
-    store = bench.open()
-    kept = [row for row in CROWD if row != WITH_CLIENT]
+def saving_the_same_token_again_changes_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    kept = [row for row in ONE_OF_EVERY_KIND if row != WITH_CLIENT]
     passed = [store.save(row) for row in kept]
     before = store.showing(passed)
     for saved in passed:
@@ -588,22 +604,22 @@ def saving_the_same_token_again_changes_nothing(bench: Bench) -> None:
 
 
 @check("SAVE-12")
-def saving_an_equal_token_again_changes_nothing(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
-    for row in CROWD:
+def saving_an_equal_token_again_changes_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
+    for row in ONE_OF_EVERY_KIND:
         if row != WITH_CLIENT:
             store.save(row)
             store.expect(before, because="an equal token again changes nothing")
-    for row, stored in zip(CROWD, before, strict=True):
+    for row, stored in zip(ONE_OF_EVERY_KIND, before, strict=True):
         if row != WITH_CLIENT:
             store.save(stored)
             store.expect(before, because="a token that was found, saved as it is, changes nothing")
 
 
 @check("SAVE-13")
-def an_update_replaces_what_the_token_has_and_keeps_the_rest(bench: Bench) -> None:
-    store = bench.open()
+def an_update_replaces_what_the_token_has_and_keeps_the_rest(workspace: Workspace) -> None:
+    store = workspace.open()
     before = store.holding(ANN, GUS, GRANT, LATE_REFRESH, ACCESS, DAN)
     for place, key, names in (
         (0, ("user_name",), tuple(ANN.but(user_name=None).present())),
@@ -618,16 +634,16 @@ def an_update_replaces_what_the_token_has_and_keeps_the_rest(bench: Bench) -> No
 
 
 @check("SAVE-13")
-def an_update_replaces_every_field_at_once(bench: Bench) -> None:
+def an_update_replaces_every_field_at_once(workspace: Workspace) -> None:
     # Another client, the secret of the same one rotated, a second client with the same secret.
     rotated, second = {**CLIENT, "client_secret": "rotated"}, {**CLIENT, "client_id": "1000.SECOND"}
     for client in (OTHER_CLIENT, rotated, second):
-        store = bench.open()
+        store = workspace.open()
         before = store.holding(ANN, GUS, DAN)
         for place, row in enumerate((ANN, GUS, DAN)):
             fresh = person(f"fresh{place}", **client, user_name=row.user_name)
             _changes(store, before, place, fresh.but(expires_in="1900000000778"))
-        bench.fresh_examples()
+        workspace.fresh_examples()
 
 
 _EVERY_FIELD = person("whole").but(user_name=None)
@@ -636,7 +652,7 @@ _PLAIN = ("expires_in", "redirect_url", "api_domain")
 
 
 @check("SAVE-13")
-def each_way_of_updating_replaces_each_field_and_keeps_the_rest(bench: Bench) -> None:
+def each_way_of_updating_replaces_each_field_and_keeps_the_rest(workspace: Workspace) -> None:
     ways = (
         (("access_token",), ("refresh_token", "grant_token", *_PLAIN)),
         ((*_CLIENT_FIELDS, "grant_token"), ("access_token", "refresh_token", *_PLAIN)),
@@ -644,15 +660,15 @@ def each_way_of_updating_replaces_each_field_and_keeps_the_rest(bench: Bench) ->
     )
     for row in (_EVERY_FIELD, GUS):
         for key, names in ways:
-            store = bench.open()
+            store = workspace.open()
             before = store.holding(ANN, row, BOB)
             for name in names:
                 _changes(store, before, 1, before[1].only(*key).but(**{name: _replaced(name)}))
-            bench.fresh_examples()
+            workspace.fresh_examples()
 
 
 @check("SAVE-13")
-def a_row_that_takes_a_name_takes_each_field_and_keeps_the_rest(bench: Bench) -> None:
+def a_row_that_takes_a_name_takes_each_field_and_keeps_the_rest(workspace: Workspace) -> None:
     learned = "learned@example.com:77"
     found = (  # as its id says
         *(
@@ -666,7 +682,7 @@ def a_row_that_takes_a_name_takes_each_field_and_keeps_the_rest(bench: Bench) ->
         *(((*_CLIENT_FIELDS, "refresh_token"), name) for name in ("access_token", *_PLAIN)),
     )
     for key, name in (*found, *shared):
-        store = bench.open()
+        store = workspace.open()
         before = store.holding(ANN, _EVERY_FIELD, BOB)
         sent = before[1].only(*key).but(user_name=learned, **{name: _replaced(name)})
         store.save(sent)
@@ -677,7 +693,7 @@ def a_row_that_takes_a_name_takes_each_field_and_keeps_the_rest(bench: Bench) ->
                 changed=[(before[1], before[1].updated_by(sent))],
                 because=f"the row has {name} and the name from the token, and all else as it was",
             )
-        bench.fresh_examples()
+        workspace.fresh_examples()
 
 
 def _replaced(name: str) -> str:
@@ -685,42 +701,42 @@ def _replaced(name: str) -> str:
 
 
 @check("SAVE-13")
-def an_empty_text_replaces_nothing(bench: Bench) -> None:
-    store = bench.open()
+def an_empty_text_replaces_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
     before = store.holding(ANN, GUS, REFRESH)
     for name in tuple(ANN.but(user_name=None).present()):
         sent = Row(user_name=ANN.user_name, access_token=NEW_ACCESS).but(**{name: ""})
         _changes(store, before, 0, sent)
 
 
-def _changes(store: Opened, before: list[Row], place: int, sent: Row) -> None:
+def _changes(store: StoreHandle, before: list[Row], place: int, sent: Row) -> None:
     wanted = before[place].updated_by(sent)
     store.save(sent)
     store.expect(
         before,
         changed=[(before[place], wanted)],
-        because=f"after saving {shown_row(sent)}, its fields replaced and the others kept",
+        because=f"after saving {format_row(sent)}, its fields replaced and the others kept",
     )
     _bring_up_to_date(store, before, place)
 
 
 @check("SAVE-14")
-def an_unnamed_row_takes_the_name_of_its_token(bench: Bench) -> None:
+def an_unnamed_row_takes_the_name_of_its_token(workspace: Workspace) -> None:
     renewal = Row(access_token=NEW_ACCESS, expires_in="1900000000555")
     for row in (GRANT, LATE_GRANT, REFRESH, LATE_REFRESH, ACCESS, WITH_CLIENT):
         for changes in ((Row(), renewal), (renewal,)):
-            store = bench.open()
+            store = workspace.open()
             before = store.holding(ANN, row, BOB)
             for change in changes:
                 named = before[1].updated_by(change).but(user_name="late@example.com:77")
                 _takes_the_name(store, before, named)
             renewed = Row(user_name="late@example.com:77", access_token="1000.renewed.late")
             _takes_the_name(store, before, renewed, because="the row goes by its new name")
-            bench.fresh_examples()
+            workspace.fresh_examples()
 
 
 def _takes_the_name(
-    store: Opened,
+    store: StoreHandle,
     before: list[Row],
     sent: Row,
     because: str = "one row, now under the name that its token brought",
@@ -737,49 +753,49 @@ def _takes_the_name(
 
 
 @check("SAVE-14")
-def a_name_that_has_a_row_already_never_has_two(bench: Bench) -> None:
+def a_name_that_has_a_row_already_never_has_two(workspace: Workspace) -> None:
     for row in (GRANT, REFRESH, LATE_REFRESH, ACCESS):
         for known, other in ((0, 2), (2, 0)):
-            store = bench.open()
+            store = workspace.open()
             before = store.holding(ANN, row, BOB)
             name = before[known].user_name
             named = before[1].but(user_name=name, access_token=NEW_ACCESS)
             saved = store.try_save(named)
             if saved.answer.raised is not None:
-                _refused_cleanly(bench, store, before, saved)
+                _refused_cleanly(workspace, store, before, saved)
             else:
                 after = store.rows()
                 of_name = [one for one in after if one.user_name == name]
                 if len(of_name) != 1:
-                    bench.broken(
-                        f"exactly one row of {shown(name)}", f"{len(of_name)}: {shown_rows(of_name)}"
+                    workspace.fail(
+                        f"exactly one row of {format_value(name)}", f"{len(of_name)}: {format_rows(of_name)}"
                     )
-                _holds(bench, of_name[0], named.but(id=None))
+                _holds(workspace, of_name[0], named.but(id=None))
                 rest = [one for one in after if one is not of_name[0] and one != before[1]]
                 if rest != [before[other]]:
-                    bench.broken(
-                        f"beside it {shown_row(before[other])} as it was, and at most the unnamed row",
-                        shown_rows(after),
+                    workspace.fail(
+                        f"beside it {format_row(before[other])} as it was, and at most the unnamed row",
+                        format_rows(after),
                     )
-            bench.fresh_examples()
+            workspace.fresh_examples()
 
 
 @check("SAVE-15")
-def an_unnamed_row_takes_the_name_of_a_token_that_shares_its_credentials(bench: Bench) -> None:
+def an_unnamed_row_takes_the_name_of_a_token_that_shares_its_credentials(workspace: Workspace) -> None:
     for row in (GRANT, LATE_GRANT, REFRESH, LATE_REFRESH):
-        store = bench.open()
+        store = workspace.open()
         before = store.holding(ANN, row, BOB)
         named = key_of(row).but(user_name="late@example.com:77", access_token=NEW_ACCESS)
         _takes_the_name(store, before, named)
         renewed = Row(user_name="late@example.com:77", access_token="1000.renewed.late")
         _takes_the_name(store, before, renewed, because="the row goes by its new name")
-        bench.fresh_examples()
+        workspace.fresh_examples()
 
 
 @check("SAVE-16")
-def a_token_without_credential_and_row_fails_cleanly(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*FEW)
+def a_token_without_credential_and_row_fails_cleanly(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EACH_KEY)
     stranger = person("stranger").but(grant_token=None, refresh_token=None, access_token=None)
     for sent in (
         stranger,
@@ -789,37 +805,37 @@ def a_token_without_credential_and_row_fails_cleanly(bench: Bench) -> None:
         stranger.but(id="unknown"),
     ):
         saved = store.try_save(sent)
-        _refused_cleanly(bench, store, before, saved)
+        _refused_cleanly(workspace, store, before, saved)
 
 
 @check("SAVE-16")
-def a_token_without_credential_fails_cleanly_in_an_empty_store(bench: Bench) -> None:
+def a_token_without_credential_fails_cleanly_in_an_empty_store(workspace: Workspace) -> None:
     for sent in (Row(user_name=ANN.user_name), Row(user_name=ANN.user_name, **CLIENT), Row(id="unknown")):
-        store = bench.open()
-        _refused_cleanly(bench, store, [], store.try_save(sent))
+        store = workspace.open()
+        _refused_cleanly(workspace, store, [], store.try_save(sent))
         new = store.holding(ANN)
         store.expect(new, because="the store works on after it refused a token")
-        bench.fresh_examples()
+        workspace.fresh_examples()
 
 
 @check("SAVE-16")
-def an_empty_credential_is_none(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*FEW)
+def an_empty_credential_is_none(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EACH_KEY)
     blank = {"grant_token": "", "refresh_token": "", "access_token": ""}
     for sent in (Row(user_name="stranger@example.com:77", **blank), Row(id="unknown", **blank)):
-        _refused_cleanly(bench, store, before, store.try_save(sent))
+        _refused_cleanly(workspace, store, before, store.try_save(sent))
 
 
-def _refused_cleanly(bench: Bench, store: Opened, before: list[Row], saved: Passed) -> None:
+def _refused_cleanly(workspace: Workspace, store: StoreHandle, before: list[Row], saved: TokenCall) -> None:
     if not saved.answer.refused:
-        bench.broken("save_token raises SDKException", str(saved.answer))
+        workspace.fail("save_token raises SDKException", str(saved.answer))
     store.expect(before, because="a save that fails leaves the rows exactly as they were")
 
 
 @check("SAVE-17")
-def the_passed_token_keeps_its_fields(bench: Bench) -> None:
-    store = bench.open()
+def the_passed_token_keeps_its_fields(workspace: Workspace) -> None:
+    store = workspace.open()
     before = store.holding(ANN, GUS, LATE_REFRESH, GRANT, ACCESS)
     for sent in (
         BOB,
@@ -832,12 +848,12 @@ def the_passed_token_keeps_its_fields(bench: Bench) -> None:
         key_of(ACCESS).but(redirect_url="https://example.com/changed"),
         before[0].but(access_token=NEW_ACCESS, redirect_url="https://example.com/changed"),
     ):
-        _keeps_its_fields(bench, store.save(sent))
+        _keeps_its_fields(workspace, store.save(sent))
 
 
 @check("SAVE-17")
-def the_passed_token_of_a_refused_save_keeps_its_fields(bench: Bench) -> None:
-    store = bench.open()
+def the_passed_token_of_a_refused_save_keeps_its_fields(workspace: Workspace) -> None:
+    store = workspace.open()
     store.holding(ANN, GRANT)
     nothing = Row(**OTHER_CLIENT, redirect_url="https://example.com/nothing", expires_in="1900000000445")
     for sent in (
@@ -847,22 +863,22 @@ def the_passed_token_of_a_refused_save_keeps_its_fields(bench: Bench) -> None:
         person("wide", access_token="1000." + "w" * 5000),
     ):
         # Whether it is refused is for other clauses to say: either way the caller's token stays whole.
-        _keeps_its_fields(bench, store.try_save(sent))
+        _keeps_its_fields(workspace, store.try_save(sent))
 
 
-def _keeps_its_fields(bench: Bench, saved: Passed) -> None:
+def _keeps_its_fields(workspace: Workspace, saved: TokenCall) -> None:
     for name, value in saved.sent.but(id=None).present().items():
-        if getattr(saved.left, name) != value:
+        if getattr(saved.passed_after, name) != value:
             refused = ", also where it is refused" if saved.answer.raised is not None else ""
-            bench.broken(
-                f"the passed token keeps its {name}, {shown(value)}{refused}",
-                f"it is now {shown(getattr(saved.left, name))}",
+            workspace.fail(
+                f"the passed token keeps its {name}, {format_value(value)}{refused}",
+                f"it is now {format_value(getattr(saved.passed_after, name))}",
             )
 
 
 @check("SAVE-18")
-def changing_the_passed_token_later_changes_nothing_stored(bench: Bench) -> None:
-    store = bench.open()
+def changing_the_passed_token_later_changes_nothing_stored(workspace: Workspace) -> None:
+    store = workspace.open()
     rows = (ANN, ACCESS, GRANT, REFRESH)
     passed = [store.save(row) for row in rows]
     passed.append(store.save(Row(user_name=ANN.user_name, access_token=NEW_ACCESS)))
@@ -870,22 +886,22 @@ def changing_the_passed_token_later_changes_nothing_stored(bench: Bench) -> None
     passed.append(store.save(ACCESS.only("access_token").but(expires_in="1900000000112")))
     before = store.rows()
     if len(before) != len(rows):
-        bench.broken(f"{len(rows)} rows", shown_rows(before), arranging=True)
-    looked = looked_up(store, before)
+        workspace.fail(f"{len(rows)} rows", format_rows(before), precondition_failed=True)
+    looked = lookups(store, before)
     for saved in passed:
-        spoil(store, saved.token)
+        overwrite(store, saved.token)
         unchanged(store, before, looked, "the passed token")
 
 
 @check("SAVE-19")
-def what_is_no_token_changes_nothing(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*FEW)
+def what_is_no_token_changes_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EACH_KEY)
     token = to_token(person("stranger"))
     for thing in (*NO_TOKENS, load().OAuthToken, [token], _Lookalike(token), _another_kind_of(token)):
         answer = store.call("save_token", thing)
         if answer.raised is not None and not answer.refused:
-            bench.broken("what is no OAuthToken is ignored or refused with SDKException", str(answer))
+            workspace.fail("what is no OAuthToken is ignored or refused with SDKException", str(answer))
         store.expect(before, because="what is no OAuthToken changes nothing")
 
 
@@ -907,51 +923,51 @@ def _another_kind_of(token: Any) -> Any:
 
 
 @check("SAVE-20")
-def an_access_token_with_client_credentials_is_a_new_row(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*FEW, GUS)
+def an_access_token_with_client_credentials_is_a_new_row(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EACH_KEY, GUS)
     for row in (
         WITH_CLIENT,
         Row(**CLIENT, access_token="1000.second.access"),
         Row(**OTHER_CLIENT, access_token="1000.third.access", expires_in="1900000000333"),
     ):
         store.save(row)
-        new = store.expect(before, new=1, because=f"one new row for {shown_row(row)}")
-        _holds(bench, new[0], row.only("access_token", "client_id", "client_secret"))
+        new = store.expect(before, new=1, because=f"one new row for {format_row(row)}")
+        _holds(workspace, new[0], row.only("access_token", "client_id", "client_secret"))
         before += new
 
 
 @check("SAVE-20")
-def an_access_token_with_client_credentials_is_new_also_beside_empty_texts(bench: Bench) -> None:
-    store = bench.open()
+def an_access_token_with_client_credentials_is_new_also_beside_empty_texts(workspace: Workspace) -> None:
+    store = workspace.open()
     before = store.holding(ANN, REFRESH)
     store.save(WITH_CLIENT.but(user_name="", refresh_token="", grant_token=""))
     new = store.expect(before, new=1, because="one new row")
-    _holds(bench, new[0], WITH_CLIENT.only("access_token"))
+    _holds(workspace, new[0], WITH_CLIENT.only("access_token"))
 
 
 @check("SAVE-21")
-def after_an_update_the_passed_token_carries_the_id(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
+def after_an_update_the_passed_token_carries_the_id(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
     for row in (*NAMED, *BY_ACCESS, *BY_GRANT, *BY_REFRESH):
         saved = store.save(key_of(row).but(expires_in="1900000000222"))
-        _carries(bench, saved, before[CROWD.index(row)].id)
+        _carries(workspace, saved, before[ONE_OF_EVERY_KIND.index(row)].id)
 
 
 @check("SAVE-21")
-def after_an_update_with_every_field_the_passed_token_carries_the_id(bench: Bench) -> None:
-    store = bench.open()
-    before = store.holding(*CROWD)
-    for row in CROWD:
+def after_an_update_with_every_field_the_passed_token_carries_the_id(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
+    for row in ONE_OF_EVERY_KIND:
         if row != WITH_CLIENT:
-            _carries(bench, store.save(row), before[CROWD.index(row)].id)
+            _carries(workspace, store.save(row), before[ONE_OF_EVERY_KIND.index(row)].id)
 
 
 @check("SAVE-21")
-def after_a_second_update_by_each_way_the_passed_token_carries_the_id(bench: Bench) -> None:
+def after_a_second_update_by_each_way_the_passed_token_carries_the_id(workspace: Workspace) -> None:
     for row in (LATE_GRANT, GUS):
-        store = bench.open()
+        store = workspace.open()
         id = store.holding(ANN, BOB, row)[-1].id
         for number, sent in enumerate(
             (
@@ -963,50 +979,50 @@ def after_a_second_update_by_each_way_the_passed_token_carries_the_id(bench: Ben
             saved = store.save(sent)
             if len(store.rows()) > 3:
                 break  # the update is no update: SAVE-4 to SAVE-8 say so
-            _carries(bench, saved, id, f", after update {number + 1}")
-        bench.fresh_examples()
+            _carries(workspace, saved, id, f", after update {number + 1}")
+        workspace.fresh_examples()
 
 
 @check("SAVE-21")
-def a_token_whose_user_was_learned_carries_the_id_of_its_row(bench: Bench) -> None:
+def a_token_whose_user_was_learned_carries_the_id_of_its_row(workspace: Workspace) -> None:
     for row in (GRANT, REFRESH, LATE_REFRESH):
         for named in (key_of(row), row):
-            store = bench.open()
+            store = workspace.open()
             store.holding(ANN, BOB, row)
             saved = store.save(named.but(user_name="learned@example.com:77"))
             own = [one for one in store.rows() if one.user_name == "learned@example.com:77"]
             # A row of the unnamed one's or of its own, as SAVE-15 would or would not have it.
             if len(own) == 1:
-                _carries(bench, saved, own[0].id)
-            bench.fresh_examples()
+                _carries(workspace, saved, own[0].id)
+            workspace.fresh_examples()
 
 
 @check("SAVE-21")
-def an_empty_id_is_replaced_by_that_of_the_row(bench: Bench) -> None:
-    store = bench.open()
+def an_empty_id_is_replaced_by_that_of_the_row(workspace: Workspace) -> None:
+    store = workspace.open()
     before = store.holding(ANN, CLEO, EVE)
     saved = store.save(Row(id="", user_name=CLEO.user_name, access_token=NEW_ACCESS))
-    _carries(bench, saved, before[1].id)
+    _carries(workspace, saved, before[1].id)
 
 
-def _carries(bench: Bench, saved: Passed, id: Any, when: str = "") -> None:
+def _carries(workspace: Workspace, saved: TokenCall, id: Any, when: str = "") -> None:
     """The passed token has the id of its row."""
-    if saved.left.id != id:
-        bench.broken(
-            f"the passed token carries the id of its row, {shown(id)}{when}",
-            f"its id is {shown(saved.left.id)}",
+    if saved.passed_after.id != id:
+        workspace.fail(
+            f"the passed token carries the id of its row, {format_value(id)}{when}",
+            f"its id is {format_value(saved.passed_after.id)}",
         )
 
 
-def _holds(bench: Bench, row: Row, wanted: Row) -> None:
+def _holds(workspace: Workspace, row: Row, wanted: Row) -> None:
     """A row has all these fields."""
     for name, value in wanted.present().items():
         if name != "id" and getattr(row, name) != value:
-            bench.broken(f"the row of the saved token with {name}={shown(value)}", shown_row(row))
+            workspace.fail(f"the row of the saved token with {name}={format_value(value)}", format_row(row))
 
 
-def _has_nothing_but(bench: Bench, row: Row, wanted: Row) -> None:
+def _has_nothing_but(workspace: Workspace, row: Row, wanted: Row) -> None:
     """A row has no field that was not saved, the id aside."""
     for name in row.but(id=None).present():
         if absent(getattr(wanted, name)):
-            bench.broken(f"a row without {name}", shown_row(row))
+            workspace.fail(f"a row without {name}", format_row(row))

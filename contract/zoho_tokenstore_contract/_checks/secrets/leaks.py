@@ -21,21 +21,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
-from ..._drivers.processes.crash_points import Moments
+from ..._drivers.processes.crash_points import CrashPoints
 from ..._drivers.processes.fork_server import Pipe, Processes
-from ..._harness.workspace import Answer, Bench, Call, Opened, not_applicable, shown_exception
-from ..._spec.tokens import SECRETS, Row, shown, to_token
+from ..._harness.calls import Answer, CallRecord
+from ..._harness.messages import format_exception
+from ..._harness.store_handle import StoreHandle
+from ..._harness.workspace import Workspace, not_applicable
+from ..._spec.tokens import SECRETS, Row, format_value, to_token
 from ..registry import check
-from ..sample_tokens import ACCESS, ANN, BOB, CROWD, GRANT, REFRESH, person
-from ..stress.crashes import DAMAGES, files_in, main_file, out_of_reach
+from ..sample_tokens import ACCESS, ANN, BOB, GRANT, ONE_OF_EVERY_KIND, REFRESH, person
+from ..storage_faults import DAMAGES, files_in, main_file, out_of_reach
 
 # SECRET-1
 
 
 @check("SECRET-1")
-def files_are_closed_to_others_after_each_call(bench: Bench) -> None:
+def files_are_closed_to_others_after_each_call(workspace: Workspace) -> None:
     with _usual_umask():
-        store = bench.open()
+        store = workspace.open()
         seen: dict[str, str] = {}
 
         def look(after: str) -> None:
@@ -43,7 +46,7 @@ def files_are_closed_to_others_after_each_call(bench: Bench) -> None:
                 seen.setdefault(name, f"{name} has mode {mode} after {after}")
 
         look("opening")
-        for row in CROWD:
+        for row in ONE_OF_EVERY_KIND:
             store.try_save(row)
             look("save_token")
         saved = store.try_save(ANN.but(access_token="1000.ann.access.2"))
@@ -51,43 +54,45 @@ def files_are_closed_to_others_after_each_call(bench: Bench) -> None:
         found = store.find_quietly(ANN.only("user_name"))
         look("find_token")
         if files_in(store.location) and found.returned is None:
-            bench.broken("a token is stored, whose file is looked at", str(found), arranging=True)
-        store.call("delete_token", saved.left.id)
+            workspace.fail("a token is stored, whose file is looked at", str(found), precondition_failed=True)
+        store.call("delete_token", saved.passed_after.id)
         look("delete_token")
         files = files_in(store.location)
-        bench.close(store)
+        workspace.close(store)
         look("closing")
         files += files_in(store.location)
-        if bench.subject.persistent:
-            store = bench.open(store.location)
+        if workspace.sut.persistent:
+            store = workspace.open(store.location)
             store.try_save(ANN)
             look("opening again")
-            bench.close(store)
+            workspace.close(store)
         if not files:
             not_applicable("the store keeps no files under its location")
-        _all_closed(bench, seen)
+        _all_closed(workspace, seen)
 
 
 @check("SECRET-1", persistent=True)
-def files_are_closed_to_others_in_the_middle_of_each_call(bench: Bench) -> None:
-    with _usual_umask(), Processes(bench) as processes:
-        store = bench.open()
+def files_are_closed_to_others_in_the_middle_of_each_call(workspace: Workspace) -> None:
+    with _usual_umask(), Processes(workspace) as processes:
+        store = workspace.open()
         store.holding(ANN, ACCESS, BOB)
         if not files_in(store.location):
             not_applicable("the store keeps no files under its location")
-        bench.close(store)
+        workspace.close(store)
         rows = [person("zoe"), ANN.but(access_token="1000.ann.access.2"), GRANT, REFRESH]
-        bench.remember(rows)
+        workspace.remember(rows)
         child = processes.start(watch_modes, store.location, [asdict(row) for row in rows]).ready()
         told = child.receive("save_token")
         if "raised" in told:
-            bench.broken("save_token works in another process", f"raised {told['raised']}", arranging=True)
-        _all_closed(bench, told["seen"])
+            workspace.fail(
+                "save_token works in another process", f"raised {told['raised']}", precondition_failed=True
+            )
+        _all_closed(workspace, told["seen"])
 
 
-def _all_closed(bench: Bench, seen: dict[str, str]) -> None:
+def _all_closed(workspace: Workspace, seen: dict[str, str]) -> None:
     if seen:
-        bench.broken(
+        workspace.fail(
             "every file with content is closed to group and others, or in a directory of the store's that is",
             "; ".join(list(seen.values())[:5]),
         )
@@ -128,10 +133,10 @@ def watch_modes(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
 
     for fields in payload:
         try:
-            with Moments(look):
+            with CrashPoints(look):
                 store.save_token(to_token(Row(**fields)))
         except Exception as error:
-            pipe.send({"raised": shown_exception(error)})
+            pipe.send({"raised": format_exception(error)})
             return
         look(0)
     pipe.send({"seen": seen})
@@ -176,7 +181,7 @@ class Secrets:
         for place in range(len(text) - _BLOCK + 1):
             name = self._blocks.get(text[place : place + _BLOCK])
             if name is not None:
-                return f"the {name} in {shown(text[max(0, place - 60) : place + _BLOCK + 30])}"
+                return f"the {name} in {format_value(text[max(0, place - 60) : place + _BLOCK + 30])}"
         return None
 
 
@@ -184,7 +189,7 @@ def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode().rstrip("=")[:-1]
 
 
-class Ears:
+class OutputCapture:
     """Hears everything that is logged, warned of or written to standard output and error."""
 
     def __init__(self) -> None:
@@ -196,7 +201,7 @@ class Ears:
             cast(Any, self._output), encoding="utf-8", errors="backslashreplace", write_through=True
         )
 
-    def __enter__(self) -> Ears:  # noqa: PYI034 (Self needs Python 3.11)
+    def __enter__(self) -> OutputCapture:  # noqa: PYI034 (Self needs Python 3.11)
         try:
             self._hear_logs()
             self._hear_warnings()
@@ -293,11 +298,13 @@ def _restorer(logger: logging.Logger) -> Callable[[], None]:
     return restore
 
 
-class _Tapped:
+class LeakCheckedStore:
     """A store whose every answer is searched for secrets."""
 
-    def __init__(self, bench: Bench, ears: Ears, secrets: Secrets, store: Opened) -> None:
-        self.bench = bench
+    def __init__(
+        self, workspace: Workspace, ears: OutputCapture, secrets: Secrets, store: StoreHandle
+    ) -> None:
+        self.workspace = workspace
         self.ears = ears
         self.secrets = secrets
         self.store = store
@@ -306,7 +313,7 @@ class _Tapped:
     def save(self, row: Row) -> Any:
         """Save a token; any answer will do, as long as it is discreet. Returns the token."""
         token = to_token(row)
-        self.store._remember(row)
+        self.store.remember(row)
         self.answered("save_token", self.store.call("save_token", token))
         return token
 
@@ -331,12 +338,12 @@ class _Tapped:
             self._search(f"{where} during {method}", text)
         for name, show in (("repr()", repr), ("str()", str)):
             call = functools.partial(show, self.store.store)
-            answer = self.bench.guarded(name, call, self.store.location)
+            answer = self.workspace.guarded(name, call, self.store.location)
             self._search(f"{name} of the store after {method}", str(answer.returned))
 
     def _search(self, where: str, text: str) -> None:
         if (leak := self.secrets.leak(text)) is not None:
-            self.bench.broken("no secret in what a log or a traceback may show", f"{where} shows {leak}")
+            self.workspace.fail("no secret in what a log or a traceback may show", f"{where} shows {leak}")
 
 
 def _told_by(error: BaseException) -> Iterator[tuple[str, str]]:
@@ -371,15 +378,15 @@ def _safely(show: Callable[[Any], str], value: Any) -> str:
     try:
         return show(value)
     except Exception as error:
-        return shown_exception(error)
+        return format_exception(error)
 
 
 @check("SECRET-2")
-def no_secret_is_told_when_all_goes_well(bench: Bench) -> None:
+def no_secret_is_told_when_all_goes_well(workspace: Workspace) -> None:
     secrets = Secrets()
-    rows = [secrets.make(row) for row in CROWD]
-    with Ears() as ears:
-        tapped = _Tapped(bench, ears, secrets, bench.open())
+    rows = [secrets.make(row) for row in ONE_OF_EVERY_KIND]
+    with OutputCapture() as ears:
+        tapped = LeakCheckedStore(workspace, ears, secrets, workspace.open())
         ids = [tapped.save(row).get_id() for row in rows]
         _holds(tapped, rows[0])
         tapped.save(secrets.make(ANN.but(access_token="renewed")))
@@ -392,15 +399,15 @@ def no_secret_is_told_when_all_goes_well(bench: Bench) -> None:
         tapped.ask("delete_token", ids[1])
         tapped.ask("delete_token", "no such id")
         tapped.answered("delete_tokens", tapped.store.clear())
-        bench.close(tapped.store)
+        workspace.close(tapped.store)
         tapped.silent("closing")
 
 
 @check("SECRET-2")
-def no_secret_is_told_when_a_token_is_refused(bench: Bench) -> None:
+def no_secret_is_told_when_a_token_is_refused(workspace: Workspace) -> None:
     secrets = Secrets()
-    with Ears() as ears:
-        tapped = _Tapped(bench, ears, secrets, bench.open())
+    with OutputCapture() as ears:
+        tapped = LeakCheckedStore(workspace, ears, secrets, workspace.open())
         ann = tapped.save(secrets.make(ANN))
         _holds(tapped, secrets.make(ANN))
         id = ann.get_id()
@@ -426,37 +433,37 @@ def no_secret_is_told_when_a_token_is_refused(bench: Bench) -> None:
 
 
 @check("SECRET-2")
-def no_secret_is_told_when_the_storage_fails(bench: Bench) -> None:
+def no_secret_is_told_when_the_storage_fails(workspace: Workspace) -> None:
     secrets = Secrets()
     known, row = secrets.make(ANN), secrets.make(BOB)
-    with Ears() as ears:
-        tapped = _Tapped(bench, ears, secrets, bench.open())
+    with OutputCapture() as ears:
+        tapped = LeakCheckedStore(workspace, ears, secrets, workspace.open())
         ids = [tapped.save(one).get_id() for one in (known, secrets.make(GRANT))]
         _holds(tapped, known)
-        bench.close(tapped.store)
+        workspace.close(tapped.store)
         tapped.silent("closing")
-        bench._open.append(tapped.store)  # a store may open itself again when it is called
+        workspace.opened.append(tapped.store)  # a store may open itself again when it is called
         _all_methods(tapped, known, row, ids[0])
-        if bench.subject.break_storage is not None:
-            with out_of_reach(bench, [known, row]) as (store, rows):
-                _all_methods(_Tapped(bench, ears, secrets, store), known, row, rows[0].id)
-        if bench.subject.persistent and files_in(tapped.store.location):
+        if workspace.sut.break_storage is not None:
+            with out_of_reach(workspace, [known, row]) as (store, rows):
+                _all_methods(LeakCheckedStore(workspace, ears, secrets, store), known, row, rows[0].id)
+        if workspace.sut.persistent and files_in(tapped.store.location):
             for what, damage in DAMAGES:
-                bench.fresh_examples()
-                tapped = _Tapped(bench, ears, secrets, bench.open())
+                workspace.fresh_examples()
+                tapped = LeakCheckedStore(workspace, ears, secrets, workspace.open())
                 ids = [tapped.save(one).get_id() for one in (known, secrets.make(GRANT))]
-                bench.close(tapped.store)
+                workspace.close(tapped.store)
                 main = main_file(tapped.store)
                 main.write_bytes(damage(main.read_bytes()))
-                bench.calls.append(Call(1, "damage", answer=f"{main.name}: {what}"))
+                workspace.calls.append(CallRecord(1, "damage", answer=f"{main.name}: {what}"))
                 tapped.silent("closing")
-                answer, opened = bench.try_open(tapped.store.location)
+                answer, opened = workspace.try_open(tapped.store.location)
                 tapped.answered(f"opening when {what}", answer)
                 if opened is not None:
-                    _all_methods(_Tapped(bench, ears, secrets, opened), known, row, ids[0])
+                    _all_methods(LeakCheckedStore(workspace, ears, secrets, opened), known, row, ids[0])
 
 
-def _all_methods(tapped: _Tapped, known: Row, new: Row, id: Any) -> None:
+def _all_methods(tapped: LeakCheckedStore, known: Row, new: Row, id: Any) -> None:
     for row in (known, new):
         tapped.find(row)
         tapped.save(row)
@@ -465,8 +472,10 @@ def _all_methods(tapped: _Tapped, known: Row, new: Row, id: Any) -> None:
     tapped.ask("delete_token", id)
 
 
-def _holds(tapped: _Tapped, row: Row) -> None:
+def _holds(tapped: LeakCheckedStore, row: Row) -> None:
     """What follows says nothing unless the store holds the secret."""
     found = tapped.store.found(row.only("user_name"))
     if found is None or found.refresh_token != row.refresh_token:
-        tapped.bench.broken("the store holds the secrets that were saved", f"found {found}", arranging=True)
+        tapped.workspace.fail(
+            "the store holds the secrets that were saved", f"found {found}", precondition_failed=True
+        )

@@ -7,18 +7,32 @@ import gc
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..._drivers.processes.crash_points import Moments, chosen
+from ..._drivers.processes.crash_points import CrashPoints, chosen
 from ..._drivers.processes.fork_server import Child, Pipe, Processes
-from ..._harness.workspace import Answer, Bench, Call, Opened, not_applicable, shown_exception, shown_rows
-from ..._spec.outcomes import StoreUnavailable
-from ..._spec.tokens import FIELDS, Row, shown, shown_row, to_token
+from ..._harness.calls import Answer, CallRecord
+from ..._harness.messages import format_exception, format_rows
+from ..._harness.store_handle import StoreHandle
+from ..._harness.workspace import Workspace, not_applicable
+from ..._spec.tokens import FIELDS, Row, format_row, format_value, to_token
 from ..registry import check
-from ..sample_tokens import ACCESS, ANN, BOB, CLIENT, CROWD, GRANT, GUS, REFRESH, WIDTH, key_of, person
+from ..sample_tokens import (
+    ACCESS,
+    ANN,
+    CLIENT,
+    GRANT,
+    GUS,
+    ONE_OF_EVERY_KIND,
+    REFRESH,
+    WIDTH,
+    key_of,
+    person,
+)
+from ..storage_faults import DAMAGES, files_in, main_file, out_of_reach
 from .processes import rows_with
 
 try:
@@ -63,37 +77,35 @@ class Kill:
     after: float | None = None
 
 
-class _InChild(Call):
-    """A call made in another process; its rows are wide and told in brief."""
-
-    def __str__(self) -> str:
-        if isinstance(self.argument, Row):
-            return f"in another process: save_token of {_brief(self.argument)} {self.answer}"
-        return f"in another process: {self.method} -> {self.answer}"
+def _in_child(answer: str, row: Row | None = None, id: Any = None, method: str = "save_token") -> CallRecord:
+    """The record of what another process did; its rows are wide and shown in brief."""
+    what = f"{method} ->" if row is None else f"save_token of {_brief(row)}"
+    argument = ... if row is None else row
+    return CallRecord(1, method, argument, answer, id, note=f"in another process: {what} {answer}")
 
 
 @check("CRASH-1", persistent=True)
-def a_save_that_is_killed_at_any_moment_loses_nothing(bench: Bench) -> None:
-    with Processes(bench) as processes:
-        state = Storage(bench, processes)
+def a_save_that_is_killed_at_any_moment_loses_nothing(workspace: Workspace) -> None:
+    with Processes(workspace) as processes:
+        state = Storage(workspace, processes)
         names, _ = measured(state)
         for turn, kind in enumerate(("update", "insert")):
-            for moment in chosen(names[turn], bench.effort.times(MOMENTS)):
+            for moment in chosen(names[turn], workspace.effort.times(MOMENTS)):
                 called = names[turn][moment] if moment < len(names[turn]) else "its return"
                 state.survives(Kill(state.row(kind), moment), f"before {called}, moment {moment + 1} of it")
 
 
 @check("CRASH-1", persistent=True)
-def a_save_that_is_killed_at_any_time_loses_nothing(bench: Bench) -> None:
-    with Processes(bench) as processes:
-        state = Storage(bench, processes)
+def a_save_that_is_killed_at_any_time_loses_nothing(workspace: Workspace) -> None:
+    with Processes(workspace) as processes:
+        state = Storage(workspace, processes)
         _, duration = measured(state)
-        times = bench.effort.times(TIMED)
+        times = workspace.effort.times(TIMED)
         for number in range(times):
             after = 1.25 * duration * (number + 1) / times  # some saves take longer
             row = state.row("insert" if number % 2 else "update")
             state.survives(Kill(row, after=after), f"{after * 1000:.2f} ms after it began")
-        for kind in ("update", "insert") * bench.effort.times(2):
+        for kind in ("update", "insert") * workspace.effort.times(2):
             state.survives(Kill(state.row(kind)))
 
 
@@ -104,12 +116,14 @@ def measured(state: Storage) -> tuple[list[list[str]], float]:
         Violation: A save fails where nothing is killed: another clause speaks of that.
     """
     rows = [state.row(kind) for kind in ("update", "insert") * 2]
-    state.bench.remember(rows)
+    state.workspace.remember(rows)
     child = state.processes.start(measure, state.location, [asdict(row) for row in rows]).ready()
     told = child.receive("save_token")
     child.end()
     if "raised" in told:
-        state.bench.broken("save_token works in another process", f"raised {told['raised']}", arranging=True)
+        state.workspace.fail(
+            "save_token works in another process", f"raised {told['raised']}", precondition_failed=True
+        )
     state.read()
     return told["names"], told["duration"]
 
@@ -117,14 +131,14 @@ def measured(state: Storage) -> tuple[list[list[str]], float]:
 class Storage:
     """A location with rows, and what it has to hold after each kill."""
 
-    def __init__(self, bench: Bench, processes: Processes) -> None:
-        self.bench = bench
+    def __init__(self, workspace: Workspace, processes: Processes) -> None:
+        self.workspace = workspace
         self.processes = processes
-        store = bench.open()
+        store = workspace.open()
         self.location = store.location
         self.rows = store.holding(*(wide(f"user{number}") for number in range(USERS)), ACCESS, REFRESH)
-        bench.close(store)
-        self._arranged = list(bench.calls)
+        workspace.close(store)
+        self._arranged = list(workspace.calls)
         self._turn = 0
         self._kills = 0
         # A server may still finish what a killed process had asked of it, any time later.
@@ -133,9 +147,9 @@ class Storage:
 
     def read(self) -> None:
         """Take what is there for what has to be there."""
-        store = self.bench.open(self.location)
+        store = self.workspace.open(self.location)
         self.rows = store.listed()
-        self.bench.close(store)
+        self.workspace.close(store)
 
     def row(self, kind: str) -> Row:
         """What is saved next: a user's row with new fields, or a new user's."""
@@ -150,20 +164,22 @@ class Storage:
         Returns:
             Whether the kill came in the middle of the save.
         """
-        bench = self.bench
+        workspace = self.workspace
         rows = [self.row("insert" if self._turn % 2 else "update"), kill.row]
-        bench.remember(rows)
-        bench.calls[:] = self._arranged
+        workspace.remember(rows)
+        workspace.calls[:] = self._arranged
         if self._kills:
-            bench.calls.append(Call(1, "close", answer=f"closed; {self._kills} kills that lost nothing"))
+            workspace.calls.append(
+                CallRecord(1, "close", answer=f"closed; {self._kills} kills that lost nothing")
+            )
         self._kills += 1
         given = self._saved_and_killed(kill, rows)
         for row, id in zip(rows, given, strict=False):
-            bench.calls.append(_InChild(1, "save_token", row, "returned None", id))
+            workspace.calls.append(_in_child("returned None", row, id))
         if len(given) < len(rows):
-            bench.calls.append(_InChild(1, "save_token", kill.row, f"killed {when}"))
+            workspace.calls.append(_in_child(f"killed {when}", kill.row))
         else:
-            bench.calls.append(_InChild(1, "kill", answer=f"killed {RETURNED}"))
+            workspace.calls.append(_in_child(f"killed {RETURNED}", method="kill"))
         self._compare(rows, given)
         return len(given) < len(rows)
 
@@ -181,14 +197,14 @@ class Storage:
         child.end()
         for word in said:
             if "raised" in word:
-                self.bench.broken("save_token works, also after kills", f"raised {word['raised']}")
+                self.workspace.fail("save_token works, also after kills", f"raised {word['raised']}")
         return [word["saved"] for word in said if "saved" in word]
 
     def _compare(self, rows: list[Row], given: list[Any]) -> None:
-        bench = self.bench
-        store = bench.open(self.location)
+        workspace = self.workspace
+        store = workspace.open(self.location)
         found = rows_with(store, [row.id for row in self.rows] + given)
-        bench.close(store)
+        workspace.close(store)
         wanted = {row.user_name or row: row for row in self.rows}
         for row, id in zip(rows, given, strict=False):
             old = wanted.get(row.user_name)
@@ -199,20 +215,20 @@ class Storage:
             accepted = [row, *(row.updated_by(one) for one in self._flying if one.user_name == key)]
             there = next((one for one in rest if one in accepted), None)
             if there is None:
-                bench.broken(
+                workspace.fail(
                     f"after the kill, every save that had returned is there, whole: {_brief(row)}",
                     _instead_of(row, found),
                 )
             rest.remove(there)
         landed = [row.but(id=None) for row in rest if row.id]
         if len(landed) < len(rest) or len({*landed}) < len(landed) or not {*landed} <= {*self._flying}:
-            bench.broken("after the kill, no row but those that were saved", shown_rows(rest))
+            workspace.fail("after the kill, no row but those that were saved", format_rows(rest))
         self.rows = found
 
 
 def _brief(row: Row) -> str:
     """A wide row in as few words as tell it from others."""
-    return shown_row(row.only("id", "user_name", "access_token", "expires_in"))
+    return format_row(row.only("id", "user_name", "access_token", "expires_in"))
 
 
 def _instead_of(row: Row, found: Sequence[Row]) -> str:
@@ -221,7 +237,7 @@ def _instead_of(row: Row, found: Sequence[Row]) -> str:
     if not own:
         return f"no such row; {len(found)} rows in all"
     wrong = [name for name in FIELDS if getattr(own[0], name) != getattr(row, name)]
-    now = ", ".join(f"{name}={shown(getattr(own[0], name))}" for name in wrong[:3])
+    now = ", ".join(f"{name}={format_value(getattr(own[0], name))}" for name in wrong[:3])
     return f"{len(own)} row(s) of that user, the first with other values in {', '.join(wrong)}: {now}"
 
 
@@ -235,11 +251,11 @@ def measure(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
             store.save_token(token)
             duration = time.perf_counter() - began
         for token in tokens[2:]:
-            with Moments() as moments:
+            with CrashPoints() as moments:
                 store.save_token(token)
             names.append(moments.names)
     except Exception as error:
-        pipe.send({"raised": shown_exception(error)})
+        pipe.send({"raised": format_exception(error)})
         return
     pipe.send({"names": names, "duration": duration})
 
@@ -260,7 +276,7 @@ def save_and_be_killed(store: Any, location: Path, pipe: Pipe, nothing: Any) -> 
         last = token is tokens[-1]
         try:
             if last and payload["moment"] is not None:
-                with Moments(die_at):
+                with CrashPoints(die_at):
                     store.save_token(token)
                 die()
             if last and payload["after"] is not None:
@@ -271,7 +287,7 @@ def save_and_be_killed(store: Any, location: Path, pipe: Pipe, nothing: Any) -> 
             if last and payload["after"] is not None:
                 signal.setitimer(signal.ITIMER_REAL, 0)
         except Exception as error:
-            pipe.send({"raised": shown_exception(error)})
+            pipe.send({"raised": format_exception(error)})
             return
         pipe.send({"saved": token.get_id()})
     die()
@@ -286,21 +302,21 @@ EXTRA = (1, 16, 700, 4096, 9000)
 
 
 @check("CRASH-2", persistent=True)
-def a_full_disk_makes_saving_raise_and_costs_no_row(bench: Bench) -> None:
+def a_full_disk_makes_saving_raise_and_costs_no_row(workspace: Workspace) -> None:
     if resource is None:
         not_applicable("file-size limits are a POSIX call, which is missing here")
-    with Processes(bench) as processes:
-        store = bench.open()
+    with Processes(workspace) as processes:
+        store = workspace.open()
         before = store.holding(*(wide(f"user{number}") for number in range(USERS)), ACCESS, REFRESH)
         main_file(store)
         location = store.location
-        bench.close(store)
-        arranged = list(bench.calls)
+        workspace.close(store)
+        arranged = list(workspace.calls)
         raised = []
         for turn, extra in enumerate(EXTRA):
-            bench.calls[:] = arranged
+            workspace.calls[:] = arranged
             rows = [_filling("update" if turn % 2 else "insert", turn, number) for number in range(FILL + 6)]
-            bench.remember(rows)
+            workspace.remember(rows)
             payload = {"rows": [asdict(row) for row in rows], "extra": extra}
             child = processes.start(save_until_full, location, payload).ready()
             before, failed = _kept_when_full(child, location, before, rows)
@@ -325,9 +341,9 @@ def _kept_when_full(
     child: Child, location: Path, before: list[Row], rows: list[Row]
 ) -> tuple[list[Row], bool]:
     """Compare what is there when the limit is gone; the rows, and whether a save raised."""
-    bench = child.bench
+    workspace = child.workspace
     limit = child.receive("save_token")
-    bench.calls.append(_InChild(1, "limit", answer=f"no file grows beyond {limit} bytes"))
+    workspace.calls.append(_in_child(f"no file grows beyond {limit} bytes", method="limit"))
     ids = [row.id for row in before]
     wanted = {row.user_name or row: row for row in before}
     failed = None
@@ -335,19 +351,19 @@ def _kept_when_full(
         word = child.receive("save_token beyond the file-size limit")
         if "raised" in word:
             failed = row
-            bench.calls.append(_InChild(1, "save_token", row, f"raised {word['raised']}"))
+            workspace.calls.append(_in_child(f"raised {word['raised']}", row))
             break
         id = word["saved"]
         ids.append(id)
-        bench.calls.append(_InChild(1, "save_token", row, "returned None", id))
+        workspace.calls.append(_in_child("returned None", row, id))
         old = wanted.get(row.user_name)
         wanted[row.user_name] = row.but(id=id) if old is None else old.updated_by(row)
     child.receive("close")
     child.end()
-    bench.calls.append(_InChild(1, "limit", answer="the limit is gone"))
-    store = bench.open(location)
+    workspace.calls.append(_in_child("the limit is gone", method="limit"))
+    store = workspace.open(location)
     found = rows_with(store, ids)
-    bench.close(store)
+    workspace.close(store)
     for row in wanted.values():
         accepted = [row]
         if failed is not None and failed.user_name == row.user_name:
@@ -358,7 +374,7 @@ def _kept_when_full(
                 if failed is not None
                 else "save_token raises where it could not write, and what it stored is there"
             )
-            bench.broken(f"{promised}: {_brief(row)}", _instead_of(row, found))
+            workspace.fail(f"{promised}: {_brief(row)}", _instead_of(row, found))
     return found, failed is not None
 
 
@@ -375,7 +391,7 @@ def save_until_full(store: Any, location: Path, pipe: Pipe, payload: Any) -> Non
         try:
             store.save_token(token)
         except Exception as error:
-            pipe.send({"raised": shown_exception(error)})
+            pipe.send({"raised": format_exception(error)})
             break
         pipe.send({"saved": token.get_id()})
     # What it still tries to write now must not destroy anything either.
@@ -387,70 +403,33 @@ def save_until_full(store: Any, location: Path, pipe: Pipe, payload: Any) -> Non
     pipe.receive()
 
 
-def files_in(location: Path) -> list[Path]:
-    """The regular files under a location."""
-    return [path for path in location.rglob("*") if not path.is_symlink() and path.is_file()]
-
-
-def main_file(store: Opened) -> Path:
-    """The main file of a file-backed store.
-
-    A database's log and shared memory are not: what they hold belongs to the file beside them.
-    """
-    files = [
-        path for path in files_in(store.location) if not path.name.endswith(("-wal", "-shm", "-journal"))
-    ]
-    if not files:
-        not_applicable("the store keeps no files under its location")
-    return max(files, key=lambda path: path.stat().st_size)
-
-
 # CRASH-3
 
 
-def _overwritten(content: bytes) -> bytes:
-    return b"\x00\xff" * 32 + content[64:]
-
-
-def _halved(content: bytes) -> bytes:
-    return content[: len(content) // 2]
-
-
-def _replaced(content: bytes) -> bytes:
-    return b"Remember the milk.\n" * 20
-
-
-DAMAGES: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
-    ("its first 64 bytes are overwritten", _overwritten),
-    ("it is cut in half", _halved),
-    ("a text file is put in its place", _replaced),
-)
-
-
 @check("CRASH-3", persistent=True)
-def a_damaged_file_is_refused_when_it_is_read(bench: Bench) -> None:
+def a_damaged_file_is_refused_when_it_is_read(workspace: Workspace) -> None:
     for what, damage in DAMAGES:
-        before, location, main = _damaged(bench, what, damage)
+        before, location, main = _damaged(workspace, what, damage)
         content = main.read_bytes()
-        opened = _refused_or_opened(bench, location)
+        opened = _refused_or_opened(workspace, location)
         if opened is not None:
             answer = opened.call("get_tokens")
             if answer.raised is None:
                 opened.expect(before, because=f"a file is refused when {what}; or every row is still there")
             elif not answer.refused:
-                bench.broken("SDKException for a damaged file", str(answer))
-            bench._leave(opened)
+                workspace.fail("SDKException for a damaged file", str(answer))
+            workspace.leave(opened)
             if answer.raised is None:
                 continue
-        _left_alone(bench, main, content)
+        _left_alone(workspace, main, content)
 
 
 @check("CRASH-3", persistent=True)
-def a_damaged_file_is_refused_when_it_is_written(bench: Bench) -> None:
+def a_damaged_file_is_refused_when_it_is_written(workspace: Workspace) -> None:
     for what, damage in DAMAGES:
-        before, location, main = _damaged(bench, what, damage)
+        before, location, main = _damaged(workspace, what, damage)
         content = main.read_bytes()
-        opened = _refused_or_opened(bench, location)
+        opened = _refused_or_opened(workspace, location)
         if opened is not None:
             saved = opened.try_save(person("zoe"))
             if saved.answer.raised is None:
@@ -462,42 +441,44 @@ def a_damaged_file_is_refused_when_it_is_written(bench: Bench) -> None:
                     continue
                 # A store of several files may save elsewhere, as long as it owns up to the damage.
             elif not saved.answer.refused:
-                bench.broken("SDKException for a damaged file", str(saved.answer))
-            bench._leave(opened)
-        _left_alone(bench, main, content)
+                workspace.fail("SDKException for a damaged file", str(saved.answer))
+            workspace.leave(opened)
+        _left_alone(workspace, main, content)
 
 
-def _damaged(bench: Bench, what: str, damage: Callable[[bytes], bytes]) -> tuple[list[Row], Path, Path]:
+def _damaged(
+    workspace: Workspace, what: str, damage: Callable[[bytes], bytes]
+) -> tuple[list[Row], Path, Path]:
     """Store rows, close, damage the main file: the rows, the location, the file."""
-    bench.fresh_examples()
-    store = bench.open()
+    workspace.fresh_examples()
+    store = workspace.open()
     before = store.holding(GUS)
-    bench.close(store)
+    workspace.close(store)
     main_file(store)  # before more is asked of a store without files
-    store = bench.open(store.location)
-    before += store.holding(*(row for row in CROWD if row != GUS))
-    bench.close(store)
+    store = workspace.open(store.location)
+    before += store.holding(*(row for row in ONE_OF_EVERY_KIND if row != GUS))
+    workspace.close(store)
     store.store = None  # whatever closes itself when it is forgotten
     gc.collect()
     main = main_file(store)
     main.write_bytes(damage(main.read_bytes()))
-    bench.calls.append(Call(1, "damage", answer=f"{main.relative_to(store.location)}: {what}"))
+    workspace.calls.append(CallRecord(1, "damage", answer=f"{main.relative_to(store.location)}: {what}"))
     return before, store.location, main
 
 
-def _refused_or_opened(bench: Bench, location: Path) -> Opened | None:
+def _refused_or_opened(workspace: Workspace, location: Path) -> StoreHandle | None:
     """The opened store; ``None`` where opening is refused."""
-    answer, opened = bench.try_open(location)
+    answer, opened = workspace.try_open(location)
     if opened is None and not answer.refused:
-        bench.broken("SDKException for a damaged file", f"opening {answer}")
+        workspace.fail("SDKException for a damaged file", f"opening {answer}")
     return opened
 
 
-def _left_alone(bench: Bench, main: Path, content: bytes) -> None:
+def _left_alone(workspace: Workspace, main: Path, content: bytes) -> None:
     if not main.is_file():
-        bench.broken("a damaged file that is refused is left as it is", f"{main.name} is gone")
+        workspace.fail("a damaged file that is refused is left as it is", f"{main.name} is gone")
     if main.read_bytes() != content:
-        bench.broken("a damaged file that is refused is left as it is", f"{main.name} has other content")
+        workspace.fail("a damaged file that is refused is left as it is", f"{main.name} has other content")
 
 
 # CRASH-4
@@ -506,23 +487,23 @@ METHODS = ("find_token", "save_token", "get_tokens", "find_token_by_id", "delete
 
 
 @check("CRASH-4")
-def every_method_raises_when_the_storage_is_out_of_reach(bench: Bench) -> None:
+def every_method_raises_when_the_storage_is_out_of_reach(workspace: Workspace) -> None:
     for method in METHODS:
         for row in (ANN, person("zoe")) if method in ("find_token", "save_token") else (ANN,):
-            bench.fresh_examples()
-            with out_of_reach(bench) as (store, rows):
-                _raises(bench, store, method, row, rows[0].id)
+            workspace.fresh_examples()
+            with out_of_reach(workspace) as (store, rows):
+                _raises(workspace, store, method, row, rows[0].id)
 
 
 @check("CRASH-4")
-def every_method_raises_one_after_another(bench: Bench) -> None:
-    with out_of_reach(bench) as (store, rows):
+def every_method_raises_one_after_another(workspace: Workspace) -> None:
+    with out_of_reach(workspace) as (store, rows):
         for method in (*METHODS, *METHODS):
-            _raises(bench, store, method, ANN, rows[0].id)
+            _raises(workspace, store, method, ANN, rows[0].id)
 
 
 @check("CRASH-4")
-def every_way_of_asking_raises_when_the_storage_is_out_of_reach(bench: Bench) -> None:
+def every_way_of_asking_raises_when_the_storage_is_out_of_reach(workspace: Workspace) -> None:
     rows = (ANN, ACCESS, GRANT, REFRESH)
     unknown = (
         Row(user_name="zoe@example.com:77"),
@@ -530,46 +511,18 @@ def every_way_of_asking_raises_when_the_storage_is_out_of_reach(bench: Bench) ->
         Row(**CLIENT, grant_token="1000.zoe.grant"),
         Row(**CLIENT, refresh_token="1000.zoe.refresh"),
     )
-    with out_of_reach(bench, rows, gone=(person("gone"),)) as (store, held):
+    with out_of_reach(workspace, rows, gone=(person("gone"),)) as (store, held):
         for row in (*map(key_of, rows), *unknown, Row(id=held[0].id), Row(id=held[-1].id)):
-            _raises(bench, store, "find_token", row, None)
+            _raises(workspace, store, "find_token", row, None)
         for row in (*(key_of(row).but(expires_in="1900000000999") for row in rows), REFRESH, GUS):
-            _raises(bench, store, "save_token", row, None)
+            _raises(workspace, store, "save_token", row, None)
         for row in held:
-            _raises(bench, store, "find_token_by_id", ANN, row.id)
-            _raises(bench, store, "delete_token", ANN, row.id)
+            _raises(workspace, store, "find_token_by_id", ANN, row.id)
+            _raises(workspace, store, "delete_token", ANN, row.id)
 
 
-@contextlib.contextmanager
-def out_of_reach(
-    bench: Bench, rows: Sequence[Row] = (ANN, ACCESS, BOB), gone: Sequence[Row] = ()
-) -> Iterator[tuple[Opened, list[Row]]]:
-    """A store with rows that have been read, and that it can no longer reach.
-
-    Where further ones were deleted, the store was opened anew after that, and has saved none of them.
-    """
-    hook = bench.subject.break_storage
-    if hook is None:
-        not_applicable("the store does not say how to put its storage out of reach (break_storage)")
-    store = bench.open()
-    held = store.holding(*rows, *gone)
-    for row in held[len(rows) :]:
-        store.call("delete_token", row.id)
-    if gone and bench.subject.persistent:
-        store = bench.reopen(store)
-    answer = bench.guarded("break_storage", lambda: hook(store.store, store.location), store.location)
-    if bench.subject.in_location and not store.location.is_dir():
-        # Else the process would still sit in what was renamed away.
-        store.location = bench.location()
-        os.chdir(store.location)
-    bench.calls.append(Call(1, "break_storage", answer=str(answer)))
-    if answer.raised is not None:
-        raise StoreUnavailable(f"break_storage {answer}")
-    yield store, held
-
-
-def _raises(bench: Bench, store: Opened, method: str, row: Row, id: Any) -> None:
+def _raises(workspace: Workspace, store: StoreHandle, method: str, row: Row, id: Any) -> None:
     argument = {"find_token_by_id": (id,), "delete_token": (id,), "get_tokens": (), "delete_tokens": ()}
     answer: Answer = store.call(method, *argument.get(method, (to_token(row),)))
     if answer.raised is None:
-        bench.broken(f"{method} raises when the storage is out of reach", str(answer))
+        workspace.fail(f"{method} raises when the storage is out of reach", str(answer))

@@ -11,11 +11,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..._drivers.processes.crash_points import Moments, chosen
+from ..._drivers.processes.crash_points import CrashPoints, chosen
 from ..._drivers.processes.fork_server import Pipe, Processes
-from ..._harness.workspace import Bench, Call, Opened, shown_rows
+from ..._harness.calls import CallRecord
+from ..._harness.messages import format_rows
+from ..._harness.store_handle import StoreHandle
+from ..._harness.workspace import Workspace
 from ..._spec.outcomes import Violation
-from ..._spec.tokens import Row, absent, shown_row, to_row, to_token
+from ..._spec.tokens import Row, absent, format_row, to_row, to_token
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, CLIENT, REFRESH, person
 
@@ -75,66 +78,70 @@ def saves_of(name: str, turn: str) -> tuple[tuple[Row, ...], ...]:
 
 
 @check("PROC-1", persistent=True)
-def processes_that_save_different_users_into_an_empty_store(bench: Bench) -> None:
+def processes_that_save_different_users_into_an_empty_store(workspace: Workspace) -> None:
     plans = [[held_up("first", number), run_free(3, "more")] for number in range(MOMENTS)]
-    _save_at_once(bench, (), plans, _different_users)
+    _save_at_once(workspace, (), plans, _different_users)
 
 
 @check("PROC-1", persistent=True)
-def processes_that_save_different_users_beside_rows(bench: Bench) -> None:
-    rounds = [run_free(4, f"free{number}") for number in range(bench.effort.times(4))]
+def processes_that_save_different_users_beside_rows(workspace: Workspace) -> None:
+    rounds = [run_free(4, f"free{number}") for number in range(workspace.effort.times(4))]
     rounds += [held_up(f"pause{number}", number) for number in range(MOMENTS)]
-    _save_at_once(bench, BESIDE, [rounds], _different_users)
+    _save_at_once(workspace, BESIDE, [rounds], _different_users)
 
 
 @check("PROC-1", persistent=True)
-def processes_that_save_one_user_into_an_empty_store(bench: Bench) -> None:
+def processes_that_save_one_user_into_an_empty_store(workspace: Workspace) -> None:
     plans = [
         [Round(saves_of("new", "first"), (number, MOMENTS)), Round(saves_of("other", "next"))]
         for number in range(1, MOMENTS, 2)
     ]
-    _save_at_once(bench, (), plans, _one_user_a_round)
+    _save_at_once(workspace, (), plans, _one_user_a_round)
 
 
 @check("PROC-1", persistent=True)
-def processes_that_save_one_user_beside_rows(bench: Bench) -> None:
-    rounds = [Round(saves_of(f"free{number}", "new")) for number in range(bench.effort.times(10))]
+def processes_that_save_one_user_beside_rows(workspace: Workspace) -> None:
+    rounds = [Round(saves_of(f"free{number}", "new")) for number in range(workspace.effort.times(10))]
     for number in range(MOMENTS):
         rounds.append(Round(saves_of(f"pause{number}", "new"), (number, MOMENTS)))
         rounds.append(Round(saves_of(f"pause{number}", "again"), (number, MOMENTS)))
-    _save_at_once(bench, BESIDE, [rounds], _one_user_a_round)
+    _save_at_once(workspace, BESIDE, [rounds], _one_user_a_round)
 
 
-def _different_users(bench: Bench, before: list[Row], rows: list[Row], rounds: Sequence[Round]) -> None:
+def _different_users(
+    workspace: Workspace, before: list[Row], rows: list[Row], rounds: Sequence[Round]
+) -> None:
     """Every save leaves one row, equal to what was saved, with an id unlike all others."""
     for done in rounds:
         for row in (row for own in done.rows for row in own):
             own = [other for other in rows if other.user_name == row.user_name]
             if len(own) != 1 or own[0].but(id=None) != row:
-                _tell(bench, done)
-                bench.broken(
-                    f"processes that save different users at once leave each one row: {shown_row(row)}",
-                    f"{shown_rows(own)}; {len(rows)} rows in all",
+                _tell(workspace, done)
+                workspace.fail(
+                    f"processes that save different users at once leave each one row: {format_row(row)}",
+                    f"{format_rows(own)}; {len(rows)} rows in all",
                 )
-    _unlike_ids(bench, rows)
+    _unlike_ids(workspace, rows)
     wanted = len(before) + sum(len(own) for done in rounds for own in done.rows)
-    _frame(bench, before, rows, wanted)
+    _frame(workspace, before, rows, wanted)
 
 
-def _one_user_a_round(bench: Bench, before: list[Row], rows: list[Row], rounds: Sequence[Round]) -> None:
+def _one_user_a_round(
+    workspace: Workspace, before: list[Row], rows: list[Row], rounds: Sequence[Round]
+) -> None:
     """Every round leaves its user one row, all of it from one of the saves."""
     last = {done.rows[0][0].user_name: done for done in rounds}
     for name, done in last.items():
         own = [other for other in rows if other.user_name == name]
         saved = [row for (row,) in done.rows]
         if len(own) != 1 or own[0].but(id=None) not in saved:
-            _tell(bench, done)
-            bench.broken(
+            _tell(workspace, done)
+            workspace.fail(
                 f"processes that save {name} at once leave one row, all its fields from one of the saves",
-                shown_rows(own),
+                format_rows(own),
             )
-    _unlike_ids(bench, rows)
-    _frame(bench, before, rows, len(before) + len(last))
+    _unlike_ids(workspace, rows)
+    _frame(workspace, before, rows, len(before) + len(last))
 
 
 @dataclass
@@ -144,49 +151,49 @@ class _Plan:
     location: Path
     before: list[Row]
     rounds: Sequence[Round]
-    calls: list[Call]
+    calls: list[CallRecord]
 
 
 def _save_at_once(
-    bench: Bench,
+    workspace: Workspace,
     first: Sequence[Row],
     plans: Sequence[Sequence[Round]],
-    judge: Callable[[Bench, list[Row], list[Row], Sequence[Round]], None],
+    judge: Callable[[Workspace, list[Row], list[Row], Sequence[Round]], None],
 ) -> None:
     """Have processes save, each plan at a location of its own, and judge what is stored then."""
-    with Processes(bench) as processes:
+    with Processes(workspace) as processes:
         # With one storage for all locations, one at a time.
-        for group in [plans] if bench.subject.own_storage else [[plan] for plan in plans]:
+        for group in [plans] if workspace.sut.own_storage else [[plan] for plan in plans]:
             arranged = []
             for rounds in group:
-                bench.calls.clear()
-                store = bench.open()
+                workspace.calls.clear()
+                store = workspace.open()
                 before = store.holding(*first)
-                bench.close(store)
-                bench.remember(row for done in rounds for own in done.rows for row in own)
-                arranged.append(_Plan(store.location, before, rounds, list(bench.calls)))
-            bench.calls.clear()
+                workspace.close(store)
+                workspace.remember(row for done in rounds for own in done.rows for row in own)
+                arranged.append(_Plan(store.location, before, rounds, list(workspace.calls)))
+            workspace.calls.clear()
             failed, ids = _run(processes, arranged)
             for number, plan in enumerate(arranged):
-                bench.calls[:] = plan.calls
+                workspace.calls[:] = plan.calls
                 for process, (place, turn, error) in failed:
                     if place == number:
-                        _tell(bench, plan.rounds[turn], {process: error})
-                        bench.broken(
+                        _tell(workspace, plan.rounds[turn], {process: error})
+                        workspace.fail(
                             "save_token works while another process saves",
                             f"in process {process + 1} it raised {error}",
                         )
-                store = bench.open(plan.location)
+                store = workspace.open(plan.location)
                 rows = rows_with(store, [row.id for row in plan.before] + ids[number])
-                bench.close(store)
-                judge(bench, plan.before, rows, plan.rounds)
+                workspace.close(store)
+                judge(workspace, plan.before, rows, plan.rounds)
 
 
 def _run(
     processes: Processes, plans: Sequence[_Plan]
 ) -> tuple[list[tuple[int, tuple[int, int, str]]], list[list[Any]]]:
     """Run the plans: which process failed where and how, and the ids that were given."""
-    board = processes.bench.location() / "board"
+    board = processes.workspace.location() / "board"
     board.write_bytes(bytes(Board.SIZE))
     work = [
         {
@@ -222,7 +229,7 @@ def _run(
     return failed, ids
 
 
-def rows_with(store: Opened, ids: Sequence[Any]) -> list[Row]:
+def rows_with(store: StoreHandle, ids: Sequence[Any]) -> list[Row]:
     """All rows, also those with these ids that ``get_tokens`` fails to show.
 
     What is lost is lost by both ways of reading; a fault of one way alone is another clause's.
@@ -234,47 +241,40 @@ def rows_with(store: Opened, ids: Sequence[Any]) -> list[Row]:
     for id in dict.fromkeys(ids):
         if not absent(id) and all(row.id != id for row in rows):
             with contextlib.suppress(Exception):
-                rows.append(to_row(store._quietly("find_token_by_id", id).returned))
+                rows.append(to_row(store.quietly("find_token_by_id", id).returned))
     return rows
 
 
-def _unlike_ids(bench: Bench, rows: list[Row]) -> None:
+def _unlike_ids(workspace: Workspace, rows: list[Row]) -> None:
     for place, row in enumerate(rows):
         twin = next((other for other in rows[:place] if other.id == row.id), None)
         if absent(row.id) or twin is not None:
-            bench.broken(
+            workspace.fail(
                 "ids unlike all others for the rows that processes saved at once",
-                f"{shown_row(row)}" + (f" and {shown_row(twin)}" if twin is not None else " has none"),
+                f"{format_row(row)}" + (f" and {format_row(twin)}" if twin is not None else " has none"),
             )
 
 
-def _frame(bench: Bench, before: list[Row], rows: list[Row], wanted: int) -> None:
+def _frame(workspace: Workspace, before: list[Row], rows: list[Row], wanted: int) -> None:
     for row in before:
         if row not in rows:
-            bench.broken(
+            workspace.fail(
                 "rows that no process saved stay as they were",
-                f"{shown_row(row)} is not there any more; {len(rows)} rows in all",
+                f"{format_row(row)} is not there any more; {len(rows)} rows in all",
             )
     if len(rows) != wanted:
-        bench.broken(f"{wanted} rows", f"{len(rows)} rows: {shown_rows(rows)}")
+        workspace.fail(f"{wanted} rows", f"{len(rows)} rows: {format_rows(rows)}")
 
 
-class _InProcess(Call):
-    """A call made in another process."""
-
-    def __str__(self) -> str:
-        call = super().__str__().partition(".")[2]
-        return f"at once, in process {self.store}: {call}"
-
-
-def _tell(bench: Bench, done: Round, failed: dict[int, str] | None = None) -> None:
+def _tell(workspace: Workspace, done: Round, failed: dict[int, str] | None = None) -> None:
     """Record the saves of the round that matters."""
     for process, own in enumerate(done.rows):
         for row in own:
             answer = "raised " + failed[process] if failed and process in failed else "returned None"
-            bench.calls.append(_InProcess(process + 1, "save_token", row, answer))
+            note = f"at once, in process {process + 1}: {{call}}"
+            workspace.calls.append(CallRecord(process + 1, "save_token", row, answer, note=note))
     if done.pause is not None:
-        bench.calls[-sum(map(len, done.rows))].answer = (
+        workspace.calls[-sum(map(len, done.rows))].answer = (
             f"returned None (it was held up at moment {done.pause[0] + 1} of {done.pause[1]}, "
             "while the other process saved)"
         )
@@ -374,7 +374,7 @@ class _Saver:
                     self._patience = _PATIENCE[1] if free else max(_PATIENCE[0], self._patience / 2)
 
             token = to_token(row)
-            with Moments(stand_still) as passed:
+            with CrashPoints(stand_still) as passed:
                 try:
                     store.save_token(token)
                 except Exception as error:

@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from ..._drivers.threads.linearizability import Made, disorder
-from ..._drivers.threads.pauses import Meeting, Stuck
-from ..._drivers.threads.runner import IdOf, Program, Ran, Stage, Step, told_stacks
-from ..._harness.workspace import Bench, Opened, precondition, shown_rows
-from ..._spec.model import Operation, expectation
+from ..._drivers.threads.linearizability import Invocation, check_linearizable
+from ..._drivers.threads.pauses import Scheduler, Stuck
+from ..._drivers.threads.runner import IdOf, ThreadProgram, ThreadRun, ThreadRunner, format_stacks
+from ..._harness.messages import format_rows
+from ..._harness.store_handle import StoreHandle
+from ..._harness.workspace import Workspace, precondition
+from ..._spec.model import Call, expectation
 from ..._spec.outcomes import Violation
-from ..._spec.tokens import Row, absent, shown_row
+from ..._spec.tokens import Row, absent, format_row
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, CLIENT, EVE, REFRESH, key_of, person
 
@@ -46,36 +48,38 @@ Result = TypeVar("Result")
 
 
 @check("THREAD-1", thread_safe=True)
-def a_store_made_here_works_in_every_other_thread(bench: Bench) -> None:
-    precondition(lambda: _use(bench.open(), lambda act: act()))
-    _use(bench.open(), lambda act: _in_another_thread(bench, act))
+def a_store_made_here_works_in_every_other_thread(workspace: Workspace) -> None:
+    precondition(lambda: _use(workspace.open(), lambda act: act()))
+    _use(workspace.open(), lambda act: _in_another_thread(workspace, act))
 
 
 @check("THREAD-1", thread_safe=True)
-def a_store_made_in_a_thread_that_has_ended_works_on(bench: Bench) -> None:
-    precondition(lambda: _use(bench.open(), lambda act: act()))
-    _use(_in_another_thread(bench, bench.open), lambda act: act())
-    _use(_in_another_thread(bench, bench.open), lambda act: _in_another_thread(bench, act))
+def a_store_made_in_a_thread_that_has_ended_works_on(workspace: Workspace) -> None:
+    precondition(lambda: _use(workspace.open(), lambda act: act()))
+    _use(_in_another_thread(workspace, workspace.open), lambda act: act())
+    _use(_in_another_thread(workspace, workspace.open), lambda act: _in_another_thread(workspace, act))
 
 
 @check("THREAD-1", thread_safe=True)
-def a_refused_save_keeps_no_other_thread_out(bench: Bench) -> None:
+def a_refused_save_keeps_no_other_thread_out(workspace: Workspace) -> None:
     for refused in (Row(user_name="stranger@example.com:77"), Row(id="unknown")):
-        precondition(partial(_use_after, bench, refused, lambda act: act()))
-        _use_after(bench, refused, lambda act: _in_another_thread(bench, act))
-        bench.fresh_examples()
+        precondition(partial(_use_after, workspace, refused, lambda act: act()))
+        _use_after(workspace, refused, lambda act: _in_another_thread(workspace, act))
+        workspace.fresh_examples()
 
 
-def _use_after(bench: Bench, refused: Row, run: Callable[[Callable[[], list[Row]]], list[Row]]) -> None:
-    store = bench.open()
+def _use_after(
+    workspace: Workspace, refused: Row, run: Callable[[Callable[[], list[Row]]], list[Row]]
+) -> None:
+    store = workspace.open()
     # A lock that this left behind would let this thread through again, and no other.
     store.try_save(refused)
     _use(store, run)
 
 
-def _use(store: Opened, run: Callable[[Callable[[], list[Row]]], list[Row]]) -> None:
+def _use(store: StoreHandle, run: Callable[[Callable[[], list[Row]]], list[Row]]) -> None:
     """Call all six methods, each by itself."""
-    bench = store.bench
+    workspace = store.workspace
     before = run(lambda: store.holding(ANN, ACCESS, BOB))
     for method, seen, wanted in (
         ("find_token", run(lambda: _some(store.found(key_of(ANN)))), before[:1]),
@@ -83,7 +87,7 @@ def _use(store: Opened, run: Callable[[Callable[[], list[Row]]], list[Row]]) -> 
         ("get_tokens", run(store.listed), before),
     ):
         if {row.plain() for row in seen} != {row.plain() for row in wanted}:
-            bench.broken(f"{method} shows {shown_rows(wanted)}", shown_rows(seen))
+            workspace.fail(f"{method} shows {format_rows(wanted)}", format_rows(seen))
     run(lambda: _answered(store, "delete_token", before[1].id))
     run(lambda: store.expect(before, gone=before[1:2], because="delete_token removes its row alone"))
     run(lambda: _answered(store, "delete_tokens"))
@@ -94,14 +98,14 @@ def _some(row: Row | None) -> list[Row]:
     return [] if row is None else [row]
 
 
-def _answered(store: Opened, method: str, *arguments: str) -> list[Row]:
+def _answered(store: StoreHandle, method: str, *arguments: str) -> list[Row]:
     answer = store.call(method, *arguments)
     if answer.raised is not None:
-        store.bench.broken(f"{method} removes rows", str(answer))
+        store.workspace.fail(f"{method} removes rows", str(answer))
     return []
 
 
-def _in_another_thread(bench: Bench, act: Callable[[], Result]) -> Result:
+def _in_another_thread(workspace: Workspace, act: Callable[[], Result]) -> Result:
     """Do something in a thread of its own, and pass on what it returns or raises."""
     returned: list[Result] = []
     raised: list[BaseException] = []
@@ -114,9 +118,9 @@ def _in_another_thread(bench: Bench, act: Callable[[], Result]) -> Result:
 
     try:
         # The watchdog over the store's calls comes first.
-        Meeting(2 * bench.call_limit).free([[step]])
+        Scheduler(2 * workspace.call_limit).run_free([[step]])
     except Stuck as stuck:
-        bench.broken("the call comes back, in another thread too", f"{stuck}; {told_stacks(stuck)}")
+        workspace.fail("the call comes back, in another thread too", f"{stuck}; {format_stacks(stuck)}")
     if raised and isinstance(raised[0], Violation):
         raise Violation(
             expected=f"{raised[0].expected}, also in another thread than the one that made the store",
@@ -132,35 +136,35 @@ def _in_another_thread(bench: Bench, act: Callable[[], Result]) -> Result:
 
 
 @check("THREAD-2", thread_safe=True)
-def threads_that_save_different_users_into_an_empty_store(bench: Bench) -> None:
-    _save_at_once(bench, (), [_ann(1), _new(2), *map(_new, range(3, 2 * MANY))], _each_has_a_row)
+def threads_that_save_different_users_into_an_empty_store(workspace: Workspace) -> None:
+    _save_at_once(workspace, (), [_ann(1), _new(2), *map(_new, range(3, 2 * MANY))], _each_has_a_row)
 
 
 @check("THREAD-2", thread_safe=True)
-def threads_that_save_different_users_beside_rows(bench: Bench) -> None:
+def threads_that_save_different_users_beside_rows(workspace: Workspace) -> None:
     _save_at_once(
-        bench, (EVE, ACCESS, BOB, REFRESH), [_new(turn) for turn in range(2 * MANY)], _each_has_a_row
+        workspace, (EVE, ACCESS, BOB, REFRESH), [_new(turn) for turn in range(2 * MANY)], _each_has_a_row
     )
 
 
 @check("THREAD-2", thread_safe=True)
-def threads_that_save_a_stored_user_beside_a_new_one(bench: Bench) -> None:
-    _save_at_once(bench, (ACCESS, ANN, BOB), [_ann(1), *map(_new, range(1, 2 * MANY))], _each_has_a_row)
+def threads_that_save_a_stored_user_beside_a_new_one(workspace: Workspace) -> None:
+    _save_at_once(workspace, (ACCESS, ANN, BOB), [_ann(1), *map(_new, range(1, 2 * MANY))], _each_has_a_row)
 
 
 @check("THREAD-3", thread_safe=True)
-def threads_that_save_one_new_user_into_an_empty_store(bench: Bench) -> None:
-    _save_at_once(bench, (), [_ann(turn) for turn in range(2 * MANY)], _one_whole_row)
+def threads_that_save_one_new_user_into_an_empty_store(workspace: Workspace) -> None:
+    _save_at_once(workspace, (), [_ann(turn) for turn in range(2 * MANY)], _one_whole_row)
 
 
 @check("THREAD-3", thread_safe=True)
-def threads_that_save_one_new_user_beside_rows(bench: Bench) -> None:
-    _save_at_once(bench, (EVE, ACCESS, BOB), [_ann(turn) for turn in range(2 * MANY)], _one_whole_row)
+def threads_that_save_one_new_user_beside_rows(workspace: Workspace) -> None:
+    _save_at_once(workspace, (EVE, ACCESS, BOB), [_ann(turn) for turn in range(2 * MANY)], _one_whole_row)
 
 
 @check("THREAD-3", thread_safe=True)
-def threads_that_save_one_stored_user(bench: Bench) -> None:
-    _save_at_once(bench, (ACCESS, ANN, BOB), [_ann(turn) for turn in range(2 * MANY)], _one_whole_row)
+def threads_that_save_one_stored_user(workspace: Workspace) -> None:
+    _save_at_once(workspace, (ACCESS, ANN, BOB), [_ann(turn) for turn in range(2 * MANY)], _one_whole_row)
 
 
 def _new(number: int) -> Row:
@@ -179,73 +183,73 @@ def _ann(number: int) -> Row:
 
 
 def _save_at_once(
-    bench: Bench, before: tuple[Row, ...], rows: Sequence[Row], judge: Callable[[Ran], None]
+    workspace: Workspace, before: tuple[Row, ...], rows: Sequence[Row], judge: Callable[[ThreadRun], None]
 ) -> None:
     """Have threads save these rows: two that meet everywhere, and many that just run."""
-    stage = Stage(bench)
-    pair = Program(before, (_saves(rows[0]), _saves(rows[1])))
-    precondition(lambda: judge(stage.led(next(pair.one_by_one(1)), 0)))
-    for ran in stage.meetings(pair, bench.effort.times(PLACES)):
+    runner = ThreadRunner(workspace)
+    pair = ThreadProgram(before, (_saves(rows[0]), _saves(rows[1])))
+    precondition(lambda: judge(runner.run_with_pause(next(pair.one_by_one(1)), 0)))
+    for ran in runner.interleavings(pair, workspace.effort.times(PLACES)):
         judge(ran)
-    crowd = Program(before, tuple(_saves(*rows[turn::MANY]) for turn in range(MANY)))
-    for _ in range(bench.effort.times(ROUNDS)):
-        judge(stage.free(crowd))
+    crowd = ThreadProgram(before, tuple(_saves(*rows[turn::MANY]) for turn in range(MANY)))
+    for _ in range(workspace.effort.times(ROUNDS)):
+        judge(runner.run_free(crowd))
 
 
-def _saves(*rows: Row) -> tuple[Step, ...]:
-    return tuple(Step("save_token", row) for row in rows)
+def _saves(*rows: Row) -> tuple[Call, ...]:
+    return tuple(Call("save_token", row) for row in rows)
 
 
-def _each_has_a_row(ran: Ran) -> None:
+def _each_has_a_row(ran: ThreadRun) -> None:
     """Every save left its user one row, equal to what was saved, with an id unlike all others."""
     _nothing_raised(ran)
     for row in _saved(ran):
         own = [other for other in ran.rows if other.user_name == row.user_name]
         if [other.but(id=None) for other in own] != [row]:
-            ran.broken(
-                f"threads that save different users leave each of them one row, here {shown_row(row)}",
-                f"{shown_rows(own)} of this user; all rows: {shown_rows(ran.rows)}",
+            ran.fail(
+                f"threads that save different users leave each of them one row, here {format_row(row)}",
+                f"{format_rows(own)} of this user; all rows: {format_rows(ran.rows)}",
             )
     for place, row in enumerate(ran.rows):
         twin = next((other for other in ran.rows[:place] if other.id == row.id), None)
         if absent(row.id) or twin is not None:
-            ran.broken(
+            ran.fail(
                 "each row has an id unlike all others",
-                shown_row(row) if twin is None else f"{shown_row(twin)}, {shown_row(row)}",
+                format_row(row) if twin is None else f"{format_row(twin)}, {format_row(row)}",
             )
     _others_stay(ran, {row.user_name for row in _saved(ran)})
 
 
-def _one_whole_row(ran: Ran) -> None:
+def _one_whole_row(ran: ThreadRun) -> None:
     """The saves left their user one row, all of it from one of them."""
     _nothing_raised(ran)
     own = [row for row in ran.rows if row.user_name == ANN.user_name]
     if len(own) != 1 or own[0].but(id=None) not in _saved(ran):
-        ran.broken(
+        ran.fail(
             f"threads that save {ANN.user_name} leave one row, all its fields from one of the saves",
-            shown_rows(own),
+            format_rows(own),
         )
     _others_stay(ran, {ANN.user_name})
 
 
-def _saved(ran: Ran) -> list[Row]:
-    arguments = [made.operation.argument for made in ran.at_once if made.operation.method == "save_token"]
+def _saved(ran: ThreadRun) -> list[Row]:
+    arguments = [made.call.argument for made in ran.at_once if made.call.method == "save_token"]
     return [row for row in arguments if isinstance(row, Row)]
 
 
-def _nothing_raised(ran: Ran) -> None:
+def _nothing_raised(ran: ThreadRun) -> None:
     for made in ran.at_once:
         if made.raised:
-            ran.broken(f"{made.operation.method} works while other threads call", str(made))
+            ran.fail(f"{made.call.method} works while other threads call", str(made))
 
 
-def _others_stay(ran: Ran, saved: set[object]) -> None:
+def _others_stay(ran: ThreadRun, saved: set[object]) -> None:
     """No row is there but those of these users and those from before, which are as they were."""
     others = [row for row in ran.rows if row.user_name not in saved]
     before = [row for row in ran.before if row.user_name not in saved]
     if {*others} != {*before} or len(others) != len(before):
-        ran.broken(
-            f"the rows that no thread saved stay as they were: {shown_rows(before)}", shown_rows(others)
+        ran.fail(
+            f"the rows that no thread saved stay as they were: {format_rows(before)}", format_rows(others)
         )
 
 
@@ -253,47 +257,49 @@ def _others_stay(ran: Ran, saved: set[object]) -> None:
 
 
 @check("THREAD-4", thread_safe=True)
-def a_reader_beside_the_first_save_sees_all_of_it_or_nothing(bench: Bench) -> None:
-    _read_beside_saves(bench, (), _FIND, _LIST)
+def a_reader_beside_the_first_save_sees_all_of_it_or_nothing(workspace: Workspace) -> None:
+    _read_beside_saves(workspace, (), _FIND, _LIST)
 
 
 @check("THREAD-4", thread_safe=True)
-def a_reader_beside_the_save_of_a_new_user_sees_all_of_it_or_nothing(bench: Bench) -> None:
-    _read_beside_saves(bench, (ACCESS, BOB), _FIND, _LIST)
+def a_reader_beside_the_save_of_a_new_user_sees_all_of_it_or_nothing(workspace: Workspace) -> None:
+    _read_beside_saves(workspace, (ACCESS, BOB), _FIND, _LIST)
 
 
 @check("THREAD-4", thread_safe=True)
-def a_reader_beside_an_update_sees_the_row_before_or_after(bench: Bench) -> None:
-    _read_beside_saves(bench, (ACCESS, ANN, BOB), _FIND, _by_id(ANN), _LIST, _FIND_BOB)
+def a_reader_beside_an_update_sees_the_row_before_or_after(workspace: Workspace) -> None:
+    _read_beside_saves(workspace, (ACCESS, ANN, BOB), _FIND, _by_id(ANN), _LIST, _FIND_BOB)
 
 
-_FIND = Step("find_token", Row(user_name=ANN.user_name))
-_FIND_BOB = Step("find_token", Row(user_name=BOB.user_name))
-_LIST = Step("get_tokens")
+_FIND = Call("find_token", Row(user_name=ANN.user_name))
+_FIND_BOB = Call("find_token", Row(user_name=BOB.user_name))
+_LIST = Call("get_tokens")
 
 
-def _by_id(row: Row) -> Step:
-    return Step("find_token_by_id", IdOf(row))
+def _by_id(row: Row) -> Call:
+    return Call("find_token_by_id", IdOf(row))
 
 
-def _read_beside_saves(bench: Bench, before: tuple[Row, ...], *reads: Step) -> None:
+def _read_beside_saves(workspace: Workspace, before: tuple[Row, ...], *reads: Call) -> None:
     """Have threads read while another saves: one that stands still everywhere, and all just running."""
-    stage = Stage(bench)
+    runner = ThreadRunner(workspace)
     save = _saves(_ann(1))
-    precondition(lambda: _before_or_after(stage.led(Program(before, ((*save, *reads),)), 0)))
-    writing = Program(before, (save, *((read,) for read in reads)))
-    for ran in stage.meetings(writing, bench.effort.times(PLACES), leaders=1):
+    precondition(
+        lambda: _before_or_after(runner.run_with_pause(ThreadProgram(before, ((*save, *reads),)), 0))
+    )
+    writing = ThreadProgram(before, (save, *((read,) for read in reads)))
+    for ran in runner.interleavings(writing, workspace.effort.times(PLACES), leaders=1):
         _before_or_after(ran)
     for read in reads:
-        reading = Program(before, ((read,), save))
-        for ran in stage.meetings(reading, bench.effort.times(FEW_PLACES), leaders=1):
+        reading = ThreadProgram(before, ((read,), save))
+        for ran in runner.interleavings(reading, workspace.effort.times(FEW_PLACES), leaders=1):
             _before_or_after(ran)
-    often = Program(before, (_saves(*map(_ann, range(1, 7))), *((read,) * 5 for read in reads)))
-    for _ in range(bench.effort.times(ROUNDS)):
-        _before_or_after(stage.free(often))
+    often = ThreadProgram(before, (_saves(*map(_ann, range(1, 7))), *((read,) * 5 for read in reads)))
+    for _ in range(workspace.effort.times(ROUNDS)):
+        _before_or_after(runner.run_free(often))
 
 
-def _before_or_after(ran: Ran) -> None:
+def _before_or_after(ran: ThreadRun) -> None:
     """Every read saw the rows as they were before some save or after it."""
     _nothing_raised(ran)
     stored = [row for row in ran.before if row.user_name == ANN.user_name]
@@ -301,48 +307,46 @@ def _before_or_after(ran: Ran) -> None:
     id = stored[0].id if stored else None
     states = [[*others, *stored], *([*others, row.but(id=id)] for row in _saved(ran))]
     for made in ran.at_once:
-        if made.operation.method == "save_token":
+        if made.call.method == "save_token":
             continue
         # The id of a row that the threads inserted is not known beforehand.
         seen = {row if stored or row in others else row.but(id=None) for row in _shown(made)}
-        if all(seen != {*_reading(made.operation, rows)} for rows in states) or len(seen) != len(
-            _shown(made)
-        ):
-            ran.broken(
-                f"{made.operation} beside a save shows the row of {ANN.user_name} before or after it, "
+        if all(seen != {*_reading(made.call, rows)} for rows in states) or len(seen) != len(_shown(made)):
+            ran.fail(
+                f"{made.call} beside a save shows the row of {ANN.user_name} before or after it, "
                 "and every other row",
-                f"it {made.told}",
+                f"it {made.answer_in_words}",
             )
 
 
-def _shown(made: Made) -> list[Row]:
+def _shown(made: Invocation) -> list[Row]:
     """The rows that a reading call answered with."""
-    value = None if made.reply is None else made.reply.value
+    value = None if made.observation is None else made.observation.value
     answered = value if isinstance(value, tuple) else (value,)
     return [row.plain() for row in answered if isinstance(row, Row)]
 
 
-def _reading(operation: Operation, rows: list[Row]) -> list[Row]:
+def _reading(call: Call, rows: list[Row]) -> list[Row]:
     """Those of some rows that a call should show."""
-    argument = operation.argument
+    argument = call.argument
     if isinstance(argument, Row):
         return [row for row in rows if argument.present().items() <= row.present().items()]
-    return [row for row in rows if operation.method == "get_tokens" or row.id == argument]
+    return [row for row in rows if call.method == "get_tokens" or row.id == argument]
 
 
 # Any short program
 
 
 @check("THREAD-5", thread_safe=True)
-def telling_programs_are_explained_by_some_order_of_their_calls(bench: Bench) -> None:
-    _explained(bench, PROGRAMS, FEW_PLACES, len(PROGRAMS))
+def telling_programs_are_explained_by_some_order_of_their_calls(workspace: Workspace) -> None:
+    _explained(workspace, PROGRAMS, FEW_PLACES, len(PROGRAMS))
 
 
 @check("THREAD-5", thread_safe=True)
-def made_up_programs_are_explained_by_some_order_of_their_calls(bench: Bench) -> None:
-    chance = random.Random(bench.effort.seed or 0)
-    programs = [_made_up(chance) for _ in range(bench.effort.times(MADE_UP))]
-    _explained(bench, programs, MADE_UP_PLACES, LEAST_MADE_UP)
+def made_up_programs_are_explained_by_some_order_of_their_calls(workspace: Workspace) -> None:
+    chance = random.Random(workspace.effort.seed or 0)
+    programs = [_made_up(chance) for _ in range(workspace.effort.times(MADE_UP))]
+    _explained(workspace, programs, MADE_UP_PLACES, LEAST_MADE_UP)
 
 
 # Short rows, so that their histories can be read at a glance.
@@ -351,73 +355,73 @@ _B = Row(user_name="bob", refresh_token="bob.refresh", access_token="bob.1")
 _WHOLE = _A.but(expires_in="1900000000001", api_domain="http://127.0.0.1:9")
 _LONE = Row(access_token="lone", expires_in="1900000000001")
 _NIGHTLY = Row(**CLIENT, refresh_token="nightly", access_token="nightly.1")
-_CLEAR = Step("delete_tokens")
+_CLEAR = Call("delete_tokens")
 
 
-def _renewed(row: Row, number: int) -> Step:
+def _renewed(row: Row, number: int) -> Call:
     """A save that addresses a row and replaces two of its fields."""
     changes = {"expires_in": f"20{number:011d}"}
     second = "api_domain" if row == _LONE else "access_token"
-    return Step("save_token", key_of(row).but(**changes, **{second: f"{second}.{number}"}))
+    return Call("save_token", key_of(row).but(**changes, **{second: f"{second}.{number}"}))
 
 
-def _changed(**fields: str) -> Step:
-    return Step("save_token", Row(user_name=_A.user_name, **fields))
+def _changed(**fields: str) -> Call:
+    return Call("save_token", Row(user_name=_A.user_name, **fields))
 
 
-def _save(row: Row) -> Step:
-    return Step("save_token", row)
+def _save(row: Row) -> Call:
+    return Call("save_token", row)
 
 
-def _find(row: Row) -> Step:
-    return Step("find_token", key_of(row))
+def _find(row: Row) -> Call:
+    return Call("find_token", key_of(row))
 
 
-def _delete(row: Row) -> Step:
-    return Step("delete_token", IdOf(row))
+def _delete(row: Row) -> Call:
+    return Call("delete_token", IdOf(row))
 
 
-def _at_once(*steps: Step) -> tuple[tuple[Step, ...], ...]:
+def _at_once(*steps: Call) -> tuple[tuple[Call, ...], ...]:
     """Each call in a thread of its own."""
     return tuple((step,) for step in steps)
 
 
 PROGRAMS = (
     # Two tokens that are new, and one that is, of each kind.
-    Program((), _at_once(_save(_A), _save(_B))),
-    Program((), _at_once(_save(_A), _renewed(_A, 1))),
-    Program((_B,), _at_once(_save(_LONE), _renewed(_LONE, 1))),
-    Program((_B,), _at_once(_save(_NIGHTLY), _renewed(_NIGHTLY, 1))),
+    ThreadProgram((), _at_once(_save(_A), _save(_B))),
+    ThreadProgram((), _at_once(_save(_A), _renewed(_A, 1))),
+    ThreadProgram((_B,), _at_once(_save(_LONE), _renewed(_LONE, 1))),
+    ThreadProgram((_B,), _at_once(_save(_NIGHTLY), _renewed(_NIGHTLY, 1))),
     # Two fields of one row.
-    Program((_A,), _at_once(_changed(access_token="ann.2"), _changed(refresh_token="new"))),
+    ThreadProgram((_A,), _at_once(_changed(access_token="ann.2"), _changed(refresh_token="new"))),
     # One of them is seen before the other, also in a row that is new.
-    Program((_A,), _at_once(_renewed(_A, 1), _LIST)),
-    Program((), _at_once(_save(_WHOLE), _LIST)),
-    Program((_B,), _at_once(_save(_WHOLE), _LIST)),
+    ThreadProgram((_A,), _at_once(_renewed(_A, 1), _LIST)),
+    ThreadProgram((), _at_once(_save(_WHOLE), _LIST)),
+    ThreadProgram((_B,), _at_once(_save(_WHOLE), _LIST)),
     # Deleting beside everything else.
-    Program((_A, _B), _at_once(_renewed(_A, 1), _delete(_A))),
-    Program((_A, _B), _at_once(_delete(_A), _delete(_B))),
-    Program((_A, _B), _at_once(_save(_NIGHTLY), _delete(_A))),
+    ThreadProgram((_A, _B), _at_once(_renewed(_A, 1), _delete(_A))),
+    ThreadProgram((_A, _B), _at_once(_delete(_A), _delete(_B))),
+    ThreadProgram((_A, _B), _at_once(_save(_NIGHTLY), _delete(_A))),
     # All at one step.
-    Program((_A, _B), _at_once(_CLEAR, _save(_NIGHTLY))),
-    Program((_A, _B), _at_once(_CLEAR, _renewed(_A, 1))),
-    Program((_A, _B, _LONE), _at_once(_CLEAR, _LIST)),
-    Program((_B,), ((_save(_A), _save(_NIGHTLY)), (_LIST,))),
-    Program((_A, _B), ((_renewed(_A, 1), _renewed(_B, 2)), (_LIST,))),
+    ThreadProgram((_A, _B), _at_once(_CLEAR, _save(_NIGHTLY))),
+    ThreadProgram((_A, _B), _at_once(_CLEAR, _renewed(_A, 1))),
+    ThreadProgram((_A, _B, _LONE), _at_once(_CLEAR, _LIST)),
+    ThreadProgram((_B,), ((_save(_A), _save(_NIGHTLY)), (_LIST,))),
+    ThreadProgram((_A, _B), ((_renewed(_A, 1), _renewed(_B, 2)), (_LIST,))),
     # What has been saved is seen by whoever asks later.
-    Program((_A,), ((_renewed(_A, 1), _by_id(_A), _find(_A)), (_renewed(_A, 2), _find(_A)))),
+    ThreadProgram((_A,), ((_renewed(_A, 1), _by_id(_A), _find(_A)), (_renewed(_A, 2), _find(_A)))),
     # Also by a thread that has asked before.
-    Program((_A,), ((_find(_A), _by_id(_A), _find(_A), _by_id(_A)), (_renewed(_A, 1),))),
+    ThreadProgram((_A,), ((_find(_A), _by_id(_A), _find(_A), _by_id(_A)), (_renewed(_A, 1),))),
 )
 
 
-def _made_up(chance: random.Random) -> Program:
+def _made_up(chance: random.Random) -> ThreadProgram:
     """A program whose calls are all decided, whatever their order."""
     pool = (_A, _B, _LONE, _NIGHTLY)
     before = tuple(row for row in pool if chance.random() < 0.5)
     numbers = itertools.count(10)
 
-    def step() -> Step:
+    def step() -> Call:
         row = chance.choice(pool)
         choices = [
             _save(row),
@@ -434,65 +438,67 @@ def _made_up(chance: random.Random) -> Program:
         return chance.choice(choices)
 
     threads = chance.choice((2, 2, 3))
-    return Program(before, tuple(tuple(step() for _ in range(chance.randint(1, 2))) for _ in range(threads)))
+    return ThreadProgram(
+        before, tuple(tuple(step() for _ in range(chance.randint(1, 2))) for _ in range(threads))
+    )
 
 
-def _explained(bench: Bench, programs: Sequence[Program], most: int, least: int) -> None:
+def _explained(workspace: Workspace, programs: Sequence[ThreadProgram], most: int, least: int) -> None:
     """Whichever way the threads of these programs meet, some order of the calls explains the answers."""
-    stage = Stage(bench)
-    most = bench.effort.times(most)
+    runner = ThreadRunner(workspace)
+    most = workspace.effort.times(most)
     alone = None
     fit = 0
     for number, program in enumerate(programs):
-        if number >= max(least, stage.affordable(len(programs))):
+        if number >= max(least, runner.affordable(len(programs))):
             break
-        ran = _unexplained(stage, program, most)
+        ran = _unexplained(runner, program, most)
         if ran is None:
             fit += 1
             continue
-        alone = _unexplained_one_by_one(stage, program)
+        alone = _unexplained_one_by_one(runner, program)
         if alone is None:
-            _tell(_shortest(stage, program, ran, most))
+            _tell(_shortest(runner, program, ran, most))
     if alone is not None and not fit:
         precondition(lambda: _tell(alone))
 
 
-def _unexplained(stage: Stage, program: Program, most: int) -> Ran | None:
+def _unexplained(runner: ThreadRunner, program: ThreadProgram, most: int) -> ThreadRun | None:
     """A run of a program that no order explains, if one is found."""
-    for ran in stage.meetings(program, most):
-        if disorder(ran.history) is not None:
+    for ran in runner.interleavings(program, most):
+        if check_linearizable(ran.history) is not None:
             return ran
-    for _ in range(stage.bench.effort.times(FREE)):
-        ran = stage.free(program)
-        if disorder(ran.history) is not None:
+    for _ in range(runner.workspace.effort.times(FREE)):
+        ran = runner.run_free(program)
+        if check_linearizable(ran.history) is not None:
             return ran
     return None
 
 
-def _unexplained_one_by_one(stage: Stage, program: Program) -> Ran | None:
+def _unexplained_one_by_one(runner: ThreadRunner, program: ThreadProgram) -> ThreadRun | None:
     """A run of its calls one by one that is not explained: then it is no fault of threads."""
     for order in program.one_by_one(ORDERS):
-        ran = stage.led(order, 0)
-        if disorder(ran.history) is not None:
+        ran = runner.run_with_pause(order, 0)
+        if check_linearizable(ran.history) is not None:
             return ran
     return None
 
 
-def _shortest(stage: Stage, program: Program, ran: Ran, most: int) -> Ran:
+def _shortest(runner: ThreadRunner, program: ThreadProgram, ran: ThreadRun, most: int) -> ThreadRun:
     """The run that shows the fault with the fewest calls, of those that are tried."""
     tries = TRIES_TO_SHORTEN
     waiting = program.shorter()
     while tries and (shorter := next(waiting, None)) is not None:
         tries -= 1
-        found = _unexplained(stage, shorter, most)
-        if found is not None and _unexplained_one_by_one(stage, shorter) is None:
+        found = _unexplained(runner, shorter, most)
+        if found is not None and _unexplained_one_by_one(runner, shorter) is None:
             ran, waiting = found, shorter.shorter()
     return ran
 
 
-def _tell(ran: Ran) -> None:
+def _tell(ran: ThreadRun) -> None:
     """Say why no order explains a run."""
-    why = disorder(ran.history)
+    why = check_linearizable(ran.history)
     if why is None:
         return
     stuck = ran.history[why.stuck]
@@ -501,10 +507,10 @@ def _tell(ran: Ran) -> None:
     if why.rival is not None:
         first, second = sorted((why.rival + 1, why.stuck + 1))
         rival = f"; calls {first} and {second} cannot be ordered"
-    ran.broken(
+    ran.fail(
         "some order of these calls, each between its start and its end, explains every answer",
         f"the longest order that explains its answers ends {before}where call {why.stuck + 1} "
-        f"has to come next and a store {expectation(why.state, stuck.operation)}{rival}",
+        f"has to come next and a store {expectation(why.state, stuck.call)}{rival}",
     )
 
 

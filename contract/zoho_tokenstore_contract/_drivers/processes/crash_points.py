@@ -26,7 +26,7 @@ _INSIDE = frozenset(
 _HARMLESS = frozenset(("fspath", "text_encoding", "_path_splitroot_ex"))
 
 
-class Moments:
+class CrashPoints:
     """Counts the calls that reach out of the process while it is entered.
 
     Attributes:
@@ -43,7 +43,7 @@ class Moments:
         self._act = act
         self._process = os.getpid()
 
-    def __enter__(self) -> Moments:  # noqa: PYI034 (Self needs Python 3.11)
+    def __enter__(self) -> CrashPoints:  # noqa: PYI034 (Self needs Python 3.11)
         threading.setprofile(self._profile)
         sys.setprofile(self._profile)
         return self

@@ -19,8 +19,8 @@ When the test process dies, the nursery notices, kills its children and ends.
 from __future__ import annotations
 
 import atexit
-import base64
 import contextlib
+import dataclasses
 import faulthandler
 import gc
 import importlib
@@ -28,7 +28,6 @@ import importlib.util
 import io
 import json
 import os
-import pickle
 import signal
 import socket
 import subprocess
@@ -39,13 +38,13 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import IO, Any
 
-from ..._harness.store_under_test import Origin, Subject, lookup, takes_location
-from ..._harness.workspace import Bench, shown_exception
+from ..._harness.messages import format_exception
+from ..._harness.source import MissingState, StoreSource, lookup, pickled_state
+from ..._harness.workspace import Workspace
 from ..._spec.outcomes import NotApplicable
-from ..._spec.tokens import shown
 from .preload import libraries_of
 
 Task = Callable[[Any, Path, "Pipe", Any], None]
@@ -112,11 +111,11 @@ class Child:
         number: Which child of the check it is, counted from 1.
     """
 
-    def __init__(self, bench: Bench, nursery: _Nursery, number: int) -> None:
-        self.bench = bench
+    def __init__(self, workspace: Workspace, nursery: ForkServer, number: int) -> None:
+        self.workspace = workspace
         self.number = number
         self.pid = 0
-        self._nursery = nursery
+        self._fork_server = nursery
         self._pipe: Pipe | None = None
         self._words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed when it ends)
         self._status: int | None = None
@@ -131,7 +130,7 @@ class Child:
         ours, theirs = socket.socketpair()
         self._pipe = Pipe(ours)
         with theirs:
-            self.pid = self._nursery.fork(request, theirs.fileno(), self._words.fileno())
+            self.pid = self._fork_server.fork(request, theirs.fileno(), self._words.fileno())
 
     def ready(self) -> Child:
         """Have it open the store, and wait until it has.
@@ -145,7 +144,7 @@ class Child:
         if "unimportable" in answer:
             raise NotApplicable(f"another process cannot open the store: {answer['unimportable']}")
         if "raised" in answer:
-            self.bench.broken("the store opens in another process", f"raised {answer['raised']}")
+            self.workspace.fail("the store opens in another process", f"raised {answer['raised']}")
         return self
 
     def send(self, value: Any) -> None:
@@ -164,28 +163,28 @@ class Child:
             Violation: It ended without a word, or had nothing to say within the limit of a call.
         """
         try:
-            return self.hear(waiting_for)
+            return self.try_receive(waiting_for)
         except EOFError:
             status = self.end()
-            self.bench.broken(
+            self.workspace.fail(
                 f"{waiting_for} comes back in process {self.number}",
                 f"the process ended with status {status}{self._last_words()}",
             )
 
-    def hear(self, waiting_for: str) -> Any:
+    def try_receive(self, waiting_for: str) -> Any:
         """Its next value, where it may also end: then `EOFError`."""
         assert self._pipe is not None
         try:
-            value = self._pipe.receive(self.bench.call_limit)
+            value = self._pipe.receive(self.workspace.call_limit)
         except TimeoutError:
             with contextlib.suppress(OSError):
                 os.kill(self.pid, signal.SIGUSR1)  # prints the stack of every thread
             time.sleep(0.3)
             self.end()
-            self.bench.subject.hangs.append(waiting_for)
-            self.bench.broken(
+            self.workspace.sut.hangs.append(waiting_for)
+            self.workspace.fail(
                 f"{waiting_for} comes back in process {self.number}",
-                f"it had not come back after {self.bench.call_limit:g} seconds{self._last_words()}",
+                f"it had not come back after {self.workspace.call_limit:g} seconds{self._last_words()}",
             )
         if isinstance(value, dict) and "failed" in value:
             raise RuntimeError(f"in process {self.number}: {value['failed']}")
@@ -196,7 +195,7 @@ class Child:
         values = []
         with contextlib.suppress(EOFError):
             while True:
-                values.append(self.hear(waiting_for))
+                values.append(self.try_receive(waiting_for))
         return values
 
     def kill(self) -> None:
@@ -209,7 +208,7 @@ class Child:
         """Kill it where it still runs, wait until it is gone: how it ended, -9 for SIGKILL."""
         if self._status is None and self.pid:
             self.kill()
-            self._status = self._nursery.wait(self.pid)
+            self._status = self._fork_server.wait(self.pid)
         return self._status or 0
 
     def close(self) -> None:
@@ -229,22 +228,22 @@ class Child:
 class Processes:
     """The processes of one check. Used as a context manager, it leaves none behind."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, workspace: Workspace) -> None:
         """Makes sure that processes can be had, and that they could import the store.
 
         Raises:
             NotApplicable: With the reason why not.
         """
-        self.bench = bench
+        self.workspace = workspace
         if not _CAN_FORK:
             raise NotApplicable("processes are started through POSIX calls, which are missing here")
-        if "<locals>" in bench.subject.origin.qualname:
+        if workspace.sut.source.is_local:
             raise NotApplicable(
-                f"another process cannot import {bench.subject.origin.qualname}: "
+                f"another process cannot import {workspace.sut.source.qualname}: "
                 "it is defined inside a function; define it at the top of a module"
             )
-        self._nursery = _nursery()
-        self._libraries = libraries_of(bench.subject.origin)
+        self._fork_server = _fork_server()
+        self._libraries = libraries_of(workspace.sut.source)
         self._children: list[Child] = []
         self._started = 0
 
@@ -273,23 +272,23 @@ class Processes:
         Returns:
             The child, at once. It imports what it needs, and opens the store when `Child.ready` says so.
         """
-        subject = self.bench.subject
-        home = self.bench._home
+        sut = self.workspace.sut
+        home = self.workspace.home
         mask = os.umask(0o077)
         os.umask(mask)
         for child in [child for child in self._children if child.ended]:
             child.close()
             self._children.remove(child)
         self._started += 1
-        child = Child(self.bench, self._nursery, self._started)
+        child = Child(self.workspace, self._fork_server, self._started)
         self._children.append(child)
         child.start(
             {
-                "origin": [subject.origin.module, subject.origin.qualname, subject.origin.file],
-                "state": _state_of(subject),
+                "source": dataclasses.astuple(sut.source),
+                "state": pickled_state(sut.open),
                 "path": [str(Path(home, entry)) for entry in sys.path],
                 "cwd": home,
-                "in_location": subject.in_location,
+                "in_location": sut.in_location,
                 "environment": dict(os.environ),
                 "umask": mask,
                 "location": str(location),
@@ -301,19 +300,10 @@ class Processes:
         return child
 
 
-def _state_of(subject: Subject) -> dict[str, str]:
-    """What fixtures set on the test instance, as far as another process can have it."""
-    state = {}
-    for name, value in getattr(getattr(subject.open, "__self__", None), "__dict__", {}).items():
-        with contextlib.suppress(Exception):
-            state[name] = base64.b64encode(pickle.dumps(value)).decode()
-    return state
-
-
 # The nursery, seen from the test process
 
 
-class _Nursery:
+class ForkServer:
     """The process that forks the children."""
 
     def __init__(self) -> None:
@@ -325,7 +315,7 @@ class _Nursery:
         self._words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
         code = (
             "import json, sys; sys.path[:] = json.loads(sys.stdin.readline()); "
-            f"from {__name__} import _serve; _serve(int(sys.argv[1]))"
+            f"from {__name__} import server_main; server_main(int(sys.argv[1]))"
         )
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 (this very Python)
@@ -376,29 +366,29 @@ class _Nursery:
             self._words.close()
 
 
-_nurseries: list[_Nursery] = []
+_fork_servers: list[ForkServer] = []
 
 
 def get_ready() -> None:
     """Begin to start the nursery, where there can be one: its imports take seconds, beside other work."""
     if _CAN_FORK:
-        _nursery()
+        _fork_server()
 
 
-def _nursery() -> _Nursery:
+def _fork_server() -> ForkServer:
     """The one of this test process: starting it costs as much as importing the SDK."""
-    while _nurseries and not _nurseries[-1].alive:
-        _nurseries.pop()
-    if not _nurseries:
-        _nurseries.append(_Nursery())
-        atexit.register(_nurseries[-1].end)
-    return _nurseries[-1]
+    while _fork_servers and not _fork_servers[-1].alive:
+        _fork_servers.pop()
+    if not _fork_servers:
+        _fork_servers.append(ForkServer())
+        atexit.register(_fork_servers[-1].end)
+    return _fork_servers[-1]
 
 
 # The nursery and its children, seen from inside
 
 
-def _serve(handle: int) -> None:
+def server_main(handle: int) -> None:
     """The life of the nursery: fork and wait as it is told, end when the test process has ended."""
     package = __name__.partition(".")[0]
     for name in _PRELOADED:
@@ -426,7 +416,7 @@ def _serve(handle: int) -> None:
         if not pid:
             control.close()
             os.setpgid(0, 0)
-            _live(request, Pipe(socket.socket(fileno=handles[0])), handles[1])
+            worker_main(request, Pipe(socket.socket(fileno=handles[0])), handles[1])
             return
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)  # whoever is first
@@ -450,7 +440,7 @@ def _import_ahead(libraries: list[str]) -> None:
         gc.freeze()
 
 
-def _live(request: dict[str, Any], pipe: Pipe, words: int) -> None:
+def worker_main(request: dict[str, Any], pipe: Pipe, words: int) -> None:
     """The life of a child."""
     os.dup2(words, 1)
     os.dup2(words, 2)
@@ -463,10 +453,10 @@ def _live(request: dict[str, Any], pipe: Pipe, words: int) -> None:
     importlib.invalidate_caches()
     location = Path(request["location"])
     try:
-        open_store = opener(Origin(*request["origin"]), request["state"])
+        open_store = StoreSource(*request["source"]).opener(request["state"])
     except BaseException as error:
         # Also what skips a test module.
-        pipe.send({"unimportable": f"importing it fails: {shown_exception(error)}"})
+        pipe.send({"unimportable": f"importing it fails: {format_exception(error)}"})
         return
 
     def open_there(location: Path) -> Any:
@@ -480,11 +470,11 @@ def _live(request: dict[str, Any], pipe: Pipe, words: int) -> None:
         store = pipe.open(location)
     except EOFError:
         return  # the check is over
-    except _MissingState as missing:
+    except MissingState as missing:
         pipe.send({"unimportable": str(missing)})
         return
     except Exception as error:
-        pipe.send({"raised": shown_exception(error)})
+        pipe.send({"raised": format_exception(error)})
         return
     task = lookup(*request["task"])
     try:
@@ -494,93 +484,3 @@ def _live(request: dict[str, Any], pipe: Pipe, words: int) -> None:
         pass  # the check is over
     except Exception:
         pipe.send({"failed": traceback.format_exc()})
-
-
-class _MissingState(Exception):
-    """A contract class opens its store with what only the test process has."""
-
-
-def opener(origin: Origin, state: dict[str, str]) -> Callable[[Path], Any]:
-    """What opens the store in this process, as the test process opens it.
-
-    Args:
-        origin: Where the factory or contract class is.
-        state: Pickled attributes for the instance of a contract class.
-
-    Raises:
-        Exception: Whatever importing it raises.
-    """
-    from ..._runner.contract_class import TokenStoreContract  # noqa: PLC0415 (imports this package's upper floor)
-
-    thing = _find(origin)
-    if not (isinstance(thing, type) and issubclass(thing, TokenStoreContract)):
-        with_location = takes_location(thing)
-        return lambda location: thing(location) if with_location else thing()
-
-    def open_store(location: Path) -> Any:
-        test = thing()
-        for name, value in state.items():
-            with contextlib.suppress(Exception):
-                setattr(test, name, pickle.loads(base64.b64decode(value)))  # noqa: S301 (the parent's)
-        try:
-            return test.open_store(location)
-        except AttributeError as error:
-            if error.obj is test or error.obj is thing:
-                raise _MissingState(
-                    f"open_store uses self.{error.name}, which only the test process has; "
-                    "let it depend on the location, module globals or environment variables alone"
-                ) from error
-            raise
-
-    return open_store
-
-
-def _find(origin: Origin) -> Any:
-    thing: Any = _module(origin)
-    for name in origin.qualname.split("."):
-        thing = getattr(thing, name)
-    return thing
-
-
-def _module(origin: Origin) -> ModuleType:
-    """Import the origin's module by name, or by file where the name means something else here."""
-    if origin.module != "__main__":
-        failure: ImportError | None = None
-        try:
-            module = importlib.import_module(origin.module)
-        except ImportError as error:
-            failure = error
-        else:
-            if origin.file is None or _same_file(module, origin.file):
-                return module
-        if origin.file is None:
-            raise failure or ImportError(f"there is no module {origin.module}")
-    if origin.file is None or not Path(origin.file).is_file():
-        raise ImportError(f"{origin.module} is not a file")
-    # A test file in packages may use relative imports: its name begins at the outermost package.
-    path = Path(origin.file)
-    root, names = path.parent, [path.stem]
-    while (root / "__init__.py").is_file():
-        names.insert(0, root.name)
-        root = root.parent
-    if len(names) > 1:
-        sys.path.insert(0, str(root))
-        module = importlib.import_module(".".join(names))
-        if _same_file(module, origin.file):
-            return module
-    name = "__mp_main__" if origin.module == "__main__" else origin.module
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{shown(origin.file)} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    if origin.module != "__main__":
-        # Found beside itself, as the parent found it.
-        sys.path.insert(0, str(path.parent))
-    spec.loader.exec_module(module)
-    return module
-
-
-def _same_file(module: ModuleType, file: str) -> bool:
-    own = getattr(module, "__file__", None)
-    return own is not None and Path(own).resolve() == Path(file).resolve()

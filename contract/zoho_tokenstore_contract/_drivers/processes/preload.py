@@ -15,26 +15,26 @@ from pathlib import Path
 from types import GenericAlias, ModuleType
 from typing import Any
 
-from ..._harness.store_under_test import Origin
+from ..._harness.source import StoreSource
 from ..._spec.sdk import load
 
 _KNOWN = frozenset({"_pytest", "hypothesis", "pytest", __name__.partition(".")[0]})
 
 
-def libraries_of(origin: Origin) -> list[str]:
+def libraries_of(source: StoreSource) -> list[str]:
     """The installed libraries that the modules of a store import.
 
     Args:
-        origin: What opens the store; its module is loaded here.
+        source: What opens the store; its module is loaded here.
 
     Returns:
         The names of modules that can be imported ahead in a process that has not opened the store.
     """
-    first = sys.modules.get(origin.module)
+    first = sys.modules.get(source.module)
     if first is None:
         return []
     libraries: dict[str, None] = {}
-    own = {_package(origin.module)}
+    own = {_package(source.module)}
     waiting, seen = [first], {first.__name__}
     while waiting:
         module = waiting.pop()

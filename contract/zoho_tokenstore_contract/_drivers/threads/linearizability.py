@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..._harness.workspace import shown_exception, shown_rows, shown_value
-from ..._spec.model import Operation, Reply, State, reply_of, successors
+from ..._harness.messages import format_answer, format_exception, format_rows
+from ..._spec.model import Call, Observation, State, observe, successors
 from ..._spec.outcomes import Undecided
-from ..._spec.tokens import Row, shown, shown_row, to_token
+from ..._spec.tokens import Row, format_token, format_value, to_token
 
 BUDGET = 5_000
 """How many pairs of taken calls and model state a search visits before it gives up."""
@@ -29,7 +29,7 @@ _NO_ARGUMENT = ("get_tokens", "delete_tokens")
 
 
 @dataclass
-class Made:
+class Invocation:
     """One call of a history.
 
     Attributes:
@@ -41,17 +41,17 @@ class Made:
     """
 
     thread: int
-    operation: Operation
+    call: Call
     start: int | None = None
     end: int | None = None
-    reply: Reply | None = field(default=None, repr=False)
+    observation: Observation | None = field(default=None, repr=False)
 
     def make(self, store: Any) -> None:
         """Make the call on a store and record it; whatever it raises is an answer."""
-        argument = self.operation.argument
+        argument = self.call.argument
         passed: Any = to_token(argument) if isinstance(argument, Row) else argument
-        arguments = () if self.operation.method in _NO_ARGUMENT else (passed,)
-        method = getattr(store, self.operation.method)
+        arguments = () if self.call.method in _NO_ARGUMENT else (passed,)
+        method = getattr(store, self.call.method)
         returned = raised = None
         self.start = time.perf_counter_ns()
         try:
@@ -61,51 +61,53 @@ class Made:
         except BaseException as error:
             raised = error
         self.end = time.perf_counter_ns()
-        self.reply = _reply(returned, raised, passed)
+        self.observation = _observed(returned, raised, passed)
 
     @property
     def raised(self) -> bool:
         """Whether the call raised."""
-        return self.reply is not None and self.reply.kind != "returned"
+        return self.observation is not None and self.observation.kind != "returned"
 
     @property
-    def left(self) -> Row | None:
+    def passed_after(self) -> Row | None:
         """The fields of the passed token after the call."""
-        return None if self.reply is None else self.reply.left
+        return None if self.observation is None else self.observation.passed_after
 
     def __str__(self) -> str:
-        sent, after = self.operation.argument, ""
-        if isinstance(sent, Row) and self.left is not None and self.left.id != sent.id:
-            after = f"; the token's id is now {shown(self.left.id)}"
-        return f"{self.operation} -> {self.told}{after}"
+        sent, after = self.call.argument, ""
+        if isinstance(sent, Row) and self.passed_after is not None and self.passed_after.id != sent.id:
+            after = f"; the token's id is now {format_value(self.passed_after.id)}"
+        return f"{self.call} -> {self.answer_in_words}{after}"
 
     @property
-    def told(self) -> str:
+    def answer_in_words(self) -> str:
         """The answer in words."""
-        if self.reply is None:
+        if self.observation is None:
             return "has not come back"
-        value = self.reply.value
-        if self.reply.text:
-            return self.reply.text
+        value = self.observation.value
+        if self.observation.text:
+            return self.observation.text
         if isinstance(value, Row):
-            return "returned " + shown_row(value).replace("Row(", "OAuthToken(", 1)
+            return "returned " + format_token(value)
         if isinstance(value, tuple) and all(isinstance(row, Row) for row in value):
-            return f"returned {shown_rows(value)}"
-        return f"returned {shown_value(value)}"
+            return f"returned {format_rows(value)}"
+        return f"returned {format_answer(value)}"
 
 
-def _reply(returned: Any, raised: BaseException | None, passed: Any) -> Reply:
+def _observed(returned: Any, raised: BaseException | None, passed: Any) -> Observation:
     """The answer as it reads now: what the store does to it later is another clause's."""
     if raised is not None:
-        return reply_of(None, raised, passed, f"raised {shown_exception(raised)}")
+        return observe(None, raised, passed, f"raised {format_exception(raised)}")
     try:
-        return reply_of(returned, None, passed)
+        return observe(returned, None, passed)
     except Exception as error:
-        return Reply("returned", returned, text=f"a token that cannot be read: {shown_exception(error)}")
+        return Observation(
+            "returned", returned, text=f"a token that cannot be read: {format_exception(error)}"
+        )
 
 
 @dataclass(frozen=True)
-class Disorder:
+class Counterexample:
     """Why no order explains a history.
 
     Attributes:
@@ -122,7 +124,7 @@ class Disorder:
     rival: int | None
 
 
-def disorder(history: Sequence[Made], budget: int = BUDGET) -> Disorder | None:
+def check_linearizable(history: Sequence[Invocation], budget: int = BUDGET) -> Counterexample | None:
     """Search for an order that explains a history that began with an empty store.
 
     Args:
@@ -136,7 +138,7 @@ def disorder(history: Sequence[Made], budget: int = BUDGET) -> Disorder | None:
         Undecided: The budget is spent, or a call is made in a state in which the contract leaves it
             open.
     """
-    search = _Search(history, budget)
+    search = _OrderSearch(history, budget)
     if search.explains(range(len(history))):
         return None
     explained, state = search.longest, search.state
@@ -150,15 +152,15 @@ def disorder(history: Sequence[Made], budget: int = BUDGET) -> Disorder | None:
     for place in (*alongside, *earlier):
         rest = [other for other in explained if other != place]
         with contextlib.suppress(Undecided):
-            if _Search(history, budget).explains([*rest, stuck]):
-                return Disorder(explained, state, stuck, place)
-    return Disorder(explained, state, stuck, next(iter((*alongside, *reversed(explained))), None))
+            if _OrderSearch(history, budget).explains([*rest, stuck]):
+                return Counterexample(explained, state, stuck, place)
+    return Counterexample(explained, state, stuck, next(iter((*alongside, *reversed(explained))), None))
 
 
-class _Search:
+class _OrderSearch:
     """One search through the orders of some calls."""
 
-    def __init__(self, history: Sequence[Made], budget: int) -> None:
+    def __init__(self, history: Sequence[Invocation], budget: int) -> None:
         self.history = history
         self.budget = budget
         self.longest: tuple[int, ...] = ()
@@ -201,19 +203,19 @@ class _Search:
         first_end = min((_end(self.history[place]) for place in left), default=0)
         for place in sorted(left):
             call = self.history[place]
-            if call.start is None or call.reply is None:
+            if call.start is None or call.observation is None:
                 raise ValueError(f"it has not come back: {call}")
             if call.start > first_end:
                 continue
             try:
-                states = successors(state, call.operation, call.reply)
+                states = successors(state, call.call, call.observation)
             except ValueError as error:
                 raise Undecided(f"in one of the states that are possible, {error}") from error
             for after in states:
                 yield place, after
 
 
-def table(history: Sequence[Made]) -> list[str]:
+def format_timeline(history: Sequence[Invocation]) -> list[str]:
     """A history for a message: for each call a line with its thread, its time as a bar, and itself."""
     moments = sorted({moment for call in history for moment in (call.start, call.end) if moment is not None})
     column = {moment: number for number, moment in enumerate(moments)}
@@ -234,13 +236,13 @@ def _named(thread: int) -> str:
     return f"thread {thread}"
 
 
-def _end(call: Made) -> int:
+def _end(call: Invocation) -> int:
     if call.end is None:
         raise ValueError(f"it has not come back: {call}")
     return call.end
 
 
-def _overlap(one: Made, other: Made) -> bool:
+def _overlap(one: Invocation, other: Invocation) -> bool:
     return bool(
         one.start is not None
         and other.start is not None

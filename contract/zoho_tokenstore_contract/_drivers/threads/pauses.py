@@ -72,7 +72,7 @@ class Stuck(Exception):
         self.stacks = stacks
 
 
-class Meeting:
+class Scheduler:
     """Runs works in threads of their own, again and again."""
 
     def __init__(self, limit: float) -> None:
@@ -84,7 +84,7 @@ class Meeting:
         self._limit = limit
         self._most = _MOST_STEPS
 
-    def free(self, works: Sequence[Sequence[Callable[[], None]]]) -> None:
+    def run_free(self, works: Sequence[Sequence[Callable[[], None]]]) -> None:
         """Run each work, a list of steps, in a thread of its own; they start together.
 
         Raises:
@@ -93,7 +93,7 @@ class Meeting:
         with _eager():
             self._run(_Run(works))
 
-    def led(
+    def run_with_pause(
         self, works: Sequence[Sequence[Callable[[], None]]], leader: int, pause: int | None = None
     ) -> list[Place]:
         """Run each work in a thread of its own; one begins and stands still once.
@@ -310,7 +310,7 @@ class _Tracer:
         return self._arrive
 
 
-def telling_places(places: Sequence[Place], most: int, turn: int = 0) -> list[int]:
+def pause_points(places: Sequence[Place], most: int, turn: int = 0) -> list[int]:
     """Which of the places that a thread came by are worth standing still at.
 
     Each the first, the second and the last time: in between, a loop does the same again. A loop that takes

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
 
-from ..._harness.workspace import Bench, Call, Opened
-from ..._spec.model import Operation
+from ..._harness.calls import CallRecord
+from ..._harness.store_handle import StoreHandle
+from ..._harness.workspace import Workspace
+from ..._spec.model import Call
 from ..._spec.outcomes import Violation
 from ..._spec.tokens import Row, absent
-from .linearizability import AFTER, BEFORE, Made, table
-from .pauses import Meeting, Place, Stuck, telling_places
+from .linearizability import AFTER, BEFORE, Invocation, format_timeline
+from .pauses import Place, Scheduler, Stuck, pause_points
 
 QUICK = 0.015
 """Seconds that a run of a quick store takes at most, be the machine busy; slower ones run less often.
@@ -37,15 +39,7 @@ class IdOf:
 
 
 @dataclass(frozen=True)
-class Step:
-    """One call of a thread, with ids not yet known."""
-
-    method: str
-    argument: Row | IdOf | None = None
-
-
-@dataclass(frozen=True)
-class Program:
+class ThreadProgram:
     """What threads do at once.
 
     Attributes:
@@ -54,14 +48,14 @@ class Program:
     """
 
     before: tuple[Row, ...]
-    threads: tuple[tuple[Step, ...], ...]
+    threads: tuple[tuple[Call, ...], ...]
 
     @property
     def size(self) -> int:
         """How many calls it makes."""
         return len(self.before) + sum(map(len, self.threads))
 
-    def shorter(self) -> Iterator[Program]:
+    def shorter(self) -> Iterator[ThreadProgram]:
         """This program without one of its threads, calls, or rows that are saved first."""
         for place, thread in enumerate(self.threads):
             for rest in ((), *(thread[:call] + thread[call + 1 :] for call in range(len(thread)))):
@@ -77,21 +71,23 @@ class Program:
             )
 
     @staticmethod
-    def _of_threads(before: tuple[Row, ...], threads: tuple[tuple[Step, ...], ...]) -> Iterator[Program]:
+    def _of_threads(
+        before: tuple[Row, ...], threads: tuple[tuple[Call, ...], ...]
+    ) -> Iterator[ThreadProgram]:
         kept = tuple(thread for thread in threads if thread)
         if len(kept) > 1:
-            yield Program(before, kept)
+            yield ThreadProgram(before, kept)
 
-    def one_by_one(self, most: int) -> Iterator[Program]:
+    def one_by_one(self, most: int) -> Iterator[ThreadProgram]:
         """The orders of its calls, each as the program of a single thread; `most` of them at most."""
         turns = [number for number, thread in enumerate(self.threads) for _ in thread]
         for order in itertools.islice(dict.fromkeys(itertools.permutations(turns)), most):
             ahead = [iter(thread) for thread in self.threads]
-            yield Program(self.before, (tuple(next(ahead[number]) for number in order),))
+            yield ThreadProgram(self.before, (tuple(next(ahead[number]) for number in order),))
 
 
 @dataclass(frozen=True)
-class Ran:
+class ThreadRun:
     """One run of a program.
 
     Attributes:
@@ -102,7 +98,7 @@ class Ran:
         paused: It stood still.
     """
 
-    history: tuple[Made, ...]
+    history: tuple[Invocation, ...]
     rows: tuple[Row, ...]
     places: tuple[Place, ...] = ()
     leader: int = 0
@@ -114,17 +110,17 @@ class Ran:
         return [_stored(made) for made in self.history if made.thread == BEFORE]
 
     @property
-    def at_once(self) -> list[Made]:
+    def at_once(self) -> list[Invocation]:
         """The calls of the threads."""
         return [made for made in self.history if made.thread > 0]
 
-    def broken(self, expected: str, seen: str) -> NoReturn:
+    def fail(self, expected: str, seen: str) -> NoReturn:
         """End the check: this run shows that the store breaks the clause.
 
         Raises:
             Violation: Always, with the calls by thread and time.
         """
-        done = table(self.history)
+        done = format_timeline(self.history)
         if self.paused:
             done.append(
                 f"(thread {self.leader + 1} stood still at {self.places[0]}, until the others had "
@@ -133,38 +129,42 @@ class Ran:
         raise Violation(expected=expected, seen=seen, done=tuple(done))
 
 
-class Stage:
+class ThreadRunner:
     """Runs programs, each on an empty store."""
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-        self._meeting = Meeting(bench.call_limit)
-        self._store: Opened | None = None
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self._scheduler = Scheduler(workspace.call_limit)
+        self._store: StoreHandle | None = None
         self._runs = 0
         self._timed = 0
         self._quickest = math.inf
         self._turn = 0
 
-    def free(self, program: Program) -> Ran:
+    def run_free(self, program: ThreadProgram) -> ThreadRun:
         """Run the threads of a program, all at once.
 
         Raises:
             Violation: Threads do not come back, or a row cannot be saved before them.
         """
-        return self._run(program, self._meeting.free)
+        return self._run(program, self._scheduler.run_free)
 
-    def led(self, program: Program, leader: int, pause: int | None = None) -> Ran:
+    def run_with_pause(self, program: ThreadProgram, leader: int, pause: int | None = None) -> ThreadRun:
         """Run the threads of a program: one begins, and stands still once or ends first.
 
         Raises:
             Violation: Threads do not come back, or a row cannot be saved before them.
         """
         places: list[Place] = []
-        ran = self._run(program, lambda works: places.extend(self._meeting.led(works, leader, pause)))
+        ran = self._run(
+            program, lambda works: places.extend(self._scheduler.run_with_pause(works, leader, pause))
+        )
         paused = pause is not None and len(places) == 1
-        return Ran(ran.history, ran.rows, tuple(places), leader, paused)
+        return ThreadRun(ran.history, ran.rows, tuple(places), leader, paused)
 
-    def meetings(self, program: Program, most: int, leaders: int | None = None) -> Iterator[Ran]:
+    def interleavings(
+        self, program: ThreadProgram, most: int, leaders: int | None = None
+    ) -> Iterator[ThreadRun]:
         """Run a program so that each thread stands still at each telling place of its calls once.
 
         Args:
@@ -178,34 +178,38 @@ class Stage:
             if kinds in seen:
                 continue
             seen.add(kinds)
-            first = self.led(program, leader)
+            first = self.run_with_pause(program, leader)
             yield first
             while self._timed < WARMING_UP:
-                yield self.led(program, leader)
+                yield self.run_with_pause(program, leader)
             self._turn += 1
-            for pause in telling_places(first.places, self.affordable(most), self._turn):
-                yield self.led(program, leader, pause)
+            for pause in pause_points(first.places, self.affordable(most), self._turn):
+                yield self.run_with_pause(program, leader, pause)
 
     def affordable(self, most: int) -> int:
         """How many of so many runs to make: all of them, unless each takes long."""
         share = min(1.0, (QUICK / self._quickest) ** 2)
         return max(1, int(most * max(share, LEAST_SHARE)))
 
-    def _run(self, program: Program, meet: Callable[[list[list[Callable[[], None]]]], None]) -> Ran:
+    def _run(
+        self, program: ThreadProgram, meet: Callable[[list[list[Callable[[], None]]]], None]
+    ) -> ThreadRun:
         begun = time.monotonic()
         # A store that was never used makes its file or table with the first save.
         store = self._empty_store(fresh=not program.before)
-        self.bench.remember([*program.before, *_rows_of(program)])
-        history: list[Made] = []
+        self.workspace.remember([*program.before, *_rows_of(program)])
+        history: list[Invocation] = []
         ids: dict[Row, Any] = {}
         for row in program.before:
-            made = _make(store, BEFORE, Operation("save_token", row))
+            made = _make(store, BEFORE, Call("save_token", row))
             history.append(made)
-            if made.left is None or absent(made.left.id):
-                self.bench.broken("a new token is stored and gets an id", str(made), arranging=True)
-            ids[row] = made.left.id
+            if made.passed_after is None or absent(made.passed_after.id):
+                self.workspace.fail(
+                    "a new token is stored and gets an id", str(made), precondition_failed=True
+                )
+            ids[row] = made.passed_after.id
         threads = [
-            [Made(number, _operation(step, ids)) for step in thread]
+            [Invocation(number, _call(step, ids)) for step in thread]
             for number, thread in enumerate(program.threads, 1)
         ]
         history += itertools.chain.from_iterable(threads)
@@ -215,41 +219,41 @@ class Stage:
         except Stuck as stuck:
             self._leave(store, history, stuck)
         history.sort(key=lambda made: made.start or 0)
-        history.append(_make(store, AFTER, Operation("get_tokens")))
+        history.append(_make(store, AFTER, Call("get_tokens")))
         self._timed += 1
         self._quickest = min(self._quickest, time.monotonic() - begun)
-        return Ran(tuple(history), _rows_after(store, history))
+        return ThreadRun(tuple(history), _rows_after(store, history))
 
-    def _empty_store(self, fresh: bool) -> Opened:
+    def _empty_store(self, fresh: bool) -> StoreHandle:
         store = self._store
         if store is None or fresh or self._runs >= RUNS or not self._emptied(store):
-            self.bench.fresh_examples()
-            store = self._store = self.bench.open()
+            self.workspace.fresh_examples()
+            store = self._store = self.workspace.open()
             self._runs = 0
         self._runs += 1
-        self.bench.calls.clear()
+        self.workspace.calls.clear()
         return store
 
-    def _emptied(self, store: Opened) -> bool:
-        _make(store, BEFORE, Operation("delete_tokens"))
-        listing = _make(store, BEFORE, Operation("get_tokens")).reply
+    def _emptied(self, store: StoreHandle) -> bool:
+        _make(store, BEFORE, Call("delete_tokens"))
+        listing = _make(store, BEFORE, Call("get_tokens")).observation
         return listing is not None and listing.value == ()
 
-    def _leave(self, store: Opened, history: list[Made], stuck: Stuck) -> NoReturn:
+    def _leave(self, store: StoreHandle, history: list[Invocation], stuck: Stuck) -> NoReturn:
         """Tell where the threads are stuck, and never touch their store again."""
-        self.bench.abandon(store)
+        self.workspace.abandon(store)
         waiting = [made for made in history if made.thread > 0 and made.start and made.end is None]
         # One deadlock is one hang, whatever number of calls it holds.
-        methods = dict.fromkeys(made.operation.method for made in waiting)
-        self.bench.subject.hangs.append(" and ".join(methods))
+        methods = dict.fromkeys(made.call.method for made in waiting)
+        self.workspace.sut.hangs.append(" and ".join(methods))
         raise Violation(
             expected="every call comes back, whatever other threads call",
-            seen=f"{stuck}; the threads that had not: " + told_stacks(stuck),
-            done=tuple(table(sorted(history, key=lambda made: made.start or 0))),
+            seen=f"{stuck}; the threads that had not: " + format_stacks(stuck),
+            done=tuple(format_timeline(sorted(history, key=lambda made: made.start or 0))),
         )
 
 
-def told_stacks(stuck: Stuck) -> str:
+def format_stacks(stuck: Stuck) -> str:
     """Where stuck threads are, for a message."""
     return "; ".join(
         f"thread {number} at " + " -> ".join(stack) if stack else f"thread {number}"
@@ -257,17 +261,17 @@ def told_stacks(stuck: Stuck) -> str:
     )
 
 
-def _make(store: Opened, thread: int, operation: Operation) -> Made:
+def _make(store: StoreHandle, thread: int, call: Call) -> Invocation:
     """Make a call outside the threads, watched as all others."""
-    made = Made(thread, operation)
-    record = Call(store.number, operation.method, ... if operation.argument is None else operation.argument)
-    store.bench.calls.append(record)
-    store.bench.guarded(operation.method, lambda: made.make(store.store), store.location)
+    made = Invocation(thread, call)
+    record = CallRecord(store.number, call.method, ... if call.argument is None else call.argument)
+    store.workspace.calls.append(record)
+    store.workspace.guarded(call.method, lambda: made.make(store.store), store.location)
     record.answer = "came back"
     return made
 
 
-def _kind(step: Step, program: Program) -> tuple[object, ...]:
+def _kind(step: Call, program: ThreadProgram) -> tuple[object, ...]:
     """What a step is like, apart from its values."""
     argument = step.argument
     if isinstance(argument, Row):
@@ -278,30 +282,30 @@ def _kind(step: Step, program: Program) -> tuple[object, ...]:
     return step.method, argument
 
 
-def _operation(step: Step, ids: dict[Row, Any]) -> Operation:
+def _call(step: Call, ids: dict[Row, Any]) -> Call:
     argument = step.argument
-    return Operation(step.method, ids[argument.row] if isinstance(argument, IdOf) else argument)
+    return Call(step.method, ids[argument.row] if isinstance(argument, IdOf) else argument)
 
 
-def _rows_of(program: Program) -> list[Row]:
+def _rows_of(program: ThreadProgram) -> list[Row]:
     steps = itertools.chain.from_iterable(program.threads)
     return [step.argument for step in steps if isinstance(step.argument, Row)]
 
 
-def _stored(made: Made) -> Row:
-    if made.left is None or not isinstance(made.operation.argument, Row):
+def _stored(made: Invocation) -> Row:
+    if made.passed_after is None or not isinstance(made.call.argument, Row):
         raise ValueError(f"it saved nothing: {made}")
-    return made.operation.argument.but(id=made.left.id).plain()
+    return made.call.argument.but(id=made.passed_after.id).plain()
 
 
-def _rows_after(store: Opened, history: list[Made]) -> tuple[Row, ...]:
+def _rows_after(store: StoreHandle, history: list[Invocation]) -> tuple[Row, ...]:
     """All rows, also those that a faulty ``get_tokens`` fails to show but ``find_token_by_id`` does."""
-    listing = history[-1].reply
+    listing = history[-1].observation
     rows = list(listing.value) if listing is not None and isinstance(listing.value, tuple) else []
-    ids = [made.left.id for made in history if made.left is not None]
+    ids = [made.passed_after.id for made in history if made.passed_after is not None]
     for id in dict.fromkeys(id for id in ids if not absent(id)):
         if all(row.id != id for row in rows):
-            found = _make(store, AFTER, Operation("find_token_by_id", id)).reply
+            found = _make(store, AFTER, Call("find_token_by_id", id)).observation
             if found is not None and isinstance(found.value, Row):
                 rows.append(found.value)
     return tuple(row.plain() for row in rows)

@@ -22,10 +22,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
-from ..._harness.workspace import Answer, Bench, Call, shown_exception
+from ..._harness.calls import Answer, CallRecord
+from ..._harness.messages import format_exception
+from ..._harness.workspace import Workspace
 from ..._spec.outcomes import Violation
 from ..._spec.sdk import load
-from ..._spec.tokens import Row, absent, shown, shown_row, to_row
+from ..._spec.tokens import Row, absent, format_row, format_token, format_value, to_row
 from .server import HOST, REQUEST_NUMBER, TOKEN, DataCentre, Request, Zoho
 
 CLIENT = {"client_id": "1000.CLIENT", "client_secret": "client-secret"}
@@ -36,23 +38,6 @@ THREAD = "tokenstore-flow-"
 
 Calling = Callable[..., Answer]
 """Calls a method of the store, by name and with positional arguments, and never raises."""
-
-
-@dataclass
-class _Step(Call):
-    """What the SDK was told to do. What it then did itself stands below."""
-
-    def __str__(self) -> str:
-        answer = self.answer or "has not come back"
-        return f"{self.method}, as follows" + ("" if answer == "returned None" else f"; it {answer}")
-
-
-@dataclass
-class _Asked(Call):
-    """What the SDK asked Zoho."""
-
-    def __str__(self) -> str:
-        return f"Zoho: {self.method} -> {self.answer}"
 
 
 # The store, as the SDK gets it
@@ -74,7 +59,7 @@ def _recording_class() -> Any:
             self.passed: list[Row] = []
             self.save_raised: list[BaseException] = []
             self.inside: dict[int, str] = {}
-            self.strays: list[str] = []
+            self.foreign_domains: list[str] = []
             self._call = call
 
         def find_token(self, token: Any) -> Any:
@@ -113,7 +98,7 @@ def _recording_class() -> Any:
             for token in (found, passed):
                 domain = token.get_api_domain() if isinstance(token, load().OAuthToken) else None
                 if isinstance(domain, str) and f"//{HOST}" not in domain and _is_real(domain):
-                    self.strays.append(domain)
+                    self.foreign_domains.append(domain)
                     raise RuntimeError(f"the kit does not let the SDK leave for {domain}")
             return found
 
@@ -226,17 +211,18 @@ class App:
 
     def revoke(self, token: Any, id: str) -> Answer:
         """``OAuthToken.revoke``."""
-        return self._step(f"OAuthToken.revoke({shown(id)})", lambda: token.revoke(id))
+        return self._step(f"OAuthToken.revoke({format_value(id)})", lambda: token.revoke(id))
 
     def _step(self, told: str, act: Callable[[], Any]) -> Answer:
         thread = threading.current_thread().name.partition(THREAD)[2]
-        record = _Step(0, f"in thread {thread}: {told}" if thread else told)
+        note = (f"in thread {thread}: {told}" if thread else told) + ", as follows"
+        record = CallRecord(0, told, note=f"{note}; it has not come back")
         self._calls.append(record)
         try:
             answer = Answer(returned=act())
         except Exception as error:
             answer = Answer(raised=error)
-        record.answer = str(answer)
+        record.note = note if str(answer) == "returned None" else f"{note}; it {answer}"
         return answer
 
 
@@ -261,7 +247,7 @@ def environment(url: str, accounts_url: str) -> Any:
 
 
 def _shown_token(token: Any) -> str:
-    return shown_row(to_row(token)).replace("Row(", "OAuthToken(", 1)
+    return format_token(to_row(token))
 
 
 # What the installed SDK can do, found out by trying
@@ -360,19 +346,19 @@ class Flow:
         app: The application.
     """
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
         self.zoho = Zoho({CLIENT["client_id"]: CLIENT["client_secret"]}, self._tell)
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Flow:  # noqa: PYI034 (Self needs Python 3.11)
         abilities()
-        self.store = self.bench.open()
+        self.store = self.workspace.open()
         self._stack.enter_context(sdk_at_rest())
         self._stack.enter_context(self.zoho)
-        self.us = self.zoho.centre("us")
-        self.between = recording(self._call)
-        self.app = App(self.between, self.bench.location(), self.bench.calls)
+        self.default_centre = self.zoho.centre("us")
+        self.recorder = recording(self._call)
+        self.app = App(self.recorder, self.workspace.location(), self.workspace.calls)
         return self
 
     def __exit__(
@@ -382,15 +368,15 @@ class Flow:
         trace: TracebackType | None,
     ) -> None:
         self._stack.close()
-        if isinstance(error, Violation) and self.between.save_raised:
-            raised = shown_exception(self.between.save_raised[-1])
+        if isinstance(error, Violation) and self.recorder.save_raised:
+            raised = format_exception(self.recorder.save_raised[-1])
             error.seen += f"; save_token had raised {raised}, which the SDK swallows"
 
     # arranging
 
     def signed_in(self, name: str, *, expired: bool = False, centre: DataCentre | None = None) -> Row:
         """The row that an earlier run of the application left of a user, with tokens Zoho knows."""
-        centre = centre or self.us
+        centre = centre or self.default_centre
         refresh_token = centre.refresh_token(name)
         access_token = centre.access_token(name, refresh_token)
         if expired:
@@ -414,17 +400,17 @@ class Flow:
 
     def start_with(self, token: Any, centre: DataCentre | None = None) -> Any:
         """Start the application anew with this very token."""
-        centre = centre or self.us
+        centre = centre or self.default_centre
         self.works(self.app.start(token, centre.url, centre.accounts_url), "Initializer.initialize")
         return token
 
     def try_start(self, row: Row) -> Answer:
         """The same; any answer will do."""
-        return self.app.start(oauth_token(row), self.us.url, self.us.accounts_url)
+        return self.app.start(oauth_token(row), self.default_centre.url, self.default_centre.accounts_url)
 
     def switch(self, token: Any, centre: DataCentre | None = None) -> Any:
         """Go on as another user, in this thread."""
-        centre = centre or self.us
+        centre = centre or self.default_centre
         self.works(self.app.switch(token, centre.url, centre.accounts_url), "Initializer.switch_user")
         return token
 
@@ -433,7 +419,7 @@ class Flow:
 
         An SDK that does not ask Zoho for the name gets it from the application.
         """
-        centre = centre or self.us
+        centre = centre or self.default_centre
         row = Row(**CLIENT, grant_token=centre.code(name), redirect_url=REDIRECT)
         return row if abilities().names_users else row.but(user_name=centre.user(name).signature)
 
@@ -445,40 +431,40 @@ class Flow:
 
     def works(self, answer: Answer, what: str) -> None:
         """A step of the application did not raise; raising breaks the clause."""
-        if self.between.strays:
-            self.bench.broken(
+        if self.recorder.foreign_domains:
+            self.workspace.fail(
                 "the api_domain of a token is the one that Zoho answered",
-                f"it is {shown(self.between.strays[0])}, for which the SDK would leave this Zoho",
+                f"it is {format_value(self.recorder.foreign_domains[0])}: the SDK would leave this Zoho",
             )
         if answer.raised is not None:
-            self.bench.broken(f"{what} works", str(answer))
+            self.workspace.fail(f"{what} works", str(answer))
 
     # comparing
 
     def calls_as(self, name: str, access_token: str | None = None, centre: DataCentre | None = None) -> None:
         """A call of the API carries a user's valid token, or this one."""
-        centre = centre or self.us
+        centre = centre or self.default_centre
         request = self.call_api()
         if access_token is not None and request.access_token != access_token:
-            self.bench.broken(
-                f"the API call carries {name}'s stored access token, {shown(access_token)}",
-                f"it carried {shown(request.access_token)}",
+            self.workspace.fail(
+                f"the API call carries {name}'s stored access token, {format_value(access_token)}",
+                f"it carried {format_value(request.access_token)}",
             )
         if centre.owner(request.access_token) != name or request.centre != centre.name:
-            self.bench.broken(
+            self.workspace.fail(
                 f"the API call carries a valid access token of {name}, at {centre.url}",
-                f"it carried {shown(request.access_token)}, at /{request.centre}",
+                f"it carried {format_value(request.access_token)}, at /{request.centre}",
             )
 
     def asked_for_tokens(self, times: int, because: str) -> None:
         """Zoho got so many token requests; any other number breaks the clause."""
         seen = len(self.zoho.asked(TOKEN))
         if seen != times:
-            self.bench.broken(f"{_times(times)}: {because}", _times(seen))
+            self.workspace.fail(f"{_times(times)}: {because}", _times(seen))
 
     def passed(self) -> Row:
         """The token that the SDK passed to ``save_token`` last."""
-        passed = self.between.passed
+        passed = self.recorder.passed
         return passed[-1] if passed else Row()
 
     def issued(self, **fields: Any) -> Row:
@@ -499,7 +485,7 @@ class Flow:
         """There is one row more, with exactly these fields and an id."""
         new = self.store.expect(before, new=1, because=because)[0]
         if new.plain().but(id=None) != want.plain().but(id=None) or absent(new.id):
-            self.bench.broken(f"{because}: {shown_row(want)} and an id", shown_row(new))
+            self.workspace.fail(f"{because}: {format_row(want)} and an id", format_row(new))
         return new
 
     def sent(self, credentials: Sequence[str | None], since: int) -> list[Request]:
@@ -556,23 +542,23 @@ class Flow:
             if meanwhile is not None:
                 meanwhile(set(threads) - set(alive))
             threads[alive[0]].join(0.005)
-            if len(self.bench.calls) != seen:
-                seen, since = len(self.bench.calls), time.monotonic()
-            if time.monotonic() - since > self.bench.call_limit:
+            if len(self.workspace.calls) != seen:
+                seen, since = len(self.workspace.calls), time.monotonic()
+            if time.monotonic() - since > self.workspace.call_limit:
                 self._hangs([threads[name] for name in alive])
 
     def _hangs(self, threads: Sequence[threading.Thread]) -> NoReturn:
         frames = sys._current_frames()
-        methods = [self.between.inside.get(thread.ident or 0, "the SDK") for thread in threads]
-        self.bench.subject.hangs.append(methods[0])
+        methods = [self.recorder.inside.get(thread.ident or 0, "the SDK") for thread in threads]
+        self.workspace.sut.hangs.append(methods[0])
         stacks = "".join(
             f"\n{thread.name}, in {method}:\n" + "".join(traceback.format_stack(frames[thread.ident])[-6:])
             for thread, method in zip(threads, methods, strict=True)
             if thread.ident in frames
         )
-        self.bench.broken(
+        self.workspace.fail(
             "every thread comes back",
-            f"{len(threads)} had not come back after {self.bench.call_limit:g} seconds:{stacks}",
+            f"{len(threads)} had not come back after {self.workspace.call_limit:g} seconds:{stacks}",
         )
 
     # what is recorded
@@ -583,8 +569,7 @@ class Flow:
         return self.store.call(method, *arguments)
 
     def _tell(self, request: Request) -> None:
-        told, _, answer = str(request).partition(" -> ")
-        self.bench.calls.append(_Asked(0, told, answer=answer))
+        self.workspace.calls.append(CallRecord(0, "Zoho", note=f"Zoho: {request}"))
 
 
 def void(value: object) -> None:

@@ -168,7 +168,7 @@ class DataCentre:
         """Revoke a refresh token and its access tokens; whether there was such a one."""
         if self._refresh.pop(refresh_token, None) is None:
             return False
-        for token in [token for token, (_, origin) in self._access.items() if origin == refresh_token]:
+        for token in [token for token, (_, source) in self._access.items() if source == refresh_token]:
             self.expire(token)
         return True
 
@@ -276,7 +276,7 @@ class Zoho:
 
     def __enter__(self) -> Zoho:  # noqa: PYI034 (Self needs Python 3.11)
         self._server = _Server((HOST, 0), functools.partial(_Handler, self))
-        self._thread = threading.Thread(target=self._serve, name="loopback-zoho", daemon=True)
+        self._thread = threading.Thread(target=self.server_main, name="loopback-zoho", daemon=True)
         self._thread.start()
         return self
 
@@ -325,7 +325,7 @@ class Zoho:
                 self._tell(request)
         return number, status, answer
 
-    def _serve(self) -> None:
+    def server_main(self) -> None:
         while not self._closing:
             self._server.handle_request()
 

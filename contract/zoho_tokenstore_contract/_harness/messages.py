@@ -1,0 +1,67 @@
+"""Answers, rows and exceptions as a person reads them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from .._spec.tokens import CREDENTIALS, Row, absent, format_row, format_token, format_value, is_token, to_row
+
+
+def format_answer(value: Any) -> str:
+    """What a call returned, for a message."""
+    if is_token(value):
+        try:
+            return format_token(to_row(value))
+        except Exception as error:
+            return f"an OAuthToken whose fields cannot be read ({format_exception(error)})"
+    if inspect.iscoroutine(value):
+        return "a coroutine"
+    if isinstance(value, list):
+        if len(value) > 2 and all(is_token(item) for item in value):
+            ids = ", ".join(format_value(item.get_id()) for item in value[:20])
+            return f"{len(value)} tokens, with the ids {ids}" + (", …" if len(value) > 20 else "")
+        if len(value) > 3:
+            return f"a list of {len(value)}"
+        return "[" + ", ".join(format_answer(item) for item in value) + "]"
+    return format_value(value)
+
+
+def format_rows(rows: Sequence[Row]) -> str:
+    """Rows for a message: whole where there are two at most, else by id and user or first credential."""
+    if not rows:
+        return "no rows"
+    if len(rows) <= 2:
+        return ", ".join(format_row(row) for row in rows)
+    listed = [_format_briefly(row) for row in rows[:12]]
+    return f"{len(rows)} rows: " + ", ".join(listed) + (", …" if len(rows) > 12 else "")
+
+
+def _format_briefly(row: Row) -> str:
+    telling = next(
+        (name for name in ("user_name", *CREDENTIALS) if not absent(getattr(row, name))), "client_id"
+    )
+    return format_row(row.only("id", telling)).removeprefix("Row")
+
+
+def format_exception(error: BaseException) -> str:
+    """An exception for a message: its type and text."""
+    return f"{type(error).__name__}: {format_value(str(error), 200)[1:-1]}"
+
+
+def describe_difference(want: Row, rows: Sequence[Row], fields: Sequence[str]) -> str:
+    """What is there instead of a wanted row: the nearest one's fields that differ."""
+    if not rows:
+        return "no such row"
+
+    def distance(row: Row) -> int:
+        return sum(getattr(row.plain(), name) != getattr(want, name) for name in fields)
+
+    nearest = min(rows, key=distance)
+    wrong = [
+        f"{name} is {format_value(getattr(nearest, name))}"
+        for name in fields
+        if getattr(nearest.plain(), name) != getattr(want, name)
+    ]
+    return f"no such row; the nearest is {format_row(nearest)}, where {', '.join(wrong)}"

@@ -1,0 +1,282 @@
+"""An open store in the kit's hands: every call is recorded, every row can be compared."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._spec.tokens import CREDENTIALS, FIELDS, Row, absent, format_row, is_token, to_row, to_token
+from .calls import Answer, CallRecord, TokenCall, rows_of
+from .messages import describe_difference, format_exception, format_rows
+
+if TYPE_CHECKING:
+    from .workspace import Workspace
+
+
+class StoreHandle:
+    """An open store on its location, with every call recorded.
+
+    Rows are read with ``get_tokens``. Where that cannot show what was just stored but
+    ``find_token_by_id`` can, rows are read by id instead, so that a fault of ``get_tokens`` is
+    reported under its own clauses alone.
+
+    Attributes:
+        latest: All rows as `expect` saw them last.
+    """
+
+    def __init__(self, workspace: Workspace, store: Any, location: Path, number: int) -> None:
+        self.workspace = workspace
+        self.store = store
+        self.location = location
+        self.number = number
+        self.latest: list[Row] = []
+        self._by_id = False
+        self._ids: dict[Any, None] = {}
+        self.found_empty = False
+
+    # calls
+
+    def call(self, method: str, *arguments: Any, cwd: Path | None = None) -> Answer:
+        """Call a method by name with positional arguments, recorded; never raises."""
+        argument: Any = ...
+        if arguments:
+            argument = to_row(arguments[0]) if is_token(arguments[0]) else arguments[0]
+        record = CallRecord(self.number, method, argument)
+        if isinstance(argument, Row):
+            record.passed = arguments[0]
+        self.workspace.calls.append(record)
+        answer = self.workspace.guarded(
+            method, lambda: getattr(self.store, method)(*arguments), cwd or self.location
+        )
+        if isinstance(argument, Row) and answer.raised is None:
+            left = arguments[0].get_id()
+            if not absent(left):
+                self._ids[left] = None  # also one that the token brought: it may be a new row's
+                record.id_after = left if left != argument.id else None
+        record.answer = str(answer)
+        record.returned = answer.returned
+        return answer
+
+    def try_save(self, row: Row) -> TokenCall:
+        """Pass a new token with these fields to ``save_token``; any answer will do."""
+        return self.try_save_token(to_token(row))
+
+    def try_save_token(self, token: Any) -> TokenCall:
+        """Pass this very token to ``save_token``; any answer will do."""
+        sent = to_row(token)
+        self.remember(sent)
+        return TokenCall(token, sent, self.call("save_token", token))
+
+    def save(self, row: Row) -> TokenCall:
+        """Save a new token with these fields; raising breaks the clause."""
+        return self.save_token(to_token(row))
+
+    def save_token(self, token: Any) -> TokenCall:
+        """Save this very token; raising breaks the clause."""
+        passed = self.try_save_token(token)
+        if passed.answer.raised is not None:
+            self.workspace.fail("save_token stores the token", str(passed.answer))
+        return passed
+
+    def find(self, row: Row) -> TokenCall:
+        """Pass a new token with these fields to ``find_token``; raising breaks the clause."""
+        token = to_token(row)
+        passed = TokenCall(token, row, self.call("find_token", token))
+        if passed.answer.raised is not None:
+            self.workspace.fail("find_token returns a token or None", str(passed.answer))
+        return passed
+
+    def find_quietly(self, row: Row) -> Answer:
+        """Pass a new token with these fields to ``find_token``; any answer will do."""
+        return self.call("find_token", to_token(row))
+
+    def found(self, row: Row) -> Row | None:
+        """The fields of what ``find_token`` returns for such a token, ``None`` for a miss."""
+        passed = self.find(row)
+        return self.row_or_none("find_token", passed.answer)
+
+    def found_by_id(self, id: Any) -> Row | None:
+        """The fields of what ``find_token_by_id`` returns; raising breaks the clause."""
+        answer = self.call("find_token_by_id", id)
+        if answer.raised is not None:
+            self.workspace.fail("find_token_by_id returns a token or None", str(answer))
+        return self.row_or_none("find_token_by_id", answer)
+
+    def listed(self) -> list[Row]:
+        """The rows that ``get_tokens`` shows; anything but a list of tokens breaks the clause."""
+        answer = self.call("get_tokens")
+        rows = rows_of(answer)
+        if isinstance(rows, str):
+            self.workspace.fail("get_tokens returns a list of OAuthToken objects", rows)
+        return rows
+
+    def clear(self) -> Answer:
+        """Call ``delete_tokens``, but only where every stored row is the kit's own.
+
+        A storage whose content could not be read is never emptied: it may be somebody's.
+        """
+        if not self.found_empty:
+            rows = rows_of(self.quietly("get_tokens"))
+            if isinstance(rows, str) or not all(self.is_ours(row) for row in rows):
+                self.workspace.fail(
+                    "get_tokens shows that the store holds nothing but what this check saved, "
+                    "so that delete_tokens may be called",
+                    rows if isinstance(rows, str) else "rows that the kit did not save",
+                    precondition_failed=True,
+                )
+        return self.call("delete_tokens")
+
+    # rows
+
+    def rows(self) -> list[Row]:
+        """Every stored row as it reads now, in no particular order."""
+        if self._by_id:
+            answers = [self.quietly("find_token_by_id", id) for id in self._ids]
+            return [to_row(answer.returned) for answer in answers if is_token(answer.returned)]
+        answer = self.call("get_tokens")
+        rows = rows_of(answer)
+        if isinstance(rows, str):
+            if self.workspace.shows_rows:
+                # What worked before no longer does, after what the clause speaks of.
+                self.workspace.fail("every row still reads", rows)
+            self.workspace.fail("get_tokens shows the rows", rows, precondition_failed=True)
+        self.workspace.shows_rows |= bool(rows)
+        return rows
+
+    def holding(self, *rows: Row) -> list[Row]:
+        """Arrange: save these rows as new tokens; returns them as they read, in this order.
+
+        This is the precondition of what follows: each is really there, as one row.
+        """
+        passed = []
+        for row in rows:
+            saved = self.try_save(row)
+            if saved.answer.raised is not None:
+                self.workspace.fail("a new token is stored", str(saved.answer), precondition_failed=True)
+            passed.append(saved)
+        return self.showing(passed)
+
+    def showing(self, passed: Sequence[TokenCall]) -> list[Row]:
+        """The stored rows of tokens that were just inserted, in their order."""
+        answer = self.call("get_tokens")
+        listing = rows_of(answer)
+        if not isinstance(listing, str):
+            matched = _matched([saved.sent for saved in passed], listing)
+            if matched is not None:
+                self.workspace.shows_rows |= bool(matched)
+                return matched
+        by_id = [self.quietly("find_token_by_id", saved.token.get_id()) for saved in passed]
+        found = [to_row(one.returned) for one in by_id if is_token(one.returned)]
+        matched = _matched([saved.sent for saved in passed], found)
+        if matched is not None:
+            self._by_id = True
+            return matched
+        seen = listing if isinstance(listing, str) else format_rows(listing)
+        return self.workspace.fail(
+            f"{len(passed)} rows, one for each token that was saved", seen, precondition_failed=True
+        )
+
+    def expect(
+        self,
+        before: Sequence[Row],
+        *,
+        changed: Iterable[tuple[Row, Row]] = (),
+        gone: Iterable[Row] = (),
+        new: int = 0,
+        fields: Sequence[str] = FIELDS,
+        because: str = "",
+    ) -> list[Row]:
+        """Compare all rows with what they were; anything else breaks the clause.
+
+        Args:
+            before: All rows before the call.
+            changed: Pairs of a row before, and as it should be now.
+            gone: Rows that should not be there any more.
+            new: How many new rows there should be.
+            fields: Which fields of the changed rows count; all fields of the others do.
+            because: What the expectation is, in words, for the message.
+
+        Returns:
+            The new rows.
+        """
+        after = self.latest = self.rows()
+        changed = list(changed)
+        rest = list(after)
+        kept = Counter(before)
+        for old in [*gone, *(pair[0] for pair in changed)]:
+            kept[old] -= 1
+        frame = list((+kept).elements())
+        for row in frame:
+            if row in rest:
+                rest.remove(row)
+            else:
+                now = next((other for other in rest if other.id == row.id), None)
+                seen = "gone" if now is None else f"now {format_row(now)}"
+                self.workspace.fail(
+                    because or "every row that the call does not address stays as it was",
+                    f"{format_row(row)} is {seen}; all rows: {format_rows(after)}",
+                )
+        for _, wanted in changed:
+            want = wanted.plain().only(*fields)
+            match = next((row for row in rest if row.plain().only(*fields) == want), None)
+            if match is None:
+                self.workspace.fail(
+                    f"{because + ': ' if because else ''}a row with {format_row(want)}",
+                    describe_difference(want, rest, fields),
+                )
+            rest.remove(match)
+        if len(rest) != new:
+            wanted_rows = len(frame) + len(changed) + new
+            self.workspace.fail(
+                because or f"{wanted_rows} rows" + (f", {new} of them new" if new else ", none new"),
+                format_rows(after),
+            )
+        return rest
+
+    def close(self) -> None:
+        """Close the store through its author's hook; recorded."""
+        self.workspace.close(self)
+
+    def remember(self, row: Row) -> None:
+        self.workspace.sut.saved.update(marks_of(row))
+
+    def is_ours(self, row: Row) -> bool:
+        return bool(marks_of(row) & self.workspace.sut.saved)
+
+    def quietly(self, method: str, *arguments: Any) -> Answer:
+        return self.workspace.guarded(method, lambda: getattr(self.store, method)(*arguments), self.location)
+
+    def row_or_none(self, method: str, answer: Answer) -> Row | None:
+        if answer.returned is None:
+            return None
+        if not is_token(answer.returned):
+            self.workspace.fail(f"{method} returns an OAuthToken or None", str(answer))
+        try:
+            return to_row(answer.returned)
+        except Exception as error:
+            self.workspace.fail(f"the fields of what {method} returns can be read", format_exception(error))
+
+
+def marks_of(row: Row) -> set[tuple[str, Any]]:
+    fields = [*CREDENTIALS, "user_name"]
+    return {(name, value) for name in fields if not absent(value := getattr(row, name))}
+
+
+def _matched(wanted: Sequence[Row], listing: Sequence[Row]) -> list[Row] | None:
+    """The listed row of each wanted one: that with most fields in common, at least half."""
+    rest = list(listing)
+    matched = []
+    for row in wanted:
+        present = {name: value for name, value in row.present().items() if name != "id"}
+        best, score = None, 0
+        for other in rest:
+            common = sum(getattr(other, name) == value for name, value in present.items())
+            if common > score:
+                best, score = other, common
+        if best is None or score * 2 < len(present):
+            return None
+        rest.remove(best)
+        matched.append(best)
+    return matched
