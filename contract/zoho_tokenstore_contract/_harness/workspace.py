@@ -215,7 +215,13 @@ class Workspace:
         )
 
     def guarded(self, method: str, call: Callable[[], Any], cwd: Path) -> Answer:
-        """Make a call, in its directory where that is promised, under the eye of the watchdog."""
+        """Make a call with the watchdog running; never raises what the call raises.
+
+        Args:
+            method: The method's name, for the message of the watchdog.
+            call: Makes the call.
+            cwd: The current directory during the call, where the store is declared `in_location`.
+        """
         if self.sut.in_location and os.getcwd() != str(cwd):
             os.chdir(cwd)
         outer = self._watchdog.waiting

@@ -108,7 +108,7 @@ def _finding(one: Check, sut: StoreUnderTest, violation: Violation, *, with_scri
 
 
 def fails(result: ClauseResult, sut: StoreUnderTest) -> bool:
-    """Whether what became of a clause fails the run: broken in earnest, or not to be trusted."""
+    """Whether this result fails the run: a clause that counts is broken, or the check reached no result."""
     clause = CLAUSES[result.clause]
     if result.outcome in (Outcome.BROKEN, Outcome.NOT_REACHED):
         return clause.weighs(strict=sut.strict)
