@@ -1,17 +1,14 @@
-# PYTHON_ARGCOMPLETE_OK
 """The command ``zoho-tokenstore``: check a store, read the contract, start a store or its test file.
 
 It stands on argparse. Click has finer help and its own completion, but the kit is installed into other
-people's test environments, where each package that it needs is one more that may not fit: argparse comes
-with Python, and argcomplete, an extra, completes the words of its commands.
+people's test environments, where each package that it needs is one more that may not fit.
 
-Nothing heavy is imported before a command needs it: completion runs this module at each press of Tab.
+Nothing heavy is imported before a command needs it.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -25,6 +22,7 @@ from typing import Any, NoReturn
 
 from .._spec.clauses import CLAUSES, CONTRACT_VERSION, GROUPS, SOURCES, Clause, did_you_mean
 from .._spec.outcomes import Outcome, UsageError
+from .completion import SHELLS, Parser
 from .scaffold import (
     about,
     allowed,
@@ -65,12 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 or 2.
     """
-    parser = _parser()
-    with contextlib.suppress(ImportError):
-        import argcomplete
-
-        argcomplete.autocomplete(parser)
-    given = parser.parse_args(arguments)
+    given = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = given.run
     try:
         status = run(given)
@@ -265,8 +258,8 @@ def _processes(text: str) -> str:
     return text
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         PROGRAM,
         description="Checks token stores for the Zoho CRM Python SDK against the TokenStore contract.",
         epilog=_examples(
@@ -276,8 +269,7 @@ def _parser() -> argparse.ArgumentParser:
             "init mypackage.tokens:RedisStore",
             "allow mypackage.tokens:RedisStore",
         )
-        + "\nWords are completed by the shell after: python -m pip install argcomplete\n"
-        f'and, in bash or zsh: eval "$(register-python-argcomplete {PROGRAM})"\n',
+        + f'\nThe shell completes words after: eval "$({PROGRAM} completion bash)"\n',
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -323,8 +315,13 @@ def _parser() -> argparse.ArgumentParser:
         "show the contract, a group of it, or one clause",
         _examples("clauses", "clauses SAVE", "clauses save-4"),
     )
-    named = clauses.add_argument("id", nargs="?", metavar="ID", help="a clause, such as SAVE-4, or a group")
-    named.completer = lambda **_: [*CLAUSES, *GROUPS]  # type: ignore[attr-defined]  # argcomplete's
+    clauses.add_argument(
+        "id",
+        nargs="?",
+        metavar="ID",
+        words=[*CLAUSES, *GROUPS],
+        help="a clause, such as SAVE-4, or a group",
+    )
 
     stores = bundled()
     copied = _command(
@@ -337,8 +334,7 @@ def _parser() -> argparse.ArgumentParser:
         + "\n"
         + _examples("copy sqlite ./my_store.py"),
     )
-    name = copied.add_argument("name", metavar="NAME", help="the store, see below")
-    name.completer = lambda **_: list(stores)  # type: ignore[attr-defined]  # argcomplete's
+    copied.add_argument("name", metavar="NAME", words=stores, help="the store, see below")
     copied.add_argument(
         "destination",
         metavar="DESTINATION",
@@ -376,13 +372,30 @@ def _parser() -> argparse.ArgumentParser:
     _add_nature(allow)
     _add_run(allow)
     allow.set_defaults(report=[], reproducers=None)
+
+    def complete(given: argparse.Namespace) -> int:
+        print(SHELLS[given.shell](PROGRAM, parser, commands.choices), end="")
+        return CONFORMS
+
+    completion = _command(
+        commands,
+        "completion",
+        complete,
+        "print the script with which a shell completes the words of this command",
+        f"""bash and zsh, in their start file:  eval "$({PROGRAM} completion bash)"
+fish, in its start file:            {PROGRAM} completion fish | source
+
+"""
+        + _examples("completion bash", "completion zsh", "completion fish"),
+    )
+    completion.add_argument("shell", choices=SHELLS, help="the shell")
     return parser
 
 
 def _command(
     commands: Any, name: str, run: Callable[[argparse.Namespace], int], does: str, more: str
-) -> argparse.ArgumentParser:
-    made: argparse.ArgumentParser = commands.add_parser(
+) -> Parser:
+    made: Parser = commands.add_parser(
         name,
         help=does,
         description=f"{does[0].upper()}{does[1:]}.",
@@ -394,11 +407,11 @@ def _command(
     return made
 
 
-def _add_target(parser: argparse.ArgumentParser, *, many: bool = False) -> None:
+def _add_target(parser: Parser, *, many: bool = False) -> None:
     parser.add_argument("targets", metavar="TARGET", nargs="+" if many else 1, help=_TARGET)
 
 
-def _add_nature(parser: argparse.ArgumentParser) -> None:
+def _add_nature(parser: Parser) -> None:
     parser.add_argument(
         "--transient", action="store_true", help="the store forgets everything when it is closed"
     )
@@ -410,7 +423,7 @@ def _add_nature(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
+def _add_run(parser: Parser) -> None:
     parser.add_argument("--strict", action="store_true", help="SHOULD clauses count as MUST")
     parser.add_argument(
         "--allow",
