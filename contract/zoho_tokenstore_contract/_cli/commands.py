@@ -55,6 +55,21 @@ _TARGET = (
     "Path of an empty directory if it takes an argument and with nothing otherwise, in that directory"
 )
 
+_ADDRESSES = """\
+a store is one of:
+  file:PATH                the file of the SDK's FileStore
+  sqlite:PATH              a table oauthtoken in SQLite: of SQLiteFileStore, or of the SDK's sample
+  mysql://USER@HOST/DATABASE?table=NAME
+                           the table of the SDK's DBStore, or of SQLAlchemyStore
+  postgresql://USER@HOST/DATABASE?table=NAME
+                           the table of SQLAlchemyStore
+  redis://HOST/0?prefix=P  the keys of RedisStore
+  dynamodb:TABLE           the table of DynamoDBStore
+  PACKAGE.MODULE:FACTORY   what a class or function makes that takes no argument
+A password may stand in the address, or in MYSQL_PWD, PGPASSWORD or REDISCLI_AUTH.
+
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
@@ -144,6 +159,12 @@ def _copy(given: argparse.Namespace) -> int:
     store, test = copy(given.name, given.destination)
     print(f"wrote {store}\nwrote {test}\nNext: python -m pytest {shlex.quote(str(test))}")
     return CONFORMS
+
+
+def _audit(given: argparse.Namespace) -> int:
+    from ._migration.commands import run_audit
+
+    return run_audit(given)
 
 
 def _init(given: argparse.Namespace) -> int:
@@ -376,7 +397,30 @@ def _parser() -> argparse.ArgumentParser:
     _add_nature(allow)
     _add_run(allow)
     allow.set_defaults(report=[], reproducers=None)
+    _add_migration(commands)
     return parser
+
+
+def _add_migration(commands: Any) -> None:
+    audit = _command(
+        commands,
+        "audit",
+        _audit,
+        "look at a store in use, without writing to it, and say what is wrong with its rows",
+        _ADDRESSES
+        + _examples(
+            "audit file:tokens.csv",
+            "audit mysql://crm@db.example.com/zohooauth?table=oauthtoken",
+            "audit mypackage.tokens:open_store --report audit.json",
+        )
+        + "\nIt calls get_tokens and find_token_by_id alone, and tells no secret.\n\n"
+        "exit status:\n"
+        "  0  nothing wrong was found\n"
+        "  1  something was found\n"
+        "  2  the command was used wrongly, or the store cannot be opened\n",
+    )
+    audit.add_argument("target", metavar="TARGET", help="the store, see below")
+    audit.add_argument("--report", type=Path, metavar="FILE", help="write the same as JSON; FILE ends in .json")
 
 
 def _command(
