@@ -167,6 +167,12 @@ def _audit(given: argparse.Namespace) -> int:
     return run_audit(given)
 
 
+def _move(given: argparse.Namespace) -> int:
+    from ._migration.commands import run_move
+
+    return run_move(given)
+
+
 def _init(given: argparse.Namespace) -> int:
     from .._runner.targets import Declarations, inspect_target
 
@@ -420,7 +426,38 @@ def _add_migration(commands: Any) -> None:
         "  2  the command was used wrongly, or the store cannot be opened\n",
     )
     audit.add_argument("target", metavar="TARGET", help="the store, see below")
-    audit.add_argument("--report", type=Path, metavar="FILE", help="write the same as JSON; FILE ends in .json")
+    move = _command(
+        commands,
+        "move",
+        _move,
+        "copy every token from one store to another, and read each back",
+        _ADDRESSES
+        + _examples(
+            "move file:tokens.csv sqlite:tokens.db --dry-run",
+            "move file:tokens.csv sqlite:tokens.db",
+            "move mysql://crm@db.example.com/zohooauth mypackage.tokens:open_store --report move.json",
+        )
+        + "\nThe source is never changed. After an interruption, run the command again.\n\n"
+        "exit status:\n"
+        "  0  every token of the source is in the target (with --dry-run: can be carried over)\n"
+        "  1  something could not be carried over, or reads back differently\n"
+        "  2  the command was used wrongly, a store cannot be opened, or the target holds\n"
+        "     other tokens\n",
+    )
+    move.add_argument("source", metavar="SOURCE", help="the store to read, see below")
+    move.add_argument(
+        "target", metavar="TARGET", help="the store to write to; it is made where there is none"
+    )
+    move.add_argument("--dry-run", action="store_true", help="print what would be written, and write nothing")
+    move.add_argument(
+        "--merge",
+        action="store_true",
+        help="the target may hold other tokens, which stay; of one login the newest that can renew stays",
+    )
+    for command in (audit, move):
+        command.add_argument(
+            "--report", type=Path, metavar="FILE", help="write the same as JSON; FILE ends in .json"
+        )
 
 
 def _command(

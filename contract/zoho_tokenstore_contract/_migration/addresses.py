@@ -21,7 +21,11 @@ FORMS = (
     "file:tokens.csv, sqlite:tokens.db, mysql://USER@HOST/DATABASE, postgresql://USER@HOST/DATABASE, "
     "redis://HOST/0, dynamodb:TABLE or PACKAGE.MODULE:FACTORY"
 )
-_OPTION = {MYSQL: ("table", "oauthtoken"), POSTGRESQL: ("table", "oauthtoken"), REDIS: ("prefix", "zoho-tokens")}
+_OPTION = {
+    MYSQL: ("table", "oauthtoken"),
+    POSTGRESQL: ("table", "oauthtoken"),
+    REDIS: ("prefix", "zoho-tokens"),
+}
 
 
 @dataclass(frozen=True)

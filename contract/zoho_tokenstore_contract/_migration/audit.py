@@ -240,13 +240,11 @@ class _Look:
 
 
 def described(record: Record) -> str:
-    """The place of a row with its id and user. Of a damaged row the place alone: a secret may be in any field."""
+    """The place of a row, with its id and user. A damaged row may hold a secret in any field."""
     row = record.row
     if row is None or record.fault:
         return record.place
-    parts = [
-        f"{name} {shown(value)}" for name, value in (("id", row.id), ("user", row.user_name)) if value
-    ]
+    parts = [f"{name} {shown(value)}" for name, value in (("id", row.id), ("user", row.user_name)) if value]
     if any(value in (row.id, row.user_name) for name in SECRETS if (value := getattr(row, name))):
         parts = []
     return f"{record.place} ({', '.join(parts)})" if parts else record.place

@@ -15,7 +15,10 @@ from .._sdk import load
 from . import report
 from .addresses import parse
 from .audit import audit
-from .opening import opened
+from .move import check_target, move, standing
+from .opening import opened, opened_if_there, opened_to_write
+from .plan import plan
+from .reading import CannotRead
 
 FINE, FOUND = 0, 1
 """The exit statuses beside that of wrong use, which `UsageError` stands for."""
@@ -40,6 +43,48 @@ def run_audit(given: argparse.Namespace) -> int:
     sys.stdout.write(report.audit_text(address.text, found))
     _write(given.report, lambda: report.audit_json(address.text, found))
     return FOUND if found.findings else FINE
+
+
+def run_move(given: argparse.Namespace) -> int:
+    """Copy every token from one store to another.
+
+    Args:
+        given: ``source``, ``target``, ``dry_run``, ``merge``, and ``report``, a path or ``None``.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        UsageError: A store cannot be opened or read, or the target holds other tokens.
+    """
+    source, target = parse(given.source), parse(given.target)
+    if source.is_same_as(target):
+        raise UsageError("source and target are the same store")
+    _check_report(given.report)
+    moved = None
+    try:
+        with opened(source) as reader:
+            with Progress("rows read") as progress:
+                made = plan(reader, progress)
+            with opened_if_there(target) as there:
+                found = standing(there, made)
+            check_target(found, target.text, merge=given.merge)
+            told = report.plan_text(source.text, target.text, made, found, whole=given.dry_run)
+            sys.stdout.write(told)
+            sys.stdout.flush()
+            if not given.dry_run:
+                with (
+                    opened_to_write(target) as written,
+                    Progress(f"of {len(made.writes):,} rows") as progress,
+                ):
+                    moved = move(reader, written, made, found, progress)
+                sys.stdout.write(report.moved_text(moved, made))
+    except CannotRead as error:
+        raise UsageError(f"a store cannot be read: {error}") from error
+    _write(given.report, lambda: report.move_json(source.text, target.text, made, found, moved))
+    if made.left_out or (moved is not None and (moved.failed or moved.broken_off)):
+        return FOUND
+    return FINE
 
 
 class Progress:

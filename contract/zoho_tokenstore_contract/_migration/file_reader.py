@@ -181,7 +181,7 @@ def _row(fields: list[str]) -> Row:
     names = ["expires_in" if name == "expiry_time" else name for name in _HEADER]
     names[_HEADER.index("redirect_uri")] = "redirect_url"
     assert names == list(FIELDS)
-    return Row(**{name: value or None for name, value in zip(names, fields)})
+    return Row(**{name: value or None for name, value in zip(names, fields, strict=False)})
 
 
 def _implausible(row: Row) -> tuple[str, str]:

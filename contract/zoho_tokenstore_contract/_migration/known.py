@@ -1,4 +1,4 @@
-"""What the SDK's own stores are known to do to their rows, as this kit has found (docs/published-stores.md)."""
+"""What the SDK's own stores are known to do to their rows; docs/published-stores.md has the proof."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KNOWN_FAULTS = (
     KnownFault(
         "FileStore",
         ("THREAD-2", "THREAD-3", "PROC-1"),
-        "threads and processes that save at the same time overwrite one another: rows are lost, doubled or cut",
+        "threads and processes that save at the same time lose, double or cut rows of one another",
         ("doubled-user", "same-login", "doubled-id", "header", "cut", "unreadable"),
     ),
     KnownFault(

@@ -159,8 +159,7 @@ def _sqlite_reader(path: str) -> Reader:
 
 
 def _sql_reader(address: Address) -> Reader | None:
-    import sqlalchemy as sql
-
+    sql: Any = importlib.import_module("sqlalchemy")
     engine = sql.create_engine(_sql_url(address), poolclass=sql.NullPool, hide_parameters=True)
     table = sql.table(address.option)
 
@@ -185,8 +184,7 @@ def _until_closed(connection: Any, answer: Any) -> Iterator[Sequence[Any]]:
 
 
 def _sql_url(address: Address) -> Any:
-    import sqlalchemy as sql
-
+    sql: Any = importlib.import_module("sqlalchemy")
     url = address.url
     assert url is not None
     driver = next((name for module, name in _DRIVERS[address.kind] if _is_installed(module)), None)
@@ -229,7 +227,8 @@ def _made_by(target: str) -> Any:
         inspect.signature(factory).bind()
     except (TypeError, ValueError):
         raise UsageError(
-            f"{target} takes arguments: name a function without any, which opens the store as your application does"
+            f"{target} takes arguments: name a function without any, which opens the store as your "
+            "application does"
         ) from None
     return factory()
 
@@ -243,8 +242,7 @@ def _sqlite_store(address: Address) -> Any:
 
 
 def _sql_store(address: Address) -> Any:
-    import sqlalchemy as sql
-
+    sql: Any = importlib.import_module("sqlalchemy")
     engine = sql.create_engine(
         _sql_url(address), isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True, hide_parameters=True
     )

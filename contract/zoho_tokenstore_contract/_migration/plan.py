@@ -1,4 +1,4 @@
-"""What a move writes: one row for each login, under its id where no other row has it. Nothing is written here."""
+"""What a move writes: one row for each login, under its own id where it can keep it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .._rows import Row
 from . import rules
 from .audit import described
-from .reading import Reader, Record
+from .reading import HEADER, Reader, Record
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,27 @@ class LeftOut:
     Attributes:
         place: Where, with the id and the user where these may be told.
         why: The reason.
-        id: The id of the row, where it has one.
-        instead: The number of the row of the same login that is written; ``None`` where there is none.
     """
 
     place: str
     why: str
-    id: str | None = None
-    instead: int | None = None
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A row of the source in place of which another one of the same login is written.
+
+    Attributes:
+        place: Where it stands.
+        id: Its id, where no row that is written has that one.
+        instead: The number of the row that is written.
+        instead_place: Where that one stands.
+    """
+
+    place: str
+    id: str | None
+    instead: int
+    instead_place: str
 
 
 @dataclass
@@ -36,7 +49,9 @@ class Plan:
         total: How many places the source has.
         writes: For each row that is written, by its number in the source, a digest of its contents.
         new_id: The rows of these that cannot keep their id, with the reason.
-        left_out: What is not written.
+        left_out: What cannot be carried over.
+        headers: How many header lines are among the rows; they are no tokens.
+        conflicts: The rows in place of which another one of the same login is written.
         cut: The rows that are written without a field that is cut.
         keys: Which row of these a digest of a key leads to.
         shared: Digests of credentials that several of these rows have.
@@ -46,19 +61,11 @@ class Plan:
     writes: dict[int, rules.Digest] = field(default_factory=dict)
     new_id: dict[int, str] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
+    headers: int = 0
+    conflicts: list[Conflict] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
     keys: dict[rules.Digest, int] = field(default_factory=dict)
     shared: set[rules.Digest] = field(default_factory=set)
-
-    @property
-    def lost(self) -> list[LeftOut]:
-        """What is not written although no other row of the same login is."""
-        return [one for one in self.left_out if one.instead is None]
-
-    @property
-    def conflicts(self) -> list[LeftOut]:
-        """The rows in place of which another one of the same login is written."""
-        return [one for one in self.left_out if one.instead is not None]
 
 
 @dataclass(frozen=True)
@@ -97,8 +104,12 @@ def plan(reader: Reader, progress: Callable[[int], None] = lambda _: None) -> Pl
             candidates.append(candidate)
         if made.total % 1000 == 0:
             progress(made.total)
-    _choose(candidates, made)
-    _give_ids(candidates, made)
+    given = _give_ids(candidates, losers := _choose(candidates, made), made)
+    by_number = {one.number: one for one in candidates}
+    for one in candidates:
+        if (instead := losers.get(one.number)) is not None:
+            id = None if one.id in given else one.id
+            made.conflicts.append(Conflict(one.place, id, instead, by_number[instead].place))
     return made
 
 
@@ -120,6 +131,9 @@ def numbered(reader: Reader, made: Plan) -> Iterator[tuple[int, Record, Row]]:
 
 def _candidate(number: int, record: Record, made: Plan) -> _Candidate | None:
     row = writable(record)
+    if record.fault == HEADER:
+        made.headers += 1
+        return None
     if row is None:
         made.left_out.append(LeftOut(described(record), record.why or "it has no token"))
         return None
@@ -136,29 +150,34 @@ def _candidate(number: int, record: Record, made: Plan) -> _Candidate | None:
     )
 
 
-def _choose(candidates: list[_Candidate], made: Plan) -> None:
-    """The best row of each login: a later save with a key of it would change that row (SAVE-4 to SAVE-8)."""
-    taken: dict[rules.Digest, int] = {}
+def _choose(candidates: list[_Candidate], made: Plan) -> dict[int, int]:
+    """Choose the best row of each login: another one with a key of it would only change it (SAVE-4 to -8).
+
+    Returns:
+        For each row that is not written, by its number, the number of the one that is.
+    """
+    losers: dict[int, int] = {}
     for one in sorted(candidates, key=lambda one: (one.worth, one.number), reverse=True):
-        other = next((taken[key] for key in (one.contents, *one.keys) if key in taken), None)
+        other = next((made.keys[key] for key in (one.contents, *one.keys) if key in made.keys), None)
         if other is not None:
-            made.left_out.append(LeftOut(one.place, "another row of the same login is written", one.id, other))
+            losers[one.number] = other
             continue
         made.writes[one.number] = one.contents
-        taken[one.contents] = one.number
+        made.keys[one.contents] = one.number
         for key in one.reached_by:
-            if key in taken:
+            if key != one.contents and made.keys.setdefault(key, one.number) != one.number:
                 made.shared.add(key)
-            taken.setdefault(key, one.number)
-    made.keys = taken
+    return losers
 
 
-def _give_ids(candidates: list[_Candidate], made: Plan) -> None:
+def _give_ids(candidates: list[_Candidate], losers: dict[int, int], made: Plan) -> dict[str, int]:
+    """Note which rows cannot keep their id. Returns the number of the row that each id goes to."""
     given: dict[str, int] = {}
     for one in candidates:
-        if one.number not in made.writes:
+        if one.number in losers:
             continue
         if one.id is None:
             made.new_id[one.number] = "it has none"
         elif given.setdefault(one.id, one.number) != one.number:
             made.new_id[one.number] = "another row has the same id"
+    return given

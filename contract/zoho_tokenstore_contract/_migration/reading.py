@@ -166,7 +166,8 @@ class TableReader:
 
 
 def _row(columns: Sequence[str], values: Sequence[Any]) -> Row:
-    fields = {"expires_in" if name == "expiry_time" else name: value for name, value in zip(columns, values)}
+    fields = dict(zip(columns, values, strict=True))
+    fields.setdefault("expires_in", fields.get("expiry_time"))  # as the SDK's table calls it
     return Row(**{name: _text(fields.get(name)) for name in FIELDS})
 
 
