@@ -162,13 +162,13 @@ def _copy(given: argparse.Namespace) -> int:
 
 
 def _audit(given: argparse.Namespace) -> int:
-    from ._migration.commands import run_audit
+    from .._migration.commands import run_audit
 
     return run_audit(given)
 
 
 def _move(given: argparse.Namespace) -> int:
-    from ._migration.commands import run_move
+    from .._migration.commands import run_move
 
     return run_move(given)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .._rows import FIELDS, SECRETS, Row
+from .._spec.tokens import FIELDS, SECRETS, Row
 from . import rules
 from .known import KnownFault, known_faults
 from .reading import CUT, HEADER, NOT_LISTED, UNREADABLE, CannotRead, Reader, Record

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .._outcomes import UsageError
-from .._sdk import load
+from .._spec.outcomes import UsageError
+from .._spec.sdk import load
 from . import report
 from .addresses import parse
 from .audit import audit

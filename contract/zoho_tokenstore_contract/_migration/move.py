@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._outcomes import UsageError
-from .._rows import FIELDS, SECRETS, Row, to_row, to_token
+from .._spec.outcomes import UsageError
+from .._spec.tokens import FIELDS, SECRETS, Row, to_row, to_token
 from . import rules
 from .audit import EXAMPLES, described
 from .opening import Target
@@ -201,9 +201,7 @@ class _Mover:
             return self._merge(number, place, row)
         if number in self._found.there:
             self.moved.already += 1
-            return self._saved(
-                number, place, row, self._found.there[number], "the target had it under another id"
-            )
+            return self._saved(number, place, row, self._found.there[number])
         keeps_id = number not in self._plan.new_id and str(row.id) not in self._found.ids
         token = to_token(row if keeps_id else row.but(id=None))
         error = self._try_to_save(token)

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .._outcomes import UsageError
-from .._sdk import SDKMissing, load
+from .._spec.outcomes import UsageError
+from .._spec.sdk import SDKMissing, load
 from .addresses import DYNAMODB, FACTORY, FILE, MYSQL, REDIS, SQLITE, Address, database
 from .file_reader import FileReader
 from .reading import CannotRead, Reader, StoreReader, TableReader

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from .._rows import Row
+from .._spec.tokens import Row
 from . import rules
 from .audit import described
 from .reading import HEADER, Reader, Record

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .._rows import FIELDS, Row, to_row
+from .._spec.tokens import FIELDS, Row, to_row
 
 CUT, HEADER, NOT_LISTED, UNREADABLE = "cut", "header", "not-listed", "unreadable"
 """The faults that a reader sees. A record whose only fault is `CUT` or `NOT_LISTED` still has a row."""

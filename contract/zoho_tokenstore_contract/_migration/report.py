@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from .._sdk import load
+from .._spec.sdk import load
 from .audit import EXAMPLES, Audit, shown
 from .move import Moved, Standing
 from .plan import Plan

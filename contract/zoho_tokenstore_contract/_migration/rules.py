@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from .._rows import FIELDS, Row
+from .._spec.tokens import FIELDS, Row
 
 Digest = int
 
