@@ -80,10 +80,11 @@ class FallbackStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             return self.new.find_token(token)
         # What identifies the token outranks its id, whichever store has the one and the other.
         for sent in (_copy(token, id=None), token) if _ways(token) else (token,):
-            found = self.new.find_token(sent)
-            row = found if found is not None else self._find_old(sent)
-            if row is not None:
-                return _fill(token, row)
+            # The new store is asked again at the end: a save may have taken the row over meanwhile.
+            for find in (self.new.find_token, self._find_old, self.new.find_token):
+                row = find(sent)
+                if row is not None:
+                    return _fill(token, row)
         return None
 
     def save_token(self, token: OAuthToken) -> None:
@@ -117,14 +118,12 @@ class FallbackStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         for old in self._old_tokens() if meant else ():
             if not meant.isdisjoint(_reached(old)):
                 if not old.get_id():
-                    raise _refusal(
-                        "the old store has a row of this login without an id, which cannot be deleted"
-                    )
+                    raise _refusal("a row of this login in the old store has no id to delete it by")
                 self.old.delete_token(old.get_id())
         self.new.delete_token(id)
 
     def get_tokens(self) -> list[OAuthToken]:
-        """Return a new token for each row: those of the new store, and of the old one what is not in there."""
+        """Return a new token for each row: of the new store, and of the old one where the new has none."""
         tokens = list(self.new.get_tokens())
         replaced = {key for token in tokens for key in _keys(token)}
         return tokens + [old for old in self._old_tokens() if replaced.isdisjoint(_reached(old))]
@@ -140,7 +139,10 @@ class FallbackStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         if found is not None:
             return found
         row = self._old_by_id(id)
-        return None if row is None or self._is_replaced(row) else row
+        if row is None:
+            return None
+        # A save may have taken the row over meanwhile.
+        return self.new.find_token_by_id(id) if self._is_replaced(row) else row
 
     def close(self) -> None:
         """Close both stores, where they can be closed."""
@@ -186,7 +188,7 @@ class FallbackStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         return None
 
     def _old_row(self, token: OAuthToken, way: tuple[str, ...], *, unnamed: bool) -> OAuthToken | None:
-        """The row of the old store that has these fields of the token, and no user where that is asked for."""
+        """The row of the old store that has these fields of the token; `unnamed`: and no user."""
 
         def is_meant(row: OAuthToken | None) -> bool:
             same = row is not None and all(_get(row, field) == _get(token, field) for field in way)
