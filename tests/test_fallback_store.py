@@ -10,10 +10,10 @@ import pytest
 from zohocrmsdk.src.com.zoho.api.authenticator.store.file_store import FileStore
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
-from tests.stores.catalogue import subject_for
+from tests.stores.catalogue import sut_for
 from zoho_reference_stores import FallbackStore, ListStore, SingleFlightStore, SQLiteFileStore, sqlite_file
 from zoho_tokenstore_contract._drivers.zoho.sdk_session import abilities
-from zoho_tokenstore_contract._harness.store_under_test import Subject
+from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
 from zoho_tokenstore_contract._harness.workspace import Effort
 from zoho_tokenstore_contract._runner.clause import check_clause
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, Level
@@ -57,13 +57,13 @@ def break_storage(store: FallbackStore, location: Path) -> None:
     sqlite_file.break_storage(store.new, location)
 
 
-SUBJECTS: dict[str, tuple[Callable[[], Subject], tuple[Level, ...]]] = {
+STORES: dict[str, tuple[Callable[[], StoreUnderTest], tuple[Level, ...]]] = {
     "SQLiteFileStore": (
-        lambda: subject_for(over_files, break_storage=break_storage),
+        lambda: sut_for(over_files, break_storage=break_storage),
         (Level.MUST, Level.SHOULD),
     ),
     # Whose file is readable for everybody, and which a kill empties while tokens are deleted.
-    "FileStore": (lambda: subject_for(over_sdk_file, break_storage=break_storage), (Level.MUST,)),
+    "FileStore": (lambda: sut_for(over_sdk_file, break_storage=break_storage), (Level.MUST,)),
 }
 """Old stores without rows, and the levels that are kept over them."""
 ONE_CALLER = [
@@ -81,14 +81,14 @@ ONE_CALLER = [
     ("old", "clause"),
     [
         (old, clause)
-        for old, (_, levels) in SUBJECTS.items()
+        for old, (_, levels) in STORES.items()
         for clause, entry in CLAUSES.items()
         if entry.level in levels
     ],
 )
 def test_the_wrapper_keeps_the_clause(old: str, clause: str) -> None:
     """Over an old store that holds nothing, every MUST clause is kept, and over a safe one every SHOULD."""
-    result = check_clause(clause, SUBJECTS[old][0](), Effort())
+    result = check_clause(clause, STORES[old][0](), Effort())
 
     missing = clause == "FLOW-8" and not abilities().revokes
     assert result.outcome == (Outcome.NOT_APPLICABLE if missing else Outcome.KEPT), result.message()
@@ -97,7 +97,7 @@ def test_the_wrapper_keeps_the_clause(old: str, clause: str) -> None:
 @pytest.mark.parametrize("clause", ONE_CALLER)
 def test_the_clause_is_kept_while_every_row_is_still_in_the_old_store(clause: str) -> None:
     """A reader cannot tell which of the two stores a row is in."""
-    result = check_clause(clause, subject_for(begin_in_old), Effort())
+    result = check_clause(clause, sut_for(begin_in_old), Effort())
 
     missing = clause == "FLOW-8" and not abilities().revokes
     assert result.outcome == (Outcome.NOT_APPLICABLE if missing else Outcome.KEPT), result.message()

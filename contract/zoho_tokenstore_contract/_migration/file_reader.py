@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from .._spec.tokens import FIELDS, Row
 from .._spec.sdk import load
+from .._spec.tokens import FIELDS, Row
 from .reading import CUT, HEADER, NOT_LISTED, UNREADABLE, Record, found_by_id, shifted
 
 _HEADER = [
