@@ -16,7 +16,9 @@ from .known import KnownFault, known_faults
 from .reading import CUT, HEADER, NOT_LISTED, UNREADABLE, CannotRead, Reader, Record
 
 LOOK_UPS = 500
-"""How many ids are looked up at most: `FileStore` reads its whole file for each."""
+"""How many ids are looked up at most; fewer in large stores: `FileStore` reads its file for each."""
+
+_LEAST_LOOK_UPS, _ROWS_READ = 20, 1_000_000
 
 EXAMPLES = 5
 _WIDTH = 255  # of the columns of the SDK's table
@@ -228,7 +230,8 @@ class _Look:
         self.audit.findings = [finding for finding in self._found.values() if finding.count]
 
     def _look_up(self) -> None:
-        step = -(-len(self._ids) // LOOK_UPS) or 1
+        most = max(_LEAST_LOOK_UPS, min(LOOK_UPS, _ROWS_READ // max(self.audit.rows, 1)))
+        step = -(-len(self._ids) // most) or 1
         for id in list(self._ids)[::step]:
             _, first, place = self._ids[id]
             found = self._reader.by_id(id)

@@ -140,12 +140,20 @@ def _is_file(address: Address) -> bool:
 
 
 def _sqlite_reader(path: str) -> Reader:
-    connection = sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    # SQLite would make files beside a database with a write-ahead log that nobody has open, and leave them.
+    is_alone = not Path(f"{path}-wal").exists() and _has_write_ahead_log(path)
+    uri = f"{Path(path).as_uri()}?mode=ro{'&immutable=1' if is_alone else ''}"
+    connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
 
     def select(column: str, values: Sequence[str]) -> tuple[Sequence[str], Iterator[Sequence[Any]]]:
         condition = f" WHERE {column} = ?" if column else " ORDER BY rowid"
         cursor = connection.execute(f"SELECT * FROM {_SQLITE_TABLE}{condition}", values)  # noqa: S608 (names)
-        return [entry[0] for entry in cursor.description], cursor
+        return [entry[0] for entry in cursor.description], rows_of(cursor)
+
+    def rows_of(cursor: sqlite3.Cursor) -> Iterator[Sequence[Any]]:
+        yield from cursor
+        if is_alone and Path(f"{path}-wal").exists():
+            raise CannotRead("somebody began to write to it while it was read; run the command again")
 
     try:
         connection.execute("PRAGMA query_only = ON")
@@ -156,6 +164,11 @@ def _sqlite_reader(path: str) -> Reader:
     except BaseException:
         connection.close()
         raise
+
+
+def _has_write_ahead_log(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(20)[18:] == b"\2\2"  # the format versions in the header of SQLite's files
 
 
 def _sql_reader(address: Address) -> Reader | None:
