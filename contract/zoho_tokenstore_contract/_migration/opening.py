@@ -180,7 +180,8 @@ def _sql_reader(address: Address) -> Reader | None:
         statement = sql.select(sql.text("*")).select_from(table)
         if column:
             statement = statement.where(sql.column(column) == values[0])
-        connection = engine.connect().execution_options(stream_results=True, max_row_buffer=1000)
+        statement = statement.execution_options(stream_results=True, max_row_buffer=1000)
+        connection = engine.connect()
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         answer = connection.execute(statement)
         return list(answer.keys()), _until_closed(connection, answer)

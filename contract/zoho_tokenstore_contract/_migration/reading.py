@@ -148,7 +148,8 @@ class TableReader:
     def by_id(self, id: str) -> Row | None:
         """The row whose id the server takes for equal; of several, the first."""
         columns, rows = self._select("id", (id,))
-        return next((_row(columns, values) for values in rows), None)
+        found = [_row(columns, values) for values in rows]
+        return found[0] if found else None
 
     def listing_fails(self) -> str:
         """Nothing: the table is read without the store."""
@@ -159,7 +160,8 @@ class TableReader:
         self._close()
 
     def _columns(self) -> set[str]:
-        columns, _ = self._select("id", ("",))
+        columns, rows = self._select("id", ("",))
+        list(rows)  # to the end, which closes the connection
         if columns and (missing := {"id", "user_name", "refresh_token", "access_token"} - set(columns)):
             raise CannotRead(f"the table has no column {', '.join(sorted(missing))}")
         return set(columns)
