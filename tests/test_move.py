@@ -218,7 +218,7 @@ def test_rows_of_a_damaged_file_arrive(tmp_path: Path, capsys: pytest.CaptureFix
     }
     told = capsys.readouterr().out
     assert "2  not to be carried over" in told
-    assert "line 5: it ends after 5 of 10 fields" in told
+    assert "line 5: it has 5 of 10 fields" in told
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
 
 
@@ -325,6 +325,20 @@ def test_a_source_that_changes_is_noticed(monkeypatch: pytest.MonkeyPatch, targe
     assert rows(target) == [ANN]
 
 
+@pytest.mark.parametrize("given", [ANN, UNNAMED, BY_ACCESS], ids=["user", "refresh token", "access token"])
+def test_what_an_application_saves_in_the_target_meanwhile_stays(given: Row, target: ListStore) -> None:
+    """A token that was renewed between the look at the target and the save is newer, and is not replaced."""
+    source = StoreReader(Listed(given))
+    made = plan(source)
+    found = standing(StoreReader(target), made)
+    renewed = given.but(redirect_url="https://renewed.example.com", expires_in="99999999999999")
+    filled(target, renewed)
+    moved = move(source, Target(target, StoreReader(target)), made, found)
+
+    assert (moved.newer, moved.written, moved.failed) == (1, 0, [])
+    assert rows(target) == [renewed]
+
+
 def test_it_holds_one_batch_of_rows_at_a_time(target: ListStore) -> None:
     """However many rows there are, the rows of two batches are in memory at most."""
     alive: weakref.WeakSet[Row] = weakref.WeakSet()
@@ -351,7 +365,7 @@ def test_it_holds_one_batch_of_rows_at_a_time(target: ListStore) -> None:
         def find_token(self, token: Any) -> Any:
             asked = to_row(token)
             text = asked.user_name or asked.refresh_token or asked.access_token
-            return tokens[str(int(re.findall("[0-9]+", text.removeprefix("1000."))[0]))]
+            return tokens.get(str(int(re.findall("[0-9]+", text.removeprefix("1000."))[0])))
 
     tokens: dict[str, Any] = {}
     reader = Streamed(target)

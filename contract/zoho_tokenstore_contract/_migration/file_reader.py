@@ -156,7 +156,7 @@ def _cut(place: str, fields: list[str]) -> Iterator[Record]:
         why = f"it ends after {len(fields)} of {_WIDTH} fields; the last of them is left out"
         yield Record(place, row, CUT, why)
     else:
-        yield Record(place, None, UNREADABLE, f"it ends after {len(fields)} of {_WIDTH} fields")
+        yield Record(place, None, UNREADABLE, f"it has {len(fields)} of {_WIDTH} fields")
 
 
 def _after_nul(place: str, fields: list[str]) -> Iterator[Record]:

@@ -40,8 +40,8 @@ KNOWN_FAULTS = (
     KnownFault(
         "FileStore",
         ("SAVE-3",),
-        "while any row has an id that is no number, such as a header line, no new user is saved",
-        ("header", "odd-id"),
+        "while a line begins with anything but a number, such as a header line, no new user is saved",
+        ("header", "odd-id", "unreadable"),
     ),
     KnownFault(
         "FileStore",

@@ -198,10 +198,14 @@ class _Mover:
             self.moved.broken_off = CHANGED
             return None
         if number in self._found.differs and number not in self._found.there:
-            return self._merge(number, place, row)
+            return self._merge(number, place, row, *self._found.differs[number])
         if number in self._found.there:
             self.moved.already += 1
             return self._saved(number, place, row, self._found.there[number])
+        # An application that uses the target already may have saved the login since it was looked at.
+        since = self._saved_since(row)
+        if since is not None:
+            return self._merge(number, place, row, since.id, rules.worth(since))
         keeps_id = number not in self._plan.new_id and str(row.id) not in self._found.ids
         token = to_token(row if keeps_id else row.but(id=None))
         error = self._try_to_save(token)
@@ -215,8 +219,19 @@ class _Mover:
         self.moved.written += 1
         return self._saved(number, place, row, token.get_id())
 
-    def _merge(self, number: int, place: str, row: Row) -> _Saved | None:
-        id, worth = self._found.differs[number]
+    def _saved_since(self, row: Row) -> Row | None:
+        if row.user_name:
+            asked = row.only("user_name")
+        elif ways := [way for way in rules.credentials(row) if not rules.has_no_key(row)]:
+            asked = row.only(*_WAYS[ways[-1]])
+        else:
+            return None
+        answer = self._found_by(asked)
+        return None if isinstance(answer, str) else answer
+
+    def _merge(
+        self, number: int, place: str, row: Row, id: str, worth: tuple[bool, bool, int]
+    ) -> _Saved | None:
         if worth[1:] >= rules.worth(row)[1:]:
             self.moved.newer += 1
             self._note_id(number, row, id)
