@@ -1,12 +1,12 @@
-"""A token store for the time in which users move from an old store to a new one, for the Zoho CRM Python SDK.
+"""A token store that looks in a new store and then in an old one, for the Zoho CRM Python SDK.
 
 Copy this module into your project: it needs the SDK and the standard library, nothing else::
 
     store = FallbackStore(SQLiteFileStore("tokens.db"), FileStore("tokens.csv"))
     Initializer.initialize(environment, token, store=store)
 
-It finds a token in the new store, else in the old one, and saves in the new one alone. Take it out again, and
-the old store with it, when every row of the old store is in the new one.
+It is for the time in which users move from one store to another: it saves in the new store alone. Take it out
+again, and the old store with it, when every row of the old store is in the new one.
 
 The ids in brackets, such as [SAVE-4], name clauses of the TokenStore contract.
 """

@@ -302,6 +302,8 @@ def _parser() -> argparse.ArgumentParser:
             "copy sqlite ./my_store.py",
             "init mypackage.tokens:RedisStore",
             "allow mypackage.tokens:RedisStore",
+            "audit file:tokens.csv",
+            "move file:tokens.csv sqlite:tokens.db --dry-run",
         )
         + "\nWords are completed by the shell after: python -m pip install argcomplete\n"
         f'and, in bash or zsh: eval "$(register-python-argcomplete {PROGRAM})"\n',
