@@ -53,6 +53,21 @@ _TARGET = (
     "Path of an empty directory if it takes an argument and with nothing otherwise, in that directory"
 )
 
+_ADDRESSES = """\
+a store is one of:
+  file:PATH                the file of the SDK's FileStore
+  sqlite:PATH              a table oauthtoken in SQLite: of SQLiteFileStore, or of the SDK's sample
+  mysql://USER@HOST/DATABASE?table=NAME
+                           the table of the SDK's DBStore, or of SQLAlchemyStore
+  postgresql://USER@HOST/DATABASE?table=NAME
+                           the table of SQLAlchemyStore
+  redis://HOST/0?prefix=P  the keys of RedisStore
+  dynamodb:TABLE           the table of DynamoDBStore
+  PACKAGE.MODULE:FACTORY   what a class or function makes that takes no argument
+A password may stand in the address, or in MYSQL_PWD, PGPASSWORD or REDISCLI_AUTH.
+
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
@@ -137,6 +152,18 @@ def _copy(given: argparse.Namespace) -> int:
     store, test = copy(given.name, given.destination)
     print(f"wrote {store}\nwrote {test}\nNext: python -m pytest {shlex.quote(str(test))}")
     return CONFORMS
+
+
+def _audit(given: argparse.Namespace) -> int:
+    from .._migration.commands import run_audit
+
+    return run_audit(given)
+
+
+def _move(given: argparse.Namespace) -> int:
+    from .._migration.commands import run_move
+
+    return run_move(given)
 
 
 def _init(given: argparse.Namespace) -> int:
@@ -268,6 +295,8 @@ def _parser() -> Parser:
             "copy sqlite ./my_store.py",
             "init mypackage.tokens:RedisStore",
             "allow mypackage.tokens:RedisStore",
+            "audit file:tokens.csv",
+            "move file:tokens.csv sqlite:tokens.db --dry-run",
         )
         + f'\nThe shell completes words after: eval "$({PROGRAM} completion bash)"\n',
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -372,6 +401,7 @@ def _parser() -> Parser:
     _add_nature(allow)
     _add_run(allow)
     allow.set_defaults(report=[], reproducers=None)
+    _add_migration(commands)
 
     def complete(given: argparse.Namespace) -> int:
         print(SHELLS[given.shell](PROGRAM, parser, commands.choices), end="")
@@ -390,6 +420,59 @@ fish, in its start file:            {PROGRAM} completion fish | source
     )
     completion.add_argument("shell", choices=SHELLS, help="the shell")
     return parser
+
+
+def _add_migration(commands: Any) -> None:
+    audit = _command(
+        commands,
+        "audit",
+        _audit,
+        "look at a store in use, without writing to it, and say what is wrong with its rows",
+        _ADDRESSES
+        + _examples(
+            "audit file:tokens.csv",
+            "audit mysql://crm@db.example.com/zohooauth?table=oauthtoken",
+            "audit mypackage.tokens:open_store --report audit.json",
+        )
+        + "\nIt calls get_tokens and find_token_by_id alone, and tells no secret.\n\n"
+        "exit status:\n"
+        "  0  nothing wrong was found\n"
+        "  1  something was found\n"
+        "  2  the command was used wrongly, or the store cannot be opened\n",
+    )
+    audit.add_argument("target", metavar="TARGET", help="the store, see below")
+    move = _command(
+        commands,
+        "move",
+        _move,
+        "copy every token from one store to another, and read each back",
+        _ADDRESSES
+        + _examples(
+            "move file:tokens.csv sqlite:tokens.db --dry-run",
+            "move file:tokens.csv sqlite:tokens.db",
+            "move mysql://crm@db.example.com/zohooauth mypackage.tokens:open_store --report move.json",
+        )
+        + "\nThe source is never changed. After an interruption, run the command again.\n\n"
+        "exit status:\n"
+        "  0  every token of the source is in the target (with --dry-run: can be carried over)\n"
+        "  1  something could not be carried over, or reads back differently\n"
+        "  2  the command was used wrongly, a store cannot be opened, or the target holds\n"
+        "     other tokens\n",
+    )
+    move.add_argument("source", metavar="SOURCE", help="the store to read, see below")
+    move.add_argument(
+        "target", metavar="TARGET", help="the store to write to; it is made where there is none"
+    )
+    move.add_argument("--dry-run", action="store_true", help="print what would be written, and write nothing")
+    move.add_argument(
+        "--merge",
+        action="store_true",
+        help="the target may hold other tokens, which stay; of one login the newest that can renew stays",
+    )
+    for command in (audit, move):
+        command.add_argument(
+            "--report", type=Path, metavar="FILE", help="write the same as JSON; FILE ends in .json"
+        )
 
 
 def _command(
