@@ -74,7 +74,7 @@ def composable() -> list[Fault]:
 
 def overridden(store: type) -> set[str]:
     """The names that a faulty store defines for itself."""
-    return {name for name in vars(store) if not (name.startswith("__") and name.endswith("__"))}
+    return {name for name, value in vars(store).items() if callable(value) and not name.startswith("__")}
 
 
 def combined(parts: Sequence[Fault]) -> Any:
