@@ -8,8 +8,7 @@ TokenStore contract.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
@@ -20,7 +19,12 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     Names: TypeAlias = tuple[str, ...]
-    Row: TypeAlias = Mapping[str, Any]  # a stored row, by field; absent is None, or the key is missing
+
+    class Row(Protocol):
+        """A stored row: a text or ``None`` for each of `FIELDS`."""
+
+        def __getitem__(self, field: str, /) -> Any: ...
+
 
 FIELDS = (
     "id",
@@ -36,7 +40,6 @@ FIELDS = (
 )
 CREDENTIALS = frozenset(("grant_token", "refresh_token", "access_token"))
 _CLIENT = ("client_id", "client_secret")
-_PLAIN = FIELDS[2:]  # those that the token itself has a getter and a setter for, the id aside
 
 
 class Fields(dict[str, str | None]):
@@ -52,14 +55,19 @@ class Fields(dict[str, str | None]):
 
 def read_token(token: OAuthToken) -> Fields:
     """Return all fields of a token. Absent is ``None`` or ``""`` in a token, ``None`` here [VALUE-10]."""
-    fields = Fields(dict.fromkeys(FIELDS))
-    fields["id"] = token.get_id() or None
     signature = token.get_user_signature()
-    if signature is not None:
-        fields["user_name"] = signature.get_name() or None
-    for name in _PLAIN:
-        fields[name] = getattr(token, f"get_{name}")() or None
-    return fields
+    return Fields(
+        id=token.get_id() or None,
+        user_name=(signature.get_name() or None) if signature is not None else None,
+        client_id=token.get_client_id() or None,
+        client_secret=token.get_client_secret() or None,
+        refresh_token=token.get_refresh_token() or None,
+        access_token=token.get_access_token() or None,
+        grant_token=token.get_grant_token() or None,
+        expires_in=token.get_expires_in() or None,
+        redirect_url=token.get_redirect_url() or None,
+        api_domain=token.get_api_domain() or None,
+    )
 
 
 def read_token_to_save(token: OAuthToken) -> Fields:
@@ -72,7 +80,7 @@ def read_token_to_save(token: OAuthToken) -> Fields:
         raise refusal("only an OAuthToken can be saved")
     fields = read_token(token)
     for name in FIELDS:
-        if not isinstance(fields[name], str | None):
+        if fields[name] is not None and not isinstance(fields[name], str):
             raise refusal(f"every field of a token is text, and {name} is not")
     return fields
 
@@ -91,9 +99,22 @@ def fill_token(token: OAuthToken, row: Row) -> OAuthToken:
     signature = token.get_user_signature()
     if signature is None or not signature.get_name():
         token.set_user_signature(UserSignature(row["user_name"]) if row["user_name"] else None)
-    for name in _PLAIN:
-        if not getattr(token, f"get_{name}")():
-            getattr(token, f"set_{name}")(row[name])
+    if not token.get_client_id():
+        token.set_client_id(row["client_id"])
+    if not token.get_client_secret():
+        token.set_client_secret(row["client_secret"])
+    if not token.get_refresh_token():
+        token.set_refresh_token(row["refresh_token"])
+    if not token.get_access_token():
+        token.set_access_token(row["access_token"])
+    if not token.get_grant_token():
+        token.set_grant_token(row["grant_token"])
+    if not token.get_expires_in():
+        token.set_expires_in(row["expires_in"])
+    if not token.get_redirect_url():
+        token.set_redirect_url(row["redirect_url"])
+    if not token.get_api_domain():
+        token.set_api_domain(row["api_domain"])
     return token
 
 
