@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
+import sqlite3
 import subprocess
 import sys
 import traceback
@@ -173,9 +175,12 @@ def forms(secret: str) -> Iterator[bytes]:
 def everything_in(storage: Any) -> bytes:
     """All that an inner store keeps, raw."""
     if isinstance(storage, ListStore):
-        return repr(storage._records).encode() + json.dumps(storage._records).encode()
+        return (
+            json.dumps(storage._records).encode() + json.dumps(storage._records, ensure_ascii=False).encode()
+        )
     assert isinstance(storage, SQLiteFileStore)
-    dump = "\n".join(storage._connection.iterdump()) if storage._connection is not None else ""
+    with contextlib.closing(sqlite3.connect(storage._path)) as connection:
+        dump = "\n".join(connection.iterdump())
     files = sorted(storage._path.parent.iterdir())
     assert {file.name for file in files} >= {"zohooauth.db", "zohooauth.db-wal"}
     return dump.encode() + b"".join(file.read_bytes() for file in files)

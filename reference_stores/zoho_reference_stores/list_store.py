@@ -151,7 +151,7 @@ class ListStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     @_one_at_a_time
     def get_tokens(self) -> list[OAuthToken]:
         """Return a new token for each record, in the order of insertion."""
-        return [new_token(self._row(place)) for place, record in enumerate(self._records) if record]
+        return [new_token(_as_row(record)) for record in self._records if record]
 
     @_one_at_a_time
     def delete_tokens(self) -> None:
@@ -170,9 +170,7 @@ class ListStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     # The list and its index.
 
     def _row(self, place: int) -> Fields:
-        record = self._records[place]
-        assert record is not None
-        return Fields(zip(FIELDS, record, strict=True))
+        return _as_row(self._records[place] or [])
 
     def _first(self, sent: Fields, ways: tuple[Way, ...]) -> int | None:
         """The place of the oldest record that matches in the first way in which some record does."""
@@ -214,6 +212,10 @@ class ListStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         if index is not None:
             _note(index, place, before, record)
         self._index = index
+
+
+def _as_row(record: list[str | None]) -> Fields:
+    return Fields(zip(FIELDS, record, strict=True))
 
 
 def _note(index: dict[str, _Places], place: int, before: _Record | None, after: _Record | None) -> None:

@@ -11,7 +11,6 @@ The ids in brackets, such as [SAVE-4], name clauses of the TokenStore contract.
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import sqlite3
 import threading
@@ -26,8 +25,6 @@ from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 from zohocrmsdk.src.com.zoho.crm.api.util.constants import Constants
 
 from .sqlite_opening import (
-    BRING,
-    INSERT,
     begin_to_write,
     beside,
     changes_in_file,
@@ -36,42 +33,19 @@ from .sqlite_opening import (
     identity_of,
     location_of,
 )
+from .sqlite_rows import BY_ID, comparable, first_row, save_row
 from .token_fields import (
-    FIELDS,
     Fields,
-    Way,
     fill_token,
-    id_to_insert,
     new_token,
     present,
     read_token,
     read_token_to_save,
     refusal,
     ways_to_find,
-    ways_to_update,
 )
 
 _Answer = TypeVar("_Answer")
-
-_BY_ID = "SELECT * FROM oauthtoken WHERE id = :id"
-
-
-@functools.cache
-def _first(ways: tuple[Way, ...]) -> str:
-    """The query for the oldest row that matches in the first of these ways in which some row does.
-
-    It is one statement, so that a reader beside a writer never sees two states of the table [THREAD-5].
-    """
-    rows = [
-        "FROM oauthtoken WHERE "
-        + " AND ".join([f"{field} = :{field}" for field in way.fields] + ["user_name IS NULL"] * way.unnamed)
-        + " ORDER BY number LIMIT 1"
-        for way in ways
-    ]
-    if len(rows) == 1:
-        return f"SELECT * {rows[0]}"
-    numbers = [*(f"(SELECT number {row})" for row in rows), "NULL", "NULL"]  # it takes two at least
-    return f"SELECT * FROM oauthtoken WHERE number = coalesce({', '.join(numbers)})"  # noqa: S608 (constants)
 
 
 class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
@@ -117,14 +91,13 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = location_of(path)
         self._begin()
-        with _Surfaced(f"Cannot open the token database {self._path}"), _OPENING:
+        with Surfaced(f"Cannot open the token database {self._path}"), _OPENING:
             create(self._path)
             self._file = identity_of(self._path)
             self._to_write()
-            _STORES[id(self)] = self
 
     def _begin(self) -> None:
-        self._process = os.getpid()
+        self._process: int | None = os.getpid()  # None while it forks
         self._reading, self._writing = threading.RLock(), threading.RLock()
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
@@ -134,15 +107,16 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         self._log: tuple[int, int] | None = None
         self._written: tuple[int, int] | None = None  # when, at last, and how long the file was then
         self._changes = 0  # in the file, without its log, at that time
+        _STORES[id(self)] = self
 
     def find_token(self, token: OAuthToken) -> OAuthToken | None:
         """Fill in the token from its row and return it, or return ``None`` and leave it alone."""
-        with _Surfaced(Constants.GET_TOKEN_DB_ERROR):
+        with Surfaced(Constants.GET_TOKEN_DB_ERROR):
             if not isinstance(token, OAuthToken):
-                self._rows(_BY_ID, Fields(id=None))  # a store that is out of reach raises [CRASH-4]
+                self._rows(BY_ID, Fields(id=None))  # a store that is out of reach raises [CRASH-4]
                 return None
             sent = read_token(token)
-            rows = self._rows(_first(ways_to_find(present(sent))), sent)
+            rows = self._rows(first_row(ways_to_find(present(sent))), sent)
             return fill_token(token, rows[0]) if rows else None
 
     def save_token(self, token: OAuthToken) -> None:
@@ -150,33 +124,33 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
         An update replaces the fields that the token has and keeps the others.
         """
-        with _Surfaced(Constants.SAVE_TOKEN_DB_ERROR):
+        with Surfaced(Constants.SAVE_TOKEN_DB_ERROR):
             sent = read_token_to_save(token)
-            row_id = self._change(lambda connection: _save(connection, sent))
+            row_id = self._change(lambda connection: save_row(connection, sent))
         # Only now, so that a save that failed leaves the token as it was.
         token.set_id(row_id)
 
     def delete_token(self, id: str) -> None:
         """Delete the row with exactly this id, if there is one."""
-        with _Surfaced(Constants.DELETE_TOKEN_DB_ERROR):
-            one = _comparable(Fields(id=id))
+        with Surfaced(Constants.DELETE_TOKEN_DB_ERROR):
+            one = comparable(Fields(id=id))
             self._change(lambda connection: connection.execute("DELETE FROM oauthtoken WHERE id = :id", one))
 
     def get_tokens(self) -> list[OAuthToken]:
         """Return a new token for each row, in the order of insertion."""
-        with _Surfaced(Constants.GET_TOKENS_DB_ERROR):
+        with Surfaced(Constants.GET_TOKENS_DB_ERROR):
             rows = self._rows("SELECT * FROM oauthtoken ORDER BY number", Fields())
             return [new_token(row) for row in rows]
 
     def delete_tokens(self) -> None:
         """Delete every row."""
-        with _Surfaced(Constants.DELETE_TOKENS_DB_ERROR):
+        with Surfaced(Constants.DELETE_TOKENS_DB_ERROR):
             self._change(lambda connection: connection.execute("DELETE FROM oauthtoken"))
 
     def find_token_by_id(self, id: str) -> OAuthToken | None:
         """Return a new token with the row of exactly this id, or ``None``."""
-        with _Surfaced(Constants.GET_TOKEN_DB_ERROR):
-            rows = self._rows(_BY_ID, Fields(id=id))
+        with Surfaced(Constants.GET_TOKEN_DB_ERROR):
+            rows = self._rows(BY_ID, Fields(id=id))
             return new_token(rows[0]) if rows else None
 
     def backup(self, path: str | os.PathLike[str]) -> None:
@@ -186,7 +160,7 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             path: Where no file is yet. The copy is closed to group and others.
         """
         target = location_of(path)
-        with _Surfaced(f"Cannot write a copy to {target}"):
+        with Surfaced(f"Cannot write a copy to {target}"):
             os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             try:
                 with self._reading, contextlib.closing(sqlite3.connect(target)) as copy:
@@ -222,10 +196,10 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
     def _rows(self, query: str, sent: Fields) -> list[sqlite3.Row]:
         """Return the rows that a query answers with."""
-        comparable = _comparable(sent)
         self._check_process()
+        texts = comparable(sent)
         with self._reading:
-            return self._to_read().execute(query, comparable).fetchall()
+            return self._to_read().execute(query, texts).fetchall()
 
     def _change(self, change: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
         """Look and write in one step: nobody comes between [THREAD-3, PROC-1]."""
@@ -238,8 +212,10 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
                 connection = self._to_write()
                 with connection:  # commits, or rolls back
                     begin_to_write(connection)
+                    before = connection.total_changes
                     answer = change(connection)
-                    connection.execute("UPDATE file SET changes = changes + 1")
+                    if connection.total_changes != before:
+                        connection.execute("UPDATE file SET changes = changes + 1")
                     # Asked again, since the transaction may have waited for another process: what is
                     # acknowledged is in the file that the next one will open [CRASH-4].
                     self._check_file()
@@ -253,6 +229,8 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         self._check_file()
         if self._reader is None:
             self._reader = self._connect()
+        if self._reader.in_transaction:  # where readers and writers share one connection
+            raise refusal("a signal handler called the store in the middle of a save")
         return self._reader
 
     def _to_write(self) -> sqlite3.Connection:
@@ -301,10 +279,14 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             raise
         return connection
 
+    def _pause(self) -> None:
+        """Leave nothing open while the process forks."""
+        self._disconnect()
+
     def _disconnect(self) -> None:
         """Close what is open. The caller has both locks."""
         with contextlib.ExitStack() as stack:
-            if self._log is not None and self._has_another_log():
+            if self._log is not None and self._is_log_replaced():
                 # A reader keeps SQLite from moving the old log into the file, over what is newer.
                 reader = stack.enter_context(contextlib.closing(connect(self._path)))
                 reader.execute("BEGIN")
@@ -314,7 +296,7 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
                     connection.close()
             self._reader = self._writer = self._log = None
 
-    def _has_another_log(self) -> bool:
+    def _is_log_replaced(self) -> bool:
         try:
             return (
                 identity_of(self._path) == self._file and identity_of(beside(self._path, "-wal")) != self._log
@@ -336,63 +318,10 @@ def mend_storage(store: SQLiteFileStore, location: Path) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Rows.
-
-
-def _comparable(sent: Fields) -> Fields:
-    """What was sent, with NULL for what equals nothing that is stored.
-
-    That is text with a lone surrogate, which cannot be stored, and what is no text: SQLite would take a
-    number for its digits [BYID-3].
-    """
-    try:
-        "".join(filter(None, sent.values())).encode()
-    except (TypeError, UnicodeEncodeError):
-        sent = Fields(sent)
-        for field in sent:
-            try:
-                str.encode(sent[field])  # type: ignore[arg-type]
-            except (TypeError, UnicodeEncodeError):
-                sent[field] = None
-    return sent
-
-
-def _save(connection: sqlite3.Connection, sent: Fields) -> str:
-    row = connection.execute(_first(ways_to_update(present(sent))), sent).fetchone()
-    if row is None:
-        return _insert(connection, sent)
-    # Values that stay the same, and their indexes, are not touched [SAVE-13].
-    changed = [f"{field} = :{field}" for field in FIELDS[1:] if sent[field] not in (None, row[field])]
-    if changed:
-        statement = f"UPDATE oauthtoken SET {', '.join(changed)} WHERE number = :number"  # noqa: S608 (constants)
-        connection.execute(statement, Fields(sent, number=row["number"]))
-    return str(row["id"])
-
-
-def _insert(connection: sqlite3.Connection, sent: Fields) -> str:
-    taken = sent["id"] is not None and connection.execute(_BY_ID, sent).fetchone() is not None
-    row = Fields(sent, id=id_to_insert(sent, taken=taken), number=None)
-    if row["id"]:
-        connection.execute(BRING, row)
-    else:
-        row["number"] = row["id"] = _unused_number(connection)
-    connection.execute(INSERT, row)
-    return str(row["id"])
-
-
-def _unused_number(connection: sqlite3.Connection) -> str:
-    last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'oauthtoken'").fetchone()
-    number = 1 + (last["seq"] if last else 0)
-    while connection.execute("SELECT 1 FROM brought WHERE id = ?", (str(number),)).fetchone():
-        number += 1
-    return str(number)
-
-
-# ---------------------------------------------------------------------------------------------
 # Failures.
 
 
-class _Surfaced:
+class Surfaced:
     """Lets every failure come out as `SDKException`, with its cause, and without a secret [SECRET-2]."""
 
     def __init__(self, message: str) -> None:
@@ -426,12 +355,13 @@ def _before_fork() -> None:
         _paused.append(store)
         store._writing.acquire()
         store._reading.acquire()
-        store._disconnect()
+        store._pause()
+        store._process = None
 
 
 def _after_fork() -> None:
     for store in _paused:
-        if store._reader is None and store._writer is None:
+        if store._process is None:
             store._process = os.getpid()
         _release(store._reading)
         _release(store._writing)

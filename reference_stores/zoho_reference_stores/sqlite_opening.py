@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import sqlite3
 import time
 from pathlib import Path
 
+from .sqlite_rows import APPLICATION, BRING, INSERT, VERSION, make_tables
 from .sqlite_sample import SAMPLE_COLUMNS, sample_rows
 from .token_fields import FIELDS, refusal
 
@@ -20,51 +20,9 @@ _FILE_NAME = "zohooauth.db"
 _PATIENCE = 60.0  # seconds to wait for another process: contention is no error [PROC-1]
 _SLICE = 0.1  # seconds of them in one piece: a signal's handler runs in between [CRASH-6]
 
-# ---------------------------------------------------------------------------------------------
-# The tables. Only `id` and `user_name` are unique: named users may share a token [SAVE-5], and two
-# unnamed rows may come to hold the same one [SAVE-9]. No row is doubled all the same, because a save
-# looks and writes in one `BEGIN IMMEDIATE`. Columns compare byte by byte, SQLite's default [VALUE-6].
-
-_APPLICATION = 0x5A6F686F  # "Zoho", in the file's header: whose database this is
-_VERSION = 1
-_SCHEMA = (
-    # AUTOINCREMENT never gives a number twice, and an id that the store makes is such a number [DEL-5].
-    """CREATE TABLE oauthtoken (
-        number INTEGER PRIMARY KEY AUTOINCREMENT,
-        id TEXT NOT NULL UNIQUE,
-        user_name TEXT UNIQUE,
-        client_id TEXT,
-        client_secret TEXT,
-        refresh_token TEXT,
-        access_token TEXT,
-        grant_token TEXT,
-        expires_in TEXT,
-        redirect_url TEXT,
-        api_domain TEXT
-    )""",
-    "CREATE INDEX by_access ON oauthtoken (access_token) WHERE access_token IS NOT NULL",
-    "CREATE INDEX by_grant ON oauthtoken (grant_token) WHERE grant_token IS NOT NULL",
-    "CREATE INDEX by_refresh ON oauthtoken (refresh_token) WHERE refresh_token IS NOT NULL",
-    # The ids that callers brought, also of rows long deleted: never given to others [DEL-5].
-    "CREATE TABLE brought (id TEXT PRIMARY KEY) WITHOUT ROWID",
-    # One row: which database this is, and how often it was changed. By these a store notices that
-    # another file has come under the name of its own.
-    "CREATE TABLE file (identity TEXT NOT NULL, changes INTEGER NOT NULL)",
-    f"PRAGMA application_id = {_APPLICATION}",
-    f"PRAGMA user_version = {_VERSION}",
-)
-INSERT = (
-    f"INSERT INTO oauthtoken (number, {', '.join(FIELDS)})"  # noqa: S608 (constants)
-    f" VALUES (:number, {', '.join(f':{field}' for field in FIELDS)})"
-)
-BRING = "INSERT OR IGNORE INTO brought VALUES (:id)"
-
-
-# ---------------------------------------------------------------------------------------------
-# Opening.
-
 
 def location_of(path: str | os.PathLike[str]) -> Path:
+    """Return where the database is for good; a directory holds ``zohooauth.db``."""
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
         raise refusal(f"the path of a token database is text, not {type(path).__name__}")
     if not os.fspath(path) or "\0" in os.fspath(path):
@@ -77,6 +35,7 @@ def location_of(path: str | os.PathLike[str]) -> Path:
 
 
 def beside(path: Path, ending: str) -> Path:
+    """Return the file that SQLite keeps beside the database: ``-wal`` or ``-shm``."""
     return path.with_name(f"{path.name}{ending}")
 
 
@@ -96,6 +55,7 @@ def create(path: Path) -> None:
 
 
 def identity_of(path: Path) -> tuple[int, int]:
+    """Return what tells a file from another one, as long as either is open somewhere."""
     status = os.stat(path)
     return status.st_dev, status.st_ino
 
@@ -135,10 +95,10 @@ def changes_in_file(path: Path) -> tuple[str, int]:
 def _is_made(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether the tables are there; refuse those of another version."""
     application, version = _header(connection)
-    if application != _APPLICATION:
+    if application != APPLICATION:
         return False
-    if version != _VERSION:
-        raise refusal(f"{path} has version {version} of the table, this store needs {_VERSION}")
+    if version != VERSION:
+        raise refusal(f"{path} has version {version} of the table, this store needs {VERSION}")
     if _columns(connection) != ("number", *FIELDS):
         raise refusal(f"{path} has other columns than this store made")
     return True
@@ -161,9 +121,7 @@ def _make(connection: sqlite3.Connection, path: Path) -> None:
         close_to_others(path)
         if is_sample:
             connection.execute("DROP TABLE oauthtoken")
-        for statement in _SCHEMA:
-            connection.execute(statement)
-        connection.execute("INSERT INTO file VALUES (?, 0)", (secrets.token_hex(16),))
+        make_tables(connection)
         connection.executemany(INSERT, rows)
         connection.executemany(BRING, rows)
 
@@ -185,6 +143,7 @@ def _refuse_anothers(path: Path) -> None:
 
 
 def close_to_others(path: Path) -> None:
+    """Take group's and others' rights to the database's files away [SECRET-1]."""
     for file in (path, beside(path, "-wal"), beside(path, "-shm")):
         with contextlib.suppress(FileNotFoundError):
             _refuse_anothers(file)
@@ -201,6 +160,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def begin_to_write(connection: sqlite3.Connection) -> None:
+    """Begin a transaction that nobody else writes in, once other processes have ended theirs."""
     _patiently(connection, "BEGIN IMMEDIATE", pause=0)
 
 
