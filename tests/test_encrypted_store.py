@@ -30,14 +30,15 @@ from zoho_reference_stores import (
     SQLiteMemoryStore,
     sqlite_file,
 )
-from zoho_reference_stores.encrypted_store import _encrypted, _Key
-from zoho_tokenstore_contract._drivers.zoho.sdk_session import abilities
-from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
-from zoho_tokenstore_contract._harness.workspace import Effort
-from zoho_tokenstore_contract._runner.clause import check_clause
-from zoho_tokenstore_contract._spec.clauses import CLAUSES, Level
-from zoho_tokenstore_contract._spec.outcomes import Outcome
-from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
+from zoho_reference_stores.encrypted_store import _encrypted, _Key, _secret_of
+from zoho_reference_stores.token_fields import refusal
+from zoho_tokenstore_contract._bench import Effort
+from zoho_tokenstore_contract._clauses import CLAUSES, Level
+from zoho_tokenstore_contract._flow import abilities
+from zoho_tokenstore_contract._outcomes import Outcome
+from zoho_tokenstore_contract._rows import Row, to_row, to_token
+from zoho_tokenstore_contract._run import check_clause
+from zoho_tokenstore_contract._subject import Subject
 
 pytestmark = pytest.mark.once
 
@@ -389,7 +390,7 @@ def test_a_key_of_another_form_is_refused(key: Any) -> None:
 
 def test_there_has_to_be_a_key() -> None:
     """One at least."""
-    with pytest.raises(ValueError, match="needs a key"):
+    with pytest.raises(ValueError, match="needs a list of keys"):
         EncryptedStore(ListStore(), [])
 
 
@@ -407,7 +408,9 @@ def test_keys_are_those_of_fernet() -> None:
 
 def put(inner: Any, key: str, row: Row) -> None:
     """Have another process save a row under a key, whatever is stored already."""
-    inner.save_token(_encrypted(to_token(row), _Key(key)))
+    secret = _secret_of(key)
+    assert secret is not None
+    inner.save_token(_encrypted(to_token(row), _Key(secret)))
 
 
 def key_names(inner: Any) -> list[set[str]]:
@@ -419,8 +422,8 @@ def key_names(inner: Any) -> list[set[str]]:
 
 
 @pytest.mark.parametrize("row", EVERY_KIND)
-def test_a_row_of_an_older_key_is_found_and_encrypted_anew_when_it_is_saved(row: Row, inner: Any) -> None:
-    """All of its secrets, also those that the saved token does not have; it stays one row."""
+def test_a_row_of_an_older_key_is_found_and_stays_under_it_until_rotate(row: Row, inner: Any) -> None:
+    """A save writes only what it was given; it stays one row, whose secrets have one key."""
     id = save(EncryptedStore(inner, [OLD]), row)
     (old_name,) = key_names(inner)[0]
     store = EncryptedStore(inner, [NEW, OTHER, OLD])
@@ -431,9 +434,8 @@ def test_a_row_of_an_older_key_is_found_and_encrypted_anew_when_it_is_saved(row:
     sent = key.but(api_domain="https://moved")
     assert save(store, sent) == id
     assert rows(store) == [row.but(id=id, api_domain="https://moved")]
-    (names,) = key_names(inner)
-    assert len(names) == 1
-    assert names != {old_name}
+    assert key_names(inner) == [{old_name}]
+    assert store.rotate() == 1
     assert rows(EncryptedStore(inner, [NEW])) == rows(store)
 
 
@@ -491,17 +493,23 @@ def test_rotate_names_the_rows_that_it_cannot_read() -> None:
 class KeepsUnnamedRows(ListStore):
     """Refuses what the contract leaves open: an unnamed token whose id alone is stored."""
 
-    def _record_to_update(self, sent: Any) -> Any:
-        record = super()._record_to_update(sent)
-        by_secret = super()._with_its_token(sent)
-        return record if sent[1] or by_secret is record else None
+    def save_token(self, token: Any) -> None:
+        row = to_row(token)
+        if not row.user_name and row.id and self.find_token(to_token(row.but(id=None))) is None:
+            self.save_unknown(token)
+        else:
+            super().save_token(token)
+
+    def save_unknown(self, token: Any) -> None:
+        raise refusal("an unnamed token has the id of a row")
 
 
 class AddsRows(KeepsUnnamedRows):
     """The same, but such a token becomes a row of its own."""
 
-    def _insert(self, sent: Any) -> Any:
-        return super()._insert([None, *sent[1:]])
+    def save_unknown(self, token: Any) -> None:
+        token.set_id(None)
+        super().save_token(token)
 
 
 @pytest.mark.parametrize("kind", [KeepsUnnamedRows, AddsRows])
