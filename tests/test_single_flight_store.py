@@ -498,7 +498,6 @@ NOT_TO_BE_RENEWED: dict[str, Callable[[], Row]] = {
     "it never expires": lambda: ANN.but(expires_in=None),
     "nobody knows when": lambda: ANN.but(expires_in="soon"),
     "there is nothing to renew it with": lambda: ANN.but(refresh_token=None),
-    "it never had an access token": lambda: ANN.but(access_token=None),
 }
 
 

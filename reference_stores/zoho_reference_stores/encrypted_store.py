@@ -86,6 +86,8 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     def __init__(self, inner: Any, keys: Sequence[str | bytes]) -> None:
         if not isinstance(inner, TokenStore):
             raise TypeError(f"an encrypted store takes the store that keeps the tokens, not {inner!r:.80}")
+        if getattr(inner, "is_outermost", False):
+            raise TypeError(f"put {type(inner).__name__} around this store, not this one around it")
         self.inner = inner
         secrets = [] if isinstance(keys, str | bytes) else [_secret_of(key) for key in keys]
         del keys  # no frame of an exception shows one [SECRET-2]
@@ -232,7 +234,7 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
     def _keys_for(self, token: OAuthToken) -> list[_Key]:
         """The keys that can make a difference: a name is looked for as it is, and so is an id alone."""
-        by_secret = not _user_name(token) and any(getattr(token, f"get_{field}")() for field in _SECRET)
+        by_secret = not _user_name(token) and any([getattr(token, f"get_{field}")() for field in _SECRET])
         return self._keys if by_secret else self._keys[:1]
 
     def _key_for(self, token: OAuthToken) -> _Key:
