@@ -563,7 +563,7 @@ id = stored(store.inner, ANN)
 asked, done = threading.Event(), threading.Event()
 def renew():
     store.find_token_by_id(id)
-    with store._changed:
+    with store._lock:
         asked.set()
         done.wait()
 threading.Thread(target=renew).start()

@@ -234,8 +234,9 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
     def _keys_for(self, token: OAuthToken) -> list[_Key]:
         """The keys that can make a difference: a name is looked for as it is, and so is an id alone."""
-        by_secret = not _user_name(token) and any([getattr(token, f"get_{field}")() for field in _SECRET])
-        return self._keys if by_secret else self._keys[:1]
+        if _user_name(token) or not any(map(read_token(token).get, _SECRET)):
+            return self._keys[:1]
+        return self._keys
 
     def _key_for(self, token: OAuthToken) -> _Key:
         """The key to save a token with: that of the row which it might be saved to, or else the first."""

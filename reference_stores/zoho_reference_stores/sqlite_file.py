@@ -11,6 +11,7 @@ The ids in brackets, such as [SAVE-4], name clauses of the TokenStore contract.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import sqlite3
 import threading
@@ -285,18 +286,15 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
     def _disconnect(self) -> None:
         """Close what is open. The caller has both locks."""
-        with contextlib.ExitStack() as stack:
-            if self._log is not None and self._is_log_replaced():
-                # A reader keeps SQLite from moving the old log into the file, over what is newer.
-                reader = stack.enter_context(contextlib.closing(connect(self._path)))
-                reader.execute("BEGIN")
-                reader.execute("SELECT * FROM file").fetchone()
-            for connection in (self._reader, self._writer):
-                if connection is not None:
-                    connection.close()
-            self._reader = self._writer = self._log = None
+        for connection in (self._reader, self._writer):
+            if connection is not None and self._log is not None and self._has_newer_log():
+                # SQLite would move the old log into the file, over what is newer. So it stays open for ever.
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+            elif connection is not None:
+                connection.close()
+        self._reader = self._writer = self._log = None
 
-    def _is_log_replaced(self) -> bool:
+    def _has_newer_log(self) -> bool:
         try:
             return (
                 identity_of(self._path) == self._file and identity_of(beside(self._path, "-wal")) != self._log
@@ -331,11 +329,17 @@ class Surfaced:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (sqlite3.Error, OSError, UnicodeError, OverflowError)):
+        # The system's errors have a number; a signal handler's TimeoutError has none, and is not ours.
+        failed = isinstance(error, (sqlite3.Error, UnicodeError, OverflowError)) or (
+            isinstance(error, OSError) and error.errno is not None
+        )
+        if failed:
             # These two quote the text that they could not encode or decode, which may be a token.
             cause = None if isinstance(error, UnicodeError) or "decode" in str(error) else error
             # The SDK writes the cause behind the text.
             text = self._message if cause is None else f"{self._message}: "
+            if "malformed" in str(cause):
+                text = f"{self._message}, which is damaged, or beside it is the log of another copy (-wal): "
             raise SDKException(code=Constants.TOKEN_STORE, message=text, cause=cause) from cause
 
 
