@@ -20,6 +20,7 @@ from cryptography.fernet import Fernet
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from tests.calls import find, rows, save
+from tests.interrupts import own_locals
 from tests.leasing import LeasingSQLiteFileStore
 from tests.stores.catalogue import sut_for
 from zoho_reference_stores import (
@@ -539,6 +540,75 @@ def test_an_unnamed_row_does_not_reach_a_user_who_has_the_same_token() -> None:
     with pytest.raises(SDKException, match="'1'"):
         store.rotate()
     assert rows(store) == before
+
+
+class Meanwhile(ListStore):
+    """Has another node save or delete between the first look of a call and what it writes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.act: Callable[[], Any] | None = None
+
+    def find_token(self, token: Any) -> Any:
+        found = super().find_token(token)
+        act, self.act = self.act, None
+        if act is not None:
+            act()
+        return found
+
+
+@pytest.mark.parametrize("act", ["a new login", "a deletion"])
+def test_a_save_undoes_nothing_that_another_node_does_meanwhile(act: str) -> None:
+    """It writes what it was given, and nothing that it has read, also under several keys."""
+    inner = Meanwhile()
+    id = save(EncryptedStore(inner, [OLD]), ANN)
+    store, other = EncryptedStore(inner, [NEW, OLD]), EncryptedStore(inner, [NEW, OLD])
+    rows(store)
+    login = Row(user_name="ann", refresh_token="new login")
+    inner.act = (lambda: save(other, login)) if act == "a new login" else (lambda: other.delete_token(id))
+    save(store, Row(user_name="ann", access_token="renewed"))
+
+    (row,) = rows(store)
+    assert row.access_token == "renewed"
+    assert row.refresh_token == ("new login" if act == "a new login" else None)
+
+
+def test_a_key_that_came_later_is_noticed_before_nothing_is_found() -> None:
+    """Also by a store object that has looked at all rows before."""
+    inner = ListStore()
+    old = EncryptedStore(inner, [OLD])
+    save(old, ANN)
+    assert find(old, REFRESH) is None
+    save(EncryptedStore(inner, [NEW, OLD]), REFRESH)
+
+    refuses(lambda: find(old, REFRESH))
+
+
+@pytest.mark.parametrize("keys", [["hidden" * 9], NEW, [NEW, b"hidden"], []])
+def test_no_frame_shows_a_key(keys: Any) -> None:
+    """Where local variables are shown, too."""
+    with pytest.raises(ValueError, match="key") as caught:
+        EncryptedStore(ListStore(), keys)
+
+    shown = own_locals(caught.value)
+    assert not any(key in shown for key in ("hidden", NEW))
+
+
+def test_no_frame_shows_a_row_in_the_clear() -> None:
+    """Where a row is listed that is not encrypted, and local variables are shown."""
+    inner = ListStore()
+    save(inner, ANN)
+    with pytest.raises(SDKException) as caught:
+        EncryptedStore(inner, [NEW]).get_tokens()
+
+    assert not any(secret in own_locals(caught.value) for secret in SECRETS.values())
+
+
+@pytest.mark.parametrize("inner", [None, ListStore, "tokens.db", SingleFlightStore(ListStore())])
+def test_what_it_cannot_go_around_is_refused(inner: Any) -> None:
+    """With a sentence that says why."""
+    with pytest.raises(TypeError, match=r"takes the store|around this store"):
+        EncryptedStore(inner, [NEW])
 
 
 # Beside the tokens

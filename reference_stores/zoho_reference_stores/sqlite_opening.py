@@ -75,6 +75,8 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA fullfsync = ON")  # macOS: a flush reaches the disk itself
         if not _is_made(connection, path):
             _make(connection, path)
+            # A sample that has a log already: the file alone says which database it is, too.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         _write_ahead(connection)
         close_to_others(path)
         connection.execute(f"PRAGMA busy_timeout = {_SLICE * 1000:.0f}")
