@@ -1,7 +1,8 @@
-"""`DjangoTokenStore` on real servers and on SQLite: factories that tests, their child processes and the kit can call.
+"""`DjangoTokenStore` on real servers and on SQLite: factories that tests and their child processes can call.
 
-Each location has a database (on PostgreSQL a schema) of its own, and an alias for it in ``DATABASES``; those of a
-location that is gone are emptied and used again, since migrating takes longer than most of what is done with them.
+Each location has a database (on PostgreSQL a schema) of its own, and an alias for it in ``DATABASES``; those
+of a location that is gone are emptied and used again, since migrating takes longer than most of what is done
+with them.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from zoho_reference_stores.django_store.store import DjangoTokenStore
 APP = "zoho_reference_stores.django_store"
 TABLES = ("zoho_tokens_zohotoken", "zoho_tokens_zohotokenid", "zoho_tokens_zohotokenlease")
 PLACES = sql.table("django_places", sql.column("location"), sql.column("name"))
-MAKING_PLACES = "create table if not exists django_places (location varchar(40) primary key, name varchar(40) not null)"
+MAKING_PLACES = (
+    "create table if not exists django_places (location varchar(40) primary key, name varchar(40) not null)"
+)
 
 # Django asks for a driver that has to be compiled, and takes PyMySQL under its name and number.
 pymysql.version_info = (2, 2, 1, "final", 0)

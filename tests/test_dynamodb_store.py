@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 
 from tests import dynamodb_stores, moto_server

@@ -1,7 +1,7 @@
 """A token store in a table of AWS DynamoDB, for the Zoho CRM Python SDK on Lambda or any number of machines.
 
-``zoho-tokenstore copy dynamodb my_store.py`` copies this module and `token_fields`, which it imports. They need
-the SDK and boto3 1.33.2 or newer::
+``zoho-tokenstore copy dynamodb my_store.py`` copies this module and what it imports. They need the SDK
+and boto3 1.33.2 or newer::
 
     client = boto3.client("dynamodb")
     create_table(client, "zoho-tokens")  # once, or with your own tools: see there
@@ -12,27 +12,20 @@ The ids in brackets, such as [SAVE-4], name clauses of the TokenStore contract.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import os
-import random
 import secrets
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.api.authenticator.store.token_store import TokenStore
-from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 from zohocrmsdk.src.com.zoho.crm.api.util.constants import Constants
 
+from .dynamodb_table import Item, Key, Table, Write, attempts
 from .token_fields import (
     FIELDS,
     Fields,
     fill_token,
-    first_row,
     id_to_insert,
     new_token,
     present,
@@ -42,64 +35,46 @@ from .token_fields import (
     ways_to_find,
     ways_to_update,
 )
+from .token_lookup import KEYS, digest, first_row, key_digests
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    Address: TypeAlias = tuple[str, str]  # one of KEYS, and a digest of what a row is looked up by
     Decision: TypeAlias = tuple[Fields | None, Fields | None]  # the row before and after; None: there is none
-    Items: TypeAlias = list[dict[str, Any]]
-
-_PATIENCE = 25.0  # seconds in which a call tries again after another writer came between
-_BATCH = 25  # items that one BatchWriteItem takes
-_FIRST_LIFE = "0"
 
 # ---------------------------------------------------------------------------------------------
-# What is stored. A row is kept whole under each of its addresses, so that finding it is one request:
+# What is stored. A row is kept whole under each of its addresses, so that finding it is one request.
+# After the prefix, the keys are:
 #
-#   pk                            sk                  rows
-#   zoho-tokens/LIFE/id           digest of the id    the row, as JSON
-#   zoho-tokens/LIFE/user_name    digest of the name  the row
-#   zoho-tokens/LIFE/…_token      digest of the …     the rows that have it: several users may
-#
-# and beside them:
-#
-#   zoho-tokens                   state               life, version, last (number of a row)
-#   zoho-tokens/ids               digest of an id     that a row has or had: never given again [DEL-5]
-#   zoho-tokens/leases            digest of the key   owner, until
+#   pk                 sk                   with
+#   LIFE/id            digest of the id     rows: the row, as JSON
+#   LIFE/user_name     digest of the name   rows: the row
+#   LIFE/..._token     digest of the token  rows: those that have it, for several users may
+#   state              state                life, version, last (number of a row)
+#   ids                digest of an id      nothing; a row has or had it: never given again [DEL-5]
+#   leases             digest of the key    owner, ends
 #
 # Every change replaces the version in the state, in the same transaction and on condition that it is
 # still the one that was read: of two writers that looked at the same time one begins anew [THREAD-3].
-# So rows are deleted, all at once, by a state with another life [THREAD-5].
+# So all rows are deleted at one moment, by a state with another life [THREAD-5].
 
-_KEYS = {
-    "id": ("id",),
-    "user_name": ("user_name",),
-    "access_token": ("access_token",),
-    "grant_token": ("grant_token", "client_id", "client_secret"),
-    "refresh_token": ("refresh_token", "client_id", "client_secret"),
-}
-"""What rows are looked up by: a way's first field to all its fields."""
-
-
-class _Address(NamedTuple):
-    """Where a row is kept: one of `_KEYS`, and a digest of these fields."""
-
-    name: str
-    digest: str
+_STATE = Key("state", "state")
+_FIRST_LIFE = "0"
 
 
 class _State(NamedTuple):
     """The state as it was read, or as it is before the first change.
 
     Attributes:
-        life: A part of the keys of all rows.
+        life: What the keys of all rows begin with.
         version: Changes with everything; "" before the first change.
         last: The highest number that a row has or had. Rows are listed in the order of their numbers.
     """
 
     life: str = _FIRST_LIFE
     version: str = ""
-    last: int = 0
+    last: str = "0"
 
 
 class DynamoDBStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
@@ -125,7 +100,8 @@ class DynamoDBStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     or access token and have more than 400 KB together.
 
     The client's role needs ``GetItem``, ``BatchGetItem``, ``Query``, ``PutItem``, ``DeleteItem`` and
-    ``BatchWriteItem`` on the table.
+    ``BatchWriteItem`` on the table. An exception that a signal handler raises comes out of a call as it is,
+    unless it is an `OSError`, which boto3 takes for one of the network.
 
     Args:
         client: ``boto3.client("dynamodb")``. It stays the caller's.
@@ -138,13 +114,8 @@ class DynamoDBStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     """
 
     def __init__(self, client: Any, table: str, prefix: str = "zoho-tokens") -> None:
-        self._client = client
-        self._table = table
-        self._prefix = prefix
-        self._life = _FIRST_LIFE
-        self._pid = os.getpid()
-        for event, handler in _HANDLERS.items():
-            client.meta.events.register_first(f"{event}.dynamodb", handler, unique_id=f"zoho-{event}")
+        self._table = Table(client, table, prefix)
+        self._life = _FIRST_LIFE  # as it was read last
 
     def find_token(self, token: OAuthToken) -> OAuthToken | None:
         """Fill in the token from its row and return it, or return ``None`` and leave it alone."""
@@ -159,7 +130,7 @@ class DynamoDBStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         An update replaces the fields that the token has and keeps the others.
         """
         fields = read_token_to_save(token)
-        if not all(_is_text(fields[name]) for name in present(fields)):
+        if not all(_is_storable(fields[name]) for name in present(fields)):
             raise refusal("text with a lone surrogate cannot be stored")
         ways = ways_to_update(present(fields))
 
@@ -170,49 +141,47 @@ class DynamoDBStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             taken = bool(fields["id"]) and any(one["id"] == fields["id"] for one in rows)
             return None, Fields(fields, id=id_to_insert(fields, taken=taken) or unused_id)
 
-        with self._surfaced(Constants.SAVE_TOKEN_DB_ERROR):
-            token.set_id(self._change(_addresses(fields), decide))
+        with self._table.surfaced(Constants.SAVE_TOKEN_DB_ERROR):
+            token.set_id(self._change(fields, decide))
 
     def delete_token(self, id: str) -> None:
         """Delete the row with exactly this id, if there is one."""
-        address = _address({"id": id}, "id")
-        if address is None:
+        if not isinstance(id, str):
             return
 
         def decide(rows: Sequence[Fields], unused_id: str) -> Decision:
             return next((row for row in rows if row["id"] == id), None), None
 
-        with self._surfaced(Constants.DELETE_TOKEN_DB_ERROR):
-            self._change({address}, decide)
+        with self._table.surfaced(Constants.DELETE_TOKEN_DB_ERROR):
+            self._change(_only_id(id), decide)
 
     def get_tokens(self) -> list[OAuthToken]:
         """Return a new token for each row, in the order of insertion."""
-        with self._surfaced(Constants.GET_TOKENS_DB_ERROR):
-            # Pages are read one after another. If nothing has changed meanwhile, it is all of one moment.
-            state = self._state()
-            for _ in _attempts():
-                rows = [row for item in self._items(state.life, "id") for row in _rows(item)]
-                before, state = state, self._state()
+        with self._table.surfaced(Constants.GET_TOKENS_DB_ERROR):
+            # Pages are read one after another. If nothing has changed meanwhile, all are of one moment.
+            state = _state(*self._table.get([_STATE]))
+            for _ in attempts():
+                rows = [row for item in self._table.items(f"{state.life}/id") for row in _rows(item)]
+                before, state = state, _state(*self._table.get([_STATE]))
                 if state == before:
                     break
             return [new_token(row) for row in sorted(rows, key=_number)]
 
     def delete_tokens(self) -> None:
         """Delete every row. Their ids stay used up [DEL-5]."""
-        with self._surfaced(Constants.DELETE_TOKENS_DB_ERROR):
-            for _ in _attempts():
-                state = self._state()
-                if self._commit(state, state._replace(life=secrets.token_hex(8)), []):
+        with self._table.surfaced(Constants.DELETE_TOKENS_DB_ERROR):
+            for _ in attempts():
+                state = _state(*self._table.get([_STATE]))
+                new = state._replace(life=secrets.token_hex(8), version=secrets.token_hex(8))
+                if self._table.commit([Write(_STATE, Item(new._asdict()), only_if=state.version)]):
                     break
             # They are out of sight. What is cut short here leaves items that nobody reads.
-            for name in _KEYS:
-                self._remove(self._items(state.life, name, keys_alone=True))
+            for name in KEYS:
+                self._table.remove(f"{state.life}/{name}")
 
     def find_token_by_id(self, id: str) -> OAuthToken | None:
         """Return a new token with the row of exactly this id, or ``None``."""
-        if not isinstance(id, str):
-            return None
-        row = self._find(Fields({**dict.fromkeys(FIELDS), "id": id}))
+        row = self._find(_only_id(id)) if isinstance(id, str) else None
         return None if row is None else new_token(row)
 
     def acquire_lease(self, key: str, owner: str, seconds: float) -> bool:
@@ -226,208 +195,87 @@ class DynamoDBStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         Returns:
             Whether the owner holds it now: it was free, had run out, or was the owner's already.
         """
-        now = time.time()
-        with self._surfaced("Cannot acquire a lease"):
-            return self._put_or_delete_lease(
-                self._client.put_item,
-                "attribute_not_exists(pk) OR #owner = :owner OR #until <= :now",
-                {":owner": {"S": owner}, ":now": {"N": repr(now)}},
-                Item={**self._key("leases", _hashed(key)), "owner": {"S": owner}, "until": {"N": repr(now + seconds)}},
-            )
+        with self._table.surfaced("Cannot acquire a lease"):
+            return self._table.take_lease(Key("leases", digest(key)), digest(owner), seconds)
 
     def release_lease(self, key: str, owner: str) -> None:
         """Give up the lease on a key, if this owner holds it."""
-        with self._surfaced("Cannot release a lease"):
-            self._put_or_delete_lease(
-                self._client.delete_item, "#owner = :owner", {":owner": {"S": owner}}, Key=self._key("leases", _hashed(key))
-            )
+        with self._table.surfaced("Cannot release a lease"):
+            self._table.end_lease(Key("leases", digest(key)), digest(owner))
 
-    # Reading.
+    # Looking.
 
     def _find(self, fields: Fields) -> Fields | None:
         ways = ways_to_find(present(fields))
-        addresses = [_address(fields, name) for name in dict.fromkeys(way.fields[0] for way in ways)]
-        with self._surfaced(Constants.GET_TOKEN_DB_ERROR):
-            known = [address for address in addresses if address is not None]
-            if not known:
-                return None
-            # One row is read beside the state: whichever is read first, it was so at one moment. Several
-            # may change in between.
-            _, found = self._look(known, at_one_moment=len(known) > 1)
-            return first_row(fields, ways, _distinct(found.values()))
+        names = {way.fields[0] for way in ways}
+        addresses = [address for address in key_digests(fields).items() if address[0] in names]
+        if not addresses:
+            return None
+        # Beside the state, one address may be read at another moment: whichever came first, the answer was
+        # right in between. Several may not.
+        get = self._table.get if len(addresses) == 1 else self._table.get_at_once
+        with self._table.surfaced(Constants.GET_TOKEN_DB_ERROR):
+            _, found = self._look(addresses, get)
+        return first_row(fields, ways, _distinct(found))
 
     def _look(
-        self, addresses: Iterable[_Address], *, at_one_moment: bool
-    ) -> tuple[_State, dict[_Address, list[Fields]]]:
+        self, addresses: Iterable[Address], get: Callable[[Sequence[Key]], list[Item]]
+    ) -> tuple[_State, dict[Address, list[Fields]]]:
         """The state, and the rows at each of these addresses."""
         wanted = list(addresses)
         while True:
             life = self._life
-            keys = [self._state_key, *(self._row_key(life, address) for address in wanted)]
-            state_item, *items = self._get_at_once(keys) if at_one_moment else self._get(keys)
-            state = _read_state(state_item)
+            state_item, *items = get([_STATE, *(_key(life, address) for address in wanted)])
+            state = _state(state_item)
             if state.life == life:
                 return state, dict(zip(wanted, map(_rows, items), strict=True))
             self._life = state.life
 
-    def _state(self) -> _State:
-        [item] = self._get([self._state_key])
-        return _read_state(item)
+    # Changing.
 
-    def _get(self, keys: Items) -> Items:
-        """The items with these keys, as they are now, in their order; empty ones where there are none."""
-        for _ in _attempts():
-            request = {"Keys": keys, "ConsistentRead": True}  # not what was there some moments ago
-            answer = self._client.batch_get_item(RequestItems={self._table: request})
-            if not answer.get("UnprocessedKeys"):
-                break
-        found = {(item["pk"]["S"], item["sk"]["S"]): item for item in answer["Responses"][self._table]}
-        return [found.get((key["pk"]["S"], key["sk"]["S"]), {}) for key in keys]
-
-    def _get_at_once(self, keys: Items) -> Items:
-        """The same as `_get`, as they all were at one moment."""
-        gets = [{"Get": {"TableName": self._table, "Key": key}} for key in keys]
-        for _ in _attempts():
-            with _unless_another_comes():
-                answer = self._client.transact_get_items(TransactItems=gets)
-                break
-        return [one.get("Item", {}) for one in answer["Responses"]]
-
-    def _items(self, life: str, name: str, *, keys_alone: bool = False) -> Iterator[dict[str, Any]]:
-        """All items of rows, of one of `_KEYS`."""
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "ConsistentRead": True,
-            "KeyConditionExpression": "pk = :pk",
-            "ExpressionAttributeValues": {":pk": self._row_key(life, _Address(name, ""))["pk"]},
-        }
-        if keys_alone:
-            request["ProjectionExpression"] = "pk, sk"
-        while True:
-            answer = self._client.query(**request)
-            yield from answer["Items"]
-            if "LastEvaluatedKey" not in answer:
-                return
-            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-
-    # Writing.
-
-    def _change(
-        self, addresses: set[_Address], decide: Callable[[Sequence[Fields], str], Decision]
-    ) -> str | None:
+    def _change(self, fields: Fields, decide: Callable[[Sequence[Fields], str], Decision]) -> str | None:
         """Read rows, decide, and write, unless another writer came between: then again.
 
         Args:
-            addresses: Of the rows to read.
+            fields: The rows that have one of these are read.
             decide: Is told these rows, the oldest first, and an unused id.
 
         Returns:
             The id of the row that was written; ``None`` where none was.
         """
         version, id = secrets.token_hex(8), None
-        for _ in _attempts():
+        for _ in attempts():
             unused_id = str(10**9 + secrets.randbelow(9 * 10**9))
-            spare = _addresses({**dict.fromkeys(FIELDS), "id": unused_id})
-            state, found = self._look(addresses | spare, at_one_moment=True)
-            if state.version == version:  # this is what it wrote itself, though it was told that it did not
+            addresses = _addresses(fields) | _addresses(_only_id(unused_id))
+            state, found = self._look(addresses, self._table.get_at_once)
+            if state.version == version:  # what this call wrote itself, though it was told that it did not
                 return id
-            before, after = decide(_distinct(found.values()), unused_id)
+            before, after = decide(_distinct(found), unused_id)
             if before is None and after is None:
                 return None
+            number = str(int(state.last) + 1) if before is None else before["number"]
             if after is not None:
-                after["number"] = before["number"] if before is not None else str(state.last + 1)
+                after["number"] = number
             affected = _addresses(before) | _addresses(after)
             if missing := affected - found.keys():
-                state_then, more = self._look(missing, at_one_moment=True)
-                if state_then != state:
+                state_now, more = self._look(missing, self._table.get_at_once)
+                if state_now != state:
                     continue
                 found |= more
-            writes = [
-                self._write(state, address, _with(found[address], address, before, after)) for address in affected
-            ]
-            if before is None and after is not None:
-                writes.append(self._use_up(after["id"], is_new=after["id"] == unused_id))
+            last = state.last if after is None or before is not None else number
+            new = _State(state.life, version, str(last))
+            writes = [Write(_STATE, Item(new._asdict()), only_if=state.version)]
+            for address in affected:
+                rows = [row for row in found[address] if row["number"] != number]
+                if after is not None and address in _addresses(after):
+                    rows = sorted([*rows, after], key=_number)
+                writes.append(Write(_key(state.life, address), _item(rows)))
             id = None if after is None else after["id"]
-            if self._commit(state, _State(state.life, version, state.last + (before is None)), writes):
+            if id is not None and before is None:
+                writes.append(Write(Key("ids", digest(id)), Item(), only_if="" if id == unused_id else None))
+            if self._table.commit(writes):
                 return id
         raise AssertionError
-
-    def _write(self, state: _State, address: _Address, rows: Sequence[Fields]) -> dict[str, Any]:
-        key = self._row_key(state.life, address)
-        if not rows:
-            return {"Delete": {"TableName": self._table, "Key": key}}
-        text = json.dumps([{name: row[name] for name in row if row[name]} for row in rows], ensure_ascii=False)
-        return {"Put": {"TableName": self._table, "Item": {**key, "rows": {"S": text}}}}
-
-    def _use_up(self, id: str | None, *, is_new: bool) -> dict[str, Any]:
-        put = {"TableName": self._table, "Item": self._key("ids", _hashed(str(id)))}
-        return {"Put": {**put, "ConditionExpression": "attribute_not_exists(pk)"} if is_new else put}
-
-    def _commit(self, state: _State, new: _State, writes: Items) -> bool:
-        """Write, if the state is still this one; whether it was."""
-        item = {"life": {"S": new.life}, "version": {"S": new.version}, "last": {"N": str(new.last)}}
-        put: dict[str, Any] = {"TableName": self._table, "Item": {**self._state_key, **item}}
-        put["ConditionExpression"] = "attribute_not_exists(pk)"
-        if state.version:
-            put["ConditionExpression"] = "version = :version"
-            put["ExpressionAttributeValues"] = {":version": {"S": state.version}}
-        with _unless_another_comes():
-            self._client.transact_write_items(TransactItems=[{"Put": put}, *writes])
-            return True
-        return False
-
-    def _remove(self, items: Iterable[dict[str, Any]]) -> None:
-        deletes = [{"DeleteRequest": {"Key": {"pk": item["pk"], "sk": item["sk"]}}} for item in items]
-        for start in range(0, len(deletes), _BATCH):
-            batch = {self._table: deletes[start : start + _BATCH]}
-            for _ in _attempts():
-                batch = self._client.batch_write_item(RequestItems=batch).get("UnprocessedItems")
-                if not batch:
-                    break
-
-    def _put_or_delete_lease(self, call: Any, condition: str, values: dict[str, Any], **what: Any) -> bool:
-        # "owner" and "until" may not stand in an expression as they are.
-        names = {f"#{name}": name for name in ("owner", "until") if f"#{name}" in condition}
-        with _unless_another_comes():
-            call(
-                TableName=self._table,
-                ConditionExpression=condition,
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues=values,
-                **what,
-            )
-            return True
-        return False
-
-    # Keys, and what becomes of failures.
-
-    @property
-    def _state_key(self) -> dict[str, Any]:
-        return {"pk": {"S": self._prefix}, "sk": {"S": "state"}}
-
-    def _key(self, kind: str, digest: str) -> dict[str, Any]:
-        return {"pk": {"S": f"{self._prefix}/{kind}"}, "sk": {"S": digest}}
-
-    def _row_key(self, life: str, address: _Address) -> dict[str, Any]:
-        return self._key(f"{life}/{address.name}", address.digest)
-
-    @contextlib.contextmanager
-    def _surfaced(self, message: str) -> Iterator[None]:
-        """Let every failure come out as `SDKException`, with its cause, and without a secret [SECRET-2]."""
-        if self._pid != os.getpid():
-            # Forked: answers on a connection that two processes share would be anybody's [PROC-2].
-            self._client.close()
-            self._pid = os.getpid()
-        try:
-            yield
-        except (BotoCoreError, ClientError) as error:
-            # An error that finds fault with a value may quote it.
-            telling = not isinstance(error, ParamValidationError) and "ValidationError" not in str(error)
-            telling = telling and "ValidationException" not in str(error)
-            cause = error if telling else None
-            # The SDK writes the cause behind the text.
-            text = f"{message}: " if telling else f"{message}: {type(error).__name__}"
-            raise SDKException(code=Constants.TOKEN_STORE, message=text, cause=cause) from cause
 
 
 def create_table(client: Any, table: str) -> None:
@@ -450,112 +298,43 @@ def create_table(client: Any, table: str) -> None:
 # Rows and where they are kept.
 
 
-def _address(fields: Mapping[str, Any], name: str) -> _Address | None:
-    """One of the addresses of a row with these fields; ``None`` where it lacks one of them."""
-    texts = [fields[field] for field in _KEYS[name]]
-    return _Address(name, _hashed(json.dumps(texts))) if all(map(_is_text, texts)) else None
+def _addresses(row: Mapping[str, Any] | None) -> set[Address]:
+    return set() if row is None else set(key_digests(row).items())
 
 
-def _addresses(row: Mapping[str, Any] | None) -> set[_Address]:
-    found = {_address(row, name) for name in _KEYS} if row is not None else set()
-    return {address for address in found if address is not None}
+def _key(life: str, address: Address) -> Key:
+    name, its_digest = address
+    return Key(f"{life}/{name}", its_digest)
 
 
-def _with(rows: Sequence[Fields], address: _Address, before: Fields | None, after: Fields | None) -> list[Fields]:
-    """The rows at an address, after a row has become another."""
-    others = [row for row in rows if before is None or row["number"] != before["number"]]
-    own = [after] if after is not None and address in _addresses(after) else []
-    return sorted([*others, *own], key=_number)
+def _only_id(id: str) -> Fields:
+    return Fields({**dict.fromkeys(FIELDS), "id": id})
 
 
-def _rows(item: Mapping[str, Any]) -> list[Fields]:
-    if not item:
-        return []
-    return [Fields({**dict.fromkeys(FIELDS), **row}) for row in json.loads(item["rows"]["S"])]
+def _item(rows: Sequence[Fields]) -> Item | None:
+    present_alone = [Fields({name: text for name, text in row.items() if text}) for row in rows]
+    return Item(rows=json.dumps(present_alone, ensure_ascii=False)) if rows else None
 
 
-def _distinct(found: Iterable[Sequence[Fields]]) -> list[Fields]:
+def _rows(item: Item) -> list[Fields]:
+    return [Fields({**dict.fromkeys(FIELDS), **row}) for row in json.loads(item["rows"])] if item else []
+
+
+def _distinct(found: Mapping[Address, Sequence[Fields]]) -> list[Fields]:
     """Each of these rows once, the oldest first."""
-    return sorted({row["number"]: row for rows in found for row in rows}.values(), key=_number)
+    return sorted({row["number"]: row for rows in found.values() for row in rows}.values(), key=_number)
 
 
 def _number(row: Fields) -> int:
     return int(str(row["number"]))
 
 
-def _read_state(item: Mapping[str, Any]) -> _State:
-    return _State(item["life"]["S"], item["version"]["S"], int(item["last"]["N"])) if item else _State()
+def _state(item: Item) -> _State:
+    return _State(item["life"], item["version"], item["last"]) if item else _State()
 
 
-def _is_text(value: object) -> bool:
-    """Whether this can be stored, and so can be equal to what is stored."""
+def _is_storable(value: object) -> bool:
     try:
         return isinstance(value, str) and value.encode() is not None
     except UnicodeEncodeError:
         return False
-
-
-def _hashed(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
-
-
-# ---------------------------------------------------------------------------------------------
-# Other writers, interrupts, logs.
-
-
-def _attempts() -> Iterator[None]:
-    """Lets a call try again for a while, with pauses of random length that grow."""
-    deadline = time.monotonic() + _PATIENCE
-    pause = 0.0
-    while True:
-        yield
-        if time.monotonic() > deadline:
-            raise refusal(f"DynamoDB was busy, or other writers came between, for {_PATIENCE:g} seconds")
-        time.sleep(random.uniform(0, pause))
-        pause = min(max(0.02, 2 * pause), 1.0)
-
-
-_OTHERS = {"ConditionalCheckFailed", "TransactionConflict"}
-
-
-@contextlib.contextmanager
-def _unless_another_comes() -> Iterator[None]:
-    """Leave the block where a condition does not hold, or another transaction is under way."""
-    try:
-        yield
-    except ClientError as error:
-        code = error.response["Error"]["Code"].removesuffix("Exception")
-        reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", ())} - {"None"}
-        cancelled = code == "TransactionCanceled" and reasons <= _OTHERS
-        if not cancelled and code not in {*_OTHERS, "TransactionInProgress"}:
-            raise
-
-
-class _Hidden(bytes):
-    """Content that botocore does not show in its log."""
-
-    def __repr__(self) -> str:
-        return "<hidden>"
-
-
-def _hide_request(params: dict[str, Any], **_: object) -> None:
-    params["body"] = _Hidden(params["body"])
-
-
-def _hide_answer(response_dict: dict[str, Any], **_: object) -> None:
-    response_dict["body"] = _Hidden(response_dict["body"])
-
-
-def _let_through(caught_exception: Any = None, **_: object) -> None:
-    """Raise what a signal handler raised: botocore takes it for a failure of the network [CRASH-6]."""
-    if isinstance(caught_exception, HTTPClientError):
-        raised = caught_exception.kwargs.get("error")
-        if isinstance(raised, Exception) and not isinstance(raised, OSError) and _is_foreign(raised):
-            raise raised
-
-
-def _is_foreign(error: Exception) -> bool:
-    return type(error).__module__.partition(".")[0] not in {"urllib3", "http", "botocore"}
-
-
-_HANDLERS = {"before-call": _hide_request, "before-parse": _hide_answer, "needs-retry": _let_through}

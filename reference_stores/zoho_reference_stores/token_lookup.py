@@ -58,6 +58,7 @@ def first_row(fields: Fields, ways: Iterable[Way], rows: Sequence[Fields]) -> Fi
     """
     for way in ways:
         for row in rows:
-            if all(row[name] == fields[name] for name in way.fields) and not (way.unnamed and row["user_name"]):
+            is_equal = all(row[name] == fields[name] for name in way.fields)
+            if is_equal and not (way.unnamed and row["user_name"]):
                 return row
     return None

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import models
 
+
 def _text() -> Any:
     return models.TextField(null=True, editable=False)
 
@@ -42,7 +43,7 @@ class ZohoToken(models.Model):  # type: ignore[misc]  # Django has no types
     grant_token_key = _key()
     refresh_token_key = _key()
 
-    class Meta:
+    class Meta:  # noqa: D106
         constraints = (
             models.UniqueConstraint(fields=["id_key"], name="zoho_token_id"),
             models.UniqueConstraint(fields=["user_name_key"], name="zoho_token_user"),
@@ -58,7 +59,7 @@ class ZohoToken(models.Model):  # type: ignore[misc]  # Django has no types
         return f"{self.token_id} {self.user_name or '(no user)'}"
 
 
-class ZohoTokenId(models.Model):  # type: ignore[misc]  # Django has no types
+class ZohoTokenId(models.Model):  # type: ignore[misc]  # noqa: DJ008 (nobody sees one)
     """An id that a token has or had: it is never given to another [DEL-5]. Rows are never deleted.
 
     Attributes:
@@ -67,11 +68,11 @@ class ZohoTokenId(models.Model):  # type: ignore[misc]  # Django has no types
 
     key = models.CharField(primary_key=True, max_length=64, editable=False)
 
-    class Meta:
+    class Meta:  # noqa: D106
         default_permissions = ()
 
 
-class ZohoTokenLease(models.Model):  # type: ignore[misc]  # Django has no types
+class ZohoTokenLease(models.Model):  # type: ignore[misc]  # noqa: DJ008 (the same)
     """Who may renew a token. The row without a name is the one that every writer locks.
 
     Attributes:
@@ -84,5 +85,5 @@ class ZohoTokenLease(models.Model):  # type: ignore[misc]  # Django has no types
     owner = models.CharField(max_length=64, editable=False)
     until = models.FloatField(editable=False)
 
-    class Meta:
+    class Meta:  # noqa: D106
         default_permissions = ()

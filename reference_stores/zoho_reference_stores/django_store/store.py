@@ -53,7 +53,8 @@ from .worker import Worker
 T = TypeVar("T")
 
 _PATIENCE = 60.0  # seconds to wait for other writers: contention is no error [PROC-1]
-_CONTENTION = {"40001", "40P01", 1020, 1205, 1213, "database is locked"}  # the servers' ways to say: once more
+# The servers' ways to say: once more.
+_CONTENTION = {"40001", "40P01", 1020, 1205, 1213, "database is locked"}
 _COLUMNS = {name: "token_id" if name == "id" else name for name in FIELDS}
 
 
@@ -66,8 +67,8 @@ class DjangoTokenStore(TokenStore):  # type: ignore[misc]  # the SDK has no type
 
     Finding is one statement. Saving is a transaction: it locks the row that all writers lock, locks the rows
     that may be the token's, decides which one is [THREAD-3, PROC-1], and writes it. So savers come one after
-    another, and nobody who finds waits for them (on SQLite for the moment of the commit). A call whose connection turns out to be dead is
-    made again on a new one, unless it may have been done: then it raises.
+    another, and nobody who finds waits for them (on SQLite for the moment of the commit). A call whose
+    connection turns out to be dead is made again on a new one, unless it may have been done: then it raises.
 
     What the contract leaves open: deleting an unknown id is silent; ids are ten random decimal digits and
     never given twice, also when the tables are lost or set back; `get_tokens` answers in the order of
@@ -225,7 +226,8 @@ class DjangoTokenStore(TokenStore):  # type: ignore[misc]  # the SDK has no type
             # An update, for SQLite has no other lock. It comes first, so that what is read afterwards is
             # what the last writer left, in every isolation level.
             if not lock.update(owner=F("owner")):
-                self._leases.bulk_create([self._leases.model(name="", owner="", until=0)], ignore_conflicts=True)
+                first = self._leases.model(name="", owner="", until=0)
+                self._leases.bulk_create([first], ignore_conflicts=True)
                 lock.update(owner=F("owner"))
             yield
 
@@ -265,9 +267,7 @@ def _models() -> list[Any]:
     try:
         return [apps.get_model(LABEL, name) for name in ("ZohoToken", "ZohoTokenId", "ZohoTokenLease")]
     except AppRegistryNotReady as error:
-        raise ImproperlyConfigured(
-            "DjangoTokenStore needs Django's models: call django.setup() first, or make it in AppConfig.ready()"
-        ) from error
+        raise ImproperlyConfigured("call django.setup() before a DjangoTokenStore is made") from error
     except LookupError as error:
         raise ImproperlyConfigured(f"add {__package__!r} to INSTALLED_APPS and run migrate") from error
 

@@ -45,7 +45,9 @@ class Migration(migrations.Migration):  # type: ignore[misc]  # Django has no ty
         ),
         migrations.CreateModel(
             name="ZohoTokenId",
-            fields=[("key", models.CharField(primary_key=True, max_length=64, editable=False, serialize=False))],
+            fields=[
+                ("key", models.CharField(primary_key=True, max_length=64, editable=False, serialize=False))
+            ],
             options={"default_permissions": ()},
         ),
         migrations.CreateModel(
