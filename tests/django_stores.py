@@ -55,7 +55,7 @@ def set_up(**further: Any) -> None:
 set_up()
 
 
-@connection_created.connect
+@connection_created.connect  # type: ignore[untyped-decorator]
 def _connected(connection: Any, **_: Any) -> None:
     if connection.vendor == "sqlite":  # the machine does not fail in a test
         connection.connection.execute("pragma synchronous = off")

@@ -1,4 +1,4 @@
-"""The token store keeps the TokenStore contract, in SQLite: replace ENGINE and NAME by those of your server."""
+"""The token store keeps the TokenStore contract, in SQLite: replace ENGINE and NAME by those of a server."""
 
 from pathlib import Path
 

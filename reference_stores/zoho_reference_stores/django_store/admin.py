@@ -23,7 +23,7 @@ def _masked(field: str) -> Callable[[ZohoToken], str]:
     return admin.display(description=field.replace("_", " "))(masked)  # type: ignore[no-any-return]
 
 
-@admin.display(description="expires")
+@admin.display(description="expires")  # type: ignore[untyped-decorator]
 def expires(token: ZohoToken) -> str:
     """When the access token ends, in UTC."""
     try:
