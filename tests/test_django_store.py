@@ -86,7 +86,7 @@ def test_the_migration_makes_what_the_models_say() -> None:
 def test_ids_are_ten_digits_and_are_not_given_again(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even where chance wants it, after the row and every row were deleted, here and by others."""
     numbers = iter([0, 0, 0, 1, 0, 1, 2, 0, 1, 2, 3])
-    monkeypatch.setattr("secrets.randbelow", lambda most: next(numbers))
+    monkeypatch.setattr("secrets.randbelow", lambda _: next(numbers))
     assert save(store, ANN) == "1000000000"
     store.delete_token("1000000000")
     assert save(store, ANN) == "1000000001"
@@ -107,13 +107,15 @@ def test_ids_do_not_begin_again_where_the_tables_were_lost(store: Any) -> None:
 
 def test_a_view_that_fails_does_not_undo_a_save(store: Any) -> None:
     """The caller's transaction is another one, and a caller in one is not refused."""
-    with (
-        pytest.raises(ZeroDivisionError),
-        transaction.atomic(using=store._using),
-    ):
-        save(store, ANN)
-        assert find(store, ANN.only("user_name")) is not None
-        raise ZeroDivisionError
+
+    def view() -> None:
+        with transaction.atomic(using=store._using):
+            save(store, ANN)
+            assert find(store, ANN.only("user_name")) is not None
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        view()
     connections[store._using].close()
 
     assert len(rows(store)) == 1
