@@ -265,9 +265,9 @@ class TestSecrets:
         django_stores.break_storage(store, tmp_path)
         told = []
         try:
-            for call in (lambda: store.save_token(to_token(ANN)), lambda: store.find_token(to_token(ANN))):
+            for call in (store.save_token, store.find_token):
                 with pytest.raises(SDKException, match="TOKEN_STORE") as caught:
-                    call()
+                    call(to_token(ANN))
                 report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
                 told += [line for line in report.format() if "tests/" not in line]
         finally:

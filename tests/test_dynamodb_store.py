@@ -130,7 +130,7 @@ class TestRequests:
         assert requests.of(lambda: store.find_token_by_id(id)) == ["BatchGetItem"]
 
     def test_saving_is_two_or_three(self, store: DynamoDBStore, requests: Requests) -> None:
-        """Three where the row is under an address that the token does not tell, such as an old access token."""
+        """Three where the row is also under what the token does not tell, such as an old access token."""
         assert len(requests.of(lambda: save(store, ANN))) == 2
         known = ANN.but(id=rows(store)[0].id, expires_in="1")
         assert len(requests.of(lambda: save(store, known))) == 2
@@ -153,7 +153,7 @@ class TestRequests:
     def test_keys_that_are_left_over_are_asked_for_again(self, client: Any, store: DynamoDBStore) -> None:
         """DynamoDB answers so when it is busy; the row is not taken for gone."""
         id = save(store, ANN)
-        answers = iter([{TABLE: {"Keys": []}}])
+        answers: Iterator[Any] = iter([{TABLE: {"Keys": []}}])
 
         def be_busy(parsed: Any, **_: Any) -> None:
             if (left := next(answers, None)) is not None:

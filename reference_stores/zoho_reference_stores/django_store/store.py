@@ -199,7 +199,7 @@ class DjangoTokenStore(TokenStore):  # type: ignore[misc]  # the SDK has no type
         taken = key is not None and self._tokens.filter(id_key=key).exists()
         id = id_to_insert(fields, taken=taken) or self._unused_id()
         row = Fields(fields, id=id)
-        self._ids.get_or_create(key=key_digest(row, "id"))
+        self._ids.bulk_create([self._ids.model(key=key_digest(row, "id"))], ignore_conflicts=True)
         self._tokens.create(**_values(row))
         return id
 
