@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 from tests.calls import rows
-from zoho_tokenstore_contract._rows import Row, to_row, to_token
+from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
 
 class TooLate(Exception):

@@ -25,7 +25,7 @@ from tests.calls import find, rows, save
 from tests.storms import storm
 from zoho_reference_stores import DjangoTokenStore
 from zoho_tokenstore_contract import TokenStoreContract
-from zoho_tokenstore_contract._rows import Row, to_token
+from zoho_tokenstore_contract._spec.tokens import Row, to_token
 
 pytestmark = pytest.mark.once
 
@@ -321,7 +321,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import path
 from tests.calls import rows, save
-from zoho_tokenstore_contract._rows import Row
+from zoho_tokenstore_contract._spec.tokens import Row
 from zoho_reference_stores import DjangoTokenStore
 
 urlpatterns = [path("admin/", admin.site.urls)]

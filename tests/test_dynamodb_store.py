@@ -23,7 +23,7 @@ from tests.storms import storm
 from zoho_reference_stores import DynamoDBStore
 from zoho_reference_stores.dynamodb_store import create_table
 from zoho_tokenstore_contract import TokenStoreContract
-from zoho_tokenstore_contract._rows import Row
+from zoho_tokenstore_contract._spec.tokens import Row
 
 pytestmark = pytest.mark.once
 

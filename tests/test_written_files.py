@@ -97,7 +97,7 @@ class TestCopy:
     def test_the_copy_is_the_store_and_is_tested(self, name: str, project: Path) -> None:
         """The module as it is, and what it imports beside it; only the names of imports are others."""
         original = bundled()[name]
-        assert _cli.main(["copy", name, f"./mine{original.suffix}"]) == 0
+        assert commands.main(["copy", name, f"./mine{original.suffix}"]) == 0
         test = (project / "test_mine.py").read_text()
         copied = {path.name for path in project.glob("*.py")} - {"app_stores.py", "test_mine.py", "mine.py"}
 
@@ -111,7 +111,7 @@ class TestCopy:
     def test_the_copy_stands_alone(self, name: str, project: Path) -> None:
         """Where nothing of the bundle can be imported, its modules can."""
         store = bundled()[name]
-        _cli.main(["copy", name, f"./mine{store.suffix}"])
+        commands.main(["copy", name, f"./mine{store.suffix}"])
         script = f"""
 import importlib.util, sys
 sys.path.insert(0, {str(project)!r})
@@ -124,7 +124,7 @@ import mine{"" if store.suffix else ".store"}
 
     def test_a_package_is_copied_whole(self, project: Path) -> None:
         """With its migrations, and with what it imports from beside it."""
-        assert _cli.main(["copy", "django", "mine"]) == 0
+        assert commands.main(["copy", "django", "mine"]) == 0
         copied = {path.relative_to(project / "mine").as_posix() for path in (project / "mine").rglob("*.py")}
         store = (project / "mine" / "store.py").read_text()
 
@@ -134,26 +134,26 @@ import mine{"" if store.suffix else ".store"}
 
     def test_the_copied_app_passes_as_it_is(self, project: Path) -> None:
         """A group of the contract, for the rest is run on the app itself."""
-        _cli.main(["copy", "django", "mine"])
+        commands.main(["copy", "django", "mine"])
 
         assert "8 passed" in run_pytest("test_mine.py", "-k", "BYID or LIST")
 
     def test_a_package_has_no_ending(self, capsys: pytest.CaptureFixture[str]) -> None:
         """And a module has one."""
-        assert _cli.main(["copy", "django", "mine.py"]) == 2
+        assert commands.main(["copy", "django", "mine.py"]) == 2
         assert "it has to be like ./my_store\n" in capsys.readouterr().err
 
     def test_stores_that_are_copied_to_one_place_share_what_they_import(
         self, project: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """The second copy leaves it as it is, and refuses to be written beside another version of it."""
-        _cli.main(["copy", "list", "one.py"])
+        commands.main(["copy", "list", "one.py"])
         capsys.readouterr()
-        assert _cli.main(["copy", "list", "two.py"]) == 0
+        assert commands.main(["copy", "list", "two.py"]) == 0
         assert "wrote two.py\nwrote test_two.py\n" in capsys.readouterr().out
 
         (project / "token_fields.py").write_text("another version")
-        assert _cli.main(["copy", "list", "three.py"]) == 2
+        assert commands.main(["copy", "list", "three.py"]) == 2
         assert "token_fields.py exists" in capsys.readouterr().err
         assert not (project / "three.py").exists()
 
