@@ -40,8 +40,8 @@ real ones. This page is made by `python -m tests.reference_table`.
 
 In each column: how many clauses of the group are kept, how many are broken (b), which FLOW-10 alone may be, a
 MAY clause, and how many are not applicable (n/a): what takes a file or a second opening, where a store has
-neither. All of them keep every MUST and SHOULD clause. `SecretsManagerStore` talks to moto's server over
-HTTP, the nearest to AWS that runs on loopback.
+neither. All of them keep every MUST and SHOULD clause. `SecretsManagerStore` and `DynamoDBStore` talk to
+moto's server over HTTP, the nearest to AWS that runs on loopback.
 """
 
 TRIPS = """\

@@ -22,6 +22,9 @@ KIT = Path(zoho_tokenstore_contract.__file__).parent
 STORES = Path(zoho_reference_stores.__file__).parent
 
 LIBRARIES = {
+    "django_store": {"django"},
+    "dynamodb_store": {"botocore"},
+    "dynamodb_table": {"botocore"},
     "encrypted_store": {"cryptography"},
     "redis_store": {"redis"},
     "secrets_manager_store": {"botocore"},

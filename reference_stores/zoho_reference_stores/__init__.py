@@ -14,6 +14,8 @@ from .sqlite_file import SQLiteFileStore
 from .sqlite_memory import SQLiteMemoryStore
 
 if TYPE_CHECKING:
+    from .django_store.store import DjangoTokenStore as DjangoTokenStore
+    from .dynamodb_store import DynamoDBStore as DynamoDBStore
     from .encrypted_store import EncryptedStore as EncryptedStore
     from .redis_store import RedisStore as RedisStore
     from .secrets_manager_store import SecretsManagerStore as SecretsManagerStore
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["FallbackStore", "ListStore", "SQLiteFileStore", "SQLiteMemoryStore", "SingleFlightStore"]
 
 _WITH_A_LIBRARY = {
+    "DjangoTokenStore": "django_store.store",
+    "DynamoDBStore": "dynamodb_store",
     "EncryptedStore": "encrypted_store",
     "RedisStore": "redis_store",
     "SQLAlchemyStore": "sqlalchemy_store",

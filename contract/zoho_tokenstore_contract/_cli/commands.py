@@ -363,14 +363,14 @@ def _parser() -> Parser:
         "stores:\n"
         + "".join(f"  {name:16} {about(module)}\n" for name, module in stores.items())
         + "\n"
-        + _examples("copy sqlite ./my_store.py"),
+        + _examples("copy sqlite ./my_store.py", "copy django ./zoho_tokens"),
     )
     copied.add_argument("name", metavar="NAME", words=stores, help="the store, see below")
     copied.add_argument(
         "destination",
         metavar="DESTINATION",
         type=Path,
-        help="the module to write; test_NAME.py comes beside it",
+        help="the module (of django the package) to write; test_NAME.py comes beside it",
     )
 
     init = _command(
