@@ -14,6 +14,7 @@ import pytest
 import zoho_reference_stores
 import zoho_tokenstore_contract
 from zoho_tokenstore_contract._checks.registry import MODULES, checks_of
+from zoho_tokenstore_contract._cli.scaffold import imported_modules
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
 
 ROOT = Path(__file__).parent.parent
@@ -66,10 +67,13 @@ def test_the_kit_names_the_sdk_in_one_module() -> None:
 
 @pytest.mark.parametrize("store", sorted(STORES.glob("[!_]*.py")), ids=lambda store: store.stem)
 def test_a_reference_store_can_be_copied_alone(store: Path) -> None:
-    """It imports the SDK, the standard library, and the library that it is about."""
-    roots = {name.partition(".")[0] for name in imports(store, STORES.name)}
+    """It imports the SDK, the standard library, the library that it is about, and what is copied with it."""
+    names = [name.split(".") for name in imports(store, STORES.name)]
+    own = {parts[1] for parts in names if parts[0] == STORES.name}
+    others = {parts[0] for parts in names} - {STORES.name}
 
-    assert roots <= {"zohocrmsdk", *LIBRARIES.get(store.stem, ()), *sys.stdlib_module_names}
+    assert others <= {"zohocrmsdk", *LIBRARIES.get(store.stem, ()), *sys.stdlib_module_names}
+    assert own <= {path.stem for path in imported_modules(store)}
 
 
 def test_a_run_that_checks_no_store_loads_nothing(tmp_path: Path) -> None:

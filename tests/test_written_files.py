@@ -78,8 +78,8 @@ class TestCopy:
     """`zoho-tokenstore copy`."""
 
     def test_every_reference_store_has_a_name_and_a_test(self) -> None:
-        """Those of the modules that are there; what most people mean by SQLite is the file."""
-        modules = {path.stem for path in BUNDLE.glob("[!_]*.py")}
+        """Those of the modules that define one; what most people mean by SQLite is the file."""
+        modules = {path.stem for path in BUNDLE.glob("[!_]*.py") if "(TokenStore)" in path.read_text()}
         stores = bundled()
 
         assert {path.stem for path in stores.values()} == modules
@@ -90,14 +90,44 @@ class TestCopy:
 
     @pytest.mark.parametrize("name", bundled())
     def test_the_copy_is_the_store_and_is_tested(self, name: str, project: Path) -> None:
-        """The module as it is; of its test, only what it imports is another."""
+        """The module as it is, and what it imports beside it; only the names of imports are others."""
         assert commands.main(["copy", name, "./mine.py"]) == 0
         original = bundled()[name]
         test = (project / "test_mine.py").read_text()
+        copied = {path.name for path in project.glob("*.py")} - {"app_stores.py", "test_mine.py", "mine.py"}
 
-        assert (project / "mine.py").read_bytes() == original.read_bytes()
+        for path, source in [("mine.py", original), *((one, BUNDLE / one) for one in copied)]:
+            assert (project / path).read_text() == source.read_text().replace("\nfrom .", "\nfrom ")
         assert "\nfrom mine import " in test
         assert f"{BUNDLE.name}.{original.stem}" not in test
+
+    @pytest.mark.parametrize("name", bundled())
+    def test_the_copy_stands_alone(self, name: str, project: Path) -> None:
+        """Where nothing of the bundle can be imported, its modules can."""
+        commands.main(["copy", name, "./mine.py"])
+        script = f"""
+import importlib.util, sys
+sys.path.insert(0, {str(project)!r})
+sys.modules[{BUNDLE.name!r}] = None
+import mine
+"""
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_stores_that_are_copied_to_one_place_share_what_they_import(
+        self, project: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The second copy leaves it as it is, and refuses to be written beside another version of it."""
+        commands.main(["copy", "list", "one.py"])
+        capsys.readouterr()
+        assert commands.main(["copy", "list", "two.py"]) == 0
+        assert "wrote two.py\nwrote test_two.py\n" in capsys.readouterr().out
+
+        (project / "token_fields.py").write_text("another version")
+        assert commands.main(["copy", "list", "three.py"]) == 2
+        assert "token_fields.py exists" in capsys.readouterr().err
+        assert not (project / "three.py").exists()
 
     def test_the_pair_passes_as_it_is(self, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """The whole contract, by the command that it names."""
@@ -105,7 +135,7 @@ class TestCopy:
         told = capsys.readouterr().out
         command = re.fullmatch(r"Next: python -m pytest (.+)", told.splitlines()[-1])
 
-        assert told.startswith("wrote mine.py\nwrote test_mine.py\n")
+        assert told.startswith("wrote mine.py\nwrote token_fields.py\nwrote test_mine.py\n")
         assert command is not None
         assert "test_mine:TestListStore: CONFORMS" in run_pytest(command[1])
 
@@ -118,6 +148,7 @@ class TestCopy:
 
         assert status == 0
         assert "from app.stores.mine import" in (project / "app/stores/test_mine.py").read_text()
+        assert "\nfrom .token_fields import" in (project / "app/stores/mine.py").read_text()
         assert "\n2 passed" in run_pytest("-k", "LIST_1 or CRASH_4", "app/stores/test_mine.py")
 
     @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A token store in one SQLite file, for the Zoho CRM Python SDK.
 
-Copy this module into your project: it needs the SDK and the standard library, nothing else::
+``zoho-tokenstore copy sqlite my_store.py`` copies this module, and those beside it that it imports. They
+need the SDK and the standard library, nothing else::
 
     Initializer.initialize(environment, token, store=SQLiteFileStore("tokens.db"))
 
@@ -18,22 +19,33 @@ import time
 import weakref
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.api.authenticator.store.token_store import TokenStore
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
-from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 from zohocrmsdk.src.com.zoho.crm.api.util.constants import Constants
+
+from .token_fields import (
+    FIELDS,
+    Fields,
+    Way,
+    fill_token,
+    id_to_insert,
+    new_token,
+    present,
+    read_token,
+    read_token_to_save,
+    refusal,
+    ways_to_find,
+    ways_to_update,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any, TypeAlias
+    from typing import TypeAlias
 
-    Fields: TypeAlias = dict[str, str | None]  # a token's, by column; absent is None
-    Columns: TypeAlias = tuple[str, ...]
-    Query: TypeAlias = tuple[str, Columns]  # a statement, and the columns of its parameters
-    Row: TypeAlias = tuple[Any, ...]  # of the table: the number, then the values of `_COLUMNS`
+    Query: TypeAlias = tuple[str, tuple[str, ...]]  # a statement, and the columns of its parameters
 
 _FILE_NAME = "zohooauth.db"
 _PATIENCE = 60.0  # seconds to wait for another process: contention is no error [PROC-1]
@@ -45,18 +57,6 @@ _PATIENCE = 60.0  # seconds to wait for another process: contention is no error 
 
 _APPLICATION = 0x5A6F686F  # "Zoho", in the file's header: whose database this is
 _VERSION = 1
-_COLUMNS = (
-    "id",
-    "user_name",
-    "client_id",
-    "client_secret",
-    "refresh_token",
-    "access_token",
-    "grant_token",
-    "expires_in",
-    "redirect_url",
-    "api_domain",
-)
 _SCHEMA = (
     # AUTOINCREMENT never gives a number twice, and an id that the store makes is such a number [DEL-5].
     """CREATE TABLE oauthtoken (
@@ -81,81 +81,35 @@ _SCHEMA = (
     f"PRAGMA user_version = {_VERSION}",
 )
 # The table of the published SQLite sample: the same columns, one of them under another name.
-_LEGACY_COLUMNS = tuple("expiry_time" if column == "expires_in" else column for column in _COLUMNS)
+_LEGACY_COLUMNS = tuple("expiry_time" if column == "expires_in" else column for column in FIELDS)
 
 # ---------------------------------------------------------------------------------------------
 # Which row a token speaks of: the first way in which some row matches, and of several such rows the
 # oldest. Ways for which the token lacks a field are left out; the others are one statement, so that a
 # reader beside a writer never sees two states of the table [THREAD-5].
 
-_CREDENTIALS = {"grant_token", "refresh_token", "access_token"}
-
-
-class _Way(NamedTuple):
-    """Columns in which the row has what the token has; `unnamed`: and it has no user."""
-
-    columns: tuple[str, ...]
-    unnamed: bool = False
-
-
-_USER = _Way(("user_name",))
-_ACCESS = _Way(("access_token",))
-_GRANT = _Way(("grant_token", "client_id", "client_secret"))
-_REFRESH = _Way(("refresh_token", "client_id", "client_secret"))
-_ID = _Way(("id",))
-_UNNAMED_GRANT, _UNNAMED_REFRESH, _UNNAMED_ID = (
-    _Way(way.columns, unnamed=True) for way in (_GRANT, _REFRESH, _ID)
-)
-
 
 @functools.cache
-def _to_find(has: Columns) -> Query:
-    """The query for the row that is found by a token that has these fields."""
-    # A name outranks everything else: whoever names a user reaches no row of another [SAVE-5, FIND-8].
-    return _first(has, (_USER, _UNNAMED_ID) if "user_name" in has else _without_name(has, _ID))
-
-
-@functools.cache
-def _to_update(has: Columns) -> Query:
-    """The query for the row that is updated when a token is saved that has these fields."""
-    if "user_name" in has:
-        # A new name goes to the unnamed row that the token was saved as before its user was known
-        # [SAVE-14, SAVE-15].
-        return _first(has, (_USER, _UNNAMED_ID, _UNNAMED_GRANT, _UNNAMED_REFRESH))
-    # Without a name, another credential under the id of a user's row may be anybody's: no match.
-    return _first(has, _without_name(has, _ID if _CREDENTIALS.isdisjoint(has) else _UNNAMED_ID))
-
-
-def _without_name(has: Columns, by_id: _Way) -> tuple[_Way, ...]:
-    if "client_id" not in has and "client_secret" not in has:
-        return _ACCESS, by_id
-    # Beside client credentials, an access token counts when nothing else says whose it is.
-    at_last = {"client_id", "client_secret", "access_token"}.issubset(has) and not (
-        {"grant_token", "refresh_token", "id"}.intersection(has)
-    )
-    return (_ACCESS,) if at_last else (_GRANT, _REFRESH, by_id)
-
-
-def _first(has: Columns, ways: tuple[_Way, ...]) -> Query:
-    known = [way for way in ways if set(way.columns).issubset(has)]
+def _query(ways: tuple[Way, ...]) -> Query:
+    """The query for the row that matches in the first of these ways."""
     rows = [
         "FROM oauthtoken WHERE "
-        + " AND ".join([f"{column} = ?" for column in way.columns] + ["user_name IS NULL"] * way.unnamed)
+        + " AND ".join([f"{field} = ?" for field in way.fields] + ["user_name IS NULL"] * way.unnamed)
         + " ORDER BY number LIMIT 1"
-        for way in known
+        for way in ways
     ]
     if len(rows) == 1:
         text = f"SELECT * {rows[0]}"
     else:
         numbers = [*(f"(SELECT number {row})" for row in rows), "NULL", "NULL"]  # it takes two at least
         text = f"SELECT * FROM oauthtoken WHERE number = coalesce({', '.join(numbers)})"  # noqa: S608 (constants)
-    return text, tuple(column for way in known for column in way.columns)
+    return text, tuple(field for way in ways for field in way.fields)
 
 
 _BY_ID = "SELECT * FROM oauthtoken WHERE id = ?"
 _INSERT = (
-    f"INSERT INTO oauthtoken (number, {', '.join(_COLUMNS)})"  # noqa: S608 (constants)
-    f" VALUES (:number, {', '.join(f':{column}' for column in _COLUMNS)})"
+    f"INSERT INTO oauthtoken (number, {', '.join(FIELDS)})"  # noqa: S608 (constants)
+    f" VALUES (:number, {', '.join(f':{column}' for column in FIELDS)})"
 )
 _REMEMBER = "INSERT OR IGNORE INTO brought VALUES (:id)"
 
@@ -208,10 +162,10 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             connection = self._ready()
             if not isinstance(token, OAuthToken):
                 return None
-            fields = _read(token)
-            query, columns = _to_find(_present(fields))
+            fields = read_token(token)
+            query, columns = _query(ways_to_find(present(fields)))
             row = connection.execute(query, [_matchable(fields[column]) for column in columns]).fetchone()
-            return None if row is None else _fill(token, row)
+            return None if row is None else fill_token(token, row)
 
     def save_token(self, token: OAuthToken) -> None:
         """Update the token's row or insert one, and set the row's id on the token.
@@ -219,12 +173,8 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         An update replaces the fields that the token has and keeps the others.
         """
         with _Surfaced(Constants.SAVE_TOKEN_DB_ERROR), self._lock, self._change() as connection:
-            if not isinstance(token, OAuthToken):
-                raise _refusal("only an OAuthToken can be saved")
-            fields = _read(token)
-            if any(not isinstance(value, str | None) for value in fields.values()):
-                raise _refusal("every field of a token is text")
-            query, columns = _to_update(_present(fields))
+            fields = read_token_to_save(token)
+            query, columns = _query(ways_to_update(present(fields)))
             row = connection.execute(query, [fields[column] for column in columns]).fetchone()
             row_id = _insert(connection, fields) if row is None else _update(connection, row, fields)
         # Only now, so that a save that failed leaves the token as it was.
@@ -240,7 +190,7 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         with _Surfaced(Constants.GET_TOKENS_DB_ERROR), self._lock:
             connection = self._ready()
             rows = connection.execute("SELECT * FROM oauthtoken ORDER BY number")
-            return [_new_token(row) for row in rows]
+            return [new_token(row) for row in rows]
 
     def delete_tokens(self) -> None:
         """Delete every row."""
@@ -252,7 +202,7 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         with _Surfaced(Constants.GET_TOKEN_DB_ERROR), self._lock:
             connection = self._ready()
             row = connection.execute(_BY_ID, (_matchable(id),)).fetchone()
-        return None if row is None else _new_token(row)
+        return None if row is None else new_token(row)
 
     def close(self) -> None:
         """Close the file. Every later call of another method raises."""
@@ -268,7 +218,7 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     def _ready(self) -> sqlite3.Connection:
         """The connection, to the file that was opened."""
         if self._closed:
-            raise _refusal("the store is closed")
+            raise refusal("the store is closed")
         self._check_location()
         if self._connection is None:
             self._connection = self._connect()
@@ -286,7 +236,7 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
     def _check_location(self) -> None:
         if _identity(self._path) != self._identity:
-            raise _refusal(f"{self._path} is no longer the file that was opened")
+            raise refusal(f"{self._path} is no longer the file that was opened")
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -296,6 +246,7 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             isolation_level=None,  # transactions begin where this module says so
             check_same_thread=False,  # the lock keeps threads apart [THREAD-1]
         )
+        connection.row_factory = sqlite3.Row  # its repr has no values, which are secret [SECRET-2]
         try:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA fullfsync = ON")  # macOS: a flush reaches the disk itself
@@ -322,59 +273,7 @@ def break_storage(store: SQLiteFileStore, location: Path) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Tokens and rows.
-
-
-def _read(token: OAuthToken) -> Fields:
-    """The token's fields by column. Absent is ``None`` or ``""`` in a token, NULL in the table."""
-    signature = token.get_user_signature()
-    return {
-        "id": token.get_id() or None,
-        "user_name": (signature.get_name() or None) if signature is not None else None,
-        "client_id": token.get_client_id() or None,
-        "client_secret": token.get_client_secret() or None,
-        "refresh_token": token.get_refresh_token() or None,
-        "access_token": token.get_access_token() or None,
-        "grant_token": token.get_grant_token() or None,
-        "expires_in": token.get_expires_in() or None,
-        "redirect_url": token.get_redirect_url() or None,
-        "api_domain": token.get_api_domain() or None,
-    }
-
-
-def _present(fields: Fields) -> Columns:
-    return tuple([column for column, value in fields.items() if value])
-
-
-def _fill(token: OAuthToken, row: Row) -> OAuthToken:
-    """Give the token the row's id, and of the row's other fields those that it lacks."""
-    _, id, user_name, client_id, secret, refresh, access, grant, expires_in, redirect_url, api_domain = row
-    token.set_id(id)
-    signature = token.get_user_signature()
-    if signature is None or not signature.get_name():
-        token.set_user_signature(UserSignature(user_name) if user_name else None)
-    if not token.get_client_id():
-        token.set_client_id(client_id)
-    if not token.get_client_secret():
-        token.set_client_secret(secret)
-    if not token.get_refresh_token():
-        token.set_refresh_token(refresh)
-    if not token.get_access_token():
-        token.set_access_token(access)
-    if not token.get_grant_token():
-        token.set_grant_token(grant)
-    if not token.get_expires_in():
-        token.set_expires_in(expires_in)
-    if not token.get_redirect_url():
-        token.set_redirect_url(redirect_url)
-    if not token.get_api_domain():
-        token.set_api_domain(api_domain)
-    return token
-
-
-def _new_token(row: Row) -> OAuthToken:
-    # The constructor, not object.__new__: the SDK needs what it sets [FIND-13, BYID-5].
-    return _fill(OAuthToken(id=row[1]), row)
+# Rows.
 
 
 def _matchable(value: object) -> str | bytes | None:
@@ -392,35 +291,26 @@ def _matchable(value: object) -> str | bytes | None:
     return value
 
 
-def _update(connection: sqlite3.Connection, row: Row, fields: Fields) -> str:
+def _update(connection: sqlite3.Connection, row: sqlite3.Row, fields: Fields) -> str:
     """Replace the values that the token has anew; others, and their indexes, are not touched [SAVE-13]."""
-    number, row_id, *values = row
-    changed = [
-        f"{column} = :{column}"
-        for column, value in zip(_COLUMNS[1:], values, strict=True)
-        if fields[column] not in (None, value)
-    ]
+    changed = [f"{name} = :{name}" for name in FIELDS[1:] if fields[name] not in (None, row[name])]
     if changed:
         connection.execute(
             f"UPDATE oauthtoken SET {', '.join(changed)} WHERE number = :number",  # noqa: S608 (constants)
-            {**fields, "number": number},
+            {**fields, "number": row["number"]},
         )
-    return str(row_id)
+    return str(row["id"])
 
 
 def _insert(connection: sqlite3.Connection, fields: Fields) -> str:
-    if _CREDENTIALS.isdisjoint(_present(fields)) and (fields["id"] or fields["user_name"]):
-        raise _refusal(Constants.GET_TOKEN_DB_ERROR1)  # [SAVE-16]
-    if fields["id"] and connection.execute("SELECT 1 FROM oauthtoken WHERE id = :id", fields).fetchone():
-        if not fields["user_name"]:
-            raise _refusal("the id is that of a user's row, whom this token does not name")
-        fields = {**fields, "id": None}  # another user's row: this user gets one of their own [SAVE-11]
+    taken = fields["id"] is not None and connection.execute(_BY_ID, (fields["id"],)).fetchone() is not None
+    fields["id"] = id_to_insert(fields, taken=taken)
+    number = None
     if fields["id"]:
         connection.execute(_REMEMBER, fields)
-        number = None
     else:
         number = _unused_number(connection)
-        fields = {**fields, "id": str(number)}
+        fields["id"] = str(number)
     connection.execute(_INSERT, {**fields, "number": number})
     return str(fields["id"])
 
@@ -442,11 +332,11 @@ def _create(path: Path) -> None:
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and not (path.exists() and path.stat().st_size):
         # SQLite would delete it, and with it the tokens that were last saved.
-        raise _refusal(f"the database that {log} belongs to is missing")
+        raise refusal(f"the database that {log} belongs to is missing")
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     if not path.is_file():
-        raise _refusal(f"{path} is not a file")
+        raise refusal(f"{path} is not a file")
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -463,17 +353,17 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         "SELECT name FROM sqlite_master WHERE type != 'index' AND name NOT GLOB 'sqlite_*' ORDER BY name"
     ).fetchall()
     names = [name for (name,) in tables]
-    columns = tuple(name for _, name, *_ in connection.execute("PRAGMA table_info(oauthtoken)"))
+    columns = tuple(column["name"] for column in connection.execute("PRAGMA table_info(oauthtoken)"))
     if application == _APPLICATION:
         if version != _VERSION:
-            raise _refusal(f"{path} has version {version} of the table, this store needs {_VERSION}")
-        if columns != ("number", *_COLUMNS):
-            raise _refusal(f"{path} has other columns than this store made")
+            raise refusal(f"{path} has version {version} of the table, this store needs {_VERSION}")
+        if columns != ("number", *FIELDS):
+            raise refusal(f"{path} has other columns than this store made")
         _close_to_others(path)
         return
     legacy = names == ["oauthtoken"] and columns == _LEGACY_COLUMNS
     if application or version or (names and not legacy):
-        raise _refusal(f"{path} is not a token database")
+        raise refusal(f"{path} is not a token database")
     rows = _legacy_rows(connection) if legacy else []
     _close_to_others(path)
     if legacy:
@@ -490,16 +380,16 @@ def _legacy_rows(connection: sqlite3.Connection) -> list[Fields]:
     places: defaultdict[tuple[str | None, ...], list[str | None]] = defaultdict(list)
     for values in connection.execute("SELECT * FROM oauthtoken ORDER BY rowid"):
         if not values[0] or any(not isinstance(value, str | None) for value in values):
-            raise _refusal(f"the row with id {values[0]!r} has no id, or holds something that is not text")
-        row: Fields = {"number": None}
-        row.update((column, value or None) for column, value in zip(_COLUMNS, values, strict=True))
+            raise refusal(f"the row with id {values[0]!r} has no id, or holds something that is not text")
+        row = Fields(number=None)
+        row.update((column, value or None) for column, value in zip(FIELDS, values, strict=True))
         rows.append(row)
         places["id", row["id"]].append(row["id"])
         places[_key(row)].append(row["id"])
     clashes = [ids for key, ids in places.items() if key and len(ids) > 1]
     if clashes:
         listed = "; ".join(", ".join(map(repr, ids)) for ids in clashes)
-        raise _refusal(f"rows with these ids are of the same user or token, keep one of each: {listed}")
+        raise refusal(f"rows with these ids are of the same user or token, keep one of each: {listed}")
     return rows
 
 
@@ -540,7 +430,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
             continue
         if mode != "wal":
-            raise _refusal("the file system has no shared memory for a write-ahead log")
+            raise refusal("the file system has no shared memory for a write-ahead log")
         return
 
 
@@ -557,10 +447,6 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 # ---------------------------------------------------------------------------------------------
 # Failures.
-
-
-def _refusal(message: str) -> SDKException:
-    return SDKException(code=Constants.TOKEN_STORE, message=message)
 
 
 class _Surfaced:

@@ -141,8 +141,10 @@ def _clauses(given: argparse.Namespace) -> int:
 
 
 def _copy(given: argparse.Namespace) -> int:
-    store, test = copy(given.name, given.destination)
-    print(f"wrote {store}\nwrote {test}\nNext: python -m pytest {shlex.quote(str(test))}")
+    written = copy(given.name, given.destination)
+    for path in written:
+        print(f"wrote {path}")
+    print(f"Next: python -m pytest {shlex.quote(str(written[-1]))}")
     return CONFORMS
 
 

@@ -29,8 +29,8 @@ def bundled() -> dict[str, Path]:
     """
     spec = importlib.util.find_spec(BUNDLE)
     folders = [] if spec is None else spec.submodule_search_locations or []
-    modules = sorted(module for folder in folders for module in Path(folder).glob("[!_]*.py"))
-    return {_name(module.stem): module for module in modules}
+    tests = sorted(test for folder in folders for test in (Path(folder) / TESTS).glob("[!_]*.py"))
+    return {_name(test.stem): test.parent.with_name(test.name) for test in tests}
 
 
 def about(module: Path) -> str:
@@ -39,15 +39,16 @@ def about(module: Path) -> str:
         return file.readline().strip().strip('"')
 
 
-def copy(name: str, destination: Path) -> tuple[Path, Path]:
-    """Copy a reference store, and beside it a test file that runs the contract on the copy.
+def copy(name: str, destination: Path) -> list[Path]:
+    """Copy a reference store, and beside it what it imports and a test that runs the contract on the copy.
 
     Args:
         name: One of `bundled`.
-        destination: The module to write; its name is also that of the test file.
+        destination: The module to write; its name is also that of the test file. The modules that the
+            store imports keep their names; one that is there already, as it would be written, is left.
 
     Returns:
-        The two files.
+        The files that were written, the store first and the test last.
 
     Raises:
         UsageError: Where one of them is there already or cannot be written; nothing was written.
@@ -63,11 +64,44 @@ def copy(name: str, destination: Path) -> tuple[Path, Path]:
         raise UsageError(
             f"{destination} would hide Python's own module {destination.stem}: take another name"
         )
-    test = (store.parent / TESTS / store.name).read_text(encoding="utf-8")
-    test = test.replace(f"{BUNDLE}.{store.stem}", _module_name(destination))
     beside = destination.with_name(f"test_{destination.stem}.py")
-    write({destination: store.read_text(encoding="utf-8"), beside: test})
-    return destination, beside
+    files = {destination: _copied(store, destination)}
+    for module in imported_modules(store):
+        path, text = destination.with_name(module.name), _copied(module, destination)
+        if not _holds(path, text):
+            files[path] = text
+    test = _copied(store.parent / TESTS / store.name, destination)
+    files[beside] = test.replace(f"{BUNDLE}.{store.stem}", _module_name(destination))
+    write(files)
+    return list(files)
+
+
+_SIBLING = re.compile(r"^from \.(\w+) import ", re.MULTILINE)
+
+
+def imported_modules(module: Path) -> list[Path]:
+    """The modules beside this one that it imports, directly or through one another."""
+    found: list[Path] = []
+    waiting = [module]
+    while waiting:
+        for name in _SIBLING.findall(waiting.pop().read_text(encoding="utf-8")):
+            one = module.with_name(f"{name}.py")
+            if one not in (module, *found):
+                found.append(one)
+                waiting.append(one)
+    return found
+
+
+def _copied(module: Path, destination: Path) -> str:
+    """The text of a module, so that it finds its siblings where the copy lies."""
+    text = module.read_text(encoding="utf-8")
+    if (destination.parent / "__init__.py").is_file():
+        return text
+    return _SIBLING.sub(r"from \1 import ", text)
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text
 
 
 def write(files: dict[Path, str]) -> None:
