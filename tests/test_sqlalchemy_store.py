@@ -19,7 +19,9 @@ from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 from tests import published, servers, sql_stores
 from tests.proxy import Proxy
 from tests.sql_stores import KINDS, OPTIONS, Kind
-from zoho_reference_stores.sqlalchemy_store import SQLAlchemyStore, _quotes, take_over_dbstore
+from zoho_reference_stores.sqlalchemy_leases import LeasingSQLAlchemyStore
+from zoho_reference_stores.sqlalchemy_store import SQLAlchemyStore, _quotes
+from zoho_reference_stores.sqlalchemy_takeover import take_over_dbstore
 from zoho_tokenstore_contract import TokenStoreContract
 from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
