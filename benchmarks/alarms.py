@@ -1,4 +1,4 @@
-"""Raise exceptions in the middle of calls of the stores on servers, at random moments, and look what is wrong then.
+"""Raise exceptions in the middle of calls of the stores on servers, and look what is wrong then.
 
 Run it from the project's root::
 
@@ -34,12 +34,18 @@ USERS = 10
 SECONDS = 10.0
 
 
-class SoftTimeLimit(Exception):  # noqa: N818 (named as Celery's)
+class SoftTimeLimit(Exception):
     """What the handler raises."""
 
 
 def _raise(*_: object) -> None:
     raise SoftTimeLimit
+
+
+def _is_of_handler(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, SoftTimeLimit):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 # ---------------------------------------------------------------------------------------------
@@ -162,7 +168,9 @@ class Storm:
         except SoftTimeLimit:
             raise
         except Exception as error:
-            self.seen[f"RAISED {type(error).__name__}: {str(error):.160}"] += 1
+            # psycopg takes what is raised while it reads its options for a mistake in them.
+            kind = "turned into the driver's" if _is_of_handler(error) else "RAISED"
+            self.seen[f"{kind} {type(error).__name__}: {error!s:.160}"] += 1
 
     def _find_by_id(self, number: int) -> None:
         self._answered("find_token_by_id", number, self._store.find_token_by_id(self._ids[number]))
@@ -221,7 +229,7 @@ def main(seconds: float = SECONDS, part: str = "") -> int:
             try:
                 storm.run(seconds)
             except Exception as error:
-                storm.seen[f"NOT USABLE AFTERWARDS: {type(error).__name__}: {str(error):.160}"] += 1
+                storm.seen[f"NOT USABLE AFTERWARDS: {type(error).__name__}: {error!s:.160}"] += 1
         print(name)
         for what, times in sorted(storm.seen.items()):
             print(f"    {times:6} {what}")

@@ -82,17 +82,17 @@ class LeasingSQLAlchemyStore(SQLAlchemyStore):
 
     def _to_acquire(self, name: str, owner: str, seconds: float) -> Sequence[Any]:
         """Statements of which one changes a row if the owner gets the lease, tried in their order."""
-        row, now = self._leases.c, sql.literal_column(_NOW[self._kind])
+        row = self._leases.c
+        now: Any = sql.literal_column(_NOW[self._kind])
         values = {"owner": owner, "until": now + seconds}
         to_be_had = sql.or_(row.until <= now, row.owner == owner)
         if self._kind == "mysql":
             take = sql.update(self._leases).where(row.name == name, to_be_had).values(values)
-            add = mysql.insert(self._leases).prefix_with("IGNORE").values(name=name, **values)
-            return take, add
+            return take, mysql.insert(self._leases).prefix_with("IGNORE").values(name=name, **values)
         insert = sqlite.insert if self._kind == "sqlite" else postgresql.insert
         add = insert(self._leases).values(name=name, **values)
-        take = add.on_conflict_do_update(index_elements=["name"], set_=values, where=to_be_had)
-        return (take.execution_options(preserve_rowcount=True),)
+        take_or_add = add.on_conflict_do_update(index_elements=["name"], set_=values, where=to_be_had)
+        return (take_or_add.execution_options(preserve_rowcount=True),)
 
 
 def _digest(text: str) -> str:

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sql
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.api.authenticator.store.token_store import TokenStore
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
@@ -261,12 +261,16 @@ class SQLAlchemyStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             result = work(connection)
             connection.close()
         except BaseException as error:
-            if connection is not None and not connection.closed:
-                connection.invalidate()
-                connection.close()
-            if not isinstance(error, SQLAlchemyError | SDKException):
+            with contextlib.suppress(Exception):  # the pool may be in any state
+                if connection is not None and not connection.closed:
+                    connection.invalidate()
+                    connection.close()
+            raised = _as_raised(error)
+            if not isinstance(raised, SQLAlchemyError | SDKException):
                 # It may have come in the middle of the pool's own work, and have cost it a place.
                 self._engine.dispose()
+            if raised is not error:
+                raise raised from None
             raise
         return result
 
@@ -326,6 +330,13 @@ def _code(error: DBAPIError) -> Any:
         if code := getattr(driver, name, None):
             return code
     return driver.args[0] if driver.args else None
+
+
+def _as_raised(error: BaseException) -> BaseException:
+    """What a handler raised where SQLAlchemy has put it into an exception of its own."""
+    if isinstance(error, StatementError) and not isinstance(error, DBAPIError):
+        return error.orig or error
+    return error
 
 
 @contextlib.contextmanager

@@ -131,7 +131,14 @@ tables_named = functools.lru_cache(maxsize=32)(Tables)  # who opens a store anew
 
 
 def check_engine(engine: object) -> None:
-    """Refuse what cannot work, in a sentence that says what would."""
+    """Refuse what cannot work, in a sentence that says what would.
+
+    Args:
+        engine: What the store was given.
+
+    Raises:
+        SDKException: It is no engine, or one for another server, or its pool shares connections.
+    """
     if not isinstance(engine, sql.Engine):
         raise refusal(f"SQLAlchemyStore takes what sqlalchemy.create_engine returns, not {engine!r:.100}")
     if engine.dialect.name not in _SERVERS:
@@ -144,6 +151,15 @@ def check_engine(engine: object) -> None:
 
 
 def prepare(connection: sql.Connection, tables: Tables) -> None:
+    """Make what is missing of the tables, on a connection that is fit for it.
+
+    Args:
+        connection: On which they are made.
+        tables: The tables.
+
+    Raises:
+        SDKException: The isolation level is READ UNCOMMITTED, or a table of that name is another's.
+    """
     if connection.get_isolation_level() == "READ UNCOMMITTED":
         raise refusal(
             "with READ UNCOMMITTED a token may be found that is never saved: "
