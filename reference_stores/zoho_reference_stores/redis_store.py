@@ -175,8 +175,8 @@ class RedisStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         if not ways:
             return None
         with _surfaced(message):
-            text = self._run(FIND, self._tokens, _ways(ways), _fields(fields))
-            return None if text is None else _row(text)
+            answer = self._run(FIND, self._tokens, _ways(ways), _fields(fields))
+            return None if answer is None else _row(answer)
 
     def _run(self, script: Script, key: str, *arguments: bytes) -> Any:
         """Run a script on a key, and return what it answers: to this call and no other.
@@ -186,7 +186,7 @@ class RedisStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         number = random.SystemRandom().randbytes(8).hex().encode()
         try:
             for _ in range(_TRIES):
-                answer = self._evaluated(script, 1, key.encode(), number, *arguments)
+                answer = _hidden(self._evaluated(script, 1, key.encode(), number, *arguments))
                 if isinstance(answer, list) and answer and answer[0] == number:
                     return answer[1] if len(answer) > 1 else None
                 self._drop_connections()
@@ -233,9 +233,23 @@ def _is_text(value: object) -> bool:
         return False
 
 
+class _Hidden(bytes):
+    """A text on its way from or to the server, which does not show itself [SECRET-2]."""
+
+    def __repr__(self) -> str:
+        return "<hidden>"
+
+
+def _hidden(answer: Any) -> Any:
+    if isinstance(answer, list):
+        return [_hidden(one) for one in answer]
+    return _Hidden(answer) if isinstance(answer, bytes) else answer
+
+
 def _fields(fields: Fields) -> bytes:
     """Fields for a script, without those that no row can have [BYID-3]."""
-    return json.dumps({name: fields[name] for name in fields if _is_text(fields[name])}).encode()
+    sent = Fields({name: fields[name] for name in fields if _is_text(fields[name])})
+    return _Hidden(json.dumps(sent).encode())
 
 
 def _ways(ways: Sequence[Way]) -> bytes:

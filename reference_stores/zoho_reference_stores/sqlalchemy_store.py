@@ -21,7 +21,9 @@ import contextlib
 import itertools
 import os
 import random
+import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -105,6 +107,7 @@ class SQLAlchemyStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         self._tables = tables_named(table)
         self._process = os.getpid()
         self._pools_of_parents: list[Any] = []
+        self._thread = threading.local()
         with surfaced(f"Cannot open the token table {table}"):
             close_to_others(engine)
             self.run(lambda connection: prepare(connection, self._tables))
@@ -197,6 +200,12 @@ class SQLAlchemyStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
         Whatever is raised in it ends the connection, and so the transaction: see `_run_once`.
         """
+        changing = getattr(self._thread, "changing", None)
+        if changing is not None and (other := changing()) is not None and not other.closed:
+            raise refusal(
+                "a signal's handler cannot change the store in the middle of a change by its thread"
+            )
+        self._thread.changing = weakref.ref(connection)
         dialect, driver = connection.dialect, connection.connection.dbapi_connection
         if dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
