@@ -96,11 +96,12 @@ local function write(number, row)
 end
 
 -- Take away the entries of a row that it does not have any more, as far as no other row needs them.
+-- It is no failure if this may not be done: an entry that is left leads to no row.
 local function forget(number, old, new)
     for _, names in ipairs(indexed) do
         local key = entry(names, old)
         if key and key ~= entry(names, new) and #others(key, number) == 0 then
-            redis.call('HDEL', tokens, key)
+            redis.pcall('HDEL', tokens, key)
         end
     end
 end
