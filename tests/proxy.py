@@ -19,7 +19,7 @@ class Proxy(contextlib.AbstractContextManager["Proxy"]):
         port: Where clients connect.
         turns: How often a client spoke after the server had: the round trips.
         cuts: How many connections were cut as planned.
-        before_answer: Is called when the server has answered, before that is passed on, with the turn's number.
+        before_answer: Is called with the number of the turn before the server's answer is passed on.
     """
 
     def __init__(self, server_port: int, *, resets: bool = True) -> None:

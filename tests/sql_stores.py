@@ -199,6 +199,15 @@ def break_storage(store: LeasingSQLAlchemyStore, location: Path) -> None:
         kind.say(*kind.locking_out, user=kind.user())
 
 
+def mend_storage(store: LeasingSQLAlchemyStore, location: Path) -> None:
+    """Put the server, or the file, back into reach of the same store."""
+    kind = KINDS.get(store._engine.dialect.name)
+    if kind is None:
+        location.with_name(f"{location.name}-gone").rename(location)
+    else:
+        let_in(kind)
+
+
 def let_in(kind: Kind) -> None:
     """Bring the server back into reach after `break_storage`."""
     if kind.name in _locked_out:

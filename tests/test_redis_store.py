@@ -90,6 +90,10 @@ class TestRedisStore(TokenStoreContract):
         for one in _servers:
             one.stop()
 
+    def mend_storage(self, store: RedisStore, location: Path) -> None:
+        for one in _servers:
+            one.start()
+
 
 @pytest.fixture
 def address(server: redis_server.Server) -> str:

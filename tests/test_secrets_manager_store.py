@@ -98,6 +98,10 @@ class TestSecretsManagerStore(TokenStoreContract):
         for proxy in _proxies:
             proxy.reach(False)
 
+    def mend_storage(self, store: SecretsManagerStore, location: Path) -> None:
+        for proxy in _proxies:
+            proxy.reach(True)
+
 
 class Calls:
     """The calls that a client sends; `act` is told the number of each before it is sent."""
@@ -335,7 +339,7 @@ def test_a_catalogue_that_somebody_deleted_does_not_mix_users(
 
 
 class Stale:
-    """A client whose reads are, as often as not, answered with what was there a quarter of a second before."""
+    """A client that half of the time reads what was there a quarter of a second before."""
 
     def __init__(self, client: Any, history: dict[str, list[tuple[float, Any]]], seed: int) -> None:
         self._client = client
@@ -366,7 +370,6 @@ def test_reads_that_are_a_moment_old_lose_no_save(server: moto_server.Server) ->
     """Two nodes with two threads each save and delete; everything acknowledged is there in the end."""
     history: dict[str, list[tuple[float, Any]]] = {}
     nodes = [SecretsManagerStore(Stale(client_of(server.url), history, seed), "app") for seed in range(2)]
-    ids: dict[int, str] = {}
 
     def work(number: int) -> None:
         node = nodes[number % 2]

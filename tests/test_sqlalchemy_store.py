@@ -38,6 +38,9 @@ class OnServer(TokenStoreContract):
     def break_storage(self, store: Any, location: Path) -> None:
         sql_stores.break_storage(store, location)
 
+    def mend_storage(self, store: Any, location: Path) -> None:
+        sql_stores.mend_storage(store, location)
+
 
 @pytest.mark.usefixtures("postgresql")
 class TestOnPostgreSQL(OnServer):
@@ -326,7 +329,7 @@ class TestLeases:
         """A new lease, and one that has run out."""
 
         def ask(number: int) -> bool:
-            return stores[number % 2].acquire_lease("key", f"owner {number}", 60)
+            return bool(stores[number % 2].acquire_lease("key", f"owner {number}", 60))
 
         for _ in range(2):
             assert sorted(at_once(ask, 8)) == [False] * 7 + [True]

@@ -1,7 +1,7 @@
-"""An exception in the middle of a call of a store on a server ends that call alone [CRASH-6].
+"""What all stores on servers promise alike: when a call is interrupted, a server is away, or a process forks.
 
 A proxy holds the server's answer back until a signal's handler has raised: the exception comes between what
-the driver sends and what it would receive, at each round trip in turn.
+the driver sends and what it would receive, at each round trip in turn [CRASH-6].
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import pytest
 import redis
 import sqlalchemy as sql
 from botocore.config import Config
+from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from tests import moto_server, redis_server, servers, sql_stores
 from tests.calls import find, rows, save
@@ -58,6 +59,9 @@ class Line(Proxy):
         super().__init__(port)
         self._handled = threading.Event()
         self._do: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> Line:
+        return self
 
     def handle(self, *_: object) -> None:
         """Be the signal's handler."""
@@ -172,10 +176,19 @@ def begin(store: Any) -> None:
         save(store, row)
 
 
-def secrets_in_own_frames(error: BaseException) -> list[str]:
+def outcome(call: Callable[[Any], object], store: Any) -> Exception | None:
+    """What a call raises."""
+    try:
+        call(store)
+    except Exception as error:
+        return error
+    return None
+
+
+def secrets_in_own_frames(error: BaseException | None) -> list[str]:
     """What a report with local variables shows of the frames of the stores' own modules."""
     shown = []
-    for one in (error, error.__cause__, error.__context__):
+    for one in (error, error and error.__cause__, error and error.__context__):
         if one is not None:
             frames = traceback.TracebackException.from_exception(one, capture_locals=True).stack
             shown += [
@@ -198,12 +211,9 @@ def test_an_exception_between_call_and_answer_ends_that_call_alone(
         store.find_token_by_id("2")  # connects
         before = rows(other_node)
         with line.signal_at(turn, raise_it):
-            try:
-                CALLS[call](store)
-            except SoftTimeLimit as error:
-                assert secrets_in_own_frames(error) == []
-            else:
-                assert not line.was_signalled, "the handler's exception did not come out"
+            raised = outcome(CALLS[call], store)
+        assert isinstance(raised, SoftTimeLimit if line.was_signalled else type(None))
+        assert secrets_in_own_frames(raised) == []
 
         after = {
             "update": [NEW_ANN, BOB],
@@ -233,34 +243,63 @@ def test_a_handler_that_saves_does_not_hang(place: tuple[Line, Callable[[int], A
     store = open_store(line.port)
     for turn in itertools.count(1):
         begin(store)
-        refused = []
-
-        def save_too(refused: list[object] = refused) -> None:
-            try:
-                save(store, CAT)
-            except Exception as error:
-                refused.append(error)
-
-        with line.signal_at(turn, save_too):
+        raised: list[Exception | None] = []
+        with line.signal_at(turn, lambda raised=raised: raised.append(outcome(CALLS["insert"], store))):  # type: ignore[misc]
             save(store, NEW_ANN)
         assert rows(store)[0] == NEW_ANN
-        assert len(rows(store)) == 3 - len(refused) - (not line.was_signalled)
-        assert all("a signal's handler cannot change the store" in str(error) for error in refused)
+        assert len(rows(store)) == 2 + raised.count(None)
+        assert all("a signal's handler cannot change" in str(error) for error in raised if error)
         if not line.was_signalled:
             break
     assert turn > 1
 
 
-def test_an_answer_to_another_call_on_the_same_client_is_not_taken(
-    tmp_path: object,
+def test_a_store_works_on_when_its_server_is_in_reach_again(
+    place: tuple[Line, Callable[[int], Any]],
 ) -> None:
-    """Where the application was interrupted in a command of its own, and its answer is still to come."""
-    with on_redis(redis.Redis.from_url) as (line, open_store):
-        store = open_store(line.port)
-        begin(store)
-        client = store._client
-        with line.signal_at(1, raise_it), pytest.raises(SoftTimeLimit):
-            client.echo("an answer for the application")
+    """The same object, with every row; while the server is away every method raises [CRASH-4, CRASH-5]."""
+    line, open_store = place
+    store = open_store(line.port)
+    begin(store)
+    line.reach(False)
+    for name, call in CALLS.items():
+        with pytest.raises(SDKException, match="TOKEN_STORE") as caught:
+            call(store)
+        assert secrets_in_own_frames(caught.value) == [], name
+    line.reach(True)
 
-        assert to_row(store.find_token_by_id("2")) == BOB
-        assert rows(store) == [ANN, BOB]
+    assert rows(store) == [ANN, BOB]
+    CALLS["insert"](store)
+    assert find(store, Row(user_name="cat")) is not None
+
+
+def test_a_store_that_was_opened_before_a_fork_works_on(
+    place: tuple[Line, Callable[[int], Any]],
+) -> None:
+    """Parent and children save the same user and their own, and get no answer of one another [PROC-2]."""
+    _, open_store = place
+    store = open_store(0)
+    begin(store)
+
+    def work(name: str) -> None:
+        for turn in range(4):
+            save(store, CAT.but(user_name=f"{name} {turn}"))
+            save(store, ANN.but(access_token=f"{name} {turn}"))
+            assert to_row(store.find_token_by_id("2")) == BOB
+
+    children = []
+    for number in range(3):
+        if (child := os.fork()) == 0:
+            signal.alarm(120)  # a child that hangs dies of it
+            try:
+                work(f"child {number}")
+                os._exit(0)
+            finally:
+                os._exit(1)
+        children.append(child)
+    work("parent")
+    ends = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+
+    assert ends == [0, 0, 0]
+    names = [f"{name} {turn}" for name in ("parent", "child 0", "child 1", "child 2") for turn in range(4)]
+    assert sorted(["ann", "bob", *names]) == sorted(str(row.user_name) for row in rows(store))
