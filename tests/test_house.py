@@ -24,8 +24,11 @@ STORES = Path(zoho_reference_stores.__file__).parent
 LIBRARIES = {
     "encrypted_store": {"cryptography"},
     "redis_store": {"redis"},
-    "secrets_manager_store": {"botocore"},
+    "secrets_manager_client": {"botocore", "urllib3"},
+    "sqlalchemy_leases": {"sqlalchemy"},
     "sqlalchemy_store": {"sqlalchemy"},
+    "sqlalchemy_tables": {"sqlalchemy"},
+    "sqlalchemy_takeover": {"sqlalchemy"},
 }
 """What a reference store imports beside the SDK and the standard library."""
 

@@ -14,7 +14,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -29,6 +29,9 @@ from tests.proxy import Proxy
 from zoho_reference_stores import RedisStore, SecretsManagerStore
 from zoho_reference_stores.sqlalchemy_leases import LeasingSQLAlchemyStore
 from zoho_tokenstore_contract._rows import Row, to_row, to_token
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 pytestmark = pytest.mark.once
 
@@ -60,7 +63,7 @@ class Line(Proxy):
         self._handled = threading.Event()
         self._do: Callable[[], None] = lambda: None
 
-    def __enter__(self) -> Line:
+    def __enter__(self) -> Self:
         return self
 
     def handle(self, *_: object) -> None:
