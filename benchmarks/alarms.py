@@ -28,7 +28,7 @@ import sqlalchemy as sql
 from tests import moto_server, redis_server, sql_stores
 from tests.calls import save
 from zoho_reference_stores import RedisStore, SecretsManagerStore, SQLAlchemyStore
-from zoho_tokenstore_contract._rows import Row, to_row, to_token
+from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
 USERS = 10
 SECONDS = 10.0

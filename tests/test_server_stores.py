@@ -28,7 +28,7 @@ from tests.calls import find, rows, save
 from tests.proxy import Proxy
 from zoho_reference_stores import RedisStore, SecretsManagerStore
 from zoho_reference_stores.sqlalchemy_leases import LeasingSQLAlchemyStore
-from zoho_tokenstore_contract._rows import Row, to_row, to_token
+from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
 if TYPE_CHECKING:
     from typing_extensions import Self
