@@ -22,7 +22,7 @@ from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 from tests import published
 from zoho_reference_stores import ListStore, SQLiteFileStore, SQLiteMemoryStore
 from zoho_reference_stores.list_store import _Record
-from zoho_tokenstore_contract._rows import FIELDS
+from zoho_tokenstore_contract._spec.tokens import FIELDS
 
 Row: TypeAlias = tuple[str, ...]
 

@@ -19,6 +19,7 @@ class Proxy(contextlib.AbstractContextManager["Proxy"]):
         port: Where clients connect.
         turns: How often a client spoke after the server had: the round trips.
         cuts: How many connections were cut as planned.
+        before_answer: Is called with the number of the turn before the server's answer is passed on.
     """
 
     def __init__(self, server_port: int, *, resets: bool = True) -> None:
@@ -30,6 +31,7 @@ class Proxy(contextlib.AbstractContextManager["Proxy"]):
                 in good order, as a server does.
         """
         self.turns = self.cuts = 0
+        self.before_answer: Callable[[int], None] | None = None
         self._server_port = server_port
         self._resets = resets
         self._lock = threading.Lock()
@@ -114,6 +116,8 @@ class Proxy(contextlib.AbstractContextManager["Proxy"]):
                 if not said:
                     return
                 is_request = end is client
+                if self.before_answer is not None and client_spoke and not is_request:
+                    self.before_answer(self.turns)
                 kept, cut = self._counted(said, is_request, is_turn=is_request and not client_spoke)
                 client_spoke = is_request
                 (server if is_request else client).sendall(kept)

@@ -22,7 +22,7 @@ import sqlalchemy as sql
 
 from tests import mariadb, postgres
 from tests.servers import Server
-from zoho_reference_stores import SQLAlchemyStore
+from zoho_reference_stores.sqlalchemy_leases import LeasingSQLAlchemyStore
 
 DATABASE = "store"
 OPTIONS: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
@@ -30,12 +30,7 @@ OPTIONS: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rol
 
 PLACES = sql.table("places", sql.column("location"), sql.column("name"))
 MAKING_PLACES = "create table places (location varchar(40) primary key, name varchar(40) not null)"
-EMPTYING = (
-    "delete from {0}",
-    "delete from {0}_ids where id != ''",
-    "update {0}_ids set number = 0, version = 0",
-    "delete from {0}_leases",
-)
+EMPTYING = ("delete from {0}", "delete from {0}_leases")
 
 
 @dataclass(frozen=True)
@@ -172,17 +167,17 @@ MARIADB = Kind(
 KINDS = {kind.name: kind for kind in (POSTGRESQL, MARIADB)}
 
 
-def postgresql_store(location: Path) -> SQLAlchemyStore:
+def postgresql_store(location: Path) -> LeasingSQLAlchemyStore:
     """Open the store on tables of PostgreSQL that belong to the location."""
     return _store(POSTGRESQL, location)
 
 
-def mariadb_store(location: Path) -> SQLAlchemyStore:
+def mariadb_store(location: Path) -> LeasingSQLAlchemyStore:
     """Open the store on tables of MariaDB that belong to the location."""
     return _store(MARIADB, location)
 
 
-def sqlite_store(location: Path) -> SQLAlchemyStore:
+def sqlite_store(location: Path) -> LeasingSQLAlchemyStore:
     """Open the store on an SQLite file in the location."""
     engine = sql.create_engine(f"sqlite:///{location / 'tokens.db'}", poolclass=sql.NullPool)
 
@@ -191,10 +186,10 @@ def sqlite_store(location: Path) -> SQLAlchemyStore:
     def connected(connection: Any, record: Any) -> None:
         connection.execute("pragma synchronous = off")
 
-    return SQLAlchemyStore(engine)
+    return LeasingSQLAlchemyStore(engine)
 
 
-def break_storage(store: SQLAlchemyStore, location: Path) -> None:
+def break_storage(store: LeasingSQLAlchemyStore, location: Path) -> None:
     """Put the server, or the file, of an open store out of reach."""
     kind = KINDS.get(store._engine.dialect.name)
     if kind is None:
@@ -202,6 +197,15 @@ def break_storage(store: SQLAlchemyStore, location: Path) -> None:
     else:
         _locked_out.add(kind.name)
         kind.say(*kind.locking_out, user=kind.user())
+
+
+def mend_storage(store: LeasingSQLAlchemyStore, location: Path) -> None:
+    """Put the server, or the file, back into reach of the same store."""
+    kind = KINDS.get(store._engine.dialect.name)
+    if kind is None:
+        location.with_name(f"{location.name}-gone").rename(location)
+    else:
+        let_in(kind)
 
 
 def let_in(kind: Kind) -> None:
@@ -228,9 +232,9 @@ _tables: dict[tuple[str, Path], str] = {}
 _made = itertools.count()
 
 
-def _store(kind: Kind, location: Path) -> SQLAlchemyStore:
+def _store(kind: Kind, location: Path) -> LeasingSQLAlchemyStore:
     let_in(kind)
-    return SQLAlchemyStore(_engine(kind.url()), _table_of(kind, location))
+    return LeasingSQLAlchemyStore(_engine(kind.url()), _table_of(kind, location))
 
 
 def _table_of(kind: Kind, location: Path) -> str:

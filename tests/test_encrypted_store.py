@@ -33,13 +33,13 @@ from zoho_reference_stores import (
 )
 from zoho_reference_stores.encrypted_store import _encrypted, _Key, _secret_of
 from zoho_reference_stores.token_fields import refusal
-from zoho_tokenstore_contract._bench import Effort
-from zoho_tokenstore_contract._clauses import CLAUSES, Level
-from zoho_tokenstore_contract._flow import abilities
-from zoho_tokenstore_contract._outcomes import Outcome
-from zoho_tokenstore_contract._rows import Row, to_row, to_token
-from zoho_tokenstore_contract._run import check_clause
-from zoho_tokenstore_contract._subject import Subject
+from zoho_tokenstore_contract._drivers.zoho.sdk_session import abilities
+from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
+from zoho_tokenstore_contract._harness.workspace import Effort
+from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._spec.clauses import CLAUSES, Level
+from zoho_tokenstore_contract._spec.outcomes import Outcome
+from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
 pytestmark = pytest.mark.once
 

@@ -13,9 +13,9 @@ import pytest
 
 import zoho_reference_stores
 import zoho_tokenstore_contract
-from zoho_tokenstore_contract._checks import MODULES, checks_of
-from zoho_tokenstore_contract._clauses import CLAUSES
-from zoho_tokenstore_contract._scaffold import imported_modules
+from zoho_tokenstore_contract._checks.registry import MODULES, checks_of
+from zoho_tokenstore_contract._cli.scaffold import imported_modules
+from zoho_tokenstore_contract._spec.clauses import CLAUSES
 
 ROOT = Path(__file__).parent.parent
 KIT = Path(zoho_tokenstore_contract.__file__).parent
@@ -27,8 +27,11 @@ LIBRARIES = {
     "dynamodb_table": {"botocore"},
     "encrypted_store": {"cryptography"},
     "redis_store": {"redis"},
-    "secrets_manager_store": {"botocore"},
+    "secrets_manager_client": {"botocore", "urllib3"},
+    "sqlalchemy_leases": {"sqlalchemy"},
     "sqlalchemy_store": {"sqlalchemy"},
+    "sqlalchemy_tables": {"sqlalchemy"},
+    "sqlalchemy_takeover": {"sqlalchemy"},
 }
 """What a reference store imports beside the SDK and the standard library."""
 

@@ -19,7 +19,7 @@ from tests.calls import find, rows, save
 from tests.interrupts import Interrupted, own_locals, raise_interrupted, run
 from zoho_reference_stores import ListStore, SingleFlightStore, SQLiteFileStore, SQLiteMemoryStore
 from zoho_reference_stores.encrypted_store import EncryptedStore
-from zoho_tokenstore_contract._rows import Row, to_row, to_token
+from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
 KEYS = ["c3R1diBhIGtleSBvZiB0aGlydHktdHdvIGJ5dGVzISE=", "YW5vdGhlciBrZXkgb2YgdGhpcnR5LXR3byBieXRlcyE="]
 CLIENT = {"client_id": "client", "client_secret": "hidden secret"}

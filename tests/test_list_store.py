@@ -13,7 +13,7 @@ from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from zoho_reference_stores import ListStore, list_store
 from zoho_reference_stores.list_store import _COLUMN, _INDEXED
-from zoho_tokenstore_contract._rows import Row, to_row, to_token
+from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
 ANN = Row(
     user_name="ann",

@@ -9,8 +9,12 @@ import json
 import logging
 import os
 import random
+import signal
+import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +28,7 @@ from tests import moto_server
 from tests.calls import find, rows, save
 from tests.proxy import Proxy
 from tests.servers import skip_or_fail
-from zoho_reference_stores import ListStore, SecretsManagerStore, secrets_manager_store
+from zoho_reference_stores import ListStore, SecretsManagerStore, secrets_manager_catalogue
 from zoho_tokenstore_contract import TokenStoreContract
 from zoho_tokenstore_contract._spec.tokens import Row
 
@@ -93,6 +97,10 @@ class TestSecretsManagerStore(TokenStoreContract):
     def break_storage(self, store: SecretsManagerStore, location: Path) -> None:
         for proxy in _proxies:
             proxy.reach(False)
+
+    def mend_storage(self, store: SecretsManagerStore, location: Path) -> None:
+        for proxy in _proxies:
+            proxy.reach(True)
 
 
 class Calls:
@@ -166,7 +174,7 @@ def secrets_of(client: Any, prefix: str = "app") -> set[str]:
 def entered(client: Any, prefix: str = "app") -> set[str]:
     """The secrets that should be there, as the catalogue has it."""
     catalogue = json.loads(client.get_secret_value(SecretId=f"{prefix}/catalogue")["SecretString"])
-    return {f"{prefix}/catalogue"} | {f"{prefix}/{catalogue['life']}/{row[0]}" for row in catalogue["rows"]}
+    return {f"{prefix}/catalogue"} | {f"{prefix}/{row[0]}" for row in catalogue["rows"]}
 
 
 def test_how_many_calls_of_the_api_each_method_takes(store: SecretsManagerStore, calls: Calls) -> None:
@@ -174,8 +182,8 @@ def test_how_many_calls_of_the_api_each_method_takes(store: SecretsManagerStore,
     get, batch, put = "GetSecretValue", "BatchGetSecretValue", "PutSecretValue"
     save(store, BOB)
 
-    assert calls.of(lambda: save(store, ANN)) == [get, put, "CreateSecret", get]
-    assert calls.of(lambda: save(store, ANN)) == [get, get]
+    assert calls.of(lambda: save(store, ANN.but(id="1"))) == [get, put, "CreateSecret", get]
+    assert calls.of(lambda: save(store, ANN)) == [get, get, put]
     assert calls.of(lambda: save(store, ANN.but(access_token="renewed"))) == [get, get, put]
     assert calls.of(lambda: save(store, ANN.but(refresh_token="again"))) == [get, get, put, put]
     assert calls.of(lambda: find(store, Row(user_name="ann"))) == [get, get]
@@ -184,8 +192,8 @@ def test_how_many_calls_of_the_api_each_method_takes(store: SecretsManagerStore,
     assert calls.of(lambda: find(store, Row(access_token="unknown"))) == [get, batch]
     assert calls.of(lambda: store.find_token_by_id("1")) == [get, get]
     assert calls.of(store.get_tokens) == [get, batch, get, batch]
-    assert calls.of(lambda: store.delete_token("1")) == [get, put, "DeleteSecret", put]
-    assert calls.of(lambda: store.delete_token("unknown")) == [get]
+    assert calls.of(lambda: store.delete_token("1")) == [get, put, "DeleteSecret", get, put]
+    assert calls.of(lambda: store.delete_token("unknown")) == [get, put]
 
 
 # Writers that meet
@@ -211,7 +219,7 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
 
 def begin(store: Any) -> None:
     """What is there before writers meet: a user with the id 1, and a login whose user is not yet known."""
-    save(store, ANN)
+    save(store, ANN.but(id="1"))
     save(store, GRANT)
 
 
@@ -320,12 +328,107 @@ def test_what_a_deletion_left_behind_is_deleted_by_the_next(
 def test_a_catalogue_that_somebody_deleted_does_not_mix_users(
     store: SecretsManagerStore, client: Any
 ) -> None:
-    """The rows that it led to are lost; a new one begins with the number 1, and with rows of its own."""
-    save(store, ANN)
+    """The rows that it led to are lost; who still has the id of one finds nobody."""
+    lost = save(store, ANN)
     client.delete_secret(SecretId="app/catalogue", ForceDeleteWithoutRecovery=True)
+    others = {save(store, BOB.but(user_name=f"user {number}")) for number in range(5)}
 
-    assert save(store, BOB) == "1"
-    assert rows(store) == [BOB.but(id="1")]
+    assert lost not in others
+    assert all(len(id) == 10 and id.isdecimal() for id in others)
+    assert store.find_token_by_id(lost) is None
+
+
+class Stale:
+    """A client that half of the time reads what was there a quarter of a second before."""
+
+    def __init__(self, client: Any, history: dict[str, list[tuple[float, Any]]], seed: int) -> None:
+        self._client = client
+        self._history = history
+        self._chance = random.Random(seed)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def get_secret_value(self, SecretId: str) -> Any:  # noqa: N803
+        states = self._history.setdefault(SecretId, [])
+        try:
+            now = self._client.get_secret_value(SecretId=SecretId)
+        except self._client.exceptions.ResourceNotFoundException as error:
+            now = error
+        states.append((time.monotonic(), now))
+        old = [state for since, state in states if since > time.monotonic() - 0.25]
+        answer = old[0] if self._chance.random() < 0.5 else now
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def batch_get_secret_value(self, SecretIdList: list[str]) -> Any:  # noqa: N803
+        return {"SecretValues": [], "Errors": []}  # each is read alone then
+
+
+def test_reads_that_are_a_moment_old_lose_no_save(server: moto_server.Server) -> None:
+    """Two nodes with two threads each save and delete; everything acknowledged is there in the end."""
+    history: dict[str, list[tuple[float, Any]]] = {}
+    nodes = [SecretsManagerStore(Stale(client_of(server.url), history, seed), "app") for seed in range(2)]
+
+    def work(number: int) -> None:
+        node = nodes[number % 2]
+        for turn in range(4):
+            saved = save(node, ANN.but(user_name=f"user {number} {turn}", access_token="first"))
+            save(node, ANN.but(user_name=f"user {number} {turn}", access_token="second"))
+            save(node, ANN.but(user_name=f"user {number} {turn}", access_token="first"))
+            if turn == 0:
+                node.delete_token(saved)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    node = SecretsManagerStore(connected(server.url), "app")
+
+    assert {(row.user_name, row.access_token) for row in rows(node)} == {
+        (f"user {number} {turn}", "first") for number in range(4) for turn in range(1, 4)
+    }
+    assert secrets_of(connected(server.url)) == entered(connected(server.url))
+
+
+def test_a_fork_while_threads_save_leaves_nothing_locked(server: moto_server.Server) -> None:
+    """Each child saves a user of its own, on connections of its own."""
+    store = SecretsManagerStore(client_of(server.url, attempts=3), "app")
+    over = threading.Event()
+
+    def work(number: int) -> None:
+        while not over.is_set():
+            save(store, ANN.but(user_name=f"thread {number}"))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    children = []
+    for number in range(3):
+        if (child := os.fork()) == 0:
+            signal.alarm(120)  # a child that hangs dies of it
+            try:
+                save(store, BOB.but(user_name=f"child {number}"))
+                os._exit(0)
+            finally:
+                os._exit(1)
+        children.append(child)
+    ends = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    over.set()
+    for thread in threads:
+        thread.join()
+
+    assert ends == [0, 0, 0]
+    assert {row.user_name for row in rows(store)} == {
+        *(f"thread {number}" for number in range(3)),
+        *(f"child {number}" for number in range(3)),
+    }
+
+
+@pytest.mark.parametrize("thing", [None, "us-east-1"])
+def test_what_is_no_client_is_refused(thing: Any) -> None:
+    """In a sentence that says what would be one."""
+    with pytest.raises(SDKException, match=r"takes boto3.client\('secretsmanager'\), not "):
+        SecretsManagerStore(thing)
 
 
 # Connections that break, and servers that refuse
@@ -375,7 +478,7 @@ def test_calls_that_come_too_fast_are_made_again(server: moto_server.Server) -> 
     client = client_of(server.url, attempts=3)
     calls, store = Calls(client), SecretsManagerStore(client, "app")
     calls.act = functools.partial(throttled, until=2)
-    save(store, ANN)
+    save(store, ANN.but(id="1"))
     assert calls.names[:3] == ["GetSecretValue"] * 3
     assert rows(store) == [ANN.but(id="1")]
 
@@ -390,7 +493,7 @@ def test_calls_that_come_too_fast_are_made_again(server: moto_server.Server) -> 
 
 def test_a_row_too_large_for_a_secret_is_refused(store: SecretsManagerStore, client: Any) -> None:
     """Before anything is written, and only where it is too large compressed as well."""
-    save(store, ANN)
+    save(store, ANN.but(id="1"))
     dice = random.Random(7)
     large = "".join(chr(dice.randrange(0x4E00, 0x9FFF)) for _ in range(50_000))
     for row in (BOB.but(access_token=large), Row(user_name="ann", redirect_url=large)):
@@ -408,8 +511,8 @@ def test_a_full_catalogue_refuses_new_users_and_renews_the_others(
     store: SecretsManagerStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Deleting makes room."""
-    monkeypatch.setattr(secrets_manager_store, "_LARGEST", 300)
-    with pytest.raises(SDKException, match="the catalogue would have more than the 300 bytes"):
+    monkeypatch.setattr(secrets_manager_catalogue, "LARGEST", 400)
+    with pytest.raises(SDKException, match="the catalogue would have more than the 400 bytes"):
         save_all(store, (ANN.but(user_name=f"user {number}") for number in range(20)))
     held = rows(store)
     assert 3 <= len(held) < 20
@@ -445,9 +548,10 @@ def test_more_rows_than_a_batch_takes(store: SecretsManagerStore) -> None:
     """They are listed, and the one with a renewed access token is found among them."""
     users = [ANN.but(user_name=f"user {number}", access_token=f"access {number}") for number in range(41)]
     save_all(store, users)
+    last = save(store, users[40])
 
     assert [row.user_name for row in rows(store)] == [user.user_name for user in users]
-    assert find(store, Row(access_token="access 40")) == users[40].but(id="41")
+    assert find(store, Row(access_token="access 40")) == users[40].but(id=last)
 
 
 def test_secrets_are_not_logged(
@@ -455,7 +559,7 @@ def test_secrets_are_not_logged(
 ) -> None:
     """At the level DEBUG botocore logs what it sends and gets, and would log tokens with it."""
     caplog.set_level(logging.DEBUG)
-    save(store, ANN)
+    save(store, ANN.but(id="1"))
     assert find(store, Row(user_name="ann")) == ANN.but(id="1")
     assert "<hidden>" in caplog.text
     assert "Response body" in caplog.text
@@ -487,7 +591,7 @@ def client_with_wrong_types(client: Any) -> Any:
 def test_stores_of_different_prefixes_share_nothing(client: Any) -> None:
     """Not even where one prefix begins with the other."""
     one, other = SecretsManagerStore(client, "app"), SecretsManagerStore(client, "app/catalogue")
-    save(one, ANN)
-    save(other, BOB)
+    save(one, ANN.but(id="1"))
+    save(other, BOB.but(id="1"))
 
     assert [rows(one), rows(other)] == [[ANN.but(id="1")], [BOB.but(id="1")]]

@@ -22,7 +22,7 @@ from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from tests.calls import rows, save
 from zoho_reference_stores import ListStore, SQLiteFileStore, SQLiteMemoryStore
-from zoho_tokenstore_contract._rows import Row, to_token
+from zoho_tokenstore_contract._spec.tokens import Row, to_token
 
 ANN = Row(user_name="ann", access_token="ann's")
 BOB = Row(user_name="bob", access_token="bob's")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .encrypted_store import EncryptedStore as EncryptedStore
     from .redis_store import RedisStore as RedisStore
     from .secrets_manager_store import SecretsManagerStore as SecretsManagerStore
+    from .sqlalchemy_leases import LeasingSQLAlchemyStore as LeasingSQLAlchemyStore
     from .sqlalchemy_store import SQLAlchemyStore as SQLAlchemyStore
 
 __all__ = ["FallbackStore", "ListStore", "SQLiteFileStore", "SQLiteMemoryStore", "SingleFlightStore"]
@@ -27,6 +28,7 @@ _WITH_A_LIBRARY = {
     "DjangoTokenStore": "django_store.store",
     "DynamoDBStore": "dynamodb_store",
     "EncryptedStore": "encrypted_store",
+    "LeasingSQLAlchemyStore": "sqlalchemy_leases",
     "RedisStore": "redis_store",
     "SQLAlchemyStore": "sqlalchemy_store",
     "SecretsManagerStore": "secrets_manager_store",

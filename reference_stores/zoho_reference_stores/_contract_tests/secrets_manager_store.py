@@ -2,19 +2,38 @@
 
 import os
 from pathlib import Path
+from typing import Any, ClassVar
 
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from zoho_reference_stores.secrets_manager_store import SecretsManagerStore
 from zoho_tokenstore_contract import TokenStoreContract
 
 
 class TestSecretsManagerStore(TokenStoreContract):
-    """Every clause but CRASH-4, which stops the server: say how in ``break_storage``."""
+    """Every clause."""
+
+    events: ClassVar[dict[Path, Any]] = {}
 
     def open_store(self, location: Path) -> SecretsManagerStore:
         """A store under names of its own for every test."""
         if "AWS_ENDPOINT_URL" not in os.environ:
             pytest.skip("set AWS_ENDPOINT_URL to a simulator for tests, such as http://127.0.0.1:5000")
-        return SecretsManagerStore(boto3.client("secretsmanager"), f"tokenstore-test-{location.name}")
+        client = boto3.client("secretsmanager")
+        self.events[location] = client.meta.events
+        return SecretsManagerStore(client, f"tokenstore-test-{location.name}")
+
+    def break_storage(self, store: SecretsManagerStore, location: Path) -> None:
+        """Let every call fail before it is sent [CRASH-4]."""
+        self.events[location].register("before-send.secrets-manager", self.refuse)
+
+    def mend_storage(self, store: SecretsManagerStore, location: Path) -> None:
+        """Let calls be sent again, for the same store [CRASH-5]."""
+        self.events[location].unregister("before-send.secrets-manager", self.refuse)
+
+    @staticmethod
+    def refuse(**_: object) -> None:
+        """Say that there is no server."""
+        raise EndpointConnectionError(endpoint_url=os.environ["AWS_ENDPOINT_URL"])

@@ -9,8 +9,16 @@ from zoho_tokenstore_contract import TokenStoreContract
 
 
 class TestSQLAlchemyStore(TokenStoreContract):
-    """Every clause but CRASH-4, which stops the server: say how in ``break_storage``."""
+    """Every clause."""
 
     def open_store(self, location: Path) -> SQLAlchemyStore:
         """A store in a database of its own for every test; on a server, a table named after the location."""
         return SQLAlchemyStore(create_engine(f"sqlite:///{location / 'tokens.db'}"))
+
+    def break_storage(self, store: SQLAlchemyStore, location: Path) -> None:
+        """Put the database out of reach [CRASH-4]; of a server: stop it, or lock its user out."""
+        location.rename(location.with_name(f"{location.name}-away"))
+
+    def mend_storage(self, store: SQLAlchemyStore, location: Path) -> None:
+        """Put it back, for the same store [CRASH-5]."""
+        location.with_name(f"{location.name}-away").rename(location)

@@ -1,0 +1,24 @@
+"""The token store with leases keeps the contract, in SQLite: replace the URL by one of your server's."""
+
+from pathlib import Path
+
+from sqlalchemy import create_engine
+
+from zoho_reference_stores.sqlalchemy_leases import LeasingSQLAlchemyStore
+from zoho_tokenstore_contract import TokenStoreContract
+
+
+class TestLeasingSQLAlchemyStore(TokenStoreContract):
+    """Every clause."""
+
+    def open_store(self, location: Path) -> LeasingSQLAlchemyStore:
+        """A store in a database of its own for every test; on a server, a table named after the location."""
+        return LeasingSQLAlchemyStore(create_engine(f"sqlite:///{location / 'tokens.db'}"))
+
+    def break_storage(self, store: LeasingSQLAlchemyStore, location: Path) -> None:
+        """Put the database out of reach [CRASH-4]; of a server: stop it, or lock its user out."""
+        location.rename(location.with_name(f"{location.name}-away"))
+
+    def mend_storage(self, store: LeasingSQLAlchemyStore, location: Path) -> None:
+        """Put it back, for the same store [CRASH-5]."""
+        location.with_name(f"{location.name}-away").rename(location)
