@@ -147,6 +147,7 @@ def pytest_collection(session: pytest.Session) -> None:
     from ._runner.targets import Declarations, contract_class, parse_allowed
     from ._spec.outcomes import UsageError
 
+    _let_watchdog_speak(config)
     try:
         declared = Declarations(
             transient=config.getoption("tokenstore_transient"),
@@ -171,6 +172,8 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
         module = _TargetModule.from_parent(session, path=session.startpath, name=target, nodeid=target)
         module.contract = cls
         items.extend(session.genitems(module))
+    if CLASSES not in session.config.stash and any(item.getparent(_ContractClass) for item in items):
+        _let_watchdog_speak(session.config)
     for item in items:
         holder = item.getparent(_ContractClass)
         if holder is not None:
@@ -426,6 +429,22 @@ def _verdicts(config: pytest.Config) -> Verdicts:
 
         config.stash[VERDICTS] = Verdicts(only=_only(config))
     return config.stash[VERDICTS]
+
+
+def _let_watchdog_speak(config: pytest.Config) -> None:
+    """Let the last words before a run breaks off reach the terminal, though output is captured."""
+    from ._harness.watchdog import Watchdog
+
+    capture = config.pluginmanager.getplugin("capturemanager")
+    write = Watchdog.say
+
+    def say(text: str) -> None:
+        if capture is not None:
+            capture.suspend_global_capture(in_=True)
+        write(text)
+
+    setattr(Watchdog, "say", staticmethod(say))  # noqa: B010 (mypy takes it for a method)
+    config.add_cleanup(lambda: setattr(Watchdog, "say", staticmethod(write)))
 
 
 def _only(config: pytest.Config) -> frozenset[str]:

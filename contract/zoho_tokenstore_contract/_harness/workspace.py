@@ -44,7 +44,7 @@ class Effort:
         return number * 10 if self.thorough else number
 
 
-_SHARED_MEMORY = "/dev/shm"  # noqa: S108 (mkdtemp makes a directory of its own in it)
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 (a directory of its own in it)
 _ROOM = 1 << 30  # bytes; containers often have 64 MB there
 
 
@@ -72,7 +72,7 @@ class Workspace:
         self._numbers = 0
         self.home = os.getcwd()
         self._thread = threading.get_ident()
-        self._watchdog = Watchdog(self.call_limit)
+        self._watchdog = Watchdog(self.call_limit, self._remove_files)
 
     def __enter__(self) -> Workspace:  # noqa: PYI034 (Self needs Python 3.11)
         self._watchdog.start()
@@ -96,14 +96,21 @@ class Workspace:
                 raise
             interrupted = True
         finally:
-            self._watchdog.stop()
+            self._watchdog.waiting = None
+            self._watchdog.closing = True
             os.chdir(self.home)
-            if self._base is not None:
-                shutil.rmtree(self._base, ignore_errors=True)
+            self._remove_files()
+            self._watchdog.stop()
         if interrupted and self._watchdog.hung:
             raise self._hang() from None
         if self.sut.refusal != refusal and error is None:
             raise StoreUnavailable(self.sut.refusal)
+
+    def _remove_files(self) -> None:
+        """Remove all locations, twice: a process or thread of the store may still have been writing."""
+        for _ in range(2):
+            if self._base is not None:
+                shutil.rmtree(self._base, ignore_errors=True)
 
     def _hang(self) -> Violation:
         """What the watchdog has seen, as a violation."""
@@ -131,7 +138,10 @@ class Workspace:
     def location(self) -> Path:
         """A new empty directory, with a name that was never used before."""
         if self._base is None:
-            self._base = Path(tempfile.mkdtemp(prefix="tokenstore-", dir=_in_memory())).resolve()
+            # The name is known before there is a directory, so that none is left whatever happens.
+            parent = Path(_in_memory() or tempfile.gettempdir()).resolve()
+            self._base = parent / f"tokenstore-{secrets.token_hex(8)}"
+            self._base.mkdir(mode=0o700)
         location = self._base / f"t{secrets.token_hex(8)}"
         location.mkdir()
         return location
@@ -264,10 +274,14 @@ class Workspace:
         try:
             returned = call()
         except Exception as error:
+            if watched and self._watchdog.interrupts:
+                raise KeyboardInterrupt from error  # the store made another exception of it
             return Answer(raised=error)
         finally:
             if watched:
                 self._watchdog.waiting = outer
+        if watched and self._watchdog.interrupts:
+            raise KeyboardInterrupt  # the store has swallowed it
         if inspect.iscoroutine(returned):
             returned.close()
         if method == "break_storage":
