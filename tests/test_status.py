@@ -65,7 +65,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def check(target: str, *options: str, stdout: object = subprocess.PIPE, **environment: str) -> tuple[int, str]:
+def check(
+    target: str, *options: str, stdout: object = subprocess.PIPE, **environment: str
+) -> tuple[int, str]:
     """Give the command ``check`` in a process of its own: the exit status, and what it wrote."""
     ended = subprocess.run(
         [sys.executable, "-c", RUN, "check", target, "--transient", *options],
@@ -105,7 +107,7 @@ def test_a_run_that_is_ended_leaves_nothing(project: Path, sent: str) -> None:
     """The status is no success, and the directory for temporary files is empty."""
     status, _ = check("stores:Says", "--only", "LIST-1", SIGNAL=str(int(getattr(signal, sent))))
 
-    assert status not in (0,)
+    assert status != 0
     assert [] == list((project / "tmp").glob("tokenstore-*"))
 
 

@@ -172,12 +172,16 @@ def _new(number: int) -> Row:
 
 
 def _ann(number: int) -> Row:
-    """The same user each time, with all other fields unlike."""
+    """The same user each time, with all other fields unlike.
+
+    Every other row is longer, by more than a line of column names: where two threads write into one file, the
+    tail of the longer row stays.
+    """
     return person(
         f"ann.{number}",
         user_name=ANN.user_name,
         client_id=f"{CLIENT['client_id']}.{number}",
-        client_secret=f"{CLIENT['client_secret']}.{number}",
+        client_secret=f"{CLIENT['client_secret']}.{number}{'x' * 150 * (number % 2)}",
         expires_in=f"19{number:011d}",
     )
 

@@ -17,12 +17,13 @@ from ..._spec.model import Call
 from ..._spec.outcomes import Violation
 from ..._spec.tokens import Row, absent
 from .linearizability import AFTER, BEFORE, Invocation, format_timeline
-from .pauses import Place, Scheduler, Stuck, pause_points
+from .pauses import Place, Scheduler, Stuck, pause_points, time_without_processor
 
 QUICK = 0.015
-"""Seconds that a run of a quick store takes at most, be the machine busy; slower ones run less often.
+"""Seconds that a run of a quick store takes at most, apart from waiting for a processor.
 
-An idle machine needs one to five milliseconds for a store in memory or a local file."""
+Slower ones run less often. An idle machine needs one to five milliseconds for a store in memory or a
+local file."""
 WARMING_UP = 4
 """Runs before it is known how quick a store is: the first ones import and connect."""
 LEAST_SHARE = 0.15
@@ -194,7 +195,7 @@ class ThreadRunner:
     def _run(
         self, program: ThreadProgram, meet: Callable[[list[list[Callable[[], None]]]], None]
     ) -> ThreadRun:
-        begun = time.monotonic()
+        begun = time.monotonic() - time_without_processor()
         # A store that was never used makes its file or table with the first save.
         store = self._empty_store(fresh=not program.before)
         self.workspace.remember([*program.before, *_rows_of(program)])
@@ -221,7 +222,9 @@ class ThreadRunner:
         history.sort(key=lambda made: made.start or 0)
         history.append(_make(store, AFTER, Call("get_tokens")))
         self._timed += 1
-        self._quickest = min(self._quickest, time.monotonic() - begun)
+        # What a busy machine makes it wait does not make a store slow.
+        lasted = time.monotonic() - time_without_processor() - begun - self._scheduler.delay
+        self._quickest = max(0.001, min(self._quickest, lasted))
         return ThreadRun(tuple(history), _rows_after(store, history))
 
     def _empty_store(self, fresh: bool) -> StoreHandle:
