@@ -245,6 +245,8 @@ def _nothing_raised(ran: ThreadRun) -> None:
     for made in ran.at_once:
         if made.raised:
             ran.fail(f"{made.call.method} works while other threads call", str(made))
+    if ran.history[-1].raised:  # the rows are read when all threads have ended
+        ran.fail("every row still reads after the threads", str(ran.history[-1]))
 
 
 def _others_stay(ran: ThreadRun, saved: set[object]) -> None:
