@@ -58,7 +58,6 @@ def test_the_kit_names_the_sdk_in_one_module() -> None:
 
     assert {name for _, name in third_party} == {
         "_pytest",
-        "argcomplete",
         "hypothesis",
         "pytest",
     }

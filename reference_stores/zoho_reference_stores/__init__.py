@@ -7,6 +7,7 @@ library that it is about, which is imported when the store is asked for.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .fallback_store import FallbackStore
 from .list_store import ListStore
 from .single_flight_store import SingleFlightStore
 from .sqlite_file import SQLiteFileStore
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from .secrets_manager_store import SecretsManagerStore as SecretsManagerStore
     from .sqlalchemy_store import SQLAlchemyStore as SQLAlchemyStore
 
-__all__ = ["ListStore", "SQLiteFileStore", "SQLiteMemoryStore", "SingleFlightStore"]
+__all__ = ["FallbackStore", "ListStore", "SQLiteFileStore", "SQLiteMemoryStore", "SingleFlightStore"]
 
 _WITH_A_LIBRARY = {
     "EncryptedStore": "encrypted_store",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .limits import Limits
 from .source import StoreSource
 
 
@@ -36,6 +37,7 @@ class StoreUnderTest:
         found_empty: A new location was found empty, so rows on a later one come from a shared storage.
         proven_in_children: The state of contract classes with which another process was seen to open
             the storage that the kit means.
+        limits: What it cannot do, once a check has failed and somebody has found out.
         hangs: What never came back so far: a call, as ``save_token``, or the calls that hold each
             other, as ``save_token and delete_token``.
     """
@@ -57,6 +59,7 @@ class StoreUnderTest:
     found_empty: bool = False
     proven_in_children: set[str] = field(default_factory=set)
     hangs: list[str] = field(default_factory=list)
+    limits: Limits | None = None
 
 
 def close_by_default(store: Any) -> None:

@@ -42,6 +42,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from ..._harness.calls import Answer, rows_of
+from ..._harness.limits import active
 from ..._harness.messages import format_exception
 from ..._harness.ownership import OTHER_STORAGE, reason_unreadable, refuse
 from ..._harness.source import MissingState, StoreSource, lookup, pickled_state
@@ -147,7 +148,10 @@ class Child:
         if "unimportable" in answer:
             raise NotApplicable(f"another process cannot open the store: {answer['unimportable']}")
         if "raised" in answer:
-            self.workspace.fail("the store opens in another process", f"raised {answer['raised']}")
+            blame = "" if active().opens_empty else "PERSIST-1"
+            self.workspace.fail(
+                "the store opens in another process", f"raised {answer['raised']}", blame=blame
+            )
         return self
 
     def send(self, value: Any) -> None:
