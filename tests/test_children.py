@@ -168,6 +168,7 @@ def test_attributes_that_fixtures_set_are_handed_over() -> None:
     sut = sut_of(WithAFixture)
     test = sut.open.__self__  # type: ignore[attr-defined]
     test.folder, test.server = "below", threading.Lock()
+    sut.disposable = True  # no process looks at a new location first
     with bench_of(sut) as workspace, Processes(workspace) as processes:
         location = workspace.location()
         (location / "below").mkdir()
@@ -179,6 +180,7 @@ def test_attributes_that_fixtures_set_are_handed_over() -> None:
 def test_a_contract_class_that_needs_the_test_process_is_not_applicable() -> None:
     """The reason names the attribute that is missing."""
     sut = sut_of(WithAFixture)
+    sut.disposable = True  # no process looks at a new location first
     with bench_of(sut) as workspace, Processes(workspace) as processes:
         child = processes.start(count, workspace.location())
 
@@ -189,6 +191,7 @@ def test_a_contract_class_that_needs_the_test_process_is_not_applicable() -> Non
 def test_a_factory_without_location_is_called_without(monkeypatch: pytest.MonkeyPatch) -> None:
     """It finds the environment of the test process as it is now."""
     sut = subject_of_factory(without_location)
+    sut.own_storage = False
     with bench_of(sut) as workspace, Processes(workspace) as processes:
         place = workspace.location()
         monkeypatch.setenv("STORE_OF_THE_TEST", str(place))
@@ -345,7 +348,7 @@ SCRIPT = """
     import sys
 
     from tests import test_children
-    from tests.stores.catalogue import subject_for
+    from tests.stores.catalogue import sut_for
     from tests.stores.right import RightStore
     from zoho_tokenstore_contract._harness.workspace import Workspace, Effort
     from zoho_tokenstore_contract._drivers.processes.fork_server import Processes
@@ -356,7 +359,7 @@ SCRIPT = """
 
 
     if __name__ == "__main__":
-        with Bench(subject_for(Store), Effort()) as bench, Processes(bench) as processes:
+        with Workspace(sut_for(Store), Effort()) as bench, Processes(bench) as processes:
             store = bench.open()
             told = processes.start(test_children.tell_surroundings, store.location).ready().receive("it")
             waits = processes.start(test_children.never_answer, store.location).ready()

@@ -253,7 +253,7 @@ class TestRefusing:
         )
         result = check(pytester, "-k", "smoke or CLEAR or SAVE_21 or afterwards")
 
-        result.assert_outcomes(passed=1, failed=4)
+        result.assert_outcomes(passed=1, failed=1, skipped=3)
         assert "already holds 1 token(s) that the kit did not save; nothing was written" in words(result)
 
     @pytest.mark.parametrize("how", ["def test_SAVE_1(self): pass", "test_SAVE_1 = None"])
@@ -425,9 +425,6 @@ class TestSmoke:
         ("body", "cause"),
         [
             pytest.param("def save_token(self, token): pass", "what is saved is gone", id="discards"),
-            pytest.param(
-                "def get_tokens(self): pass", "`get_tokens` returned None instead of a list", id="None"
-            ),
             pytest.param(
                 "async def find_token(self, token): return None",
                 "`find_token` is a coroutine function",

@@ -29,7 +29,9 @@ def test_the_storage_is_empty_after_each_clause(
     tmp_path: Path, shared: type[RightStore], clause: str
 ) -> None:
     """Also where a check closed the store and left rows behind, so that the next run can begin."""
-    result = check_clause(clause, sut_for(shared, own_storage=False), Effort(), scripts=False)
+    sut = sut_for(shared, own_storage=False, disposable=False)
+
+    result = check_clause(clause, sut, Effort(), scripts=False)
 
     assert result.outcome in (Outcome.KEPT, Outcome.NOT_APPLICABLE)
     assert shared(tmp_path).get_tokens() == []
@@ -41,7 +43,9 @@ def test_rows_that_the_kit_did_not_save_are_never_removed(tmp_path: Path, shared
     with store.changing() as state:
         store.insert(state, _somebody())
 
-    result = check_clause("VALUE-9", sut_for(shared, own_storage=False), Effort(), scripts=False)
+    sut = sut_for(shared, own_storage=False, disposable=False)
+
+    result = check_clause("VALUE-9", sut, Effort(), scripts=False)
 
     assert result.outcome is Outcome.ERROR
     assert len(store.get_tokens()) == 1

@@ -52,6 +52,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "and the kit empties it between tests",
     )
     group.addoption(
+        "--tokenstore-disposable",
+        action="store_true",
+        help="whatever the storage of the stores named by --tokenstore holds may be lost: they are checked "
+        "also where get_tokens does not show that it is empty",
+    )
+    group.addoption(
+        "--tokenstore-only",
+        action="append",
+        default=[],
+        metavar="LIST",
+        help="check these clauses and groups alone, as SAVE,FIND-5; then there is no verdict on the whole "
+        "contract. For every store of the run. Repeatable.",
+    )
+    group.addoption(
         "--tokenstore-allow",
         action="append",
         default=[],
@@ -102,12 +116,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
         if reason := why_not(reproducers):
             raise pytest.UsageError(f"--tokenstore-reproducers: {reason}")
+    _only(config)
     if config.getoption("tokenstore"):
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
             # Nothing else was asked for.
             config.args = []
         return
-    for option in ("transient", "shared_storage", "allow"):
+    for option in ("transient", "shared_storage", "disposable", "allow"):
         if config.getoption(f"tokenstore_{option}"):
             raise pytest.UsageError(
                 f"--tokenstore-{option.replace('_', '-')} needs a store: name one with --tokenstore"
@@ -132,10 +147,12 @@ def pytest_collection(session: pytest.Session) -> None:
     from ._runner.targets import Declarations, contract_class, parse_allowed
     from ._spec.outcomes import UsageError
 
+    _let_watchdog_speak(config)
     try:
         declared = Declarations(
             transient=config.getoption("tokenstore_transient"),
             shared_storage=config.getoption("tokenstore_shared_storage"),
+            disposable=config.getoption("tokenstore_disposable"),
             allowed=parse_allowed(config.getoption("tokenstore_allow")) or None,
         )
         targets = dict.fromkeys(config.getoption("tokenstore"))
@@ -155,11 +172,18 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
         module = _TargetModule.from_parent(session, path=session.startpath, name=target, nodeid=target)
         module.contract = cls
         items.extend(session.genitems(module))
+    if CLASSES not in session.config.stash and any(item.getparent(_ContractClass) for item in items):
+        _let_watchdog_speak(session.config)
     for item in items:
         holder = item.getparent(_ContractClass)
         if holder is not None:
             holder.enter(_verdicts(session.config))
             holder.describe(item)
+    if only := _only(session.config):
+        holders = [(item, item.getparent(_ContractClass)) for item in items]
+        left = [item for item, holder in holders if holder is not None and holder.omits(item, only)]
+        session.config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
 
 
 @pytest.hookimpl(trylast=True)
@@ -257,7 +281,10 @@ class _Gatherer:
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """Print the verdicts, where pytest has shown the other tests' failures, and where the reports are."""
         verdicts = self.config.stash.get(VERDICTS, None)
-        if verdicts is not None:
+        if verdicts is not None and not (verdicts.began or self.config.getoption("tokenstore")):
+            # Other tests were asked for.
+            terminalreporter.write_line(f"TokenStore contract: no clause was run of {verdicts.names}")
+        elif verdicts is not None:
             from ._report.terminal import summarize
 
             retold = self.config.stash.get(RETOLD, None)
@@ -344,6 +371,11 @@ class _ContractClass(pytest.Class):
                 ("tokenstore_level", CLAUSES[clause].level.value),
             ]
 
+    def omits(self, item: pytest.Item, only: frozenset[str]) -> bool:
+        """Whether a test's clause is not among those that a run was told to check."""
+        clause = self._clause_of(item)
+        return clause is not None and clause not in only
+
     def starts_processes(self, item: pytest.Item) -> bool:
         """Whether a test's clause speaks of processes of their own, and applies to the store."""
         from ._spec.clauses import CLAUSES
@@ -395,8 +427,38 @@ def _verdicts(config: pytest.Config) -> Verdicts:
     if VERDICTS not in config.stash:
         from ._report.verdict import Verdicts
 
-        config.stash[VERDICTS] = Verdicts()
+        config.stash[VERDICTS] = Verdicts(only=_only(config))
     return config.stash[VERDICTS]
+
+
+def _let_watchdog_speak(config: pytest.Config) -> None:
+    """Let the last words before a run breaks off reach the terminal, though output is captured."""
+    from ._harness.watchdog import Watchdog
+
+    capture = config.pluginmanager.getplugin("capturemanager")
+    write = Watchdog.say
+
+    def say(text: str) -> None:
+        if capture is not None:
+            capture.suspend_global_capture(in_=True)
+        write(text)
+
+    setattr(Watchdog, "say", staticmethod(say))  # noqa: B010 (mypy takes it for a method)
+    config.add_cleanup(lambda: setattr(Watchdog, "say", staticmethod(write)))
+
+
+def _only(config: pytest.Config) -> frozenset[str]:
+    """The clauses that the run was told to check; none for all."""
+    entries = config.getoption("tokenstore_only")
+    if not entries:
+        return frozenset()
+    from ._spec.outcomes import UsageError
+    from ._spec.selection import named_clauses
+
+    try:
+        return named_clauses(entries, "--tokenstore-only")
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def _report_paths(config: pytest.Config) -> list[Path]:

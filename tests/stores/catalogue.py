@@ -103,7 +103,11 @@ def correct_stores() -> list[Correct]:
 
 
 def sut_for(store: Callable[[Path], Any], **declared: Any) -> StoreUnderTest:
-    """The store under test for a class or function that takes the location."""
+    """The store under test for a class or function that takes the location.
+
+    Its storage is made by the test and may be lost, so a store with a broken ``get_tokens`` is examined too.
+    """
+    declared.setdefault("disposable", True)
     return StoreUnderTest(
         target=f"{store.__module__}:{store.__qualname__}",
         open=store,

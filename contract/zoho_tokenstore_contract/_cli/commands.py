@@ -9,6 +9,7 @@ Nothing heavy is imported before a command needs it.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -16,12 +17,13 @@ import shlex
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .._spec.clauses import CLAUSES, CONTRACT_VERSION, GROUPS, SOURCES, Clause, did_you_mean
 from .._spec.outcomes import Outcome, UsageError
+from .._spec.selection import named_clauses
 from .completion import SHELLS, Parser
 from .scaffold import (
     about,
@@ -36,13 +38,16 @@ from .scaffold import (
     write,
 )
 
+if TYPE_CHECKING:
+    from .._runner.targets import Declarations
+
 PROGRAM = "zoho-tokenstore"
 CONFORMS, VIOLATES, MISUSED = 0, 1, 2
 """The exit statuses. No verdict is `VIOLATES` too: status 0 says that all is kept."""
 
 _STATUSES = """\
 exit status:
-  0  every store conforms
+  0  every store conforms; with --only, it keeps the clauses that were named
   1  one violates the contract, or there is no verdict: a clause could not be
      decided, or the run was interrupted
   2  the command was used wrongly, or the store cannot be checked: it cannot be
@@ -80,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = given.run
+    decides = run in (_check, _allow)
     try:
         status = run(given)
         sys.stdout.flush()
@@ -89,9 +95,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"{PROGRAM}: interrupted", file=sys.stderr)
         return VIOLATES
-    except BrokenPipeError:
-        # Whoever read has read enough, as `head` does; nothing is left to be written at exit.
+    except OSError as error:
+        # The reader is gone, as `head` when it has enough, or the disk is full. Nothing is left to be
+        # written at exit, and a verdict that nobody got to see is no success.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if decides or not isinstance(error, BrokenPipeError):
+            with contextlib.suppress(OSError):
+                print(f"{PROGRAM}: the verdict could not be written: {error}", file=sys.stderr)
+            return VIOLATES
         return CONFORMS
     return status
 
@@ -169,7 +180,7 @@ def _move(given: argparse.Namespace) -> int:
 
 
 def _init(given: argparse.Namespace) -> int:
-    from .._runner.targets import Declarations, inspect_target
+    from .._runner.targets import inspect_target
 
     [target] = given.targets
     stem = f"test_{snake(target.partition(':')[2])}"
@@ -178,7 +189,7 @@ def _init(given: argparse.Namespace) -> int:
         raise UsageError(f"{path} is no name of a test file: it has to be like ./test_my_store.py")
     if path.exists():
         raise UsageError(f"{path} exists, and nothing is overwritten: take another name with --output")
-    made = inspect_target(target, Declarations(given.transient, given.shared_storage), Path.cwd())
+    made = inspect_target(target, _declared(given), Path.cwd())
     write({path: contract_test(target, made.call, attributes=made.attributes, hook=made.hook)})
     print(f"wrote {path}\nNext: python -m pytest {shlex.quote(str(path))}")
     return CONFORMS
@@ -227,7 +238,7 @@ def _described(given: argparse.Namespace) -> list[str]:
     """The options that say what the stores are, as they were given."""
     return [
         f"--{name.replace('_', '-')}"
-        for name in ("transient", "shared_storage", "strict")
+        for name in ("transient", "shared_storage", "disposable", "strict")
         if getattr(given, name)
     ]
 
@@ -238,23 +249,33 @@ def _options(given: argparse.Namespace) -> list[str]:
     Raises:
         UsageError: With what is wrong, before pytest has printed anything.
     """
-    from .._runner.targets import Declarations, contract_class, parse_allowed
+    from .._runner.targets import contract_class, parse_allowed
 
     if given.processes is not None and importlib.util.find_spec("xdist") is None:
         raise UsageError("-n needs pytest-xdist; run: python -m pip install pytest-xdist")
     allowances = parse_allowed(given.allow, "--allow")
-    declared = Declarations(given.transient, given.shared_storage, allowances or None)
+    declared = _declared(given, allowances)
+    if given.only:
+        named_clauses(given.only, "--only")
     for target in given.targets:
         contract_class(target, declared, Path.cwd())
     options = [f"--tokenstore={target}" for target in given.targets]
     options += [f"--tokenstore-{option[2:]}" for option in _described(given)]
     options += [f"--tokenstore-allow={entry}" for entry in given.allow]
+    options += [f"--tokenstore-only={entry}" for entry in given.only]
     options += [f"--tokenstore-report={path}" for path in given.report]
     if given.reproducers is not None:
         options.append(f"--tokenstore-reproducers={given.reproducers}")
     if given.thorough:
         options.append("--hypothesis-profile=tokenstore-thorough")
     return options
+
+
+def _declared(given: argparse.Namespace, allowed: Mapping[str, str] | None = None) -> Declarations:
+    """What the command line says of the stores that it names."""
+    from .._runner.targets import Declarations
+
+    return Declarations(given.transient, given.shared_storage, given.disposable, allowed or None)
 
 
 def _version() -> str:
@@ -326,6 +347,13 @@ def _parser() -> Parser:
     _add_target(check, many=True)
     _add_nature(check)
     _add_run(check)
+    check.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="LIST",
+        help="check these clauses and groups alone, as SAVE,FIND-5; repeatable",
+    )
     check.add_argument(
         "--report",
         action="append",
@@ -402,7 +430,7 @@ def _parser() -> Parser:
     _add_target(allow)
     _add_nature(allow)
     _add_run(allow)
-    allow.set_defaults(report=[], reproducers=None)
+    allow.set_defaults(report=[], reproducers=None, only=[])
     _add_migration(commands)
 
     def complete(given: argparse.Namespace) -> int:
@@ -499,6 +527,12 @@ def _add_target(parser: Parser, *, many: bool = False) -> None:
 def _add_nature(parser: Parser) -> None:
     parser.add_argument(
         "--transient", action="store_true", help="the store forgets everything when it is closed"
+    )
+    parser.add_argument(
+        "--disposable",
+        action="store_true",
+        help="whatever the storage holds may be lost: the store is checked also where get_tokens does not "
+        "show that it is empty",
     )
     parser.add_argument(
         "--shared-storage",

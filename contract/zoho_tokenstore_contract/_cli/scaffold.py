@@ -191,6 +191,7 @@ def contract_test(target: str, call: str, *, attributes: Mapping[str, bool], hoo
 
 
 _MEANS = {
+    "disposable": "everything in its storage may be lost",
     "in_location": "it keeps its files in the current directory",
     "own_storage": "it has one storage for all locations, which the kit empties",
     "persistent": "it forgets everything when it is closed",

@@ -177,16 +177,28 @@ def called_with_location(factory: Callable[..., Any]) -> Callable[[Path], Any]:
 
 def takes_location(factory: Callable[..., Any]) -> bool:
     """Whether a factory takes a positional argument: the location."""
+    return bool(first_argument(factory))
+
+
+def first_argument(factory: Callable[..., Any]) -> str:
+    """The name of a factory's first positional argument.
+
+    Args:
+        factory: A class or function that makes a store.
+
+    Returns:
+        "" where it takes none, and "location" where Python cannot tell.
+    """
     try:
         parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):
-        return True
+        return "location"
     positional = (
         inspect.Parameter.POSITIONAL_ONLY,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
         inspect.Parameter.VAR_POSITIONAL,
     )
-    return any(parameter.kind in positional for parameter in parameters)
+    return next((parameter.name for parameter in parameters if parameter.kind in positional), "")
 
 
 def lookup(module: str, qualname: str) -> Any:

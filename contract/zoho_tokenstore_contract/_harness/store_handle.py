@@ -25,6 +25,9 @@ class StoreHandle:
 
     Attributes:
         latest: All rows as `expect` saw them last.
+        found_empty: This very store was seen to be empty when it was opened.
+        proven: Its storage may be written to.
+        out_of_reach: The check has put its storage out of reach.
     """
 
     def __init__(self, workspace: Workspace, store: Any, location: Path, number: int) -> None:
@@ -36,14 +39,23 @@ class StoreHandle:
         self._by_id = False
         self._ids: dict[Any, None] = {}
         self.found_empty = False
+        self.proven = False
+        self.out_of_reach = False
 
     # calls
 
     def call(self, method: str, *arguments: Any, cwd: Path | None = None) -> Answer:
-        """Call a method by name with positional arguments, recorded; never raises."""
+        """Call a method by name with positional arguments, recorded.
+
+        What the store raises is an answer.
+
+        Raises:
+            StoreUnavailable: The call would write to a storage that may be somebody's.
+        """
         argument: Any = ...
         if arguments:
             argument = to_row(arguments[0]) if is_token(arguments[0]) else arguments[0]
+        self.workspace.before_writing(self, method, argument)
         record = CallRecord(self.number, method, argument)
         if isinstance(argument, Row):
             record.passed = arguments[0]

@@ -24,6 +24,8 @@ class StoreUnderTest:
         persistent: Opening the same location again means the same rows.
         thread_safe: One store object may be used by several threads.
         own_storage: Each location has storage of its own; else the kit empties it between checks.
+        disposable: Whatever the storage holds may be lost: the kit writes to it also where it cannot see
+            that it is empty.
         allowed: Clause id to the reason why this store may break it.
         strict: SHOULD counts as MUST.
         in_location: The location is the current directory while the store is made and used.
@@ -31,6 +33,10 @@ class StoreUnderTest:
         source: Where another process can import what opens the store.
         saved: Every credential and user name that the kit gave to this store: rows that hold
             none of them are somebody else's.
+        refusal: Why nothing more is done with this store; "" while it may be checked.
+        found_empty: A new location was found empty, so rows on a later one come from a shared storage.
+        proven_in_children: The state of contract classes with which another process was seen to open
+            the storage that the kit means.
         limits: What it cannot do, once a check has failed and somebody has found out.
         hangs: What never came back so far: a call, as ``save_token``, or the calls that hold each
             other, as ``save_token and delete_token``.
@@ -43,11 +49,15 @@ class StoreUnderTest:
     persistent: bool = True
     thread_safe: bool = True
     own_storage: bool = True
+    disposable: bool = False
     allowed: Mapping[str, str] = field(default_factory=dict)
     strict: bool = False
     in_location: bool = False
     break_storage: Callable[[Any, Path], None] | None = None
     saved: set[Any] = field(default_factory=set)
+    refusal: str = ""
+    found_empty: bool = False
+    proven_in_children: set[str] = field(default_factory=set)
     hangs: list[str] = field(default_factory=list)
     limits: Limits | None = None
 

@@ -17,9 +17,10 @@ from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
 from .._spec.outcomes import NotApplicable, StoreUnavailable, Violation
-from .._spec.tokens import Row
-from .calls import Answer, CallRecord, rows_of
+from .._spec.tokens import Row, absent
+from .calls import Answer, CallRecord
 from .limits import active
+from .ownership import WRITES, reason_not_ours, refuse, take_over
 from .store_handle import StoreHandle, marks_of
 from .store_under_test import StoreUnderTest
 from .watchdog import Watchdog
@@ -44,7 +45,7 @@ class Effort:
         return number * 10 if self.thorough else number
 
 
-_SHARED_MEMORY = "/dev/shm"  # noqa: S108 (mkdtemp makes a directory of its own in it)
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 (a directory of its own in it)
 _ROOM = 1 << 30  # bytes; containers often have 64 MB there
 
 
@@ -70,10 +71,11 @@ class Workspace:
         self.compared = 0
         self._base: Path | None = None
         self.opened: list[StoreHandle] = []
+        self._proven: set[Path] = set()
         self._numbers = 0
         self.home = os.getcwd()
         self._thread = threading.get_ident()
-        self._watchdog = Watchdog(self.call_limit)
+        self._watchdog = Watchdog(self.call_limit, self._remove_files)
 
     def __enter__(self) -> Workspace:  # noqa: PYI034 (Self needs Python 3.11)
         self._watchdog.start()
@@ -86,6 +88,7 @@ class Workspace:
         traceback: TracebackType | None,
     ) -> None:
         interrupted = isinstance(error, KeyboardInterrupt)
+        refusal = self.sut.refusal
         try:
             if not interrupted:
                 self._leave_all()
@@ -96,20 +99,32 @@ class Workspace:
                 raise
             interrupted = True
         finally:
-            self._watchdog.stop()
+            self._watchdog.waiting = None
+            self._watchdog.closing = True
             os.chdir(self.home)
-            if self._base is not None:
-                shutil.rmtree(self._base, ignore_errors=True)
+            self._remove_files()
+            self._watchdog.stop()
         if interrupted and self._watchdog.hung:
             raise self._hang() from None
+        if self.sut.refusal != refusal and error is None:
+            raise StoreUnavailable(self.sut.refusal)
+
+    def _remove_files(self) -> None:
+        """Remove all locations, twice: a process or thread of the store may still have been writing."""
+        for _ in range(2):
+            if self._base is not None:
+                shutil.rmtree(self._base, ignore_errors=True)
 
     def _hang(self) -> Violation:
         """What the watchdog has seen, as a violation."""
         method = self._watchdog.hung
         self.sut.hangs.append(method)
+        seen = f"{method} had not come back after {self.call_limit:g} seconds"
+        if not self._proven and not self.sut.disposable:
+            self.sut.refusal = f"{seen}; nothing was written"
         return Violation(
             expected=f"{method} comes back",
-            seen=f"{method} had not come back after {self.call_limit:g} seconds",
+            seen=seen,
             done=tuple(str(call) for call in self.calls),
         )
 
@@ -126,7 +141,10 @@ class Workspace:
     def location(self) -> Path:
         """A new empty directory, with a name that was never used before."""
         if self._base is None:
-            self._base = Path(tempfile.mkdtemp(prefix="tokenstore-", dir=_in_memory())).resolve()
+            # The name is known before there is a directory, so that none is left whatever happens.
+            parent = Path(_in_memory() or tempfile.gettempdir()).resolve()
+            self._base = parent / f"tokenstore-{secrets.token_hex(8)}"
+            self._base.mkdir(mode=0o700)
         location = self._base / f"t{secrets.token_hex(8)}"
         location.mkdir()
         return location
@@ -135,18 +153,59 @@ class Workspace:
         """Open the store under test on a new, empty location, or on the one that is passed.
 
         Raises:
-            StoreUnavailable: The factory fails, or the new location already holds rows that
-                are not the kit's own.
+            StoreUnavailable: The factory fails, or the new location is not seen to be empty.
         """
         if location is not None:
             return self._opened(location)
-        location = self.location()
+        opened = self.open_unproven()
+        self.prove(opened)
+        return opened
+
+    def open_unproven(self) -> StoreHandle:
+        """Open the store under test on a new location; its storage is looked at before the first write.
+
+        Raises:
+            StoreUnavailable: The factory fails.
+        """
         try:
-            opened = self._opened(location)
+            return self._opened(self.location())
         except Violation as violation:
             raise StoreUnavailable(violation.seen) from violation.__cause__
-        self._ensure_empty(opened)
-        return opened
+
+    def prove(self, opened: StoreHandle) -> None:
+        """See that a location is empty before it is written to for the first time.
+
+        A location that was found empty once is the kit's own from then on.
+
+        Raises:
+            StoreUnavailable: It is not, and nothing was written to it.
+        """
+        if opened.proven:
+            return
+        take_over(opened)
+        opened.proven = True
+        self._proven.add(opened.location)
+
+    def before_writing(self, opened: StoreHandle, method: str, argument: object) -> None:
+        """Look at a storage before a call that writes.
+
+        A location is looked at once. A shared storage is looked at again before a call that may reach rows
+        which another program has saved meanwhile: one that deletes, or saves under an id.
+
+        Args:
+            opened: The store that is about to be called.
+            method: The method that is called.
+            argument: Its argument; `...` for none.
+
+        Raises:
+            StoreUnavailable: The storage is not the kit's own, or holds rows that the kit did not save.
+        """
+        if method not in WRITES:
+            return
+        self.prove(opened)
+        reaches = method != "save_token" or (isinstance(argument, Row) and not absent(argument.id))
+        if reaches and (reason := reason_not_ours(opened)):
+            refuse(self.sut, reason)
 
     def try_open(self, location: Path) -> tuple[Answer, StoreHandle | None]:
         """Open the store on a location; any answer will do, and ``None`` where it raised."""
@@ -158,6 +217,7 @@ class Workspace:
         if answer.raised is not None:
             return answer, None
         opened = StoreHandle(self, answer.returned, location, self._numbers)
+        opened.proven = location in self._proven
         self.opened.append(opened)
         return answer, opened
 
@@ -232,12 +292,19 @@ class Workspace:
         try:
             returned = call()
         except Exception as error:
+            if watched and self._watchdog.interrupts:
+                raise KeyboardInterrupt from error  # the store made another exception of it
             return Answer(raised=error)
         finally:
             if watched:
                 self._watchdog.waiting = outer
+        if watched and self._watchdog.interrupts:
+            raise KeyboardInterrupt  # the store has swallowed it
         if inspect.iscoroutine(returned):
             returned.close()
+        if method == "break_storage":
+            for opened in self.opened:
+                opened.out_of_reach = True
         return Answer(returned=returned)
 
     def _opened(self, location: Path) -> StoreHandle:
@@ -246,26 +313,9 @@ class Workspace:
             self.fail("the store opens", str(answer), blame="" if active().opens_empty else "PERSIST-1")
         return opened
 
-    def _ensure_empty(self, opened: StoreHandle) -> None:
-        rows = rows_of(opened.quietly("get_tokens"))
-        if isinstance(rows, str):
-            if not self.sut.own_storage:
-                raise StoreUnavailable(
-                    f"the shared storage cannot be shown to be empty ({rows}); nothing was written"
-                )
-            return
-        if rows and not all(opened.is_ours(row) for row in rows):
-            raise StoreUnavailable(
-                f"the storage already holds {len(rows)} token(s) that the kit did not save; "
-                "nothing was written. Point the kit at an empty storage."
-            )
-        if rows:
-            opened.quietly("delete_tokens")
-        opened.found_empty = True
-
     def _empty_shared_storage(self) -> None:
         """Remove what closed stores have left, so that the next run, which does not know it, can begin."""
-        if self.sut.own_storage or self._base is None or self.sut.hangs:
+        if self.sut.own_storage or self._base is None or self.sut.hangs or self.sut.refusal:
             return
         with contextlib.suppress(StoreUnavailable):
             self.open()
@@ -276,7 +326,10 @@ class Workspace:
 
     def leave(self, opened: StoreHandle) -> None:
         if not self.sut.own_storage and opened.found_empty:
-            opened.quietly("delete_tokens")
+            reason = reason_not_ours(opened)
+            if not reason:
+                opened.quietly("delete_tokens")
+            self.sut.refusal = self.sut.refusal or reason
         if opened in self.opened:
             self.opened.remove(opened)
         self._guarded_close(opened)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._spec.clauses import CLAUSES, GROUPS
 from .._spec.outcomes import ClauseResult, Finding, Outcome
-from .scripts import named, reason_script_missing, script_of
+from .scripts import named, reason_script_missing
 from .verdict import CONFORMS, StoreVerdict, Verdicts
 
 if TYPE_CHECKING:
@@ -290,10 +290,10 @@ class _Summary:
     def _script(self, key: str, result: ClauseResult) -> None:
         if (key, result.clause) in self.scripts:
             self.terminal.line(f"A script that shows it: {self.scripts[key, result.clause]}")
-        elif script_of(result):
-            self.has_scripts = True
         elif reason := reason_script_missing(result):
             self._text(f"No script shows it: {reason}.", indent="")
+        elif not self.scripts:
+            self.has_scripts = True  # one is made where it is asked for
 
     def _finding(self, finding: Finding, *, calls: bool) -> None:
         self.terminal.line("")

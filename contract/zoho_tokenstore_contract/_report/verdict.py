@@ -23,6 +23,7 @@ class StoreVerdict:
         results: The result of each clause that was checked, by its id.
         cause: The root cause that the smoke check found, else "".
         cause_calls: The calls that showed it.
+        only: The clauses that the run was told to check; none for the whole contract.
     """
 
     target: str
@@ -30,6 +31,7 @@ class StoreVerdict:
     results: dict[str, ClauseResult] = field(default_factory=dict)
     cause: str = ""
     cause_calls: tuple[str, ...] = ()
+    only: frozenset[str] = frozenset()
 
     def result(self, clause: str) -> ClauseResult:
         """The result of a clause; `Outcome.NOT_RUN` where no test of it ran to its end."""
@@ -54,7 +56,24 @@ class StoreVerdict:
     @property
     def _scored(self) -> Counter[Outcome]:
         """The counts that the verdict rests on: without clauses that are new."""
-        return Counter(result.outcome for result in self.all_results if not CLAUSES[result.clause].new)
+        return Counter(result.outcome for result in self._weighed)
+
+    @property
+    def _weighed(self) -> list[ClauseResult]:
+        return [result for result in self.all_results if not CLAUSES[result.clause].new]
+
+    @property
+    def keeps_what_was_asked(self) -> bool:
+        """Whether it conforms, or, in a run that was told which clauses to check, keeps those."""
+        if not self.only or self.verdict is not None:
+            return self.verdict == CONFORMS
+        asked = [result for result in self._weighed if result.clause in self.only]
+        fine = (Outcome.KEPT, Outcome.ALLOWED, Outcome.NOT_APPLICABLE)
+        return not any(
+            result.outcome not in fine
+            and (result.outcome in (Outcome.NOT_RUN, Outcome.ERROR, Outcome.UNKNOWN) or self.weighs(result))
+            for result in asked
+        )
 
     @property
     def verdict(self) -> str | None:
@@ -70,6 +89,9 @@ class StoreVerdict:
     def reason_no_script(self) -> str:
         """Why there is no verdict."""
         counts = self._scored
+        if self.only and counts[Outcome.NOT_RUN]:
+            run = counts.total() - counts[Outcome.NOT_RUN]
+            return f"partial: {run} of {counts.total()} clauses were run, as the option asks"
         if counts[Outcome.NOT_RUN]:
             return f"{counts[Outcome.NOT_RUN]} of {counts.total()} clauses were not run"
         clauses = "1 clause" if self._undecided == 1 else f"{self._undecided} clauses"
@@ -87,13 +109,30 @@ class StoreVerdict:
 
 @dataclass
 class Verdicts:
-    """What a run knows of all its stores, by the node id of their contract classes."""
+    """What a run knows of all its stores.
+
+    Attributes:
+        stores: By the node id of their contract classes.
+        only: The clauses that the run was told to check; none for the whole contract.
+    """
 
     stores: dict[str, StoreVerdict] = field(default_factory=dict)
+    only: frozenset[str] = frozenset()
+
+    @property
+    def began(self) -> bool:
+        """Whether anything was found out of any store."""
+        return any(store.results or store.cause for store in self.stores.values())
+
+    @property
+    def names(self) -> str:
+        """The stores, for one line."""
+        targets = list(dict.fromkeys(store.target for store in self.stores.values()))
+        return ", ".join(targets[:3]) + (f" and {len(targets) - 3} more" if len(targets) > 3 else "")
 
     def expect(self, key: str, target: str, *, strict: bool) -> StoreVerdict:
         """Enter a store, whether or not any test of it will run."""
-        return self.stores.setdefault(key, StoreVerdict(target, strict))
+        return self.stores.setdefault(key, StoreVerdict(target, strict, only=self.only))
 
     def put_in_order(self, named: Sequence[str]) -> None:
         """Order the stores as a reader expects, and not as parallel processes happened to report them.

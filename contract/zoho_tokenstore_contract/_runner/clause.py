@@ -54,8 +54,8 @@ def check_clause(
         except Violation as violation:
             if violation.blame:
                 blamed.append(violation)
-            shown = not scripts or any(each.script for each in findings)
-            findings.append(_finding(one, sut, violation, with_script=not shown))
+            with_script = scripts and not any(each.script for each in findings)
+            findings.append(_finding(one, sut, violation, with_script=with_script))
         except NotApplicable as reason:
             reasons.append(str(reason))
         except Undecided as reason:
@@ -116,6 +116,8 @@ def fails(result: ClauseResult, sut: StoreUnderTest) -> bool:
 
 
 def _run_check(one: Check, sut: StoreUnderTest, effort: Effort) -> None:
+    if sut.refusal:
+        raise StoreUnavailable(sut.refusal)
     if one.persistent and not sut.persistent:
         raise NotApplicable("the store is declared as not persistent")
     if one.thread_safe and not sut.thread_safe:

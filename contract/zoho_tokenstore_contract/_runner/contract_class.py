@@ -37,6 +37,8 @@ class TokenStoreContract:
         own_storage: Each location has storage of its own. False for a store that cannot do that,
             such as one fixed table on a server: the kit then empties it between tests, and only
             after it found it empty at the start.
+        disposable: Everything in the storage may be lost. Without it, the kit writes to no storage that
+            ``get_tokens`` has not shown to be empty.
         allowed: Clause id to the reason why this store may break it. A clause that is kept after
             all, or does not exist, fails.
         strict: SHOULD clauses count as MUST.
@@ -48,6 +50,7 @@ class TokenStoreContract:
     persistent: ClassVar[bool] = True
     thread_safe: ClassVar[bool] = True
     own_storage: ClassVar[bool] = True
+    disposable: ClassVar[bool] = False
     allowed: ClassVar[Mapping[str, str]] = {}
     strict: ClassVar[bool] = False
     in_location: ClassVar[bool] = False
@@ -89,7 +92,7 @@ class TokenStoreContract:
         if diagnosis is None:
             return
         request.node.stash[SMOKE] = diagnosis
-        if sut.allowed:
+        if sut.allowed and not sut.refusal:
             # What follows from the cause may be on the list: the clauses say whether all of it is.
             pytest.xfail(f"Root cause: {diagnosis.cause}")
         pytest.fail(diagnosis.message(), pytrace=False)
@@ -111,8 +114,12 @@ def _test_of(clause_id: str) -> Callable[[TokenStoreContract, pytest.FixtureRequ
         sut = _sut_of(self, request)
         if (reason := _unfit(sut, request.config)) is not None:
             result = ClauseResult(clause_id, Outcome.ERROR, reason=reason)
+        elif sut.refusal:
+            # The test that met the reason has failed with it; the run says it once.
+            result = ClauseResult(clause_id, Outcome.NOT_RUN, reason=sut.refusal)
         else:
-            result = check_clause(clause_id, sut, _effort(request.config))
+            config = request.config
+            result = check_clause(clause_id, sut, _effort(config), scripts=_wants_scripts(config))
         request.node.stash[RESULT] = result
         _conclude(result, sut)
 
@@ -187,6 +194,7 @@ def sut_of(cls: type[TokenStoreContract]) -> StoreUnderTest:
         persistent=cls.persistent,
         thread_safe=cls.thread_safe,
         own_storage=cls.own_storage,
+        disposable=cls.disposable,
         allowed=dict(cls.allowed),
         strict=cls.strict,
         in_location=cls.in_location,
@@ -202,6 +210,8 @@ def _conclude(result: ClauseResult, sut: StoreUnderTest) -> None:
     """End the test as pytest knows it."""
     if fails(result, sut):
         pytest.fail(result.message(), pytrace=False)
+    if result.outcome is Outcome.NOT_RUN:
+        pytest.skip(f"{result.clause} was not run: {result.reason}")
     if result.outcome is Outcome.NOT_APPLICABLE:
         pytest.skip(f"{result.clause} is not applicable: {result.reason}")
     if result.outcome is not Outcome.KEPT:
@@ -215,6 +225,12 @@ def _effort(config: pytest.Config) -> Effort:
         thorough=config.getoption("hypothesis_profile", None) == THOROUGH,
         seed=None if seed in (None, "random") else int(seed),
     )
+
+
+def _wants_scripts(config: pytest.Config) -> bool:
+    """Whether somebody will see the scripts: finding one takes longer than to find the fault."""
+    reports = [path for path in config.getoption("tokenstore_report") if not path.lower().endswith(".svg")]
+    return bool(reports or config.getoption("tokenstore_reproducers"))
 
 
 def _unfit(sut: StoreUnderTest, config: pytest.Config) -> str | None:

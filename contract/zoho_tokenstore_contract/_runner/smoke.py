@@ -8,14 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .._harness.calls import Answer
+from .._harness.calls import Answer, rows_of
 from .._harness.messages import format_exception
+from .._harness.ownership import DISPOSABLE, SHARED
 from .._harness.store_handle import StoreHandle
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace
 from .._spec.outcomes import StoreUnavailable, Violation
 from .._spec.sdk import load
-from .._spec.tokens import FIELDS, Row, absent, to_row
+from .._spec.tokens import FIELDS, Row, absent, is_token, to_row
 
 _CLIENT = {"client_id": "1000.SMOKE", "client_secret": "smoke-secret"}
 _ONE, _TWO = (
@@ -73,6 +74,18 @@ class _Cause(Exception):
         self.clauses = clauses
 
 
+def first_look(sut: StoreUnderTest) -> Diagnosis | None:
+    """Open the store and list what it holds. Nothing is written.
+
+    Args:
+        sut: The store under test. Where its storage may be somebody's, it gets the reason as `refusal`.
+
+    Returns:
+        ``None`` where the store may be checked, else the one root cause.
+    """
+    return _diagnosis(sut, _look)
+
+
 def diagnose(sut: StoreUnderTest) -> Diagnosis | None:
     """Save, list and find two users.
 
@@ -82,30 +95,58 @@ def diagnose(sut: StoreUnderTest) -> Diagnosis | None:
     Returns:
         ``None`` where that works, else the one root cause.
     """
+    return _diagnosis(sut, _ask)
+
+
+def _diagnosis(sut: StoreUnderTest, ask: Callable[[Workspace], Any]) -> Diagnosis | None:
     workspace = Workspace(sut, Effort())
     try:
         with workspace:
-            _ask(workspace)
+            ask(workspace)
     except _Cause as found:
         return Diagnosis(found.cause, found.clauses, tuple(str(call) for call in workspace.calls))
     except StoreUnavailable as reason:
         return Diagnosis(str(reason), ())
     except Violation as violation:
-        return Diagnosis(violation.seen, ("SAVE-1",), violation.done)
+        return Diagnosis(sut.refusal or violation.seen, ("SAVE-1",), violation.done)
     return None
 
 
+def _look(workspace: Workspace) -> StoreHandle:
+    """A store on a new location that is seen to be empty, or may be lost."""
+    store = workspace.open_unproven()
+    foreign = None if isinstance(store.store, load().TokenStore) else _not_a_store(store.store)
+    try:
+        _listed(store)
+    except _Cause as found:
+        cause = foreign or found
+        if workspace.sut.disposable:
+            raise cause from None
+        workspace.sut.refusal = f"{cause.cause}; nothing was written. {DISPOSABLE}"
+        raise _Cause(workspace.sut.refusal, *cause.clauses) from None
+    workspace.prove(store)
+    if foreign is not None:
+        raise foreign
+    return store
+
+
+def _not_a_store(value: Any) -> _Cause:
+    if value is None:
+        return _Cause("what opens the store returned None instead of a store", "IFACE-1")
+    kind = type(value)
+    return _Cause(f"{kind.__module__}.{kind.__qualname__} is not a TokenStore of the SDK", "IFACE-1")
+
+
 def _ask(workspace: Workspace) -> None:
-    store = workspace.open()
-    if not isinstance(store.store, load().TokenStore):
-        kind = type(store.store)
-        raise _Cause(f"{kind.__module__}.{kind.__qualname__} is not a TokenStore of the SDK", "IFACE-1")
+    store = _look(workspace)
     _rows(store, 0)
     tokens = []
     for number, row in enumerate((_ONE, _TWO), 1):
         saved = store.try_save(row)
         _plain(store, "save_token", saved.answer)
         tokens.append(saved.token)
+        if number == 1 and workspace.sut.own_storage:
+            _is_apart(workspace)
         _rows(store, number)
     for token, row in zip(tokens, (_ONE, _TWO), strict=True):
         found = store.find_quietly(row.only("user_name"))
@@ -121,19 +162,35 @@ def _ask(workspace: Workspace) -> None:
         _is_the_token("find_token_by_id", by_id, row, "BYID-1")
 
 
-def _rows(store: StoreHandle, number: int) -> None:
-    """`get_tokens` shows so many rows."""
+def _is_apart(workspace: Workspace) -> None:
+    """Another location does not show what was saved on the first."""
+    other = workspace.open_unproven()
+    if rows_of(other.call("get_tokens")) and workspace.sut.disposable:
+        raise _Cause(SHARED, "ISO-1")
+    workspace.prove(other)
+
+
+def _listed(store: StoreHandle) -> list[Any]:
+    """What `get_tokens` shows, a list of whole tokens."""
     answer = store.call("get_tokens")
     _plain(store, "get_tokens", answer)
     if not isinstance(answer.returned, list):
         raise _Cause(f"`get_tokens` {answer} instead of a list", "LIST-1", "LIST-2")
-    if len(answer.returned) == number:
-        for token in answer.returned:
+    for token in answer.returned:
+        _is_token("get_tokens", token)
+    return answer.returned
+
+
+def _rows(store: StoreHandle, number: int) -> None:
+    """`get_tokens` shows so many rows."""
+    listing = _listed(store)
+    if len(listing) == number:
+        for token in listing:
             _is_whole("get_tokens", token)
         return
-    if answer.returned or number == 0:
-        cause = f"after {number} users were saved, `get_tokens` shows {len(answer.returned)} tokens"
-        if len(answer.returned) == 1:
+    if listing or number == 0:
+        cause = f"after {number} users were saved, `get_tokens` shows {len(listing)} tokens"
+        if len(listing) == 1:
             cause = "the store keeps one token for all users: the second save replaced the first"
         raise _Cause(cause, "SAVE-1", "LIST-1")
     if store.find_quietly(_ONE.only("user_name")).returned is None:
@@ -191,13 +248,19 @@ def _is_the_token(method: str, answer: Answer, row: Row, clause: str) -> None:
         raise _Cause(f"`{method}` answers with another user's token: {user!r} for {row.user_name!r}", clause)
 
 
-def _is_whole(method: str, token: Any) -> None:
-    if not isinstance(token, load().OAuthToken):
+def _is_token(method: str, token: Any) -> Row:
+    if not is_token(token):
         raise _Cause(f"`{method}` answers with {type(token).__name__} instead of OAuthToken", "LIST-1")
     try:
-        row = to_row(token)
-    except AttributeError as error:
-        raise _Cause(f"`{method}` answers with a half-built OAuthToken: {error}", "LIST-1") from error
+        return to_row(token)
+    except Exception as error:
+        raise _Cause(
+            f"`{method}` answers with a half-built OAuthToken: {format_exception(error)}", "LIST-1"
+        ) from error
+
+
+def _is_whole(method: str, token: Any) -> None:
+    row = _is_token(method, token)
     lost = [name for name in FIELDS if name not in ("id", "user_name") and absent(getattr(row, name))]
     if len(lost) == len(FIELDS) - 2:
         raise _Cause(

@@ -12,13 +12,12 @@ from types import ModuleType
 from typing import Any
 
 from .._harness.messages import format_exception
-from .._harness.source import StoreSource, takes_location
-from .._harness.workspace import Effort, Workspace
+from .._harness.source import StoreSource, first_argument, takes_location
 from .._spec.clauses import CLAUSES, did_you_mean
-from .._spec.outcomes import StoreUnavailable, UsageError
+from .._spec.outcomes import UsageError
 from .._spec.sdk import SDKMissing, load
 from .contract_class import TokenStoreContract, sut_of
-from .smoke import diagnose
+from .smoke import Diagnosis, diagnose, first_look
 
 
 @dataclass(frozen=True)
@@ -28,11 +27,13 @@ class Declarations:
     Attributes:
         transient: They are not persistent.
         shared_storage: They have one storage for all locations.
+        disposable: Everything in their storage may be lost.
         allowed: Clause id to the reason why they may break it.
     """
 
     transient: bool = False
     shared_storage: bool = False
+    disposable: bool = False
     allowed: Mapping[str, str] | None = None
 
 
@@ -70,12 +71,12 @@ def contract_class(target: str, declared: Declarations, directory: Path) -> type
         if declared != Declarations():
             raise UsageError(
                 f"{target} is a contract class and declares itself: no option says that its store is "
-                "transient or has a shared storage, or which clauses it may break"
+                "transient or disposable, has a shared storage, or may break a clause"
             )
         cls: type[TokenStoreContract] = thing
     else:
         cls = _factory_class(target, thing, module, declared)
-    _try_to_open(target, cls)
+    _try_to_open(target, cls, first_argument(thing) if not _is_contract(thing) else "")
     return cls
 
 
@@ -132,6 +133,8 @@ def inspect_target(target: str, declared: Declarations, directory: Path) -> Targ
         attributes["persistent"] = False
     if declared.shared_storage:
         attributes["own_storage"] = False
+    if declared.disposable:
+        attributes["disposable"] = True
     if not (opened[0] or attributes):
         # It takes no argument and keeps what it is given, so it does that beside itself.
         attributes["in_location"] = True
@@ -148,8 +151,8 @@ def _is_contract(thing: Any) -> bool:
 
 def _import(target: str, directory: Path) -> tuple[Any, ModuleType]:
     module_name, separator, qualname = target.partition(":")
-    if not separator or not module_name or not qualname:
-        raise UsageError(f"{target!r} is not of the form PACKAGE.MODULE:FACTORY")
+    if not separator or not module_name or not qualname or "/" in module_name or module_name.endswith(".py"):
+        raise UsageError(f"{target!r} is not of the form PACKAGE.MODULE:FACTORY{_meant(target)}")
     if str(directory) not in sys.path:
         sys.path.append(str(directory))
     try:
@@ -176,6 +179,22 @@ def _import(target: str, directory: Path) -> tuple[Any, ModuleType]:
     return thing, module
 
 
+def _meant(target: str) -> str:
+    """What was probably meant by a target of another form: a file, or a dotted name."""
+    name, separator, qualname = target.partition(":")
+    if not separator:
+        name, _, qualname = target.rpartition(".")
+    path = Path(name.removesuffix(".py"))
+    parts = [part for part in path.parts if part not in (".", "..", "/")]
+    if not parts or not qualname or qualname == "py":
+        return (
+            ": write the module's name, a colon, and the name of a class or function in it, as tokens:Store"
+        )
+    meant = f"{'.'.join(parts)}:{qualname}"
+    elsewhere = ", where that module lies" if path.is_absolute() or ".." in path.parts else ""
+    return f": a module is named as Python imports it. Did you mean {meant!r}{elsewhere}?"
+
+
 def _factory_class(
     target: str, factory: Callable[..., Any], module: ModuleType, declared: Declarations
 ) -> type[TokenStoreContract]:
@@ -193,6 +212,7 @@ def _factory_class(
         "target": target,
         "persistent": not declared.transient,
         "own_storage": not declared.shared_storage,
+        "disposable": declared.disposable,
         "allowed": declared.allowed or {},
         "in_location": True,
         "_source": StoreSource(module_name, qualname, getattr(module, "__file__", None)),
@@ -211,12 +231,38 @@ def _place_of_hook(factory: Any, module: ModuleType) -> ModuleType | None:
     return None
 
 
-def _try_to_open(target: str, cls: type[TokenStoreContract]) -> None:
+def _try_to_open(target: str, cls: type[TokenStoreContract], argument: str = "") -> None:
+    """Open the store and look at what it holds, so that a store that cannot be checked is one message.
+
+    Args:
+        target: What was named.
+        cls: Its contract class.
+        argument: The name of the factory's first argument, which gets the location.
+
+    Raises:
+        UsageError: It does not open, or its storage may be somebody's.
+    """
     try:
         sut = sut_of(cls)
-        with Workspace(sut, Effort()) as workspace:
-            workspace.open()
-    except StoreUnavailable as error:
-        raise UsageError(f"{target}: {error}") from error
+        found = first_look(sut)
     except (Exception, SystemExit) as error:
         raise UsageError(f"{target} cannot be opened: {format_exception(error)}") from error
+    if found is not None and (sut.refusal or not found.clauses):
+        raise UsageError(f"{target}: {found.cause}{_hint(target, argument, found)}")
+
+
+_OF_A_DIRECTORY = ("Is a directory", "unable to open", "Permission denied")
+"""What systems say of a directory that is opened as a file."""
+
+
+def _hint(target: str, argument: str, found: Diagnosis) -> str:
+    """What to write where a factory takes its first argument for a file name, and gets a directory."""
+    if not argument or not any(words in found.cause for words in _OF_A_DIRECTORY):
+        return ""
+    module, _, factory = target.partition(":")
+    return (
+        f"\nThe kit passes the Path of an empty directory as the first argument, {argument}. If {factory} "
+        f"expects a file name there, write a function, as make_store in a module of your own, and name that "
+        f"instead:\n\n    from {module} import {factory}\n\n    def make_store(location):\n"
+        f'        return {factory}(location / "tokens")\n'
+    )

@@ -41,9 +41,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from ..._harness.calls import Answer, rows_of
 from ..._harness.limits import active
 from ..._harness.messages import format_exception
+from ..._harness.ownership import OTHER_STORAGE, reason_unreadable, refuse
 from ..._harness.source import MissingState, StoreSource, lookup, pickled_state
+from ..._harness.store_handle import marks_of
 from ..._harness.workspace import Workspace
 from ..._spec.outcomes import NotApplicable
 from .preload import libraries_of
@@ -275,7 +278,34 @@ class Processes:
 
         Returns:
             The child, at once. It imports what it needs, and opens the store when `Child.ready` says so.
+
+        Raises:
+            StoreUnavailable: Another process does not open the storage that the kit means.
         """
+        self._prove_storage()
+        return self._start(task, location, payload)
+
+    def _prove_storage(self) -> None:
+        """See once that another process opens the kit's own storage: module globals may differ there.
+
+        It lists a new location, which has to be empty; a shared storage may hold what the kit saved.
+        """
+        sut = self.workspace.sut
+        state = json.dumps(pickled_state(sut.open), sort_keys=True)
+        if sut.disposable or state in sut.proven_in_children:
+            return
+        child = self._start(list_rows, self.workspace.location()).ready()
+        listed = child.receive("get_tokens")
+        child.end()
+        self._started = 0  # messages count the processes of the check alone
+        if "rows" not in listed:
+            refuse(sut, reason_unreadable(f"in another process, {listed['unreadable']}"))
+        rows = [{(name, value) for name, value in marks} for marks in listed["rows"]]
+        if rows and (sut.own_storage or not all(marks & sut.saved for marks in rows)):
+            refuse(sut, OTHER_STORAGE)
+        sut.proven_in_children.add(state)
+
+    def _start(self, task: Task, location: Path, payload: Any = None) -> Child:
         sut = self.workspace.sut
         home = self.workspace.home
         mask = os.umask(0o077)
@@ -302,6 +332,18 @@ class Processes:
             }
         )
         return child
+
+
+def list_rows(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
+    """In a child: tell what marks each stored row as the kit's own, and change nothing."""
+    try:
+        rows = rows_of(Answer(returned=store.get_tokens()))
+    except Exception as error:
+        rows = rows_of(Answer(raised=error))
+    told: dict[str, Any] = {"unreadable": rows}
+    if not isinstance(rows, str):
+        told = {"rows": [[one for one in marks_of(row) if isinstance(one[1], str)] for row in rows]}
+    pipe.send(told)
 
 
 # The nursery, seen from the test process

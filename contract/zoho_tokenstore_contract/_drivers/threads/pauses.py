@@ -34,9 +34,11 @@ _POLL = 0.0001  # seconds between two looks at what the other threads do
 _PATIENCE = 0.01  # seconds without any step after which a thread counts as waiting for another
 _MOST_STEPS = 150  # of the others that are seen while a thread stands still
 _LEAST_STEPS = 10
+_MOST_USED, _LEAST_USED = 20_000_000, 1_000_000
+"""Nanoseconds that the others run in one place, as seen from outside, while a thread stands still."""
 _WAITS: Counter[tuple[CodeType, int]] = Counter()
 """Where threads were seen to wait for another, and how often."""
-_RUNS, _DISK = "R", "D"  # states of a thread, as Linux tells them
+_BUSY = ("R", "D")  # states of a thread, as Linux tells them: it runs or wants to, it waits for a disk
 _SURE = 3
 """So often seen to wait there, they wait again; once may have been for a processor on a busy machine."""
 
@@ -73,7 +75,11 @@ class Stuck(Exception):
 
 
 class Scheduler:
-    """Runs works in threads of their own, again and again."""
+    """Runs works in threads of their own, again and again.
+
+    Attributes:
+        delay: How long a thread of the latest run has waited for a processor, in seconds, at most.
+    """
 
     def __init__(self, limit: float) -> None:
         """Prepares to run.
@@ -81,8 +87,10 @@ class Scheduler:
         Args:
             limit: After how many seconds without a finished step threads count as stuck.
         """
+        self.delay = 0.0
         self._limit = limit
         self._most = _MOST_STEPS
+        self._longest = _MOST_USED
 
     def run_free(self, works: Sequence[Sequence[Callable[[], None]]]) -> None:
         """Run each work, a list of steps, in a thread of its own; they start together.
@@ -127,37 +135,53 @@ class Scheduler:
                 stuck = Stuck(self._limit, run.stacks())
                 run.others_over.set()  # nobody stands still any more
                 raise stuck
+        self.delay = run.delay
 
     def _stand_still(self, run: _Run) -> None:
-        """Let the others run until they have finished, or all of them wait."""
+        """Let the others run until they have finished, or all of them wait.
+
+        Whether a thread waits is observed, and not guessed from time: it is in one place, asks for no
+        processor, and has used none since the last look. A thread that was not given a processor wants one.
+        """
         run.gate.set()
-        seen: list[tuple[CodeType, int]] = []
+        seen: Look | None = None
         since = time.monotonic()
-        steps = 0
-        while not run.others_over.wait(_POLL) and steps <= self._most:
-            places = run.places_of_others()
-            if places is None:  # not all have begun
-                since = time.monotonic()
+        steps, used = 0, 0
+        while not run.others_over.wait(_POLL) and steps <= self._most and used <= self._longest:
+            look = run.look_at_others()
+            if look is None:  # not all have begun
                 continue
-            still = time.monotonic() - since
-            known = all(_WAITS[place] >= _SURE for place in places)
-            if places != seen:
+            if seen is None or look.places != seen.places:
                 steps += 1
-            elif not known and still < _PATIENCE / 2:
-                continue
-            elif _RUNS in (states := run.states_of_others()):
-                steps += 1  # a spinning lock may be seen in one place again and again
-            elif _DISK not in states:
-                if known:
-                    return
-                if still > _PATIENCE:
-                    _WAITS.update(places)
+            elif look.used == seen.used and not look.busy:
+                known = all(_WAITS[place] >= _SURE for place in look.places)
+                if known or time.monotonic() - since > _PATIENCE:
+                    if not known:
+                        _WAITS.update(look.places)
                     return
                 continue
-            seen, since = places, time.monotonic()
-        if steps > self._most:
+            elif look.used > seen.used:  # a spinning lock may be seen in one place again and again
+                used += look.used - seen.used
+            seen, since = look, time.monotonic()
+        if steps > self._most or used > self._longest:
             # They take one step after another while they wait, as for a spinning lock.
             self._most = max(_LEAST_STEPS, self._most // 2)
+            self._longest = max(_LEAST_USED, self._longest // 2)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is seen of threads at one moment.
+
+    Attributes:
+        places: Where each of them is.
+        used: How long all of them have been running on a processor so far, in nanoseconds.
+        busy: One of them runs, wants a processor, or waits for a disk. Known on Linux.
+    """
+
+    places: tuple[tuple[CodeType, int], ...]
+    used: int
+    busy: bool
 
 
 class _Run:
@@ -165,6 +189,7 @@ class _Run:
 
     def __init__(self, works: Sequence[Sequence[Callable[[], None]]], leader: int | None = None) -> None:
         self.steps = 0
+        self.delay = 0.0
         self.over = threading.Event()
         self.others_over = threading.Event()
         self.gate = threading.Event()
@@ -187,24 +212,20 @@ class _Run:
         for thread in self._threads:
             thread.start()
 
-    def places_of_others(self) -> list[tuple[CodeType, int]] | None:
-        """Where the threads that still run are now, the leader aside; ``None`` while one waits to begin."""
+    def look_at_others(self) -> Look | None:
+        """What the threads do that still run, the leader aside; ``None`` while one has yet to begin."""
         with self._lock:
             others = self._going - {self._leader}
             if not others <= self._begun:
                 return None
+        threads = [self._threads[number] for number in sorted(others)]
         frames = _frames()
-        at = [frames.get(self._threads[number].ident or 0) for number in sorted(others)]
-        return [(frame.f_code, frame.f_lasti) for frame in at if frame is not None]
-
-    def states_of_others(self) -> set[str]:
-        """Whether they run, or wait for a processor, a disk or something else: the letters of the system.
-
-        Known on Linux, where a busy machine is not mistaken for a lock.
-        """
-        with self._lock:
-            others = self._going - {self._leader}
-        return {_state(self._threads[number].native_id) for number in others}
+        at = [frames.get(thread.ident or 0) for thread in threads]
+        return Look(
+            tuple((frame.f_code, frame.f_lasti) for frame in at if frame is not None),
+            sum(processor_time(thread.native_id) for thread in threads),
+            any(_state(thread.native_id) in _BUSY for thread in threads),
+        )
 
     def stacks(self) -> dict[int, tuple[str, ...]]:
         """Where each thread is that still runs, the kit's own frames left out."""
@@ -245,7 +266,9 @@ class _Run:
             self._end(number)
 
     def _end(self, number: int) -> None:
+        delay = time_without_processor()
         with self._lock:
+            self.delay = max(self.delay, delay)
             self._going.discard(number)
             if self._going <= {self._leader}:
                 self.others_over.set()
@@ -419,6 +442,33 @@ def _state(native_id: int | None) -> str:
             return file.read().rpartition(") ")[2][:1]
     except OSError:
         return ""
+
+
+def processor_time(native_id: int | None) -> int:
+    """How long a thread of this process has been running on a processor, in nanoseconds.
+
+    Args:
+        native_id: The system's number of the thread.
+
+    Returns:
+        0 where the system does not tell, or the thread has ended.
+    """
+    return _schedule(native_id)[0]
+
+
+def _schedule(native_id: int | None) -> tuple[int, int]:
+    """Nanoseconds that a thread has been running, and that it has waited for a processor."""
+    try:
+        with open(f"/proc/self/task/{native_id}/schedstat", encoding="ascii") as file:
+            running, waiting, _ = file.read().split()
+    except (OSError, ValueError):
+        return 0, 0
+    return int(running), int(waiting)
+
+
+def time_without_processor() -> float:
+    """How long this thread has waited for a processor since it began, in seconds; 0 where nobody tells."""
+    return _schedule(threading.get_native_id())[1] / 1e9
 
 
 def _kits(file: str) -> bool:

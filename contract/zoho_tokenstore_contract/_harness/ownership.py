@@ -1,0 +1,115 @@
+"""Whose storage it is: nothing is written before ``get_tokens`` has shown that it holds nobody's tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from .._spec.outcomes import StoreUnavailable
+from .calls import rows_of
+
+if TYPE_CHECKING:
+    from .store_handle import StoreHandle
+    from .store_under_test import StoreUnderTest
+
+WRITES = ("save_token", "delete_token", "delete_tokens")
+"""Methods that change what is stored."""
+DISPOSABLE = (
+    "If everything in the storage may be lost, say so: --tokenstore-disposable, or disposable = True "
+    "in the contract class"
+)
+SHARED = (
+    "two locations share one storage: what the store is opened with makes no difference. If it has one "
+    "storage on purpose, declare it: --tokenstore-shared-storage, or own_storage = False in the contract "
+    "class. Otherwise let it keep its rows under the directory that it gets"
+)
+OTHERS_ROWS = (
+    "the storage now holds tokens that the kit did not save: another program uses it. The kit stopped "
+    "and deleted nothing; its own rows are left there"
+)
+
+OTHER_STORAGE = (
+    "in another process the same location shows tokens that the kit did not save there: what the test "
+    "process sets in module globals or on the test is not set there, so the store opens another storage. "
+    "Nothing was written to it. Let open_store depend on the location and on environment variables alone"
+)
+
+
+def refuse(sut: StoreUnderTest, reason: str) -> NoReturn:
+    """End the check, and let no other check begin: the storage may be somebody's.
+
+    Args:
+        sut: The store under test.
+        reason: Why, in words that say what was written.
+
+    Raises:
+        StoreUnavailable: Always, with the first reason of the run.
+    """
+    sut.refusal = sut.refusal or reason
+    raise StoreUnavailable(sut.refusal)
+
+
+def take_over(opened: StoreHandle) -> None:
+    """See that a location which was never used is empty.
+
+    A storage that is declared as disposable is emptied instead, and one that cannot be read is used.
+
+    Args:
+        opened: The store, on that location.
+
+    Raises:
+        StoreUnavailable: It holds tokens or cannot be read. Nothing was written to it.
+    """
+    sut = opened.workspace.sut
+    if sut.refusal:
+        refuse(sut, sut.refusal)
+    rows = rows_of(opened.quietly("get_tokens"))
+    if isinstance(rows, str):
+        if not sut.disposable:
+            refuse(sut, reason_unreadable(rows))
+        return
+    if rows and not sut.disposable:
+        ours = all(opened.is_ours(row) for row in rows)
+        if sut.own_storage and sut.found_empty:
+            if ours:
+                opened.quietly("delete_tokens")
+            refuse(sut, SHARED)
+        if not ours:
+            refuse(sut, _in_use(len(rows)))
+    if rows:
+        opened.quietly("delete_tokens")
+    opened.found_empty = sut.found_empty = True
+
+
+def reason_not_ours(opened: StoreHandle) -> str:
+    """Why nothing may be deleted from a storage that other programs can reach.
+
+    Args:
+        opened: The store.
+
+    Returns:
+        "" where every row is the kit's own; also where nobody else reaches the storage, it may be lost, or
+        the check itself has put it out of reach: then it is not looked at.
+    """
+    sut = opened.workspace.sut
+    if sut.own_storage or sut.disposable or opened.out_of_reach:
+        return ""
+    rows = rows_of(opened.quietly("get_tokens"))
+    if isinstance(rows, str):
+        return f"{rows}, so nobody can see whose tokens the storage holds; nothing was deleted. {DISPOSABLE}"
+    return "" if all(opened.is_ours(row) for row in rows) else OTHERS_ROWS
+
+
+def reason_unreadable(seen: str) -> str:
+    """Why a storage that cannot be read is not written to.
+
+    Args:
+        seen: What ``get_tokens`` did.
+    """
+    return f"{seen}, so nobody can see whether the storage is empty; nothing was written. {DISPOSABLE}"
+
+
+def _in_use(number: int) -> str:
+    return (
+        f"the storage already holds {number} token(s) that the kit did not save; nothing was written. Point "
+        f"the kit at an empty storage; a run that was interrupted may have left them. {DISPOSABLE}"
+    )

@@ -1,0 +1,156 @@
+"""The exit status is never success without a verdict, and nothing is left behind when a run is ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.once, pytest.mark.skipif(os.name != "posix", reason="signals and pipes of POSIX")]
+
+STORES = """
+import os, signal, time
+from zoho_reference_stores import ListStore
+
+class Says(ListStore):
+    def save_token(self, token):
+        super().save_token(token)
+        if os.environ.get("SIGNAL"):
+            os.kill(os.getpid(), int(os.environ["SIGNAL"]))
+            time.sleep(30)
+
+class Swallows(ListStore):
+    def get_tokens(self):
+        while True:
+            try:
+                time.sleep(100)
+            except BaseException:
+                pass
+
+class Comes(ListStore):
+    def get_tokens(self):
+        try:
+            time.sleep(100)
+        except KeyboardInterrupt:
+            return []
+
+class Dies(ListStore):
+    def delete_tokens(self):
+        os._exit(0)
+
+def never():
+    time.sleep(100)
+"""
+RUN = """
+import sys
+from zoho_tokenstore_contract._harness.workspace import Workspace
+Workspace.call_limit = 0.5
+from zoho_tokenstore_contract._cli.commands import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with stores in it, and a directory of its own for temporary files."""
+    (tmp_path / "stores.py").write_text(STORES)
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    return tmp_path
+
+
+def check(
+    target: str, *options: str, stdout: object = subprocess.PIPE, **environment: str
+) -> tuple[int, str]:
+    """Give the command ``check`` in a process of its own: the exit status, and what it wrote."""
+    ended = subprocess.run(
+        [sys.executable, "-c", RUN, "check", target, "--transient", *options],
+        env={**os.environ, **environment},
+        stdout=stdout,  # type: ignore[call-overload]
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    return ended.returncode, (ended.stdout or "") + ended.stderr
+
+
+@pytest.mark.parametrize("target", ["stores:Says", "stores:Dies"])
+def test_a_reader_that_is_gone_is_no_success(target: str) -> None:
+    """Whatever the store, the status is 1 where the reader of the output has gone before the verdict."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    with os.fdopen(writes, "w") as pipe:
+        status, _ = check(target, "--only", "LIST-2", stdout=pipe)
+
+    assert status == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is always full")
+def test_a_full_disk_is_no_success() -> None:
+    """The status is 1, and standard error says why, where the output cannot be written."""
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        status, words = check("stores:Says", "--only", "LIST-2", stdout=full)
+
+    assert status == 1
+    assert "could not be written" in words
+
+
+@pytest.mark.parametrize("sent", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_run_that_is_ended_leaves_nothing(project: Path, sent: str) -> None:
+    """The status is no success, and the directory for temporary files is empty."""
+    status, _ = check("stores:Says", "--only", "LIST-1", SIGNAL=str(int(getattr(signal, sent))))
+
+    assert status != 0
+    assert [] == list((project / "tmp").glob("tokenstore-*"))
+
+
+def test_a_call_that_swallows_the_interrupt_is_told() -> None:
+    """The call is named, and the status is 1."""
+    status, words = check("stores:Swallows")
+
+    assert status == 1
+    assert "get_tokens was interrupted after 0.5 seconds and does not come back" in words
+
+
+@pytest.mark.parametrize(
+    ("target", "call"), [("stores:never", "open"), ("stores:Comes", "get_tokens")], ids=["factory", "late"]
+)
+def test_a_first_opening_that_hangs_is_one_line(target: str, call: str) -> None:
+    """The call is named, and nothing was written."""
+    status, words = check(target)
+
+    assert status == 2
+    assert f"{target}: {call} had not come back after 0.5 seconds; nothing was written" in words
+
+
+def test_a_worker_that_dies_is_no_success() -> None:
+    """A store that ends the process of pytest-xdist with status 0 gives no verdict."""
+    status, words = check("stores:Dies", "--only", "CLEAR", "-n", "1")
+
+    assert status == 1
+    assert "NO VERDICT" in words
+
+
+def test_a_kit_that_fails_is_no_success(project: Path) -> None:
+    """An error of the kit's own summary ends in a status that is no success."""
+    (project / "run.py").write_text(
+        "from zoho_tokenstore_contract._report import terminal\n"
+        "def fails(*_): raise RuntimeError('the summary')\n"
+        "terminal.summarize = fails\n" + RUN
+    )
+    ended = subprocess.run(
+        [sys.executable, "run.py", "check", "stores:Says", "--transient", "--only", "LIST-2"],
+        capture_output=True,
+        check=False,
+        timeout=300,
+    )
+
+    assert ended.returncode not in (0, 2)
+    assert tempfile.gettempdir()
