@@ -100,7 +100,8 @@ def test_a_broken_clause_is_told_once(
     assert printed.count("SAVE-4 (MUST) broken") == 1
     assert printed.lower().count(f"why it matters: {CLAUSES['SAVE-4'].why}".lower()) == 1
     assert printed.count("zoho-tokenstore clauses SAVE-4") == 1
-    assert printed.count("expected: ") == printed.count("seen: ") == (3 if "-v" in options else 1)
+    findings = printed.count(" seen: ")
+    assert findings > 1 if "-v" in options else findings == 1
     assert "FAILED" not in printed
     assert "docs/contract.md" not in printed
 
