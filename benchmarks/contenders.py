@@ -325,6 +325,7 @@ class SQLiteMemory(Contender):
     def fill(self, rows: Iterable[Row]) -> None:
         """Copy the file of the store that was filled before: the tables are the same."""
         self._store = SQLiteMemoryStore()
+        assert self._store._writer is not None
         self.copy_the_file(self._store._writer)
 
     def open(self, users: int = 1) -> list[Handle]:

@@ -72,6 +72,7 @@ def _opened(case: str, size: int, file: Path) -> Any:
     if case == "SQLiteMemoryStore":
         in_memory = SQLiteMemoryStore()
         source = sqlite3.connect(file)
+        assert in_memory._writer is not None
         source.backup(in_memory._writer)
         source.close()
         return in_memory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoho_tokenstore_contract._spec.clauses import CLAUSES, GROUPS, SOURCES
+from zoho_tokenstore_contract._spec.clauses import CLAUSES, GROUPS, SOURCES, Clause
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -28,25 +28,31 @@ are present. A field is *absent* when it is `None` or `""`. To *fail cleanly* is
 `SDKException` and leave the stored rows exactly as they were. Rows that a clause does not speak of
 stay as they were.
 
-Where a clause comes from:
+A clause comes from one or more of these:
 
 {sources}
 """
 
 
+def _sources(clause: Clause) -> str:
+    """Where a clause comes from, spelled out."""
+    return "; ".join(SOURCES[mark] for mark in clause.source.split())
+
+
 def contract_page() -> str:
     """The contract as Markdown: a heading, and so an anchor, for each group and clause."""
-    sources = "\n".join(f"- {mark}: {source}" for mark, source in SOURCES.items())
+    sources = "\n".join(f"- {source}" for source in SOURCES.values())
     lines = [INTRODUCTION.format(number=len(CLAUSES), sources=sources).rstrip()]
     for group, title in GROUPS.items():
-        lines += ["", f"## {group}", "", f"{title[0].upper()}{title[1:]}."]
+        # A method keeps its name as it is written in code.
+        lines += ["", f"## {group}", "", f"`{title}`." if "_" in title else f"{title[0].upper()}{title[1:]}."]
         for clause in CLAUSES.values():
             if clause.group == group:
                 lines += [
                     "",
                     f"### {clause.id}",
                     "",
-                    f"**{clause.level.value}** · from {clause.source}",
+                    f"**{clause.level.value}** · from {_sources(clause)}",
                     "",
                     clause.text,
                     "",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field, replace
 
+from zoho_tokenstore_contract._report.json_report import Report
+from zoho_tokenstore_contract._report.verdict import StoreVerdict
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
+from zoho_tokenstore_contract._spec.outcomes import ClauseResult, Finding, Outcome
 
 HOSTILE = (
     "</script><script>window.hostile = 1</script>"
@@ -19,84 +22,87 @@ HOSTILE = (
 SCRIPT = "from zohocrmsdk import store\n\nassert store.get_tokens() == [], '<not empty>'\n"
 
 
-def finding(text: str = "", **changed: Any) -> dict[str, Any]:
+def finding(text: str = "", **changed: object) -> Finding:
     """One way in which a clause is broken, with a text that the store had a hand in."""
-    return {
-        "check": "a_known_user_updates_the_row",
-        "expected": f"the row has changed{text}",
-        "seen": f"two rows{text}",
-        "done": ["store.open() -> opened", f"store.save_token({text or 'token'}) -> returned None"],
-        "arranging": False,
-        **changed,
-    }
+    made = Finding(
+        check="a_known_user_updates_the_row",
+        expected=f"the row has changed{text}",
+        seen=f"two rows{text}",
+        done=("store.open() -> opened", f"store.save_token({text or 'token'}) -> returned None"),
+        precondition_failed=False,
+    )
+    return replace(made, **changed)  # type: ignore[arg-type]
+
+
+@dataclass
+class Told(StoreVerdict):
+    """What a report says of one store, with a verdict that is given and not derived."""
+
+    said: str | None = field(default=None, kw_only=True)
+
+    @property
+    def verdict(self) -> str | None:
+        """The verdict that was given."""
+        return self.said
 
 
 def store(
     target: str = "shop.tokens:RedisStore",
     verdict: str | None = "conforms",
-    clauses: Mapping[str, Mapping[str, Any]] | None = None,
+    results: Mapping[str, ClauseResult] | None = None,
     *,
-    others: str = "kept",
-    **more: Any,
-) -> dict[str, Any]:
+    others: Outcome = Outcome.KEPT,
+    cause: str = "",
+) -> StoreVerdict:
     """What a report says of one store.
 
     Args:
         target: Its name.
         verdict: Its verdict.
-        clauses: What it says of some clauses, by their ids.
+        results: What it says of some clauses, by their ids.
         others: The outcome of the other clauses.
-        more: What else it says of the store.
+        cause: Its root cause.
     """
-    told = clauses or {}
-    return {
-        "target": target,
-        "strict": False,
-        "verdict": verdict,
-        **more,
-        "clauses": [
-            {"id": clause.id, "level": clause.level.value, "outcome": others, **told.get(clause.id, {})}
-            for clause in CLAUSES.values()
-        ],
-    }
+    told = {clause: ClauseResult(clause, others) for clause in CLAUSES} | dict(results or {})
+    return Told(target, results=told, cause=cause, said=verdict)
 
 
-def violating(text: str = "", **more: Any) -> dict[str, Any]:
+def violating(text: str = "") -> StoreVerdict:
     """A store that has every outcome, and wherever it has a say, a text."""
+    broken, first = Outcome.BROKEN, finding(text, script=SCRIPT + text)
+    results = (
+        ClauseResult("SAVE-4", broken, (first, finding())),
+        ClauseResult("SAVE-13", broken, (finding(text, precondition_failed=True),)),
+        ClauseResult("SAVE-15", Outcome.ALLOWED, (finding(),), f"Allowed: later{text}"),
+        ClauseResult("FIND-2", Outcome.UNKNOWN, reason=f"it gave up{text}"),
+        ClauseResult("FIND-3", Outcome.ERROR, reason=f"it failed{text}"),
+        ClauseResult("PROC-1", Outcome.NOT_APPLICABLE, reason=f"not persistent{text}"),
+        ClauseResult("CRASH-1", Outcome.NOT_RUN, reason="no test of it was run"),
+        ClauseResult("FLOW-10", broken, (finding(),)),
+    )
     return store(
         f"shop.tokens:FileStore{text}",
         "violates",
-        {
-            "SAVE-4": {"outcome": "broken", "findings": [finding(text, script=SCRIPT + text), finding()]},
-            "SAVE-13": {"outcome": "broken", "findings": [finding(text, precondition_failed=True)]},
-            "SAVE-15": {"outcome": "allowed", "reason": f"Allowed: later{text}", "findings": [finding()]},
-            "FIND-2": {"outcome": "unknown", "reason": f"it gave up{text}"},
-            "FIND-3": {"outcome": "error", "reason": f"it failed{text}"},
-            "PROC-1": {"outcome": "not-applicable", "reason": f"not persistent{text}"},
-            "CRASH-1": {"outcome": "not-run", "reason": "no test of it was run"},
-            "FLOW-10": {"outcome": "broken", "findings": [finding()]},
-        },
-        **{"cause": f"it keeps one token{text}", **more},
+        {result.clause: result for result in results},
+        cause=f"it keeps one token{text}",
     )
 
 
-def undecided(text: str = "") -> dict[str, Any]:
+def undecided(text: str = "") -> StoreVerdict:
     """A store of which a run that was stopped knows a little."""
-    return store(
-        f"shop.tokens:SQLStore{text}",
-        None,
-        {"IFACE-1": {"outcome": "kept"}, "IFACE-2": {"outcome": "kept"}},
-        others="not-run",
-        reason=f"{len(CLAUSES) - 2} of {len(CLAUSES)} clauses were not run",
+    known = {clause: ClauseResult(clause, Outcome.KEPT) for clause in ("IFACE-1", "IFACE-2")}
+    return store(f"shop.tokens:SQLStore{text}", None, known, others=Outcome.NOT_RUN)
+
+
+def report(*stores: StoreVerdict) -> Report:
+    """A report on some stores."""
+    return Report(
+        stores=stores,
+        kit="0.1.0",
+        contract=1,
+        sdk=("zohocrmsdk8-0", "7.0.0"),
+        python="3.11.7",
+        date="2026-03-01T12:00:00+00:00",
+        seconds=75.4,
+        command="zoho-tokenstore check shop.tokens:FileStore",
     )
-
-
-def report(*stores: dict[str, Any]) -> dict[str, Any]:
-    """A report on some stores, schema 1."""
-    return {
-        "schema": 1,
-        "kit": "0.1.0",
-        "sdk": {"distribution": "zohocrmsdk8-0", "version": "7.0.0"},
-        "python": "3.11.7",
-        "stores": list(stores),
-    }

@@ -36,7 +36,7 @@ _FENCE = re.compile(
 )
 _COMMAND = re.compile(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 # What a block must show where one of its commands fails, unless it shows the exit status itself.
-_FAILURES = re.compile(r"VIOLATES|Error\b|\bfailed\b")
+_FAILURES = re.compile(r"VIOLATES|Error\b|\bfailed\b|\(MUST\) broken|without a result|Root cause")
 
 
 @dataclass(frozen=True)

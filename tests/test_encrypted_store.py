@@ -274,6 +274,13 @@ def test_a_secret_that_is_not_text_is_refused_and_matches_nothing() -> None:
 # Wrong keys, altered text
 
 
+def record_of(inner: ListStore) -> list[str | None]:
+    """The first record, as it lies in the list."""
+    record = inner._records[0]
+    assert record is not None
+    return record
+
+
 def refuses(call: Callable[[], Any]) -> None:
     """It raises what it should, and neither a secret nor a key comes out."""
     with pytest.raises(SDKException) as caught:
@@ -353,11 +360,11 @@ def test_altered_text_is_refused(how: str) -> None:
     id = save(first, ANN)
     save(first, ACCESS)
     column = 5
-    text = inner._records[0][column]
+    text = record_of(inner)[column]
     assert text is not None
     assert text.endswith("=")
-    inner._records[0][column] = altered(text)[how]
-    assert inner._records[0][column] != text
+    record_of(inner)[column] = altered(text)[how]
+    assert record_of(inner)[column] != text
 
     for store in (first, EncryptedStore(inner, [NEW])):
         refuses(lambda store=store: store.find_token(to_token(Row(user_name="ann"))))  # type: ignore[misc]
@@ -372,7 +379,7 @@ def test_a_value_in_another_field_is_refused() -> None:
     inner = ListStore()
     store = EncryptedStore(inner, [NEW])
     save(store, ANN)
-    record = inner._records[0]
+    record = record_of(inner)
     record[4], record[5] = record[5], record[4]
 
     refuses(store.get_tokens)

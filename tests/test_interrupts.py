@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import random
 import signal
@@ -105,7 +106,7 @@ def test_an_exception_at_any_place_ends_the_call_alone(store: Any, tmp_path: Pat
     save(store, BOB)
     for place in itertools.count(1):
         id = prepare(store)
-        reached, error = run(lambda: call(store, id), place, raise_interrupted)
+        reached, error = run(functools.partial(call, store, id), place, raise_interrupted)
         if not reached:
             break
         assert type(error) is Interrupted, error
@@ -129,7 +130,7 @@ def test_a_handler_may_call_the_store_at_any_place(store: Any, tmp_path: Path, n
 
     for place in itertools.count(1):
         id = prepare(store)
-        reached, error = run(lambda: call(store, id), place, handler)
+        reached, error = run(functools.partial(call, store, id), place, handler)
         if not reached:
             break
         assert error is None
@@ -140,15 +141,12 @@ def test_an_interrupted_opening_leaves_nothing(tmp_path: Path) -> None:
     """The next one finds no half of a database, and nobody who holds it."""
     for place in itertools.count(1):
         path = tmp_path / f"{place}.db"
-        opened: list[SQLiteFileStore] = []
-        reached, error = run(lambda: opened.append(SQLiteFileStore(path)), place, raise_interrupted)
+        reached, error = run(functools.partial(SQLiteFileStore, path), place, raise_interrupted)
         if not reached:
             break
         assert type(error) is Interrupted
         with SQLiteFileStore(path) as store:
             assert save(store, ANN) == "1"
-    opened[0].close()
-
     assert place > 20
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
 import stat
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -20,7 +20,9 @@ import zoho_tokenstore_contract._drivers.examples
 import zoho_tokenstore_contract._runner.targets  # noqa: F401
 from tests.reports import HOSTILE, SCRIPT, finding, report, store, undecided, violating
 from zoho_tokenstore_contract._report.files import RENDERERS, write
+from zoho_tokenstore_contract._report.verdict import StoreVerdict
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, GROUPS
+from zoho_tokenstore_contract._spec.outcomes import ClauseResult, Outcome
 
 pytestmark = pytest.mark.once
 
@@ -83,15 +85,6 @@ class TestWriting:
         for file in ALL:
             assert (project.path / file).stat().st_size > 0
             result.stdout.fnmatch_lines([f"report: {project.path / file}"])
-
-    def test_every_form_could_be_made_from_a_stored_report(self, project: pytest.Pytester) -> None:
-        """What is in the JSON file is all that they need."""
-        project.runpytest(*named("Forgetful", "Keeping"), *to(*ALL), *ONE_OF_EACH_KEY)
-        stored = json.loads((project.path / "report.json").read_text(encoding="utf-8"))
-
-        assert "broken" in {clause["outcome"] for clause in stored["stores"][0]["clauses"]}
-        for ending, render in RENDERERS.items():
-            assert render(stored) == (project.path / f"report{ending}").read_text(encoding="utf-8")
 
     @pytest.mark.parametrize(
         ("file", "says"),
@@ -177,7 +170,7 @@ class TestRuns:
     """Every kind of run reports the same."""
 
     def test_reports_are_equal_however_tests_are_run(self, project: pytest.Pytester) -> None:
-        """In one process or two, in any order, quiet or not: byte for byte."""
+        """In one process or two, in any order, quiet or not, but for when and how."""
         pytest.importorskip("xdist")
         project.makepyfile(TEST)
         options = [*named("Unordered", "Forgetful"), *to(*ALL), *ONE_OF_EACH_KEY, "."]
@@ -190,8 +183,20 @@ class TestRuns:
         made = {}
         for name, more in runs.items():
             project.runpytest(*options, *more)
-            made[name] = {file: (project.path / file).read_bytes() for file in ALL}
-        stores = json.loads(made["plain"]["report.json"])["stores"]
+            texts = {file: (project.path / file).read_text(encoding="utf-8") for file in ALL}
+            # When and how it was run is not what was found.
+            run = json.loads(texts["report.json"])
+            for part in (
+                run["command"],
+                html.escape(run["command"]),
+                run["date"],
+                run["date"].replace("T", " "),
+            ):
+                texts = {file: text.replace(part.replace("+00:00", ""), "…") for file, text in texts.items()}
+            made[name] = {
+                file: re.sub(r"(?m)\d+(\.\d)? s\b|\"seconds\": .*", "…", text) for file, text in texts.items()
+            }
+        stores = json.loads((project.path / "report.json").read_text(encoding="utf-8"))["stores"]
 
         assert ["stores:Unordered", "stores:Forgetful"] == [store["target"] for store in stores[:2]]
         assert stores[2]["target"].endswith(":TestAnother")
@@ -310,13 +315,6 @@ class TestPage:
         assert "<img src=x onerror=" in "".join(hostile.texts)
         assert r"\x1b[31m \x00 \u202e \ud800" in "".join(hostile.texts)
 
-    def test_a_clause_of_another_release_is_shown(self) -> None:
-        """A stored report may know clauses that this kit does not."""
-        known = store()
-        known["clauses"].append({"id": "FUTURE-1", "level": "MUST", "outcome": "kept"})
-        for ending in (".html", ".md"):
-            assert "FUTURE" in RENDERERS[ending](report(known))
-
 
 class TestMarkdown:
     """The Markdown, read as GitHub does."""
@@ -329,7 +327,7 @@ class TestMarkdown:
         assert "Root cause: `it keeps one token`" in text
         assert "\n| SAVE: save_token | 18/21; **broken: SAVE-4, SAVE-13**; allowed: SAVE-15 |\n" in text
         assert "<summary><b>SAVE-4</b> (MUST) broken: A token whose user name" in text
-        assert "```text\n1. store.open() -> opened\n2. store.save_token(token)" in text
+        assert "```text\nexpected: the row has changed\nseen:     two rows\n\n1. store.open()" in text
         assert f"```python\n{SCRIPT.rstrip()}\n```" in text
         assert "Allowed: SAVE-15: `Allowed: later`" in text
         assert "Not applicable: PROC-1: `not persistent`" in text
@@ -360,7 +358,7 @@ class TestMarkdown:
         assert (
             blocks.count("<details>")
             == blocks.count("</details>")
-            == len([one for one in violating()["clauses"] if one.get("findings")])
+            == len([one for one in violating().all_results if one.findings])
         )
         assert not {"link_open", "image", "heading_open"} & {token.type for token in [*tokens, *inline]}
         if number == 1:
@@ -370,7 +368,7 @@ class TestMarkdown:
     def test_a_comment_has_room_for_it(self) -> None:
         """Of a store that breaks much, first failures are shown, and what is missing is said."""
         long = [finding("x" * 1_000) for _ in range(9)]
-        told = {clause: {"outcome": "broken", "findings": long} for clause in CLAUSES}
+        told = {clause: ClauseResult(clause, Outcome.BROKEN, tuple(long)) for clause in CLAUSES}
         text = RENDERERS[".md"](report(store("long", "violates", told)))
 
         assert 40_000 < len(text) < 65_536
@@ -394,7 +392,7 @@ class TestBadge:
             pytest.param([store(), undecided()], "no verdict", "#646464", id="one is undecided"),
         ],
     )
-    def test_it_has_figure_and_colour(self, stores: list[dict[str, Any]], figure: str, colour: str) -> None:
+    def test_it_has_figure_and_colour(self, stores: list[StoreVerdict], figure: str, colour: str) -> None:
         """MAY clauses, and those that do not apply, do not count."""
         root = ET.fromstring(RENDERERS[".svg"](report(*stores)))  # noqa: S314 (made here)
         title = root.find(f"{SVG}title")

@@ -6,7 +6,9 @@ but pytest and the standard library; the kit is imported when a run asks for it.
 
 from __future__ import annotations
 
+import shlex
 import sys
+import time
 from collections.abc import Generator, Iterable
 from pathlib import Path
 from types import ModuleType
@@ -17,13 +19,13 @@ import pytest
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-    from ._report.terminal import FoldedReports
+    from ._report.record import Record
     from ._report.verdict import Verdicts
     from ._runner.contract_class import TokenStoreContract
 
 VERDICTS = pytest.StashKey["Verdicts"]()
 CLASSES = pytest.StashKey["list[tuple[str, type[TokenStoreContract]]]"]()
-RETOLD: pytest.StashKey[FoldedReports] = pytest.StashKey()
+COMMAND = pytest.StashKey[str]()
 ATTACHED = "tokenstore"
 _CONTRACT = f"{__package__}._runner.contract_class"
 
@@ -227,7 +229,7 @@ def pytest_runtest_makereport(
     if holder is not None:
         record = holder.record(item, call)
         if record is not None:
-            setattr(report, ATTACHED, record)
+            setattr(report, ATTACHED, record.as_dict())
     return report
 
 
@@ -236,13 +238,32 @@ class _Gatherer:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
+        self.began = time.time()
         self.reports: list[tuple[Path, OSError | None]] = []
+        self.printed: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        self.summarized = False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take in what one test found out."""
-        record = getattr(report, ATTACHED, None)
-        if record is not None:
-            _verdicts(self.config).add(record)
+        """Take in what one test found out, and what it printed."""
+        record = record_of(report)
+        if record is None:
+            return
+        _verdicts(self.config).add(record)
+        if record.result is not None:
+            self.printed[record.key, record.result.clause] = report.sections
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_teststatus(
+        self, report: pytest.TestReport
+    ) -> Generator[None, tuple[str, str, Any], tuple[str, str, Any]]:
+        """Have pytest count clauses by what became of them: the summary tells those that are not kept."""
+        category, letter, word = yield
+        record = record_of(report)
+        if record is None or report.when != "call":
+            return category, letter, word
+        from ._report.wording import category_of
+
+        return category_of(record), letter, word
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
@@ -250,9 +271,19 @@ class _Gatherer:
         for key, target, strict in getattr(node, "workeroutput", {}).get("tokenstore", ()):
             _verdicts(self.config).expect(key, target, strict=strict)
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the reports and the scripts."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Write the reports and the scripts before pytest's summary; print the verdict below all of it."""
+        self._write(session)
+        result = yield
+        terminal = self.config.pluginmanager.get_plugin("terminalreporter")
+        if self.summarized and terminal is not None:
+            from ._report.terminal import conclude
+
+            conclude(terminal, _verdicts(self.config))
+        return result
+
+    def _write(self, session: pytest.Session) -> None:
         paths = _report_paths(self.config)
         reproducers = _reproducers_path(self.config)
         if paths or VERDICTS in self.config.stash:
@@ -264,9 +295,9 @@ class _Gatherer:
         if not paths:
             return
         from ._report.files import write
-        from ._report.json_report import as_json
+        from ._report.json_report import report_on
 
-        report = as_json(_verdicts(self.config))
+        report = report_on(_verdicts(self.config), self._command(), self.began, time.time() - self.began)
         for path in paths:
             try:
                 write(report, path)
@@ -278,8 +309,12 @@ class _Gatherer:
             else:
                 self.reports.append((path, None))
 
+    def _command(self) -> str:
+        arguments = map(str, self.config.invocation_params.args)
+        return self.config.stash.get(COMMAND, "") or shlex.join(["pytest", *arguments])
+
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
-        """Print the verdicts, where pytest has shown the other tests' failures, and where the reports are."""
+        """Print what was found out, below the failures of other tests, and where the reports are."""
         verdicts = self.config.stash.get(VERDICTS, None)
         if verdicts is not None and not (verdicts.began or self.config.getoption("tokenstore")):
             # Other tests were asked for.
@@ -287,32 +322,13 @@ class _Gatherer:
         elif verdicts is not None:
             from ._report.terminal import summarize
 
-            retold = self.config.stash.get(RETOLD, None)
-            summarize(terminalreporter, verdicts, retold, _reproducers_path(self.config))
-            if retold is not None:
-                retold.shorten()
+            self.summarized = True
+            summarize(terminalreporter, verdicts, self.printed, _reproducers_path(self.config))
         for path, error in self.reports:
             if error is None:
                 terminalreporter.write_line(f"report: {path}")
             else:
                 terminalreporter.write_line(f"report: {path} could not be written: {error}", red=True)
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_terminal_summary(
-    terminalreporter: TerminalReporter, config: pytest.Config
-) -> Generator[None, object, object]:
-    """Keep pytest from telling again what the summary tells of the clauses."""
-    if VERDICTS not in config.stash:
-        return (yield)
-    from ._report.terminal import FoldedReports
-
-    retold = config.stash[RETOLD] = FoldedReports(terminalreporter, ATTACHED)
-    retold.hide()
-    try:
-        return (yield)
-    finally:
-        retold.restore()
 
 
 @pytest.hookimpl(trylast=True)
@@ -385,12 +401,12 @@ class _ContractClass(pytest.Class):
             return False
         return CLAUSES[clause].group in ("PROC", "CRASH")
 
-    def record(self, item: pytest.Item, call: pytest.CallInfo[None]) -> dict[str, Any] | None:
-        """What a phase of a test found out, as plain values."""
+    def record(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Record | None:
+        """What a phase of a test found out."""
+        from ._report.record import Record
         from ._runner.contract_class import RESULT, SMOKE
         from ._spec.outcomes import ClauseResult, Outcome
 
-        made: dict[str, Any] = {"key": self.nodeid, "target": self._target, "strict": self._strict}
         result = item.stash.get(RESULT, None)
         clause = self._clause_of(item)
         failed = call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception)
@@ -399,12 +415,10 @@ class _ContractClass(pytest.Class):
             result = ClauseResult(clause, Outcome.ERROR, reason=reason)
         elif call.when != "call":
             return None
-        if result is not None:
-            made["result"] = result.as_dict()
+        cause, calls = "", tuple[str, ...]()
         if SMOKE in item.stash:
-            made["cause"] = item.stash[SMOKE].cause
-            made["cause_calls"] = list(item.stash[SMOKE].done)
-        return made
+            cause, calls = item.stash[SMOKE].cause, item.stash[SMOKE].done
+        return Record(self.nodeid, self._target, self._strict, result, cause, calls)
 
     @staticmethod
     def _clause_of(item: pytest.Item) -> str | None:
@@ -421,6 +435,16 @@ class _ContractClass(pytest.Class):
     @property
     def _strict(self) -> bool:
         return bool(self.obj.strict or self.config.getoption("tokenstore_strict"))
+
+
+def record_of(report: pytest.TestReport) -> Record | None:
+    """What a test found out, if its report has anything."""
+    data = getattr(report, ATTACHED, None)
+    if data is None:
+        return None
+    from ._report.record import Record
+
+    return Record.from_dict(data)
 
 
 def _verdicts(config: pytest.Config) -> Verdicts:

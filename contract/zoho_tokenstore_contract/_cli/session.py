@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
+import shutil
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +25,7 @@ from .._spec.clauses import CLAUSES
 from .._spec.outcomes import Outcome
 from .._spec.sdk import load
 from .._spec.selection import named_clauses
-from ..plugin import ATTACHED, VERDICTS
+from ..plugin import COMMAND, VERDICTS, record_of
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -93,7 +97,10 @@ def run(
 
 
 class Progress:
-    """A plugin: in place of a letter for each test, a line for each group of each store that is done.
+    """A plugin: in place of a letter for each test, what is being done.
+
+    A terminal has one line that changes: the clause, how many are done, the seconds since the start, and the
+    slowest so far. A log has a line for each group that is done, or for each store where there are many.
 
     Args:
         stream: Where the lines go; to pytest's terminal by default.
@@ -106,7 +113,14 @@ class Progress:
         self._stream = stream
         self.stores: list[StoreVerdict] = []
         self._outcomes: dict[tuple[str, str], _Group] = {}
+        self._running: dict[str, float] = {}
+        self._told_slow: set[str] = set()
+        self._slowest = (0.0, "")
         self._done = 0
+        self._live = False
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Remember what the hooks below are not given."""
@@ -115,16 +129,19 @@ class Progress:
         entries = config.getoption("tokenstore_only")
         only = named_clauses(entries, "--only") if entries else CLAUSES
         self._sizes = Counter(CLAUSES[clause].group for clause in only)
+        config.stash[COMMAND] = shlex.join(["zoho-tokenstore", *sys.argv[1:]])
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self) -> None:
         """Say what begins: the first line of a slow store may be minutes away."""
         sdk = load()
         clauses, groups = self._sizes.total(), len(self._sizes)
+        self._live = self._file() is not None and self._file().isatty()
         self._line(
             f"Checking {', '.join(self._targets)}: {clauses} clauses in {groups} groups, "
             f"with {sdk.distribution} {sdk.version}"
         )
+        threading.Thread(target=self._watch, daemon=True, name="tokenstore-progress").start()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_report_teststatus(
@@ -132,56 +149,131 @@ class Progress:
     ) -> Generator[None, tuple[str, str, Any], tuple[str, str, Any]]:
         """Leave the letters out; pytest counts as ever."""
         category, letter, word = yield
-        return (category, letter, word) if getattr(report, ATTACHED, None) is None else (category, "", "")
+        return (category, letter, word) if record_of(report) is None else (category, "", "")
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Remember since when a clause is checked."""
+        self._running[nodeid] = time.monotonic()
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Remember how long a clause took."""
+        took = time.monotonic() - self._running.pop(nodeid, time.monotonic())
+        self._slowest = max(self._slowest, (took, _clause_in(nodeid)))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in a clause, whichever process checked it, and tell its group if that was the last."""
-        record = getattr(report, ATTACHED, None)
-        if record is None or "result" not in record:
+        record = record_of(report)
+        if record is None or record.result is None:
             return
-        clause = CLAUSES[record["result"]["clause"]]
-        group = self._outcomes.setdefault((record["key"], clause.group), _Group())
-        group.outcomes[clause.id] = Outcome(record["result"]["outcome"])
+        clause = CLAUSES[record.result.clause]
+        several = len(self._targets) > _FEW_STORES
+        sizes = self._sizes
+        name, size = ("", sizes.total()) if several else (clause.group, sizes[clause.group])
+        group = self._outcomes.setdefault((record.key, name), _Group())
+        group.outcomes[clause.id] = record.result.outcome
         group.fails = group.fails or report.failed
-        if not group.told and len(group.outcomes) == self._sizes[clause.group]:
+        group.seconds += report.duration
+        self._done += 1
+        if not group.told and len(group.outcomes) == size:
             group.told = True
-            self._tell(record["target"], clause.group, group)
+            self._tell(record.target, name, group)
+
+    def pytest_sessionfinish(self) -> None:
+        """Take the live line away before pytest tells how it ended."""
+        self._ended.set()
+        self._clear()
 
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         """Take what the run found out."""
+        self._ended.set()
         verdicts = config.stash.get(VERDICTS, None)
         self.stores = [] if verdicts is None else list(verdicts.stores.values())
 
     def _tell(self, target: str, name: str, group: _Group) -> None:
-        self._done += 1
-        whole = len(self._sizes) * len(self._targets)
-        line = f"[{self._done:{len(str(whole))}}/{whole}] {name:7} {group}"
+        whole = self._sizes.total() * len(self._targets)
+        line = f"[{self._done:{len(str(whole))}}/{whole}] {f'{name:7} ' if name else ''}{group}"
         if len(self._targets) > 1:
             line += f"  ({target})"
         self._line(line, red=group.fails)
 
+    def _watch(self) -> None:
+        """Say what is slow, and on a terminal what is done, until the run ends."""
+        while not self._ended.wait(_TICK):
+            now = time.monotonic()
+            running = dict(self._running)
+            for nodeid, began in running.items():
+                clause = _clause_in(nodeid)
+                if now - began > _SLOW and clause not in self._told_slow:
+                    self._told_slow.add(clause)
+                    self._line(f"{clause} has taken more than {_SLOW:g} s")
+            if self._live:
+                self._refresh(now, running)
+
+    def _refresh(self, now: float, running: dict[str, float]) -> None:
+        whole = len(CLAUSES) * len(self._targets)
+        words = f"{self._done}/{whole} clauses, {now - self._began:.0f} s"
+        if running:
+            names = [f"{_clause_in(nodeid)} {now - began:.0f} s" for nodeid, began in running.items()]
+            words += f"; now {', '.join(names[:3])}"
+        if self._slowest[0] >= 1:
+            words += f"; slowest {self._slowest[1]} {self._slowest[0]:.0f} s"
+        width = shutil.get_terminal_size().columns - 1
+        self._write(f"\r{words[:width]}\x1b[K")
+
+    def _clear(self) -> None:
+        if self._live:
+            self._write("\r\x1b[K")
+
+    def _write(self, text: str) -> None:
+        file = self._file()
+        if file is not None:
+            with self._lock:
+                file.write(text)
+                file.flush()
+
+    def _file(self) -> Any:
+        if self._stream is not None:
+            return self._stream
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        return None if terminal is None else self._config.get_terminal_writer()._file
+
     def _line(self, line: str, **markup: bool) -> None:
+        self._clear()
         if self._stream is not None:
             print(line, file=self._stream, flush=True)
             return
         terminal: TerminalReporter | None = self._config.pluginmanager.get_plugin("terminalreporter")
         if terminal is not None:
-            terminal.write_line(line, **markup)
-            terminal.flush()  # a log shows it now, not when its buffer is full
+            with self._lock:
+                terminal.write_line(line, **markup)
+                terminal.flush()  # a log shows it now, not when its buffer is full
+
+
+_SLOW = 10.0
+"""Seconds after which a clause is said to take long."""
+_TICK = 0.5
+"""Seconds between two looks at what is running."""
+_FEW_STORES = 3
+"""Of more stores, a log has a line for each, and not one for each of their groups."""
+
+
+def _clause_in(nodeid: str) -> str:
+    return nodeid.rpartition("::test_")[2].replace("_", "-")
 
 
 @dataclass
 class _Group:
-    """What is known of one group of one store."""
+    """What is known of one group of one store, or of a whole store."""
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    seconds: float = 0.0
     fails: bool = False
     told: bool = False
 
     def __str__(self) -> str:
         counts = Counter(self.outcomes.values())
         words = (f"{counts[one]} {one.value.replace('-', ' ')}" for one in Outcome if counts[one])
-        return ", ".join(words)
+        return f"{', '.join(words)}, {self.seconds:.1f} s"
 
 
 @contextlib.contextmanager

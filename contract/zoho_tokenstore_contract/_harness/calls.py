@@ -64,6 +64,7 @@ class CallRecord:
         returned: What came back.
         location: Where ``open`` opened the store, or what ``chdir`` changes to.
         note: What is shown instead of the call, where ``{call}`` stands for it; "" to show the call.
+        raised: The exception that came back.
     """
 
     store: int
@@ -75,6 +76,7 @@ class CallRecord:
     returned: Any = None
     location: Path | None = None
     note: str = ""
+    raised: BaseException | None = None
 
     def __str__(self) -> str:
         if isinstance(self.argument, Row):

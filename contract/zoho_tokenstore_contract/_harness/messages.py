@@ -6,7 +6,17 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from .._spec.tokens import CREDENTIALS, Row, absent, format_row, format_token, format_value, is_token, to_row
+from .._spec.tokens import (
+    CREDENTIALS,
+    FIELDS,
+    Row,
+    absent,
+    format_row,
+    format_token,
+    format_value,
+    is_token,
+    to_row,
+)
 
 
 def format_answer(value: Any) -> str:
@@ -65,3 +75,13 @@ def describe_difference(want: Row, rows: Sequence[Row], fields: Sequence[str]) -
         if getattr(nearest.plain(), name) != getattr(want, name)
     ]
     return f"no such row; the nearest is {format_row(nearest)}, where {', '.join(wrong)}"
+
+
+def describe_mixture(row: Row, saved: Sequence[Row]) -> str:
+    """In which fields a row is unlike the save that it is nearest to, for a message; "" without saves."""
+    unlike = [
+        [name for name in FIELDS if name != "id" and getattr(row, name) != getattr(other, name)]
+        for other in saved
+    ]
+    nearest = min(unlike, key=len, default=[])
+    return f", with other values than any save in {', '.join(nearest)}" if nearest else ""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._spec.tokens import CREDENTIALS, FIELDS, Row, absent, format_row, is_token, to_row, to_token
 from .calls import Answer, CallRecord, TokenCall, rows_of
+from .differences import of_rows
 from .limits import NO_LIMITS, active
 from .messages import describe_difference, format_exception, format_rows
 
@@ -70,6 +72,7 @@ class StoreHandle:
                 record.id_after = left if left != argument.id else None
         record.answer = str(answer)
         record.returned = answer.returned
+        record.raised = answer.raised
         if answer.raised is not None:
             self._blame(method, argument, answer)
         return answer
@@ -241,7 +244,8 @@ class StoreHandle:
             The new rows.
         """
         after = self.latest = self.rows()
-        changed = list(changed)
+        changed, gone = list(changed), list(gone)
+        differ = partial(of_rows, self.workspace.calls, before, after, changed=changed, gone=gone, new=new)
         rest = list(after)
         kept = Counter(before)
         for old in [*gone, *(pair[0] for pair in changed)]:
@@ -256,6 +260,7 @@ class StoreHandle:
                 self.workspace.fail(
                     because or "every row that the call does not address stays as it was",
                     f"{format_row(row)} is {seen}; all rows: {format_rows(after)}",
+                    difference=differ(fields=fields),
                 )
         for _, wanted in changed:
             want = wanted.plain().only(*fields)
@@ -264,6 +269,7 @@ class StoreHandle:
                 self.workspace.fail(
                     f"{because + ': ' if because else ''}a row with {format_row(want)}",
                     describe_difference(want, rest, fields),
+                    difference=differ(fields=fields),
                 )
             rest.remove(match)
         if len(rest) != new:
@@ -271,6 +277,7 @@ class StoreHandle:
             self.workspace.fail(
                 because or f"{wanted_rows} rows" + (f", {new} of them new" if new else ", none new"),
                 format_rows(after),
+                difference=differ(fields=fields),
             )
         self.workspace.compared += 1
         return rest

@@ -16,9 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
-from .._spec.outcomes import NotApplicable, StoreUnavailable, Violation
+from .._spec.outcomes import Difference, NotApplicable, StoreUnavailable, Violation
 from .._spec.tokens import Row, absent
 from .calls import Answer, CallRecord
+from .differences import of_answer
 from .limits import active
 from .ownership import WRITES, reason_not_ours, refuse, take_over
 from .store_handle import StoreHandle, marks_of
@@ -252,7 +253,13 @@ class Workspace:
             self.fail("closing the store works", str(answer))
 
     def fail(
-        self, expected: str, seen: str, *, precondition_failed: bool = False, blame: str = ""
+        self,
+        expected: str,
+        seen: str,
+        *,
+        precondition_failed: bool = False,
+        blame: str = "",
+        difference: Difference | None = None,
     ) -> NoReturn:
         """End the check: the store breaks the clause.
 
@@ -261,6 +268,7 @@ class Workspace:
             seen: What happened instead.
             precondition_failed: The check could not even be set up.
             blame: The clause whose known fault stands in the way.
+            difference: What differs, where rows were compared; by default what the last call answered.
 
         Raises:
             Violation: Always, with the calls made so far.
@@ -272,6 +280,7 @@ class Workspace:
             precondition_failed=precondition_failed or bool(blame),
             blame=blame,
             calls=tuple(self.calls),
+            difference=difference or of_answer(self.calls, expected, seen),
         )
 
     def guarded(self, method: str, call: Callable[[], Any], cwd: Path) -> Answer:

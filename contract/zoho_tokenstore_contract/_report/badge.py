@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
 
 from .._spec.clauses import Level
 from .html.markup import element, empty
-from .verdict import CONFORMS, VIOLATES
-from .view import TITLE, WORDS, share
+from .json_report import Report
+from .verdict import CONFORMS, VIOLATES, StoreVerdict
+from .view import TITLE, WORDS, clause_of, share
 
 _GREEN, _RED, _GREY, _DARK = "#2b6f3e", "#b3261e", "#646464", "#3d3d3d"
 _HEIGHT, _PADDING = 20, 7
 _NARROW, _WIDE = frozenset(" /:ijlftr1"), frozenset("mwMWOTCS")
 
 
-def badge(report: dict[str, Any]) -> str:
+def badge(report: Report) -> str:
     """The report as an SVG image of 20 pixels' height, for a README.
 
     One store has the number of MUST and SHOULD clauses that it keeps, of those that apply to it. Of
@@ -23,13 +23,13 @@ def badge(report: dict[str, Any]) -> str:
     and else grey and without a figure.
 
     Args:
-        report: The JSON value, schema 1.
+        report: What the run found out.
 
     Returns:
         An XML document.
     """
-    figure, colour = _figure(report["stores"])
-    each = [f"{store['target']} {WORDS[store['verdict']]}" for store in report["stores"]]
+    figure, colour = _figure(report.stores)
+    each = [f"{store.target} {WORDS[store.verdict]}" for store in report.stores]
     left, right = _width(TITLE), _width(figure)
     name = f"{TITLE}: {figure}"
     return (
@@ -58,8 +58,8 @@ def badge(report: dict[str, Any]) -> str:
     )
 
 
-def _figure(stores: list[dict[str, Any]]) -> tuple[str, str]:
-    verdicts = [store["verdict"] for store in stores]
+def _figure(stores: Sequence[StoreVerdict]) -> tuple[str, str]:
+    verdicts = [store.verdict for store in stores]
     if VIOLATES in verdicts:
         colour = _RED
     elif stores and set(verdicts) == {CONFORMS}:
@@ -68,12 +68,9 @@ def _figure(stores: list[dict[str, Any]]) -> tuple[str, str]:
         return "no verdict", _GREY
     if len(stores) > 1:
         return f"{verdicts.count(CONFORMS)}/{len(stores)} stores", colour
-    kept, applying = share(_scored(stores[0]["clauses"]))
+    scored = [result for result in stores[0].all_results if clause_of(result).level is not Level.MAY]
+    kept, applying = share(scored)
     return f"{kept}/{applying}", colour
-
-
-def _scored(clauses: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [clause for clause in clauses if clause["level"] != Level.MAY.value]
 
 
 def _width(text: str) -> int:

@@ -1,4 +1,4 @@
-"""The report as files. Each is made from the JSON value alone, so that a stored report will do as well."""
+"""The report as files, each by a writer of its own."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import json
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from .badge import badge
 from .html.page import page
+from .json_report import Report, as_json
 from .markdown import markdown
 
 
-def _json(report: dict[str, Any]) -> str:
-    return json.dumps(report, indent=2) + "\n"
+def _json(report: Report) -> str:
+    return json.dumps(as_json(report), indent=2) + "\n"
 
 
-RENDERERS: dict[str, Callable[[dict[str, Any]], str]] = {
+RENDERERS: dict[str, Callable[[Report], str]] = {
     ".json": _json,
     ".html": page,
     ".md": markdown,
@@ -36,13 +36,13 @@ def refusal(path: Path) -> str:
     return f"{path} is a directory" if path.is_dir() else ""
 
 
-def write(report: dict[str, Any], path: Path) -> None:
+def write(report: Report, path: Path) -> None:
     """Write a report in the form that the ending of the path asks for.
 
     Whoever reads the path meanwhile finds the file that was there, or the new one, never a part.
 
     Args:
-        report: The JSON value, schema 1.
+        report: What the run found out.
         path: Where to; what `refusal` does not refuse.
 
     Raises:

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
+from .._spec.clauses import GROUPS
+from .._spec.outcomes import ClauseResult, Finding, Outcome
+from .diagnosis import causes
 from .html.markup import legible
+from .json_report import Report
+from .risks import risks
+from .verdict import StoreVerdict
 from .view import (
-    BROKEN,
-    KEPT,
     NO_STORE,
-    NOT_APPLICABLE,
-    NOT_RUN,
     TITLE,
     WORDS,
-    about,
-    about_group,
     by_group,
     check_words,
+    clause_of,
     counted,
-    label,
+    made_when,
     made_with,
     share,
-    sums,
+    weighing,
 )
+from .wording import counts, expected_and_seen, sentence
 
 _ROOM = 60_000
 """A comment on GitHub holds 65,536 characters, and what is longer is refused whole."""
@@ -34,48 +35,63 @@ _NAMED = 5
 """Of more broken clauses, a cell of the table has their number instead of their ids."""
 
 
-def markdown(report: dict[str, Any]) -> str:
-    """The report as GitHub's Markdown: verdicts, a table by clause groups, what is not kept and why.
+def markdown(report: Report) -> str:
+    """The report as GitHub's Markdown: verdicts, risks, a table by clause groups, what is not kept and why.
 
     Whatever a store may have had a hand in stands in code, where neither markup nor a mention works.
 
     Args:
-        report: The JSON value, schema 1.
+        report: What the run found out.
 
     Returns:
         Text that a comment on GitHub has room for.
     """
-    stores = report["stores"]
+    stores = report.stores
     parts = [_verdict(store) for store in stores] or [f"**{TITLE}: {WORDS[None]}.** {NO_STORE}"]
+    parts += [part for store in stores for part in (_risks(store), _differences(store)) if part]
     if stores:
         parts.append(_table(stores))
     several = len(stores) > 1
     parts += [line for store in stores for line in _undecided(store, several=several)]
     parts += _blocks(stores, _ROOM - sum(len(part) for part in parts))
-    parts.append(f"<sub>{_escaped(made_with(report))}</sub>")
+    parts.append(
+        f"<sub>{_escaped(made_with(report))}. {_escaped(made_when(report))}. {_code(report.command)}</sub>"
+    )
     return "\n\n".join(parts) + "\n"
 
 
-def _verdict(store: dict[str, Any]) -> str:
+def _verdict(store: StoreVerdict) -> str:
     lines = [
-        f"**{TITLE}: {WORDS[store['verdict']]}** {_code(store['target'])}: {sums(store['clauses'])}"
-        + (" (SHOULD counts as MUST)" if store["strict"] else "")
+        f"**{TITLE}: {WORDS[store.verdict]}** {_code(store.target)}: {counts(store)}"
+        + (" (SHOULD counts as MUST)" if store.strict else "")
     ]
-    lines += [f"{word}: {_code(store[key])}" for key, word in _SAID.items() if store.get(key)]
+    if store.verdict is None:
+        lines.append(f"No verdict because: {_code(store.reason_undecided)}")
+    if store.cause:
+        lines.append(f"Root cause: {_code(store.cause)}")
     return "  \n".join(lines)
 
 
-_SAID = {"reason": "No verdict because", "cause": "Root cause"}
+def _risks(store: StoreVerdict) -> str:
+    """What the users of a store risk, worst first."""
+    found = risks(result.clause for result in weighing(store))
+    return "\n".join(f"- {words}: {', '.join(clauses)}" for words, clauses in found)
 
 
-def _table(stores: list[dict[str, Any]]) -> str:
+def _differences(store: StoreVerdict) -> str:
+    """What the broken clauses share, where some do."""
+    shared = [cause for cause in causes(weighing(store)) if cause.words]
+    return "\n".join(
+        f"- {', '.join(result.clause for result in cause.results)}: {_code(cause.words)}" for cause in shared
+    )
+
+
+def _table(stores: Sequence[StoreVerdict]) -> str:
     grouped = [by_group(store) for store in stores]
-    names = list(dict.fromkeys(group for groups in grouped for group in groups))
-    heads = [_head(store["target"]) for store in stores] if len(stores) > 1 else ["clauses kept"]
+    heads = [_head(store.target) for store in stores] if len(stores) > 1 else ["clauses kept"]
     rows = [["group", *heads], ["---"] * (len(stores) + 1)]
-    for name in names:
-        title = f"{name}: {_escaped(about_group(name))}" if about_group(name) else _escaped(name)
-        rows.append([title, *(_cell(groups.get(name, [])) for groups in grouped)])
+    for name, about in GROUPS.items():
+        rows.append([f"{name}: {_escaped(about)}", *(_cell(groups.get(name, [])) for groups in grouped)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -87,49 +103,50 @@ def _head(target: str) -> str:
     return f"<code>{''.join(char if char.isalnum() else f'&#{ord(char)};' for char in line)}</code>"
 
 
-def _cell(clauses: list[dict[str, Any]]) -> str:
-    counts = counted(clauses)
-    kept, applying = share(clauses)
+def _cell(results: Sequence[ClauseResult]) -> str:
+    outcomes = counted(results)
+    kept, applying = share(results)
     if not applying:
-        return label(NOT_APPLICABLE)
-    if counts.get(NOT_RUN) == applying:
-        return label(NOT_RUN)
+        return Outcome.NOT_APPLICABLE.words
+    if outcomes.get(Outcome.NOT_RUN) == applying:
+        return Outcome.NOT_RUN.words
     others = []
-    for outcome, number in counts.items():
-        if outcome in (KEPT, NOT_APPLICABLE):
+    for outcome, number in outcomes.items():
+        if outcome in (Outcome.KEPT, Outcome.NOT_APPLICABLE):
             continue
-        ids = [clause["id"] for clause in clauses if clause["outcome"] == outcome]
-        which = ", ".join(ids) if number <= _NAMED and outcome != NOT_RUN else str(number)
-        others.append(f"**{label(outcome)}: {which}**" if outcome == BROKEN else f"{label(outcome)}: {which}")
+        ids = [result.clause for result in results if result.outcome is outcome]
+        which = ", ".join(ids) if number <= _NAMED and outcome is not Outcome.NOT_RUN else str(number)
+        told = f"{outcome.words}: {which}"
+        others.append(f"**{told}**" if outcome is Outcome.BROKEN else told)
     return "; ".join([f"{kept}/{applying}", *others])
 
 
-def _undecided(store: dict[str, Any], *, several: bool) -> Iterator[str]:
+def _undecided(store: StoreVerdict, *, several: bool) -> Iterator[str]:
     """A line for each reason, with the clauses that have it."""
-    reasons: dict[tuple[str, str], list[str]] = {}
-    for clause in store["clauses"]:
-        if clause["outcome"] not in (KEPT, BROKEN, NOT_RUN) and clause.get("reason"):
-            reasons.setdefault((clause["outcome"], clause["reason"]), []).append(clause["id"])
+    reasons: dict[tuple[Outcome, str], list[str]] = {}
+    for result in store.all_results:
+        if result.outcome not in (Outcome.KEPT, Outcome.BROKEN, Outcome.NOT_RUN) and result.reason:
+            reasons.setdefault((result.outcome, result.reason), []).append(result.clause)
     for (outcome, reason), ids in reasons.items():
-        of = f" ({_code(store['target'])})" if several else ""
-        yield f"{label(outcome).capitalize()}{of}: {', '.join(ids)}: {_code(reason)}"
+        of = f" ({_code(store.target)})" if several else ""
+        yield f"{outcome.words.capitalize()}{of}: {', '.join(ids)}: {_code(reason)}"
 
 
-def _blocks(stores: list[dict[str, Any]], room: int) -> Iterator[str]:
+def _blocks(stores: Sequence[StoreVerdict], room: int) -> Iterator[str]:
     """What is known of each clause that is not kept, as far as there is room."""
     several = len(stores) > 1
     found = [
-        (clause, store if several else None)
+        (result, store if several else None)
         for store in stores
-        for clause in store["clauses"]
-        if clause.get("findings")
+        for result in store.all_results
+        if result.findings
     ]
     short = sum(len(_block(*one)) for one in found) > room
     left_out = []
-    for clause, store in found:
-        block = _block(clause, store, short=short)
+    for result, store in found:
+        block = _block(result, store, short=short)
         if len(block) > room:
-            left_out.append(clause["id"])
+            left_out.append(result.clause)
         else:
             room -= len(block)
             yield block
@@ -138,23 +155,33 @@ def _blocks(stores: list[dict[str, Any]], room: int) -> Iterator[str]:
         yield f"Of each clause, only the first failure is shown here: a comment has no room for more.{others}"
 
 
-def _block(clause: dict[str, Any], store: dict[str, Any] | None, *, short: bool = False) -> str:
-    text, why, _ = about(clause)
-    of = f"<code>{html.escape(_line(store['target']))}</code>: " if store else ""
-    head = f"<b>{html.escape(clause['id'])}</b> ({clause['level']}) {label(clause['outcome'])}"
-    lines = ["<details>", f"<summary>{of}{head}: {_prose(text)}</summary>"]
-    if why:
-        lines += ["", f"Why it matters: {_escaped(why)}"]
-    for finding in clause["findings"][: 1 if short else None]:
-        calls = [f"{number}. {legible(call)}" for number, call in enumerate(finding["done"], 1)]
-        calls += [f"expected: {legible(finding['expected'])}", f"seen:     {legible(finding['seen'])}"]
-        lines += ["", f"{_escaped(check_words(finding))}:"]
-        if finding["arranging"]:
-            lines += ["", "(This clause could not be checked: arranging it failed.)"]
-        lines += ["", _fenced("\n".join(calls), "text")]
-        if finding.get("script"):
-            lines += ["", "To see it again:", "", _fenced(legible(finding["script"]), "python")]
+def _block(result: ClauseResult, store: StoreVerdict | None, *, short: bool = False) -> str:
+    clause = clause_of(result)
+    of = f"<code>{html.escape(_line(store.target))}</code>: " if store else ""
+    head = f"<b>{clause.id}</b> ({clause.level.value}) {result.outcome.words}"
+    lines = [
+        "<details>",
+        f"<summary>{of}{head}: {_prose(clause.text)}</summary>",
+        "",
+        _code(sentence(result)),
+        "",
+        f"Why it matters: {_escaped(clause.why)}",
+    ]
+    for finding in result.findings[: 1 if short else None]:
+        lines += _finding(finding)
     return "\n".join([*lines, "", "</details>"])
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    expected, seen = expected_and_seen(finding)
+    calls = [f"expected: {legible(expected)}", f"seen:     {legible(seen)}", ""]
+    calls += [f"{number}. {legible(call)}" for number, call in enumerate(finding.done, 1)]
+    yield from ("", f"{_escaped(check_words(finding))}:")
+    if finding.precondition_failed:
+        yield from ("", "(This clause could not be checked: arranging it failed.)")
+    yield from ("", _fenced("\n".join(calls), "text"))
+    if finding.script:
+        yield from ("", "To see it again:", "", _fenced(legible(finding.script), "python"))
 
 
 def _prose(text: str) -> str:

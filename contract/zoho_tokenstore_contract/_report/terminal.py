@@ -1,32 +1,53 @@
-"""What a run says of its stores on the terminal: a table, and each broken clause once.
+"""What a run says of its stores on the terminal: one screen first, and the verdict last.
 
-pytest would show the message of a failed test twice more, under FAILURES and, on a build server, in the
-short summary. `FoldedReports` keeps those to a line while the terminal is written; the reports that other
-plugins read (JUnit, editors) stay complete.
+What does not fail the run comes first, a line each. Then each store's verdict, what its users risk, the
+broken clauses a line each, grouped by what they share, and a few of them in full. `-v` tells all.
 """
 
 from __future__ import annotations
 
-import copy
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .._spec.brief import several, shorten
 from .._spec.clauses import CLAUSES, GROUPS
 from .._spec.outcomes import ClauseResult, Finding, Outcome
+from .diagnosis import Cause, causes
+from .risks import risk_of, risks
 from .scripts import named, reason_script_missing
 from .verdict import CONFORMS, StoreVerdict, Verdicts
+from .wording import (
+    REMEDIES,
+    calls_of,
+    counts,
+    cut,
+    expected_and_seen,
+    hint,
+    is_timeline,
+    one_line,
+    sentence,
+    short_sentence,
+    telling,
+)
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 _WIDEST = 100
-_CALLS_FIRST, _CALLS_LAST = 2, 8
-"""Calls of a finding that are shown where there are many."""
-_NOT_REACHED = "what their checks arrange fails already; repair what is broken first"
-_PRINTED = 20
+_FULL = 5
+"""Broken clauses that are told in full."""
+_ROOM = 44
+"""Lines for what is broken, in a line each and in full: the last screen has them."""
+_LEAST_FULL = 1
+_ENTRY = 3
+"""Lines of an entry where there are few of them."""
+_FEW = 8
+_FEW_STORES = 3
+"""Of more stores, clauses that do not fail the run are named, and not told."""
+_PRINTED = 5
 """Lines that are shown of what a test printed."""
 _LABELS = {
     Outcome.KEPT: "kept",
@@ -47,144 +68,330 @@ _COLOURS = {
     Outcome.ERROR: {"red": True},
 }
 _ALWAYS = (Outcome.KEPT, Outcome.BROKEN, Outcome.ALLOWED, Outcome.NOT_APPLICABLE)
+_REASONS = {Outcome.NOT_REACHED: "what their checks arrange fails already; repair what is broken first"}
 
-
-class FoldedReports:
-    """The terminal's reports of clauses, out of the way while the summary tells them.
-
-    Args:
-        terminal: Whose reports they are.
-        attached: The attribute of a report that holds what its test found out.
-    """
-
-    def __init__(self, terminal: TerminalReporter, attached: str) -> None:
-        self._attached = attached
-        self._stats: dict[str, list[Any]] = terminal.stats
-        self._full = {name: list(self._stats.get(name, ())) for name in ("failed", "xfailed")}
-
-    def hide(self) -> None:
-        """Leave the other tests' reports alone to pytest's FAILURES."""
-        self._show(lambda report: None if self._told(report) else report)
-
-    def shorten(self) -> None:
-        """Bring them back, each as one line."""
-        self._show(self._shortened)
-
-    def restore(self) -> None:
-        """Bring them back as they were."""
-        self._show(lambda report: report)
-
-    def captured(self) -> dict[tuple[str, str], list[tuple[str, str]]]:
-        """What was printed and logged by each test of a clause, by its class's node id and the clause."""
-        return {
-            (record["key"], record["result"]["clause"]): report.sections
-            for reports in self._full.values()
-            for report in reports
-            if (record := self._told(report)) and record.get("result")
-        }
-
-    def _show(self, one: Callable[[Any], Any]) -> None:
-        for name, reports in self._full.items():
-            if reports:
-                self._stats[name] = [made for report in reports if (made := one(report)) is not None]
-
-    def _told(self, report: Any) -> dict[str, Any] | None:
-        """What the test of a clause, or the smoke test, found out, if it is the summary that tells it."""
-        record: dict[str, Any] | None = getattr(report, self._attached, None)
-        if record is None or report.when != "call" or not (record.get("result") or record.get("cause")):
-            return None
-        return record
-
-    def _shortened(self, report: Any) -> Any:
-        record = self._told(report)
-        if record is None:
-            return report
-        made = copy.copy(report)
-        if result := record.get("result"):
-            clause = CLAUSES[result["clause"]]
-            made.longrepr = f"{clause.id} ({clause.level.value}): {Outcome(result['outcome']).words}"
-        else:
-            made.longrepr = f"Root cause: {record['cause']}"
-        if hasattr(made, "wasxfail"):
-            made.wasxfail = made.longrepr
-        return made
+Printed = Mapping[tuple[str, str], Sequence[tuple[str, str]]]
+"""What the tests printed and logged: by the store's key and the clause, sections with a title and a text."""
 
 
 def summarize(
-    terminal: TerminalReporter,
-    verdicts: Verdicts,
-    retold: FoldedReports | None = None,
-    scripts: Path | None = None,
+    terminal: TerminalReporter, verdicts: Verdicts, printed: Printed, scripts: Path | None = None
 ) -> None:
-    """Print the verdict on each store, the table, and each broken clause.
+    """Print what a run found out of each store.
 
     Args:
         terminal: Where to print; its options ``-v`` and ``--tb`` say how much.
         verdicts: What the run found out.
-        retold: The reports of the run, for what the tests printed.
+        printed: What the tests of broken clauses printed.
         scripts: Where a script for each broken clause was written.
     """
-    _Summary(terminal, verdicts, retold, scripts).show()
+    _Summary(terminal, verdicts, printed, scripts).show()
+
+
+def conclude(terminal: TerminalReporter, verdicts: Verdicts) -> None:
+    """Print the verdict and the counts, as the last line of a run.
+
+    Args:
+        terminal: Where to print.
+        verdicts: What the run found out.
+    """
+    stores = [store for store in verdicts.stores.values() if _was_checked(store)]
+    width = _width()
+    for store in stores if len(stores) == 1 else ():
+        for line in wrapped(f"{_headline(store)}: {counts(store)}", width, "", "  "):
+            terminal.write_line(line, bold=True, **_colour(store))
+    if len(stores) > 1:
+        words = [_WORDS[store.verdict] for store in stores]
+        told = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+        worst = min(stores, key=lambda store: list(_WORDS).index(store.verdict))
+        terminal.write_line(f"{len(stores)} stores: {told}", bold=True, **_colour(worst))
+
+
+_WORDS = {"violates": "VIOLATES", None: "NO VERDICT", CONFORMS: "CONFORMS"}
+
+
+def _headline(store: StoreVerdict) -> str:
+    reason = f" ({store.reason_undecided})" if store.verdict is None else ""
+    return f"{store.target}: {_WORDS[store.verdict]}{reason}"
+
+
+def _colour(store: StoreVerdict) -> dict[str, bool]:
+    return {CONFORMS: {"green": True}, None: {"yellow": True}}.get(store.verdict, {"red": True})
+
+
+def _was_checked(store: StoreVerdict) -> bool:
+    return bool(store.results or store.cause)
+
+
+def _width() -> int:
+    return min(shutil.get_terminal_size().columns, _WIDEST)
 
 
 class _Summary:
     def __init__(
-        self,
-        terminal: TerminalReporter,
-        verdicts: Verdicts,
-        retold: FoldedReports | None,
-        scripts: Path | None,
+        self, terminal: TerminalReporter, verdicts: Verdicts, printed: Printed, scripts: Path | None
     ) -> None:
         self.terminal = terminal
-        self.stores = verdicts.stores
-        self.width = min(shutil.get_terminal_size().columns, _WIDEST)
+        self.stores = {key: store for key, store in verdicts.stores.items() if _was_checked(store)}
+        self.skipped = [store for store in verdicts.stores.values() if not _was_checked(store)]
+        self.several = len(self.stores) > 1
+        self.width = _width()
         self.all = terminal.config.get_verbosity() > 0
         self.details = terminal.config.getoption("tbstyle") not in ("no", "line")
-        self.printed = {} if retold is None else retold.captured()
-        self.left_out = self.has_scripts = False
-        keys = {id(store): key for key, store in self.stores.items()}
-        self.scripts: dict[tuple[str, str], Path] = {}
+        self.printed = printed
+        self.left_out = False
+        self.listed = 0
+        self.scripts: dict[tuple[int, str], Path] = {}
         if scripts is not None:
-            for store, result, name in named(verdicts):
-                self.scripts[keys[id(store)], result.clause] = scripts / name
+            self.scripts = {
+                (id(store), result.clause): scripts / name for store, result, name in named(verdicts)
+            }
 
     def show(self) -> None:
+        for store in self.skipped:
+            self.terminal.write_line(f"{store.target}: not checked, for no clause was selected")
+        if not self.stores:
+            return
         self.terminal.section("TokenStore contract")
-        for number, store in enumerate(self.stores.values(), 1):
-            self._headline(number, store)
-        self._tables()
+        if self.all:
+            self._tables()
+        for store in self.stores.values():
+            self._what_does_not_fail(store)
+        for store in self.stores.values():
+            self._verdict(store)
+        room = max(_ROOM // len(self.stores), 6)
+        full: list[tuple[str, StoreVerdict, ClauseResult]] = []
         for key, store in self.stores.items():
-            self._reasons(store)
-            self._broken(key, store)
+            full += [(key, store, result) for result in self._broken(store, room)]
+        self._in_full(full)
         if self.left_out:
-            self.terminal.line("(Add -v to see what was left out.)")
-        if self.has_scripts:
-            self.terminal.line("(Scripts to paste into a bug report: --tokenstore-reproducers DIR)")
+            self.terminal.line("(-v tells everything; so does --tokenstore-report report.html)")
 
-    # verdicts
+    # what does not fail the run
 
-    def _headline(self, number: int, store: StoreVerdict) -> None:
-        verdict = store.verdict
-        colour = {CONFORMS: {"green": True}, None: {"yellow": True}}.get(verdict, {"red": True})
-        words = f"NO VERDICT ({store.reason_no_script})" if verdict is None else verdict.upper()
-        prefix = f"[{number}] " if len(self.stores) > 1 else ""
-        self.terminal.write_line(f"{prefix}{store.target}: {words}", bold=True, **colour)
+    def _what_does_not_fail(self, store: StoreVerdict) -> None:
+        lines: list[str] = []
+        light = [
+            result
+            for result in store.all_results
+            if result.outcome is Outcome.BROKEN and not store.weighs(result)
+        ]
+        if len(self.stores) > _FEW_STORES:
+            if light:
+                lines.append(f"not kept, and need not be: {', '.join(result.clause for result in light)}")
+        else:
+            lines += [self._light(result, few=len(light) <= _ENTRY) for result in light]
+        reasons: dict[tuple[Outcome, str], list[str]] = {}
+        for result in store.all_results:
+            if result.outcome not in (Outcome.KEPT, Outcome.NOT_RUN, Outcome.BROKEN):
+                reason = _REASONS.get(result.outcome, result.reason)
+                reasons.setdefault((result.outcome, reason), []).append(result.clause)
+        for (outcome, reason), clauses in reasons.items():
+            if len(self.stores) <= _FEW_STORES or outcome is not Outcome.NOT_APPLICABLE or self.all:
+                lines.append(f"{outcome.words}: {', '.join(clauses)}: {one_line(reason)}")
+        if lines and self.several:
+            self.terminal.write_line(store.target, bold=True)
+        for line in lines:
+            self._text(line, hang="  ")
+        if lines:
+            self.terminal.line("")
+
+    def _light(self, result: ClauseResult, *, few: bool) -> str:
+        clause = CLAUSES[result.clause]
+        new = f", new in version {clause.since} of the contract" if clause.new else ""
+        said = REMEDIES.get(clause.id) or short_sentence(result)
+        line = f"{clause.id} ({clause.level.value}{new}) is not kept: {said}"
+        room = _ENTRY * (self.width - 4) if few or clause.id in REMEDIES else self.width
+        return line if self.all else cut(line, room)
+
+    # the verdict
+
+    def _verdict(self, store: StoreVerdict) -> None:
+        self.terminal.write_line(_headline(store), bold=True, **_colour(store))
         if store.cause:
-            self._text(f"Root cause: {store.cause}", indent="  ", bold=True)
-            self._calls(store.cause_calls, indent="  ")
+            self._text(f"Root cause: {store.cause}", indent="  ", hang="  ", bold=True)
+            for number, call in enumerate(store.cause_calls, 1):
+                self._text(f"{number}. {one_line(shorten(call)[0])}", indent="  ", hang="     ")
+        weighing = [result.clause for result in self._weighing(store)]
+        for words, clauses in risks(weighing):
+            named = ", ".join(clauses) if self.all or not self.several else several(clauses)
+            self._text(f"- {words}: {named}", indent="  ", hang="    ")
+
+    @staticmethod
+    def _weighing(store: StoreVerdict) -> list[ClauseResult]:
+        return [
+            result
+            for result in store.all_results
+            if result.outcome is Outcome.BROKEN and store.weighs(result)
+        ]
+
+    # what is broken
+
+    def _broken(self, store: StoreVerdict, room: int) -> list[ClauseResult]:
+        """Tell the broken clauses a line each; returns those that may be told in full."""
+        results = self._weighing(store)
+        if self.all:
+            told = (Outcome.BROKEN, Outcome.NOT_REACHED, Outcome.ALLOWED)
+            others = [one for one in store.all_results if one.outcome in told and one not in results]
+        else:
+            others = []
+        if store.cause and results and not self.all:
+            self.terminal.line("")
+            names = ", ".join(result.clause for result in results)
+            self._text(
+                f"{store.target} breaks what may all follow from its root cause: {names}. "
+                "Repair that first; -v tells each."
+            )
+            return []
+        groups = sorted(causes(results), key=lambda cause: -len(cause.results))
+        if results:
+            self.terminal.line("")
+            title = f"Broken by {store.target}" if self.several else "Broken"
+            self.terminal.write_line(f"{title}, and what differs:", bold=True)
+        lines = _FEW if self.several else room
+        few = sum(len(cause.results) for cause in groups) <= _FEW and not self.several
+        written = 0
+        for number, cause in enumerate(groups):
+            if written >= lines and not self.all:
+                rest = [result.clause for cause in groups[number:] for result in cause.results]
+                self._text(f"  and {', '.join(rest)}", hang="    ")
+                self.left_out = True
+                break
+            written += self._cause(cause, few=few)
+        self.listed += written
+        first = sorted(groups, key=lambda cause: (_rank(cause.first.clause), risk_of(cause.first.clause)))
+        return [*results, *others] if self.all else [cause.first for cause in first]
+
+    def _cause(self, cause: Cause, *, few: bool) -> int:
+        if not cause.words:
+            return self._entry(cause.first, "  ", _ENTRY if few else 1)
+        ids = [result.clause for result in cause.results]
+        text = f"{', '.join(ids)}: {cause.words}; begin with {ids[0]}:"
+        lines = list(wrapped(text, self.width, "  ", "    "))
+        for line in lines:
+            self.terminal.write_line(line, red=True, bold=True)
+        return len(lines) + self._entry(cause.first, "    ", _ENTRY)
+
+    def _entry(self, result: ClauseResult, indent: str, most: int) -> int:
+        text = f"{result.clause} {short_sentence(result) if most == 1 and not self.all else sentence(result)}"
+        lines = list(self._lines(text, indent=indent, hang="      ", most=0 if self.all else most))
+        for line, _ in lines:
+            self.terminal.write_line(line, red=True)
+        return len(lines)
+
+    # in full
+
+    def _in_full(self, results: Sequence[tuple[str, StoreVerdict, ClauseResult]]) -> None:
+        if not self.details:
+            return
+        if self.all:
+            for key, store, result in results:
+                for line, markup in self._whole(key, store, result):
+                    self.terminal.write_line(line, **markup)
+            return
+        room = _ROOM - self.listed
+        for number, (key, store, result) in enumerate(results):
+            lines = list(self._short(key, store, result))
+            if number >= _FULL or (number >= _LEAST_FULL and len(lines) + 1 > room):
+                self.left_out = True
+                break
+            room -= len(lines) + 1
+            self.terminal.line("")
+            for line, markup in lines:
+                self.terminal.write_line(line, **markup)
+
+    def _title(self, store: StoreVerdict, result: ClauseResult) -> str:
+        clause = CLAUSES[result.clause]
+        words = result.outcome.words
+        if result.outcome is Outcome.BROKEN and not store.weighs(result):
+            words += ", and does not fail the run"
+        whose = f" by {store.target}" if self.several else ""
+        title = f"{clause.id} ({clause.level.value}) {words}{whose}"
+        return f" {cut(title, self.width - 6)} ".center(self.width, "_")
+
+    def _short(
+        self, key: str, store: StoreVerdict, result: ClauseResult
+    ) -> Iterator[tuple[str, dict[str, bool]]]:
+        """A clause on a few lines: expected, seen, the fewest calls, why it matters and a hint."""
+        clause, finding = CLAUSES[result.clause], telling(result)
+        yield self._title(store, result), {"bold": True, "red": True}
+        if finding is None:
+            return
+        expected, seen = expected_and_seen(finding)
+        yield from self._lines(f"expected: {expected}", hang="          ", most=_ENTRY)
+        yield from self._lines(f"seen:     {seen}", hang="          ", most=_ENTRY + 1)
+        for line in calls_of(finding):
+            if is_timeline(finding) and not finding.shortest:
+                yield from self._lines(line, indent="  ", hang=" " * 20, most=2)
+            else:
+                yield from self._lines(line, indent="    ", hang="        ", most=_ENTRY)
+        yield from self._lines(f"why it matters: {clause.why}", hang="  ")
+        if advice := hint(result):
+            yield from self._lines(f"hint: {advice}", hang="  ")
+        yield from self._what_was_printed(self.printed.get((key, result.clause), ()))
+        if script := self.scripts.get((id(store), result.clause)):
+            yield f"script: {script}", {}
+        yield f"more: zoho-tokenstore clauses {clause.id}", {}
+
+    def _whole(
+        self, key: str, store: StoreVerdict, result: ClauseResult
+    ) -> Iterator[tuple[str, dict[str, bool]]]:
+        """A clause with its text and every finding, each with all its calls."""
+        clause = CLAUSES[result.clause]
+        yield "", {}
+        yield self._title(store, result), {"bold": True, "red": True}
+        yield from self._lines(clause.text)
+        yield from self._lines(f"Why it matters: {clause.why}")
+        if clause.new:
+            yield f"It is new, and counts from version {clause.since} of the contract on.", {}
+        if result.reason:
+            yield from self._lines(result.reason)
+        if advice := hint(result):
+            yield from self._lines(f"Hint: {advice}")
+        for finding in result.findings:
+            yield from self._finding(finding)
+        yield from self._what_was_printed(self.printed.get((key, result.clause), ()))
+        if script := self.scripts.get((id(store), result.clause)):
+            yield f"A script that shows it: {script}", {}
+        elif reason := reason_script_missing(result):
+            yield from self._lines(f"No script shows it: {reason}.")
+        yield f"The clause: zoho-tokenstore clauses {clause.id}", {}
+
+    def _finding(self, finding: Finding) -> Iterator[tuple[str, dict[str, bool]]]:
+        yield "", {}
+        yield from self._lines(f"{finding.check.replace('_', ' ')}:", bold=True)
+        if finding.precondition_failed:
+            yield "  (This could not be checked: arranging it failed.)", {}
+        yield from self._lines(f"expected: {finding.expected}", indent="  ", hang="            ")
+        yield from self._lines(f"seen:     {finding.seen}", indent="  ", hang="            ")
+        for number, call in enumerate(finding.done, 1):
+            yield from self._lines(f"{number}. {call}", indent="  ", hang="      ")
+
+    def _what_was_printed(self, sections: Sequence[tuple[str, str]]) -> Iterator[tuple[str, dict[str, bool]]]:
+        """What pytest shows below a failed test: standard output, logs."""
+        wanted = self.terminal.config.getoption("showcapture")
+        for name, content in sections:
+            if wanted == "no" or (wanted != "all" and wanted not in name):
+                continue
+            lines = content.splitlines()
+            yield f" {name} ".center(self.width, "-"), {}
+            if len(lines) > _PRINTED and not self.all:
+                yield f"… ({len(lines) - _PRINTED} lines left out)", {}
+                lines = lines[-_PRINTED:]
+            for line in lines:
+                yield line, {}
 
     # the table
 
     def _tables(self) -> None:
         """Groups as rows; as many stores side by side as the width has room for."""
-        several = len(self.stores) > 1
         outcomes = [
             outcome
             for outcome in _LABELS
-            if (outcome in _ALWAYS and not several)
+            if (outcome in _ALWAYS and not self.several)
             or any(store.counts[outcome] for store in self.stores.values())
         ]
-        widths = [len(_LABELS[outcome]) + (1 if several else 2) for outcome in outcomes]
+        widths = [len(_LABELS[outcome]) + (1 if self.several else 2) for outcome in outcomes]
         one = sum(widths) + 1
         label = max(map(len, GROUPS)) + 1
         about = max(map(len, GROUPS.values())) + 1
@@ -194,8 +401,9 @@ class _Summary:
         numbered = list(enumerate(self.stores.values(), 1))
         for start in range(0, len(numbered), together):
             block = numbered[start : start + together]
-            self.terminal.line("")
-            if several:
+            if self.several:
+                for number, store in block:
+                    self.terminal.line(f"[{number}] {store.target}")
                 heads = "".join(f"[{number}]".rjust(one) for number, _ in block)
                 self.terminal.line(" " * (label + about) + heads)
             heads = " " + "".join(
@@ -205,7 +413,7 @@ class _Summary:
             for group, words in GROUPS.items():
                 self._row(group.ljust(label) + words.ljust(about)[:about], group, block, outcomes, widths)
             self._row("all".ljust(label + about), None, block, outcomes, widths)
-        self.terminal.line("")
+            self.terminal.line("")
 
     def _row(
         self,
@@ -218,125 +426,34 @@ class _Summary:
         self.terminal.write(label, bold=group is None)
         for _, store in block:
             self.terminal.write(" ")
-            counts = [result.outcome for result in store.all_results if _is_in(result, group)]
+            counted = [result.outcome for result in store.all_results if _is_in(result, group)]
             for outcome, width in zip(outcomes, widths, strict=True):
-                number = counts.count(outcome)
+                number = counted.count(outcome)
                 colour = _COLOURS.get(outcome, {}) if number else {}
                 self.terminal.write((str(number) if number else "-").rjust(width), **colour)
         self.terminal.line("")
 
-    # what is not broken, and not kept
+    # lines
 
-    def _reasons(self, store: StoreVerdict) -> None:
-        reasons: dict[tuple[Outcome, str], list[str]] = {}
-        for result in store.all_results:
-            if result.outcome not in (Outcome.KEPT, Outcome.NOT_RUN, Outcome.BROKEN):
-                reason = _NOT_REACHED if result.outcome is Outcome.NOT_REACHED else result.reason
-                reasons.setdefault((result.outcome, reason), []).append(result.clause)
-        if reasons and len(self.stores) > 1:
-            self.terminal.write_line(store.target, bold=True)
-        for (outcome, reason), clauses in reasons.items():
-            self._text(f"{outcome.words}: {', '.join(clauses)}: {reason}", indent="  ")
-        if reasons:
-            self.terminal.line("")
-
-    # what is broken
-
-    def _broken(self, key: str, store: StoreVerdict) -> None:
-        told = {Outcome.BROKEN}
-        if self.all:
-            told |= {Outcome.NOT_REACHED, Outcome.ALLOWED}
-        results = [result for result in store.all_results if result.outcome in told]
-        if store.cause and results and not self.all:
-            names = ", ".join(result.clause for result in results)
-            self._text(
-                f"{store.target} breaks what may all follow from its root cause: {names}. "
-                "Repair that first; add -v to see each.",
-                indent="",
-            )
-            self.terminal.line("")
-            return
-        for result in sorted(results, key=lambda result: not store.weighs(result)):
-            self._clause(key, store, result)
-
-    def _clause(self, key: str, store: StoreVerdict, result: ClauseResult) -> None:
-        clause = CLAUSES[result.clause]
-        words = result.outcome.words
-        if result.outcome is Outcome.BROKEN and not store.weighs(result):
-            words += ", and does not fail the run"
-        whose = f" by {store.target}" if len(self.stores) > 1 else ""
-        if not self.details:
-            self._text(f"{clause.id} ({clause.level.value}) {words}{whose}: {clause.text}", indent="")
-            return
-        self.terminal.write_sep(
-            "_", f"{clause.id} ({clause.level.value}) {words}{whose}", bold=True, red=True
-        )
-        self._text(clause.text, indent="")
-        self._text(f"Why it matters: {clause.why}", indent="")
-        if clause.new:
-            self._text(f"It is new, and counts from version {clause.since} of the contract on.", indent="")
-        if result.reason:
-            self._text(result.reason, indent="")
-        for number, finding in enumerate(result.findings):
-            self._finding(finding, calls=number == 0 or self.all)
-        self._what_was_printed(self.printed.get((key, result.clause), ()))
-        self._script(key, result)
-        self._text(
-            f"The clause: zoho-tokenstore clauses {clause.id}, or docs/contract.md#{clause.id.lower()}",
-            indent="",
-        )
-        self.terminal.line("")
-
-    def _script(self, key: str, result: ClauseResult) -> None:
-        if (key, result.clause) in self.scripts:
-            self.terminal.line(f"A script that shows it: {self.scripts[key, result.clause]}")
-        elif reason := reason_script_missing(result):
-            self._text(f"No script shows it: {reason}.", indent="")
-        elif not self.scripts:
-            self.has_scripts = True  # one is made where it is asked for
-
-    def _finding(self, finding: Finding, *, calls: bool) -> None:
-        self.terminal.line("")
-        self._text(f"{finding.check.replace('_', ' ')}:", indent="", bold=True)
-        if finding.precondition_failed:
-            self._text("(This could not be checked: arranging it failed.)", indent="  ")
-        if calls:
-            self._calls(finding.done, indent="  ")
-        elif finding.done:
-            self._text(f"({len(finding.done)} calls left out)", indent="  ")
+    def _lines(
+        self, text: str, *, indent: str = "", hang: str = "", most: int = 0, **markup: bool
+    ) -> Iterator[tuple[str, dict[str, bool]]]:
+        lines = list(wrapped(text, self.width, indent, hang))
+        if most and len(lines) > most:
+            lines = [*lines[: most - 1], cut(lines[most - 1] + "…", self.width)]
             self.left_out = True
-        self._text(f"expected: {finding.expected}", indent="  ", hang="            ")
-        self._text(f"seen:     {finding.seen}", indent="  ", hang="            ")
+        for line in lines:
+            yield line, markup
 
-    def _calls(self, calls: Sequence[str], indent: str) -> None:
-        numbered = [f"{number}. {call}" for number, call in enumerate(calls, 1)]
-        between = len(numbered) - _CALLS_FIRST - _CALLS_LAST
-        for number, call in enumerate(numbered):
-            if self.all or between <= 1 or not _CALLS_FIRST <= number < len(numbered) - _CALLS_LAST:
-                self._text(call, indent=indent, hang=indent + "    ")
-            elif number == _CALLS_FIRST:
-                self._text(f"... ({between} calls left out)", indent=indent)
-                self.left_out = True
-
-    def _what_was_printed(self, sections: Sequence[tuple[str, str]]) -> None:
-        """What pytest shows below a failed test: standard output, logs."""
-        wanted = self.terminal.config.getoption("showcapture")
-        for name, content in sections:
-            if wanted == "no" or (wanted != "all" and wanted not in name):
-                continue
-            lines = content.splitlines()
-            self.terminal.line("")
-            self.terminal.write_sep("-", name)
-            if len(lines) > _PRINTED and not self.all:
-                self.terminal.line(f"... ({len(lines) - _PRINTED} lines left out)")
-                self.left_out = True
-                lines = lines[-_PRINTED:]
-            for line in lines:
-                self.terminal.line(line)
-
-    def _text(self, text: str, *, indent: str, hang: str | None = None, **markup: bool) -> None:
-        for line in wrapped(text, self.width, indent, indent if hang is None else hang):
+    def _text(self, text: str, *, indent: str = "", hang: str = "", **markup: bool) -> None:
+        for line, _ in self._lines(text, indent=indent, hang=hang):
             self.terminal.write_line(line, **markup)
+
+
+def _rank(clause: str) -> int:
+    """How much has to come together for a clause to fail: the plainest is told first."""
+    ranks = {"MODEL": 1, "THREAD": 1, "PROC": 1, "CRASH": 1, "FLOW": 2}
+    return ranks.get(CLAUSES[clause].group, 0)
 
 
 def wrapped(text: str, width: int, indent: str = "", hang: str = "") -> Iterator[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from .._spec.clauses import CLAUSES
 from .._spec.outcomes import ClauseResult, Outcome
+from .record import Record
 
 CONFORMS, VIOLATES = "conforms", "violates"
 
@@ -86,7 +86,7 @@ class StoreVerdict:
         return None if self._undecided else CONFORMS
 
     @property
-    def reason_no_script(self) -> str:
+    def reason_undecided(self) -> str:
         """Why there is no verdict."""
         counts = self._scored
         if self.only and counts[Outcome.NOT_RUN]:
@@ -149,12 +149,11 @@ class Verdicts:
             )
         )
 
-    def add(self, record: dict[str, Any]) -> None:
-        """Take in what one test found out; as the plugin attaches it to a report."""
-        store = self.expect(record["key"], record["target"], strict=record["strict"])
-        if record.get("cause"):
-            store.cause = record["cause"]
-            store.cause_calls = tuple(record["cause_calls"])
-        if record.get("result"):
-            result = ClauseResult.from_dict(record["result"])
-            store.results[result.clause] = result
+    def add(self, record: Record) -> None:
+        """Take in what one test found out."""
+        store = self.expect(record.key, record.target, strict=record.strict)
+        if record.cause:
+            store.cause = record.cause
+            store.cause_calls = record.cause_calls
+        if record.result is not None:
+            store.results[record.result.clause] = record.result

@@ -1,77 +1,65 @@
-"""What every form of the report says in the same words."""
+"""What every file of the report says in the same words."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
-from .._spec.clauses import CLAUSES, GROUPS
-from .._spec.outcomes import Outcome
-from .verdict import CONFORMS, VIOLATES
+from .._spec.clauses import CLAUSES, Clause
+from .._spec.outcomes import ClauseResult, Finding, Outcome
+from .json_report import Report
+from .verdict import CONFORMS, VIOLATES, StoreVerdict
 
 TITLE = "TokenStore contract"
 NO_STORE = "No store was checked."
 WORDS = {CONFORMS: "CONFORMS", VIOLATES: "VIOLATES", None: "NO VERDICT"}
-KEPT, BROKEN, ALLOWED = Outcome.KEPT.value, Outcome.BROKEN.value, Outcome.ALLOWED.value
-NOT_APPLICABLE, NOT_RUN = Outcome.NOT_APPLICABLE.value, Outcome.NOT_RUN.value
 
 
-def label(outcome: str) -> str:
-    """An outcome as it is read."""
-    return outcome.replace("-", " ")
-
-
-def counted(clauses: Iterable[dict[str, Any]]) -> dict[str, int]:
+def counted(results: Iterable[ClauseResult]) -> dict[Outcome, int]:
     """How many clauses have each outcome that occurs, in one order everywhere."""
-    counts = Counter(clause["outcome"] for clause in clauses)
-    return {outcome.value: counts[outcome.value] for outcome in Outcome if counts[outcome.value]}
+    counts = Counter(result.outcome for result in results)
+    return {outcome: counts[outcome] for outcome in Outcome if counts[outcome]}
 
 
-def sums(clauses: Iterable[dict[str, Any]]) -> str:
-    """Such as ``84 kept, 3 broken``."""
-    return ", ".join(f"{number} {label(outcome)}" for outcome, number in counted(clauses).items())
-
-
-def share(clauses: Iterable[dict[str, Any]]) -> tuple[int, int]:
+def share(results: Iterable[ClauseResult]) -> tuple[int, int]:
     """How many clauses are kept, of how many that apply."""
-    counts = counted(clauses)
-    return counts.get(KEPT, 0), sum(counts.values()) - counts.get(NOT_APPLICABLE, 0)
+    counts = counted(results)
+    return counts.get(Outcome.KEPT, 0), sum(counts.values()) - counts.get(Outcome.NOT_APPLICABLE, 0)
 
 
-def group_of(clause: dict[str, Any]) -> str:
-    """The group of a clause: ``SAVE`` of ``SAVE-4``."""
-    group: str = clause["id"].rpartition("-")[0]
-    return group
-
-
-def by_group(store: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The clauses of a store by their groups, in the order of the report."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for clause in store["clauses"]:
-        groups.setdefault(group_of(clause), []).append(clause)
+def by_group(store: StoreVerdict) -> dict[str, list[ClauseResult]]:
+    """The results of a store by the clauses' groups, in the order of the contract."""
+    groups: dict[str, list[ClauseResult]] = {}
+    for result in store.all_results:
+        groups.setdefault(clause_of(result).group, []).append(result)
     return groups
 
 
-def about_group(group: str) -> str:
-    """What a group speaks of; "" where this release of the kit does not know it."""
-    return GROUPS.get(group, "")
+def clause_of(result: ClauseResult) -> Clause:
+    """The clause that a result speaks of."""
+    return CLAUSES[result.clause]
 
 
-def about(clause: dict[str, Any]) -> tuple[str, str, str]:
-    """Text, why it matters and source of a clause; "" where this release of the kit does not know it."""
-    known = CLAUSES.get(clause["id"])
-    return (known.text, known.why, known.source) if known else ("", "", "")
+def weighing(store: StoreVerdict) -> list[ClauseResult]:
+    """The broken clauses that make a store violate the contract."""
+    return [
+        result for result in store.all_results if result.outcome is Outcome.BROKEN and store.weighs(result)
+    ]
 
 
-def check_words(finding: dict[str, Any]) -> str:
+def check_words(finding: Finding) -> str:
     """The sentence that a check's name is."""
-    words: str = finding["check"].replace("_", " ")
-    return words
+    return finding.check.replace("_", " ")
 
 
-def made_with(report: dict[str, Any]) -> str:
+def made_with(report: Report) -> str:
     """The releases that the report speaks of."""
-    sdk = report["sdk"]
-    name = f"{sdk['distribution']} {sdk['version']}" if sdk else "no Zoho CRM SDK"
-    return f"pytest-zoho-tokenstore {report['kit']}, {name}, Python {report['python']}"
+    name = f"{report.sdk[0]} {report.sdk[1]}" if report.sdk else "no Zoho CRM SDK"
+    return f"pytest-zoho-tokenstore {report.kit}, {name}, Python {report.python}"
+
+
+def made_when(report: Report) -> str:
+    """When the run began, and how long it took."""
+    minutes, seconds = divmod(round(report.seconds), 60)
+    took = f"{minutes} min {seconds} s" if minutes else f"{report.seconds:g} s"
+    return f"{report.date.replace('T', ' ').replace('+00:00', ' UTC')}, {took}"

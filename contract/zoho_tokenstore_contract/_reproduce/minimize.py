@@ -11,6 +11,7 @@ import dataclasses
 import importlib
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,13 +35,27 @@ CALLS = 600
 """How many calls of the store under test the search for a shorter program may cost."""
 
 
-def reproducer(sut: StoreUnderTest, clause: str, violation: Violation) -> str:
-    """The script that shows a violation.
+@dataclass(frozen=True)
+class Reproduction:
+    """What shows a violation again.
+
+    Attributes:
+        script: A program that needs the store and the SDK alone.
+        shortest: Its calls and its assertion as lines, where the search found them; else none.
+    """
+
+    script: str
+    shortest: tuple[str, ...] = ()
+
+
+def reproduce(sut: StoreUnderTest, clause: str, violation: Violation, calls: int = CALLS) -> Reproduction:
+    """The shortest calls, and the script, that show a violation.
 
     Args:
         sut: The store under test.
         clause: The clause that it breaks.
         violation: What a check found, with the calls that it recorded.
+        calls: How many calls of the store the search for a shorter program may cost.
 
     Raises:
         Unplayable: There is none; the text says why in one sentence.
@@ -59,9 +74,11 @@ def reproducer(sut: StoreUnderTest, clause: str, violation: Violation) -> str:
     reason = "it takes more than a sequence of calls to show it"
     tried = len(violation.calls) > MANY or not violation.calls
     made = _written_before(sut, clause) if tried else None
+    shortest: tuple[str, ...] = ()
     if made is None and violation.calls:
         try:
-            made = _derived(sut, violation)
+            made = _derived(sut, violation, calls)
+            shortest = tuple(made.lines)
         except Unplayable as why:
             reason = str(why)
     if made is None and texts_of(clause):
@@ -73,7 +90,7 @@ def reproducer(sut: StoreUnderTest, clause: str, violation: Violation) -> str:
     notes = [f"Expected: {violation.expected}.", f"Seen: {violation.seen}."]
     if violation.precondition_failed:
         notes.insert(0, "The clause itself could not be checked: what has to come before it fails.")
-    return script(sut, CLAUSES[clause], made, notes)
+    return Reproduction(script(sut, CLAUSES[clause], made, notes), shortest)
 
 
 def _written_before(sut: StoreUnderTest, clause: str) -> ScriptBody | None:
@@ -88,13 +105,13 @@ def _written_before(sut: StoreUnderTest, clause: str) -> ScriptBody | None:
     return None
 
 
-def _derived(sut: StoreUnderTest, violation: Violation) -> ScriptBody:
+def _derived(sut: StoreUnderTest, violation: Violation, calls: int) -> ScriptBody:
     """The recorded calls, as few of them as show the same.
 
     Raises:
         Unplayable: They do not show it.
     """
-    search = _Minimizer(sut)
+    search = _Minimizer(sut, calls)
     found = search.shortest(program_of(violation.calls))
     if found is None:
         raise Unplayable("the same calls, made again on an empty store, do not show it")
@@ -109,9 +126,9 @@ def _derived(sut: StoreUnderTest, violation: Violation) -> ScriptBody:
 class _Minimizer:
     """Leaves out what does not matter, as long as the same difference remains."""
 
-    def __init__(self, sut: StoreUnderTest) -> None:
+    def __init__(self, sut: StoreUnderTest, calls: int) -> None:
         self.sut = sut
-        self.left = CALLS
+        self.left = calls
         self.kind = ""
         self.open: set[int] = set()
 

@@ -10,7 +10,7 @@ from .._harness.limits import NO_LIMITS, keeping_to
 from .._harness.messages import format_exception
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace
-from .._reproduce.minimize import reproducer
+from .._reproduce.minimize import CALLS, reproduce
 from .._reproduce.replay import Unplayable
 from .._spec.clauses import CLAUSES
 from .._spec.outcomes import (
@@ -27,7 +27,7 @@ HANGS_ENDURED = 3
 
 
 def check_clause(
-    clause_id: str, sut: StoreUnderTest, effort: Effort, *, scripts: bool = True
+    clause_id: str, sut: StoreUnderTest, effort: Effort, *, scripts: bool = True, search: int = CALLS
 ) -> ClauseResult:
     """Run every check of a clause on a store.
 
@@ -36,6 +36,7 @@ def check_clause(
         sut: The store under test.
         effort: How deep to look.
         scripts: Write a script that shows the first finding, which may take longer than to find it.
+        search: How many calls of the store the search for the shortest one may cost.
 
     Returns:
         What became of the clause. Exceptions of the factory or of the kit itself are the outcome
@@ -54,8 +55,8 @@ def check_clause(
         except Violation as violation:
             if violation.blame:
                 blamed.append(violation)
-            with_script = scripts and not any(each.script for each in findings)
-            findings.append(_finding(one, sut, violation, with_script=with_script))
+            wanted = scripts and not any(each.script for each in findings)
+            findings.append(_finding(one, sut, violation, search if wanted else 0))
         except NotApplicable as reason:
             reasons.append(str(reason))
         except Undecided as reason:
@@ -92,15 +93,21 @@ def check_clause(
     return ClauseResult(clause_id, Outcome.KEPT)
 
 
-def _finding(one: Check, sut: StoreUnderTest, violation: Violation, *, with_script: bool) -> Finding:
-    """What a check found, with a script that shows it where one is wanted."""
+def _finding(one: Check, sut: StoreUnderTest, violation: Violation, search: int) -> Finding:
+    """What a check found, with a script that shows it where the search may cost any calls."""
     finding = Finding(
-        one.name, violation.expected, violation.seen, violation.done, violation.precondition_failed
+        one.name,
+        violation.expected,
+        violation.seen,
+        violation.done,
+        violation.precondition_failed,
+        difference=violation.difference,
     )
-    if not with_script:
+    if not search:
         return finding
     try:
-        return replace(finding, script=reproducer(sut, one.clause, violation))
+        found = reproduce(sut, one.clause, violation, search)
+        return replace(finding, script=found.script, shortest=found.shortest)
     except Unplayable as reason:
         return replace(finding, no_script=str(reason))
     except Exception as error:

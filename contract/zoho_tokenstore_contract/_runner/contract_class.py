@@ -11,6 +11,8 @@ import pytest
 from .._harness.source import StoreSource
 from .._harness.store_under_test import StoreUnderTest, close_by_default
 from .._harness.workspace import Effort
+from .._report.wording import message
+from .._reproduce.minimize import CALLS
 from .._spec.clauses import CLAUSES
 from .._spec.outcomes import ClauseResult, Outcome
 from .clause import check_clause, fails
@@ -19,6 +21,9 @@ from .smoke import Diagnosis, diagnose
 RESULT = pytest.StashKey[ClauseResult]()
 SMOKE = pytest.StashKey[Diagnosis]()
 SUT = pytest.StashKey[StoreUnderTest]()
+SEARCHES = pytest.StashKey[int]()
+SHOWN = 5
+"""For how many broken clauses of a store the shortest program is searched where nobody asked for scripts."""
 THOROUGH = "tokenstore-thorough"
 
 
@@ -118,8 +123,9 @@ def _test_of(clause_id: str) -> Callable[[TokenStoreContract, pytest.FixtureRequ
             # The test that met the reason has failed with it; the run says it once.
             result = ClauseResult(clause_id, Outcome.NOT_RUN, reason=sut.refusal)
         else:
-            config = request.config
-            result = check_clause(clause_id, sut, _effort(config), scripts=_wants_scripts(config))
+            search = _search(request, CLAUSES[clause_id].weighs(strict=sut.strict))
+            result = check_clause(clause_id, sut, _effort(request.config), scripts=search > 0, search=search)
+            _count_search(request, result)
         request.node.stash[RESULT] = result
         _conclude(result, sut)
 
@@ -209,13 +215,35 @@ def _breaks_storage(cls: type[TokenStoreContract]) -> bool:
 def _conclude(result: ClauseResult, sut: StoreUnderTest) -> None:
     """End the test as pytest knows it."""
     if fails(result, sut):
-        pytest.fail(result.message(), pytrace=False)
+        pytest.fail(message(result), pytrace=False)
     if result.outcome is Outcome.NOT_RUN:
         pytest.skip(f"{result.clause} was not run: {result.reason}")
     if result.outcome is Outcome.NOT_APPLICABLE:
         pytest.skip(f"{result.clause} is not applicable: {result.reason}")
     if result.outcome is not Outcome.KEPT:
-        pytest.xfail(result.message())
+        pytest.xfail(message(result))
+
+
+def _search(request: pytest.FixtureRequest, weighs: bool) -> int:
+    """How many calls the search for the shortest program of a broken clause may cost.
+
+    Reports and scripts tell of each clause, the terminal of a few.
+    """
+    config = request.config
+    if config.getoption("tokenstore_report") or config.getoption("tokenstore_reproducers") is not None:
+        return CALLS
+    return CALLS // 3 if weighs and _holder(request).stash.get(SEARCHES, 0) < SHOWN else 0
+
+
+def _count_search(request: pytest.FixtureRequest, result: ClauseResult) -> None:
+    if any(finding.script or finding.no_script for finding in result.findings):
+        stash = _holder(request).stash
+        stash[SEARCHES] = stash.get(SEARCHES, 0) + 1
+
+
+def _holder(request: pytest.FixtureRequest) -> pytest.Item | pytest.Collector:
+    node: pytest.Item = request.node
+    return node.getparent(pytest.Class) or node
 
 
 def _effort(config: pytest.Config) -> Effort:
@@ -225,12 +253,6 @@ def _effort(config: pytest.Config) -> Effort:
         thorough=config.getoption("hypothesis_profile", None) == THOROUGH,
         seed=None if seed in (None, "random") else int(seed),
     )
-
-
-def _wants_scripts(config: pytest.Config) -> bool:
-    """Whether somebody will see the scripts: finding one takes longer than to find the fault."""
-    reports = [path for path in config.getoption("tokenstore_report") if not path.lower().endswith(".svg")]
-    return bool(reports or config.getoption("tokenstore_reproducers"))
 
 
 def _unfit(sut: StoreUnderTest, config: pytest.Config) -> str | None:

@@ -27,6 +27,34 @@ class Outcome(str, enum.Enum):
         return self.value.replace("-", " ")
 
 
+@dataclass(frozen=True)
+class Difference:
+    """What differs from what the clause promises, as data: findings of several clauses are compared by it.
+
+    Attributes:
+        method: The method of the call that shows it.
+        by: The fields that the passed token had, in the order of `FIELDS`; none where no token was passed.
+        kind: What went wrong, in words that all findings of the kind share, such as ``kept old value``.
+        fields: The fields that are wrong, where rows or tokens were compared.
+        rows: What the rows that are wrong have in common and the others have not; "" where nothing is.
+        call: The call in few words.
+        words: What differs, in a sentence that goes on from the call.
+    """
+
+    method: str
+    by: tuple[str, ...] = ()
+    kind: str = ""
+    fields: tuple[str, ...] = ()
+    rows: str = ""
+    call: str = ""
+    words: str = ""
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Difference:
+        """The inverse of `dataclasses.asdict`, also after JSON."""
+        return cls(**{**data, "by": tuple(data["by"]), "fields": tuple(data["fields"])})
+
+
 class Violation(AssertionError):
     """The store broke a clause.
 
@@ -38,6 +66,7 @@ class Violation(AssertionError):
         blame: The clause whose known fault stands in the way of the check; "" where none is known.
         calls: The same calls as they were recorded, each a `CallRecord`, to be made again.
         compared: How many comparisons of rows the check had passed before, where it went around known faults.
+        difference: What differs, as data, where rows or an answer were compared.
     """
 
     def __init__(
@@ -49,6 +78,7 @@ class Violation(AssertionError):
         precondition_failed: bool = False,
         blame: str = "",
         calls: tuple[Any, ...] = (),
+        difference: Difference | None = None,
     ) -> None:
         super().__init__(f"expected {expected}; seen: {seen}")
         self.expected = expected
@@ -58,6 +88,7 @@ class Violation(AssertionError):
         self.blame = blame
         self.calls = calls
         self.compared = 0
+        self.difference = difference
 
 
 class NotApplicable(Exception):
@@ -88,6 +119,8 @@ class Finding:
         arranging: True where the check could not even be set up: another fault is the cause.
         script: A program that needs the store and the SDK alone, and ends in an assertion that fails.
         no_script: Why there is none, in one sentence.
+        shortest: The fewest calls that show it, as lines of the script, its assertion among them.
+        difference: What differs, as data, where rows or an answer were compared.
     """
 
     check: str
@@ -97,18 +130,29 @@ class Finding:
     precondition_failed: bool
     script: str = ""
     no_script: str = ""
+    shortest: tuple[str, ...] = ()
+    difference: Difference | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, under the names that they have in reports."""
-        data = {**asdict(self), "done": list(self.done)}
+        data = {**asdict(self), "done": list(self.done), "shortest": list(self.shortest)}
         data["arranging"] = data.pop("precondition_failed")
+        if self.difference is not None:
+            data["difference"] |= {"by": list(self.difference.by), "fields": list(self.difference.fields)}
         return data
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Finding:
         """The inverse of `as_dict`."""
         fields = {name: value for name, value in data.items() if name != "arranging"}
-        return cls(**{**fields, "done": tuple(data["done"]), "precondition_failed": data["arranging"]})
+        difference = fields.get("difference")
+        fields |= {
+            "done": tuple(data["done"]),
+            "precondition_failed": data["arranging"],
+            "shortest": tuple(data.get("shortest", ())),
+            "difference": difference and Difference.from_dict(difference),
+        }
+        return cls(**fields)
 
 
 @dataclass(frozen=True)

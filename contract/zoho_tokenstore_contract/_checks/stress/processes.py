@@ -15,7 +15,7 @@ from ..._drivers.processes.crash_points import CrashPoints, chosen
 from ..._drivers.processes.fork_server import Pipe, Processes
 from ..._harness.calls import CallRecord
 from ..._harness.limits import active
-from ..._harness.messages import format_rows
+from ..._harness.messages import describe_mixture, format_rows
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.outcomes import Violation
@@ -145,7 +145,7 @@ def _one_user_a_round(
             _tell(workspace, done)
             workspace.fail(
                 f"processes that save {name} at once leave one row, all its fields from one of the saves",
-                format_rows(own),
+                format_rows(own) + (describe_mixture(own[0], saved) if len(own) == 1 else ""),
             )
     _unlike_ids(workspace, rows)
     _frame(workspace, before, rows, len(before) + len(last))

@@ -12,7 +12,7 @@ from ..._drivers.threads.linearizability import Invocation, check_linearizable
 from ..._drivers.threads.pauses import Scheduler, Stuck
 from ..._drivers.threads.runner import IdOf, ThreadProgram, ThreadRun, ThreadRunner, format_stacks
 from ..._harness.limits import Pool, active
-from ..._harness.messages import format_rows
+from ..._harness.messages import describe_mixture, format_rows
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace, precondition
 from ..._spec.model import Call, expectation
@@ -234,7 +234,7 @@ def _one_whole_row(ran: ThreadRun) -> None:
     if len(own) != 1 or own[0].but(id=None) not in _saved(ran):
         ran.fail(
             f"threads that save {ANN.user_name} leave one row, all its fields from one of the saves",
-            format_rows(own),
+            format_rows(own) + (describe_mixture(own[0], _saved(ran)) if len(own) == 1 else ""),
         )
     _others_stay(ran, {ANN.user_name})
 
@@ -518,9 +518,26 @@ def _tell(ran: ThreadRun) -> None:
         rival = f"; calls {first} and {second} cannot be ordered"
     ran.fail(
         "some order of these calls, each between its start and its end, explains every answer",
-        f"the longest order that explains its answers ends {before}where call {why.stuck + 1} "
-        f"has to come next and a store {expectation(why.state, stuck.call)}{rival}",
+        f"{_lost_update(ran)}the longest order that explains its answers ends {before}where call "
+        f"{why.stuck + 1} has to come next and a store {expectation(why.state, stuck.call)}{rival}",
     )
+
+
+def _lost_update(ran: ThreadRun) -> str:
+    """Which field of which save is nowhere in the rows, though no other call at once changed it; else ""."""
+    if any(made.call.method.startswith("delete") for made in ran.at_once):
+        return ""
+    saves = [
+        (made.thread, made.call.argument)
+        for made in ran.at_once
+        if made.call.method == "save_token" and not made.raised and isinstance(made.call.argument, Row)
+    ]
+    for thread, row in saves:
+        for name, value in row.present().items():
+            others = {getattr(other, name) for _, other in saves if other is not row} - {None, "", value}
+            if name != "id" and not others and all(getattr(one, name) != value for one in ran.rows):
+                return f"lost: the {name} that thread {thread} saved is in no row; "
+    return ""
 
 
 def _numbers(places: Sequence[int]) -> str:

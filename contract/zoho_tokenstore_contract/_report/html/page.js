@@ -53,6 +53,34 @@
     }
   }
 
+  // Groups of clauses that are kept are folded, until somebody opens them or looks for something.
+  const folded = new Set();
+  const groups = all("tbody.group").map((body) => {
+    const name = body.dataset.group;
+    const label = body.querySelector(".toggle-group");
+    if (!Number(body.dataset.folded)) return { body, name, show() {} };
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...label.childNodes);
+    label.replaceWith(button);
+    const count = document.createElement("span");
+    count.className = "count";
+    button.after(count);
+    folded.add(name);
+    const show = (open) => {
+      if (open) folded.delete(name);
+      else folded.add(name);
+      button.setAttribute("aria-expanded", String(open));
+      count.textContent = open ? "" : ` (${body.dataset.folded} folded)`;
+    };
+    show(false);
+    button.addEventListener("click", () => {
+      show(folded.has(name));
+      narrow();
+    });
+    return { body, name, show };
+  });
+
   const form = document.querySelector("form");
   if (!form) return;
   const search = form.querySelector("#search");
@@ -69,21 +97,26 @@
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const outcomes = pressed("outcome");
     const levels = pressed("level");
-    const groups = new Set();
+    const narrowed = words.length + outcomes.length + levels.length > 0;
+    const occurring = new Set();
     let number = 0;
     for (const { body, text, outcomes: has } of clauses) {
       const fits =
         words.every((word) => text.includes(word)) &&
         (!outcomes.length || outcomes.some((outcome) => has.includes(outcome))) &&
         (!levels.length || levels.includes(body.dataset.level));
-      body.hidden = !fits;
+      body.hidden = !fits || (!narrowed && folded.has(body.dataset.group));
       if (fits) {
         number += 1;
-        groups.add(body.dataset.group);
+        occurring.add(body.dataset.group);
       }
     }
-    for (const group of all("tbody.group")) group.hidden = !groups.has(group.dataset.group);
+    for (const { body, name } of groups) body.hidden = narrowed && !occurring.has(name);
     shown.textContent = `${number} of ${clauses.length} clauses`;
+  }
+
+  function unfold(open) {
+    for (const group of groups) group.show(open);
   }
 
   function everything() {
@@ -101,21 +134,29 @@
   search.addEventListener("input", narrow);
   form.addEventListener("reset", (event) => {
     event.preventDefault();
+    unfold(true);
     everything();
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.querySelector("#open").addEventListener("click", () => {
+    unfold(true);
+    narrow();
     for (const clause of clauses) if (!clause.body.hidden) clause.show(true);
   });
   form.querySelector("#close").addEventListener("click", () => {
     for (const clause of clauses) clause.show(false);
+    unfold(false);
+    narrow();
   });
 
   // A link to a clause opens it, also where the filter hides it.
   function follow() {
     const clause = clauses.find(({ body }) => `#${body.id}` === location.hash);
     if (!clause) return;
-    if (clause.body.hidden) everything();
+    if (clause.body.hidden) {
+      groups.find(({ name }) => name === clause.body.dataset.group)?.show(true);
+      everything();
+    }
     clause.show(true);
     clause.body.querySelector("button.toggle").focus({ preventScroll: true });
     clause.body.scrollIntoView();

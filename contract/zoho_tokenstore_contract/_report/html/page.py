@@ -4,36 +4,33 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from string import Template
-from typing import Any
 
-from ..._spec.clauses import SOURCES, Level
-from ..._spec.outcomes import Outcome
+from ..._spec.clauses import GROUPS, Level
+from ..._spec.outcomes import ClauseResult, Outcome
+from ..diagnosis import causes
+from ..json_report import Report
+from ..risks import risks
+from ..verdict import StoreVerdict
 from ..view import (
-    BROKEN,
-    KEPT,
     NO_STORE,
-    NOT_RUN,
     TITLE,
     WORDS,
-    about,
-    about_group,
-    by_group,
-    check_words,
+    clause_of,
     counted,
-    group_of,
-    label,
+    made_when,
     made_with,
     share,
-    sums,
+    weighing,
 )
+from ..wording import counts
+from .clause import clause_rows, name_of, outcome_of, sign
 from .markup import Markup, element, empty, joined
 
 _FEW = 3
-"""Of more stores, the columns have numbers, and the outcomes signs alone."""
+"""Of more stores, each is a line above the matrix, and the outcomes are signs alone."""
 
 _SHAPES = {
     "kept": "M3 8.5 6.5 12 13 4.5",
@@ -46,27 +43,28 @@ _SHAPES = {
     "error": "M8 2 14.5 13.5H1.5ZM8 6.5v3M8 11.2v.5",
 }
 _VERDICTS = {"conforms": "kept", "violates": "broken", None: "unknown"}
+_FINE = (Outcome.KEPT, Outcome.NOT_APPLICABLE, Outcome.NOT_RUN)
 
 
-def page(report: dict[str, Any]) -> str:
+def page(report: Report) -> str:
     """The report as an HTML page that works from a file, without scripts too.
 
     It has a row for each clause and a column for each store. Its policy for content lets no script
     run but its own, whatever a store is called or answers.
 
     Args:
-        report: The JSON value, schema 1.
+        report: What the run found out.
 
     Returns:
         The document.
     """
-    stores = report["stores"]
+    stores = report.stores
     style, script = _read("page.css").replace("--stores: 1", f"--stores: {len(stores)}"), _read("page.js")
     policy = (
         f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'"
     )
-    names = ", ".join(f"{store['target']} {WORDS[store['verdict']]}" for store in stores)
+    names = ", ".join(f"{store.target} {WORDS[store.verdict]}" for store in stores)
     return Template(_read("page.html")).substitute(
         policy=joined(policy),
         title=joined(f"{TITLE}: {names}" if names else TITLE),
@@ -84,19 +82,22 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _body(report: dict[str, Any]) -> Markup:
-    stores = report["stores"]
+def _body(report: Report) -> Markup:
+    stores = report.stores
     return joined(
         element("a", "To the clauses", href="#clauses", class_="skip"),
         _signs(),
-        element("header", element("h1", TITLE), element("p", made_with(report), class_="quiet")),
+        element(
+            "header",
+            element("h1", TITLE),
+            element("p", f"{made_when(report)}. {made_with(report)}.", class_="quiet"),
+            element("p", element("code", report.command), class_="quiet"),
+        ),
         element(
             "main",
             element("h2", "Verdict", class_="unseen"),
-            element("div", *(_card(store, number, stores) for number, store in enumerate(stores, 1)))
-            if stores
-            else element("p", f"{WORDS[None]}. {NO_STORE}"),
-            *([element("h2", "Clauses", id="clauses", tabindex="-1")]),
+            _verdicts(stores),
+            element("h2", "Clauses", id="clauses", tabindex="-1"),
             *([_filter(stores), _matrix(stores)] if stores else []),
         ),
     )
@@ -115,67 +116,100 @@ def _signs() -> Markup:
     )
 
 
-def _sign(name: str) -> Markup:
-    return element("svg", empty("use", href=f"#sign-{name}"), class_="sign", aria_hidden="true")
+# verdicts
 
 
-def _outcome(outcome: str, **attributes: str | bool) -> Markup:
-    return element(
-        "span",
-        _sign(outcome),
+def _verdicts(stores: Sequence[StoreVerdict]) -> Markup:
+    if not stores:
+        return element("p", f"{WORDS[None]}. {NO_STORE}")
+    if len(stores) <= _FEW:
+        return element("div", *(_card(store, number, stores) for number, store in enumerate(stores, 1)))
+    return element("ol", *map(_line, stores), class_="stores")
+
+
+def _verdict(store: StoreVerdict, name: str) -> Markup:
+    kind = _VERDICTS[store.verdict]
+    return element(name, sign(kind), " ", WORDS[store.verdict], class_=f"verdict {kind}")
+
+
+def _line(store: StoreVerdict) -> Markup:
+    """A store of many: its verdict, its counts and its worst risk."""
+    found = risks(result.clause for result in weighing(store))
+    told: list[str] = [
+        _verdict(store, "b"),
         " ",
-        element("span", label(outcome), class_="word"),
-        class_=f"outcome {outcome}",
-        **attributes,
-    )
-
-
-def _name(target: str) -> Markup:
-    """A store's name, with places where the line may break."""
-    parts = re.split(r"(?<=[.:/_])", target)
-    breaks = [piece for part in parts for piece in (part, empty("wbr"))][:-1]
-    return element("bdi", *breaks, class_="name")
-
-
-def _number(number: int, stores: list[dict[str, Any]]) -> list[Markup]:
-    """What a column of many, or on a narrow screen, is headed by."""
-    return [element("span", f"{number} ", class_="number")] if len(stores) > 1 else []
-
-
-def _card(store: dict[str, Any], number: int, stores: list[dict[str, Any]]) -> Markup:
-    verdict, clauses = store["verdict"], store["clauses"]
-    told = [
-        element("p", _sign(_VERDICTS[verdict]), " ", WORDS[verdict], class_=f"verdict {_VERDICTS[verdict]}"),
-        element("h3", *_number(number, stores), _name(store["target"])),
-        element("p", sums(clauses), ". SHOULD counts as MUST." if store["strict"] else "."),
-        _bar(clauses),
+        name_of(store.target),
+        " ",
+        element("span", counts(store), class_="quiet"),
     ]
-    for key, words in (("reason", "No verdict: "), ("cause", "Root cause: ")):
-        if store.get(key):
-            told.append(element("p", element("b", words), element("bdi", store[key])))
-    broken = [clause for clause in clauses if clause["outcome"] == BROKEN]
-    if broken:
-        links = [
-            joined(
-                element("a", clause["id"], href=f"#{clause['id']}"),
-                "" if clause["level"] == Level.MUST.value else f" ({clause['level']})",
+    if found:
+        words, clauses = found[0]
+        told += [element("span", f"{words}: ", *_links(clauses[:4]), class_="worst")]
+    return element("li", *told, *_undecided(store))
+
+
+def _card(store: StoreVerdict, number: int, stores: Sequence[StoreVerdict]) -> Markup:
+    told = [
+        _verdict(store, "p"),
+        element(
+            "h3",
+            *([element("span", f"{number} ", class_="number")] if len(stores) > 1 else []),
+            name_of(store.target),
+        ),
+        element("p", counts(store), ". SHOULD counts as MUST." if store.strict else "."),
+        _bar(store.all_results),
+        *_undecided(store),
+    ]
+    broken = weighing(store)
+    if found := risks(result.clause for result in broken):
+        told.append(element("h4", "What its users risk, worst first"))
+        told.append(
+            element(
+                "ul",
+                *(element("li", f"{words}: ", *_links(clauses)) for words, clauses in found),
+                class_="risks",
             )
-            for clause in broken
-        ]
-        told.append(element("p", element("b", "Broken: "), *_separated(links)))
+        )
+    shared = [cause for cause in causes(broken) if cause.words]
+    if shared:
+        told.append(element("h4", "What the differences have in common"))
+        told.append(
+            element(
+                "ul",
+                *(
+                    element(
+                        "li",
+                        element("bdi", cause.words),
+                        ": ",
+                        *_links(result.clause for result in cause.results),
+                    )
+                    for cause in shared
+                ),
+                class_="risks",
+            )
+        )
     return element("section", *told, class_="card")
 
 
-def _separated(pieces: Iterable[Markup]) -> Iterator[str]:
-    for number, piece in enumerate(pieces):
-        yield from (", ", piece) if number else (piece,)
+def _undecided(store: StoreVerdict) -> Iterator[Markup]:
+    if store.verdict is None:
+        yield element("p", element("b", "No verdict: "), element("bdi", store.reason_undecided))
+    if store.cause:
+        yield element("p", element("b", "Root cause: "), element("bdi", store.cause))
 
 
-def _bar(clauses: list[dict[str, Any]]) -> Markup:
+def _links(clauses: Iterable[str]) -> Iterator[str]:
+    for number, clause in enumerate(clauses):
+        if number:
+            yield ", "
+        yield element("a", clause, href=f"#{clause}")
+
+
+def _bar(results: Sequence[ClauseResult]) -> Markup:
     """The outcomes as lengths of a bar; the words beside it say the same."""
     parts, left = [], 0
-    for outcome, number in counted(clauses).items():
-        parts.append(empty("rect", x=f"{left}", width=f"{number}", height="1", class_=outcome))
+    for outcome, number in counted(results).items():
+        parts.append(empty("rect", x=f"{left}", width=f"{number}", height="1", class_=outcome.value))
         left += number
     return element(
         "svg",
@@ -187,15 +221,29 @@ def _bar(clauses: list[dict[str, Any]]) -> Markup:
     )
 
 
-def _filter(stores: list[dict[str, Any]]) -> Markup:
-    """What narrows the clauses down; shown by the script, which makes it work."""
-    occurring = {clause["outcome"] for store in stores for clause in store["clauses"]}
-    outcomes = [
-        _switch("outcome", outcome.value, _outcome(outcome.value))
+# the filter
+
+
+def _filter(stores: Sequence[StoreVerdict]) -> Markup:
+    """What narrows the clauses down, with how many there are; shown by the script, which makes it work."""
+    having = {
+        outcome: {
+            result.clause for store in stores for result in store.all_results if result.outcome is outcome
+        }
         for outcome in Outcome
-        if outcome.value in occurring
+    }
+    outcomes = [
+        _switch("outcome", outcome.value, joined(outcome_of(outcome), _count(len(clauses))))
+        for outcome, clauses in having.items()
+        if clauses
     ]
-    levels = [_switch("level", level.value, level.value) for level in Level]
+    every = [clause_of(result) for result in stores[0].all_results]
+    levels = [
+        _switch(
+            "level", level.value, joined(level.value, _count(sum(clause.level is level for clause in every)))
+        )
+        for level in Level
+    ]
     return element(
         "form",
         element(
@@ -220,37 +268,53 @@ def _filter(stores: list[dict[str, Any]]) -> Markup:
     )
 
 
+def _count(number: int) -> Markup:
+    return element("span", f" {number}", class_="count")
+
+
 def _switch(kind: str, value: str, content: str) -> Markup:
     return element("button", content, type="button", data_filter=kind, data_value=value, aria_pressed="false")
 
 
-def _matrix(stores: list[dict[str, Any]]) -> Markup:
-    grouped = [by_group(store) for store in stores]
+# the matrix
+
+
+def _matrix(stores: Sequence[StoreVerdict]) -> Markup:
     several = len(stores) > 1
     heads = [
         element(
             "th",
-            *_number(number, stores),
-            element("span", _name(store["target"]), class_="full") if several else "Outcome",
+            *([element("span", f"{number} ", class_="number")] if several else []),
+            element("span", name_of(store.target), class_="full") if several else "Outcome",
             scope="col",
-            title=store["target"],
+            title=store.target,
         )
         for number, store in enumerate(stores, 1)
     ]
+    columns = [store.all_results for store in stores]
+    rows = list(zip(*columns, strict=True))
+    first = [row for row in rows if any(result.outcome not in _FINE for result in row)]
+    first.sort(
+        key=lambda row: not any(_weighs(result, store) for result, store in zip(row, stores, strict=True))
+    )
     bodies = []
-    for group in dict.fromkeys(group for groups in grouped for group in groups):
-        bodies.append(_group(group, [groups.get(group, []) for groups in grouped]))
-        ids = dict.fromkeys(clause["id"] for groups in grouped for clause in groups.get(group, []))
-        for clause_id in ids:
-            found = [
-                next((clause for clause in groups.get(group, []) if clause["id"] == clause_id), None)
-                for groups in grouped
-            ]
-            bodies.append(_clause(found, stores))
+    if first:
+        bodies.append(_group("not-kept", "Not kept", "what fails the run first", []))
+        bodies += [clause_rows(row, stores, group="not-kept") for row in first]
+    for group, about in GROUPS.items():
+        own = [row for row in rows if clause_of(row[0]).group == group]
+        rest = [row for row in own if row not in first]
+        figures = [share(results) for results in zip(*own, strict=True)]
+        bodies.append(_group(group, group, about, figures, folded=len(rest)))
+        bodies += [clause_rows(row, stores, group=group) for row in rest]
     size = "one" if not several else "few" if len(stores) <= _FEW else "many"
     table = element(
         "table",
-        element("caption", "Clauses by groups, and what became of each on every store", class_="unseen"),
+        element(
+            "caption",
+            "What became of each clause on every store: not kept first, then by groups",
+            class_="unseen",
+        ),
         element("colgroup", empty("col"), *(empty("col", class_="store") for _ in stores)),
         element("thead", element("tr", element("th", "Clause", scope="col"), *heads)),
         *bodies,
@@ -262,131 +326,25 @@ def _matrix(stores: list[dict[str, Any]]) -> Markup:
     return table
 
 
-def _group(group: str, columns: list[list[dict[str, Any]]]) -> Markup:
+def _weighs(result: ClauseResult, store: StoreVerdict) -> bool:
+    return result.outcome is Outcome.BROKEN and store.weighs(result)
+
+
+def _group(
+    key: str, name: str, about: str, figures: Sequence[tuple[int, int]], *, folded: int = -1
+) -> Markup:
+    """A group's row; `folded` says how many clauses a script may fold under it, -1 for none."""
     cells = []
-    for clauses in columns:
-        kept, applying = share(clauses)
+    for kept, applying in figures:
         figure = element("span", f"{kept}/{applying}", class_="less" if kept < applying else False)
         cells.append(element("td", figure if applying else ""))
+    title = element(
+        "h3", element("span", name, class_="toggle-group"), element("span", f" {about}", class_="quiet")
+    )
     return element(
         "tbody",
-        element(
-            "tr",
-            element(
-                "th",
-                element("h3", group, element("span", f" {about_group(group)}", class_="quiet")),
-                scope="rowgroup",
-                id=group,
-            ),
-            *cells,
-        ),
+        element("tr", element("th", title, scope="rowgroup", id=key), *cells),
         class_="group",
-        data_group=group,
+        data_group=key,
+        data_folded=f"{folded}" if folded >= 0 else False,
     )
-
-
-def _clause(found: list[dict[str, Any] | None], stores: list[dict[str, Any]]) -> Markup:
-    results = [clause for clause in found if clause is not None]
-    clause_id, level = results[0]["id"], results[0]["level"]
-    text, why, source = about(results[0])
-    row = element(
-        "tr",
-        element(
-            "th",
-            element(
-                "span",
-                element("span", clause_id, class_="id"),
-                " ",
-                element("span", level, class_=f"level {level}"),
-                " ",
-                element("span", *_prose(text), class_="text"),
-                class_="toggle",
-            ),
-            scope="row",
-        ),
-        *(
-            element("td", _outcome(clause["outcome"], title=label(clause["outcome"])) if clause else "")
-            for clause in found
-        ),
-    )
-    facts = [
-        *_fact("Why it matters", *_prose(why)),
-        *_fact("Where it comes from", "; ".join(SOURCES.get(mark, mark) for mark in source.split())),
-    ]
-    told = [
-        _told(clause, store, several=len(stores) > 1)
-        for clause, store in zip(found, stores, strict=True)
-        if clause is not None and clause["outcome"] not in (KEPT, NOT_RUN)
-    ]
-    detail = element(
-        "tr",
-        element(
-            "td",
-            element(
-                "details",
-                element("summary", f"More about {clause_id}", class_="fold"),
-                element("dl", *facts),
-                *told,
-            ),
-            colspan=f"{len(stores) + 1}",
-        ),
-        class_="detail",
-        id=f"{clause_id}-detail",
-    )
-    return element(
-        "tbody",
-        row,
-        detail,
-        class_="clause",
-        id=clause_id,
-        data_group=group_of(results[0]),
-        data_level=level,
-        data_outcomes=" ".join(dict.fromkeys(clause["outcome"] for clause in results)),
-    )
-
-
-def _fact(term: str, *words: str) -> list[Markup]:
-    return [element("dt", term), element("dd", *words)] if any(words) else []
-
-
-def _prose(text: str) -> list[str]:
-    """A text of the contract; what stands between backticks is code."""
-    return [element("code", part) if number % 2 else part for number, part in enumerate(text.split("`"))]
-
-
-def _told(clause: dict[str, Any], store: dict[str, Any], *, several: bool) -> Markup:
-    """What one store did with a clause that it does not keep."""
-    content = [
-        element("p", _outcome(clause["outcome"]), *([" ", _name(store["target"])] if several else [])),
-    ]
-    if clause.get("reason"):
-        content.append(element("p", element("bdi", clause["reason"])))
-    content += [_finding(finding) for finding in clause.get("findings", ())]
-    return element("section", *content, class_="told")
-
-
-def _finding(finding: dict[str, Any]) -> Markup:
-    content = [element("h4", check_words(finding))]
-    if finding["arranging"]:
-        content.append(element("p", "This clause could not be checked: arranging it failed."))
-    if finding["done"]:
-        content.append(element("ol", *(element("li", element("code", call)) for call in finding["done"])))
-    content.append(
-        element("dl", *_fact("Expected", finding["expected"]), *_fact("Seen", finding["seen"]), class_="seen")
-    )
-    if finding.get("script"):
-        content.append(
-            element(
-                "details",
-                element("summary", "A script that shows it"),
-                element(
-                    "pre",
-                    element("code", finding["script"]),
-                    tabindex="0",
-                    role="region",
-                    aria_label="Script",
-                ),
-                class_="script",
-            )
-        )
-    return element("section", *content, class_="finding")

@@ -1,0 +1,195 @@
+"""A clause of the page: its row, and what opens below it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ..._spec.brief import shorten
+from ..._spec.clauses import SOURCES, Level
+from ..._spec.outcomes import ClauseResult, Finding, Outcome
+from ..verdict import StoreVerdict
+from ..view import check_words, clause_of
+from ..wording import REMEDIES, cut, expected_and_seen, hint, pause_of, sentence, telling
+from .markup import Markup, element, empty
+from .timeline import timeline_picture
+
+_CALLS = 12
+"""Calls of a finding that a page has room for: of more, the last ones."""
+_LINE = 120
+"""Characters of what was expected that a page on many stores has room for."""
+_FEW = 3
+"""Of more stores, a page has room for one finding of each clause, and for no scripts."""
+
+
+def sign(name: str) -> Markup:
+    """The sign of an outcome; the word beside it says the same."""
+    return element("svg", empty("use", href=f"#sign-{name}"), class_="sign", aria_hidden="true")
+
+
+def outcome_of(outcome: Outcome, **attributes: str | bool) -> Markup:
+    """An outcome with its sign and its word."""
+    return element(
+        "span",
+        sign(outcome.value),
+        " ",
+        element("span", outcome.words, class_="word"),
+        class_=f"outcome {outcome.value}",
+        **attributes,
+    )
+
+
+def name_of(target: str) -> Markup:
+    """A store's name, with places where the line may break."""
+    parts = re.split(r"(?<=[.:/_])", target)
+    breaks = [piece for part in parts for piece in (part, empty("wbr"))][:-1]
+    return element("bdi", *breaks, class_="name")
+
+
+def clause_rows(results: Sequence[ClauseResult], stores: Sequence[StoreVerdict], *, group: str) -> Markup:
+    """The rows of a clause.
+
+    Args:
+        results: What became of it on each store.
+        stores: The stores, in the same order.
+        group: Under which heading it stands.
+
+    Returns:
+        A body of the table, with the clause's id as its own.
+    """
+    clause = clause_of(results[0])
+    wrong = sentence(results[0]) if len(results) == 1 and results[0].findings else ""
+    row = element(
+        "tr",
+        element(
+            "th",
+            element(
+                "span",
+                element("span", clause.id, class_="id"),
+                " ",
+                element("span", clause.level.value, class_=f"level {clause.level.value}"),
+                " ",
+                element(
+                    "span",
+                    *_prose(clause.text),
+                    element("bdi", wrong, class_="wrong") if wrong else "",
+                    class_="text",
+                ),
+                class_="toggle",
+            ),
+            scope="row",
+        ),
+        *(element("td", _cell(result.outcome)) for result in results),
+    )
+    told = [
+        _told(result, store, stores=len(stores))
+        for result, store in zip(results, stores, strict=True)
+        if result.outcome not in (Outcome.KEPT, Outcome.NOT_RUN)
+    ]
+    facts = [
+        *_fact("Why it matters", *_prose(clause.why)),
+        *_fact("Where it comes from", "; ".join(SOURCES.get(mark, mark) for mark in clause.source.split())),
+        *_fact("Read it", element("code", f"zoho-tokenstore clauses {clause.id}")),
+    ]
+    detail = element(
+        "tr",
+        element(
+            "td",
+            element(
+                "details",
+                element("summary", f"More about {clause.id}", class_="fold"),
+                *told,
+                element("dl", *facts),
+            ),
+            colspan=f"{len(stores) + 1}",
+        ),
+        class_="detail",
+        id=f"{clause.id}-detail",
+    )
+    return element(
+        "tbody",
+        row,
+        detail,
+        class_="clause",
+        id=clause.id,
+        data_group=group,
+        data_level=clause.level.value,
+        data_outcomes=" ".join(dict.fromkeys(result.outcome.value for result in results)),
+    )
+
+
+def _cell(outcome: Outcome) -> Markup:
+    """An outcome in the matrix; a pointer that rests on one that is not kept is told the word."""
+    return outcome_of(outcome, title=outcome is not Outcome.KEPT and outcome.words)
+
+
+def _fact(term: str, *words: str) -> list[Markup]:
+    return [element("dt", term), element("dd", *words)] if any(words) else []
+
+
+def _prose(text: str) -> list[str]:
+    """A text of the contract; what stands between backticks is code."""
+    return [element("code", part) if number % 2 else part for number, part in enumerate(text.split("`"))]
+
+
+def _told(result: ClauseResult, store: StoreVerdict, *, stores: int) -> Markup:
+    """What one store did with a clause that it does not keep: in a sentence, in few calls, in all."""
+    whole = stores <= _FEW
+    whose = [" ", name_of(store.target)] if stores > 1 else []
+    content = [
+        element("p", outcome_of(result.outcome), *whose)
+        if whole
+        else element("h4", store.target, f": {result.outcome.words}")
+    ]
+    if result.reason:
+        content.append(element("p", element("bdi", result.reason)))
+    finding = telling(result)
+    if finding is not None:
+        content += _program(result, finding, whole=whole)
+        content += [_finding(one) for one in result.findings] if whole else []
+    return element("section", *content, class_="told")
+
+
+def _program(result: ClauseResult, finding: Finding, *, whole: bool) -> list[Markup]:
+    said = sentence(result) if whole else cut(sentence(result), _LINE * 3 // 2)
+    made = [element("p", element("bdi", said), class_="sentence")]
+    if not whole:
+        made.append(element("p", "Expected: ", element("bdi", cut(expected_and_seen(finding)[0], _LINE))))
+    if finding.shortest and (whole or clause_of(result).level is Level.MUST):
+        made.append(_code("\n".join(finding.shortest), "The fewest calls that show it"))
+    picture = timeline_picture(finding.done, pause_of(finding))
+    if picture is not None:
+        made.append(picture)
+    if advice := REMEDIES.get(result.clause) or hint(result):
+        made.append(element("p", element("b", "Hint: "), advice))
+    if finding.script and whole:
+        made.append(
+            element(
+                "details",
+                element("summary", "A script that shows it"),
+                _code(finding.script, "Script"),
+                class_="script",
+            )
+        )
+    return made
+
+
+def _code(text: str, label: str) -> Markup:
+    return element("pre", element("code", text), tabindex="0", role="region", aria_label=label)
+
+
+def _finding(finding: Finding) -> Markup:
+    expected, seen = expected_and_seen(finding)
+    content = [element("h4", check_words(finding))]
+    if finding.precondition_failed:
+        content.append(element("p", "This clause could not be checked: arranging it failed."))
+    content.append(element("dl", *_fact("Expected", expected), *_fact("Seen", seen), class_="seen"))
+    if finding.done:
+        left_out = max(len(finding.done) - _CALLS, 0)
+        shown = [shorten(call)[0] for call in finding.done[left_out:]]
+        listed = element("ol", *(element("li", element("code", call)) for call in shown))
+        before = f", the last {_CALLS} of {len(finding.done)}" if left_out else ""
+        content.append(
+            element("details", element("summary", f"The recorded calls{before}"), listed, class_="calls")
+        )
+    return element("section", *content, class_="finding")
