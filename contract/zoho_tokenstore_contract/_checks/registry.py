@@ -22,6 +22,7 @@ MODULES = (
     "rows.listing",
     "rows.deleting",
     "values.round_trip",
+    "values.emptiness",
     "lifetime.reopening",
     "lifetime.sequences",
     "stress.threads",
