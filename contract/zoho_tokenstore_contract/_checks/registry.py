@@ -21,6 +21,8 @@ MODULES = (
     "rows.by_id",
     "rows.listing",
     "rows.deleting",
+    "rows.lasting",
+    "rows.bystanders",
     "values.round_trip",
     "values.emptiness",
     "lifetime.reopening",
