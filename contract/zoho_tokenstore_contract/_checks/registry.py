@@ -27,6 +27,7 @@ MODULES = (
     "values.emptiness",
     "lifetime.reopening",
     "lifetime.sequences",
+    "stress.other_threads",
     "stress.threads",
     "stress.processes",
     "stress.crashes",
