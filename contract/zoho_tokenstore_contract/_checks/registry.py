@@ -29,6 +29,7 @@ MODULES = (
     "lifetime.sequences",
     "stress.other_threads",
     "stress.threads",
+    "stress.interrupts",
     "stress.processes",
     "stress.crashes",
     "secrets.leaks",

@@ -153,9 +153,10 @@ def in_another_thread(workspace: Workspace, act: Callable[[], Result]) -> Result
             raised.append(error)
 
     try:
-        # The watchdog over the store's calls comes first.
-        Scheduler(2 * workspace.call_limit).run_free([[step]])
+        Scheduler(workspace.call_limit).run_free([[step]])
     except Stuck as stuck:
+        for opened in list(workspace.opened):
+            workspace.abandon(opened)
         workspace.fail("the call comes back, in another thread too", f"{stuck}; {format_stacks(stuck)}")
     if raised and isinstance(raised[0], Violation):
         raise Violation(
