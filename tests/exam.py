@@ -146,7 +146,8 @@ def repeat(store: Fault | Correct, times: int) -> str:
     if isinstance(store, Fault):
         clauses: Sequence[str] = store.clauses
     else:
-        clauses = list(CLAUSES) if store in _TWINS else _MUSTS
+        # Some change their rows in place, which CRASH-6 interrupts.
+        clauses = [id for id in CLAUSES if id != "CRASH-6"] if store in _TWINS else _MUSTS
     for seed in [None, *range(1, times)]:
         for clause in filter(has_chance, clauses):
             sut = sut_for(store.store, **store.declared)

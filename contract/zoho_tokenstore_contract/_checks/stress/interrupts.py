@@ -18,7 +18,7 @@ from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, GRANT, GUS, LATE_REFRESH, REFRESH, key_of, person
 from .other_threads import in_another_thread
 
-POINTS = 20
+POINTS = 36
 """At how many places of a call an exception is raised, in a run each."""
 NEW = "new@example.com:77"
 ROWS = (ANN, ACCESS, BOB, GRANT, REFRESH, LATE_REFRESH, GUS)
@@ -113,7 +113,7 @@ def _interrupt(workspace: Workspace, calls: Sequence[Interruption]) -> None:
         workspace.fresh_examples()
         victim = _Victim(workspace, call)
         for kind in (TimeLimitExceeded, Interrupted):
-            for point in interruption_points(victim.places, victim.affordable(kind)):
+            for point in interruption_points(victim.places, victim.affordable()):
                 victim.interrupt(point, kind())
         victim.lets_others_in()
 
@@ -143,11 +143,10 @@ class _Victim:
         self._arrange()
         precondition(partial(self._goes_on, "an uninterrupted call"))
 
-    def affordable(self, kind: type[BaseException]) -> int:
-        """How many places to try: fewer where a call takes long, and half as many the second time."""
+    def affordable(self) -> int:
+        """How many places to try: fewer where a call takes long."""
         share = max(LEAST_SHARE, min(1.0, QUICK / self._seconds))
-        most = self.workspace.effort.times(POINTS)
-        return max(2, int(most * share / (1 if kind is TimeLimitExceeded else 2)))
+        return int(self.workspace.effort.times(POINTS) * share)
 
     def interrupt(self, point: tuple[Place, int], error: BaseException) -> None:
         """Raise an exception at a place of the call, and see what has become of the store."""
@@ -252,7 +251,7 @@ class _Victim:
         """The next calls answer what was asked of them."""
         store = self.store
         rows = store.rows()
-        for row in (one for one in rows if one.user_name != NEW):
+        for row in rows[:: max(1, len(rows) - 1)]:
             found = store.found_by_id(row.id)
             if found != row:
                 self._differs(f"find_token_by_id({format_value(row.id)})", row, found, after)

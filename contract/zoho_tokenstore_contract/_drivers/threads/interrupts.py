@@ -133,8 +133,8 @@ def _turns(code: CodeType) -> frozenset[int]:
 def interruption_points(places: list[Place], most: int) -> list[tuple[Place, int]]:
     """Which of the places that a call comes by are worth an exception.
 
-    Each place the first time, the second and the last: in between, a loop does the same again. Where these
-    are too many, they are spread evenly over the call, those that it comes by once before all others.
+    Each place the first time, the second, halfway and the last: in between, a loop does the same again.
+    Where these are too many, they are spread evenly over the call.
 
     Args:
         places: The places in their order.
@@ -147,9 +147,11 @@ def interruption_points(places: list[Place], most: int) -> list[tuple[Place, int
     for number, place in enumerate(places):
         visits.setdefault(place, []).append(number)
     once = [numbers[0] for numbers in visits.values() if len(numbers) == 1]
-    often = sorted({numbers[turn] for numbers in visits.values() if len(numbers) > 1 for turn in (0, 1, -1)})
-    chosen = _spread(once, most)
-    chosen += _spread(often, most - len(chosen)) if len(chosen) < most else []
+    loops = [numbers for numbers in visits.values() if len(numbers) > 1]
+    often = sorted({numbers[turn] for numbers in loops for turn in (0, 1, len(numbers) // 2, -1)})
+    # Half is kept for what it comes by more often: a second write, the middle of a loop.
+    chosen = _spread(once, max(most - len(often), most - most // 2))
+    chosen += _spread(often, most - len(chosen))
     return [(places[number], visits[places[number]].index(number) + 1) for number in sorted(chosen)]
 
 
