@@ -7,7 +7,7 @@ from typing import Any
 
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 
-from .catalogue import fault
+from .catalogue import correct, fault
 from .right import CREDENTIALS, OTHERS, Fields, RightStore, first, refusal
 
 # FIND-1 to FIND-4: by key
@@ -668,9 +668,9 @@ class FindsByFormerRefreshTokens(RightStore):
         return next((row for row in rows if sent["refresh_token"] in row.get("former", ())), None)
 
 
-@fault("FIND-9", "FIND-10", says="its id is 'unknown'")
+@correct()
 class KeepsTheIdThatWasAsked(RightStore):
-    """Leaves an id that came with a user name on the token that it fills."""
+    """Leaves an id that came with a user name on the token that it fills, as the SDK's own stores do."""
 
     def fill(self, token: Any, row: Fields) -> None:
         asked = token.get_id()
