@@ -32,6 +32,7 @@ MODULES = (
     "stress.threads",
     "stress.interrupts",
     "stress.processes",
+    "stress.forks",
     "stress.crashes",
     "stress.recovery",
     "secrets.leaks",

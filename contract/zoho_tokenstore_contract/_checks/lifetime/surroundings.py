@@ -40,7 +40,7 @@ def a_process_in_other_surroundings_reads_finds_and_updates_the_rows(workspace: 
             store = workspace.open()
             rows = store.holding(*KNOWN, *NATIVE)
             workspace.close(store)
-            rows = _visit(processes, store.location, rows, surroundings, "update", turn=1)
+            rows = _visit(processes, store.location, rows, surroundings, 1)
             store = workspace.open(store.location)
             store.expect(rows, because=f"rows that a process with {surroundings} has updated")
             for row in rows:
@@ -54,7 +54,7 @@ def a_process_in_other_surroundings_reads_finds_and_updates_the_rows(workspace: 
             rows = [row.updated_by(_renewal(row, 2)) for row in rows]
             _are(workspace, store.rows(), rows, "updated in place")
             workspace.close(store)
-            _visit(processes, store.location, rows, surroundings, "read", turn=3)
+            _visit(processes, store.location, rows, surroundings, 0)
 
 
 @check("PERSIST-5", persistent=True)
@@ -63,11 +63,11 @@ def what_a_process_in_other_surroundings_saves_is_read_here_and_elsewhere(worksp
         store = workspace.open()
         location = store.location
         workspace.close(store)
-        rows = _visit(processes, location, [], WEST, "insert", turn=0)
+        rows = _visit(processes, location, [], WEST, 0)
         store = workspace.open(location)
         _are(workspace, store.listed(), rows, f"saved by a process with {WEST}")
         workspace.close(store)
-        _visit(processes, location, rows, EAST, "update", turn=1)
+        _visit(processes, location, rows, EAST, 1)
 
 
 def _renewal(row: Row, turn: int) -> Row:
@@ -75,12 +75,12 @@ def _renewal(row: Row, turn: int) -> Row:
 
 
 def _visit(
-    processes: Processes, location: Path, rows: list[Row], surroundings: Surroundings, task: str, turn: int
+    processes: Processes, location: Path, rows: list[Row], surroundings: Surroundings, turn: int
 ) -> list[Row]:
     """A process opens the store, reads and finds the rows, and saves; the rows as they should be then."""
     workspace = processes.workspace
-    new = [*KNOWN, *NATIVE] if task == "insert" else []
-    renewals = [_renewal(row, turn) for row in rows] if task == "update" else []
+    new = [*KNOWN, *NATIVE] if not rows else []
+    renewals = [_renewal(row, turn) for row in rows] if turn else []
     workspace.remember([*new, *renewals])
     payload = {
         "keys": [asdict(key_of(row)) for row in rows],
@@ -101,7 +101,7 @@ def _visit(
                 f"{format_row(key_of(row))} finds its row {where}: {format_row(row)}",
                 "None" if found is None else format_row(Row(**found)),
             )
-    if task == "insert":
+    if new:
         wanted = [row.but(id=id) for row, id in zip(new, told["ids"], strict=True)]
     else:
         wanted = [row.updated_by(_renewal(row, turn)) if renewals else row for row in rows]
