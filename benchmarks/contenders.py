@@ -21,7 +21,8 @@ from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 
 from tests import published
 from zoho_reference_stores import ListStore, SQLiteFileStore, SQLiteMemoryStore
-from zoho_tokenstore_contract._spec.tokens import FIELDS
+from zoho_reference_stores.list_store import _Record
+from zoho_tokenstore_contract._rows import FIELDS
 
 Row: TypeAlias = tuple[str, ...]
 
@@ -324,7 +325,7 @@ class SQLiteMemory(Contender):
     def fill(self, rows: Iterable[Row]) -> None:
         """Copy the file of the store that was filled before: the tables are the same."""
         self._store = SQLiteMemoryStore()
-        self.copy_the_file(self._store._connection)
+        self.copy_the_file(self._store._writer)
 
     def open(self, users: int = 1) -> list[Handle]:
         """The one that was filled."""
@@ -340,9 +341,9 @@ class InList(Contender):
     def fill(self, rows: Iterable[Row]) -> None:
         """Make the list, and let the store make its index."""
         self._store = ListStore()
-        self._store._records = [list(values) for values in rows]
-        self._store._tidy()
+        self._store._records = [_Record(values) for values in rows]
         self._store._last_number = FIRST_ID + self.size
+        self._store.find_token_by_id("")
 
     def open(self, users: int = 1) -> list[Handle]:
         """The one that was filled."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks.contenders import FINDS, UPDATE, Handle, row, token_of
 from zoho_reference_stores import ListStore, SQLiteFileStore, SQLiteMemoryStore
+from zoho_reference_stores.list_store import _Record
 
 BARE = "bare data"
 CASES = (BARE, "ListStore", "SQLiteMemoryStore", "SQLiteFileStore")
@@ -66,13 +67,12 @@ def measure(case: str, size: int, file: Path) -> dict[str, int]:
 def _opened(case: str, size: int, file: Path) -> Any:
     if case == "ListStore":
         in_list = ListStore()
-        in_list._records = [list(row(number)) for number in range(size)]
-        in_list._tidy()
+        in_list._records = [_Record(row(number)) for number in range(size)]
         return in_list
     if case == "SQLiteMemoryStore":
         in_memory = SQLiteMemoryStore()
         source = sqlite3.connect(file)
-        source.backup(in_memory._connection)
+        source.backup(in_memory._writer)
         source.close()
         return in_memory
     return SQLiteFileStore(file)

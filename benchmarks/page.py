@@ -17,6 +17,7 @@ from benchmarks import plots
 from benchmarks.contenders import CONTENDERS, OPERATIONS, Bare
 from benchmarks.goals import Figures, goals, why_not
 from benchmarks.memory import BARE
+from tests.records import compact
 from zoho_tokenstore_contract._spec.sdk import load
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -62,22 +63,22 @@ def write(docs: Path, **made: Any) -> Path:
     """Keep what a command made, and write the page of all that is kept.
 
     Args:
-        docs: The directory of the page. Plots and JSON go into a directory beside it.
+        docs: The directory of the page. Plots go into a directory beside it, the figures as JSON into
+            ``data/benchmarks`` beside the directory.
         made: The figures of one command, by its name: ``stores`` or ``kit``.
 
     Returns:
         The page.
     """
     folder = docs / NAME
-    folder.mkdir(parents=True, exist_ok=True)
+    data = docs.parent / "data" / NAME
+    for directory in (folder, data):
+        directory.mkdir(parents=True, exist_ok=True)
     for name, figures in made.items():
-        text = json.dumps(figures, indent=1, ensure_ascii=False)
-        # Numbers of one list on one line.
-        text = re.sub(r"\[\s+([-\d.e,\s]|null)+\]", lambda found: re.sub(r"\s+", " ", found[0]), text)
-        (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+        (data / f"{name}.json").write_text(compact(figures) + "\n", encoding="utf-8")
     parts = ["# Benchmarks\n\nFigures of one machine: read the ratios, not the times.\n"]
     for name, part in (("stores", _stores), ("kit", _kit)):
-        kept = folder / f"{name}.json"
+        kept = data / f"{name}.json"
         if kept.exists():
             parts += part(json.loads(kept.read_text("utf-8")), folder)
     page = docs / f"{NAME}.md"

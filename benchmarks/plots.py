@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,17 @@ def draw(figures: Figures, folder: Path) -> None:
         figures: What was measured.
         folder: Where ``cost.svg`` and ``ratio.svg`` go.
     """
-    _cost(figures).savefig(folder / "cost.svg", metadata={"Date": None})
-    _ratio(figures).savefig(folder / "ratio.svg", metadata={"Date": None})
+    for name, drawing in (("cost.svg", _cost(figures)), ("ratio.svg", _ratio(figures))):
+        text = io.StringIO()
+        drawing.savefig(text, format="svg", metadata={"Date": None})
+        (folder / name).write_text(_compact(text.getvalue()), encoding="utf-8")
+
+
+def _compact(svg: str) -> str:
+    """A drawing with a line for each axis, curve and text, where matplotlib writes one for each point."""
+    text = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    text = re.sub(r">\s+<", "><", re.sub(r"\n(?=[^<\s])", " ", text))
+    return re.sub(r'(?=<g id="(?:axes|matplotlib|[xy]tick|LineCollection|legend|text))', "\n", text)
 
 
 def _cost(figures: Figures) -> Figure:

@@ -20,16 +20,17 @@ class LeasingSQLiteFileStore(SQLiteFileStore):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        with self._lock, self._change() as connection:
-            connection.execute(_TABLE)
+        self._change(lambda connection: connection.execute(_TABLE))
 
     def acquire_lease(self, key: str, owner: str, seconds: float) -> bool:
         """Whether the owner holds the lease now: it was free, had run out, or was the owner's already."""
-        with self._lock, self._change() as connection:
-            sent = {"key": key, "owner": owner, "seconds": seconds, "now": time.time()}
-            return connection.execute(_TAKE, sent).rowcount == 1
+        sent = {"key": key, "owner": owner, "seconds": seconds, "now": time.time()}
+        return self._change(lambda connection: connection.execute(_TAKE, sent).rowcount == 1)
 
     def release_lease(self, key: str, owner: str) -> None:
         """Give the lease back, if the owner holds it."""
-        with self._lock, self._change() as connection:
-            connection.execute("DELETE FROM lease WHERE key = ? AND owner = ?", (key, owner))
+        self._change(
+            lambda connection: connection.execute(
+                "DELETE FROM lease WHERE key = ? AND owner = ?", (key, owner)
+            )
+        )

@@ -102,12 +102,22 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Pat
 
 
 def server_main(port: int) -> None:
+    import copy
     import logging
     import threading
 
+    from moto.dynamodb.models.table import Table
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import WSGIRequestHandler, run_simple
 
+    def copied(table: Any, _: Any) -> Any:
+        """Moto copies the whole table for each write of a transaction; the items themselves are replaced."""
+        made = copy.copy(table)
+        made.items = table.items.copy()
+        made.items.update((key, items.copy()) for key, items in table.items.items())
+        return made
+
+    Table.__deepcopy__ = copied
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     application = DomainDispatcherApplication(create_backend_app)
     one_at_a_time = threading.Lock()

@@ -1,7 +1,7 @@
 """The verdict on the stores that Zoho ships in its SDK: ``python -m tests.published``.
 
 Runs the kit on the `FileStore` and, where a MariaDB server is found, the `DBStore` of the SDK that is
-installed, records what it finds in ``docs/published-stores.json`` and renders that as
+installed, records what it finds in ``data/published-stores.json`` and renders that as
 ``docs/published-stores.md``. ``--all --runs 20`` does so for every release; see ``--help``.
 """
 
@@ -27,6 +27,7 @@ from typing import Any
 
 from tests import mariadb, programs, servers
 from tests.published_page import page
+from tests.records import compact
 from zoho_tokenstore_contract._harness.source import StoreSource
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest, close_by_default
 from zoho_tokenstore_contract._harness.workspace import Effort
@@ -36,7 +37,7 @@ from zoho_tokenstore_contract._spec.outcomes import ClauseResult, Finding, Outco
 from zoho_tokenstore_contract._spec.sdk import SDKMissing, load
 
 DOCS = Path(__file__).parent.parent / "docs"
-RECORD, PAGE = DOCS / "published-stores.json", DOCS / "published-stores.md"
+RECORD, PAGE = DOCS.parent / "data" / "published-stores.json", DOCS / "published-stores.md"
 STORES = ("FileStore", "DBStore")
 RELEASES = tuple(f"{number}.0.0" for number in range(1, 8))
 
@@ -305,7 +306,7 @@ def enter(store: str, clauses: dict[str, Any], about: dict[str, Any]) -> None:
     record["stores"] = sorted(
         [*others, entry], key=lambda one: (STORES.index(one["store"]), _version(one["release"]))
     )
-    RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=True) + "\n", encoding="utf-8")
+    RECORD.write_text(compact(record) + "\n", encoding="utf-8")
 
 
 def _version(release: str) -> list[int]:
@@ -322,7 +323,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.published",
         description="Runs the kit on FileStore and DBStore of the installed SDK release, records the verdict "
-        f"in docs/{RECORD.name} and renders it as docs/{PAGE.name}. DBStore needs mysql-connector-python and "
+        f"in data/{RECORD.name} and renders it as docs/{PAGE.name}. DBStore needs mysql-connector-python and "
         "Debian's mariadb-server, of which a private copy is started on loopback and stopped again.",
     )
     parser.add_argument("--store", choices=STORES, action="append", help="only this store")

@@ -88,7 +88,7 @@ def page(record: dict[str, Any]) -> str:
     """The page.
 
     Args:
-        record: What ``docs/published-stores.json`` holds.
+        record: What ``data/published-stores.json`` holds.
     """
     entries = record["stores"]
     columns = _columns(entries)

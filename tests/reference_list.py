@@ -18,9 +18,11 @@ import boto3
 import redis
 import sqlalchemy as sql
 
-from tests import moto_server, redis_server, sql_stores
+from tests import django_stores, dynamodb_stores, moto_server, redis_server, sql_stores
 from tests.servers import Server
 from zoho_reference_stores import (
+    DjangoTokenStore,
+    DynamoDBStore,
     EncryptedStore,
     RedisStore,
     SecretsManagerStore,
@@ -28,9 +30,10 @@ from zoho_reference_stores import (
     SQLAlchemyStore,
     SQLiteFileStore,
 )
+from zoho_reference_stores.dynamodb_store import create_table
 from zoho_tokenstore_contract._harness.source import lookup
 
-REDIS, AWS = "TOKENSTORE_SERVER_REDIS", "TOKENSTORE_SERVER_AWS"
+REDIS, AWS = "TOKENSTORE_SERVER_REDIS", dynamodb_stores.AWS
 """The environment variables that tell this process and its children where the servers are."""
 
 
@@ -69,6 +72,18 @@ def _on_sql(kind: sql_stores.Kind) -> Callable[[int], AbstractContextManager[Any
             yield SQLAlchemyStore(engine, f"own_{secrets.token_hex(8)}")
         finally:
             engine.dispose()
+
+    return through
+
+
+def _on_django(kind: sql_stores.Kind) -> Callable[[int], AbstractContextManager[Any]]:
+    @contextlib.contextmanager
+    def through(port: int) -> Iterator[Any]:
+        name = f"own_{secrets.token_hex(8)}"
+        django_stores.make_database(kind, name)
+        django_stores.add_database(name, **django_stores.on_server(kind, name, PORT=port))
+        with contextlib.closing(DjangoTokenStore(name)) as store:
+            yield store
 
     return through
 
@@ -122,6 +137,14 @@ def secrets_manager_store(location: Path) -> SecretsManagerStore:
     return SecretsManagerStore(_aws_client(os.environ[AWS]), prefix=location.name)
 
 
+@contextlib.contextmanager
+def _on_aws(port: int) -> Iterator[DynamoDBStore]:
+    client, table = boto3.client("dynamodb", endpoint_url=f"http://127.0.0.1:{port}"), secrets.token_hex(8)
+    create_table(client, table)
+    yield DynamoDBStore(client, table)
+    client.close()
+
+
 def single_flight_store(location: Path) -> SingleFlightStore:
     """Open `SingleFlightStore` around a `RedisStore`, which has leases."""
     return SingleFlightStore(redis_store(location))
@@ -155,8 +178,22 @@ PLACES = {
             through=_on_sql(sql_stores.MARIADB),
         ),
         Place("SQLAlchemyStore on SQLite", "tests.sql_stores:sqlite_store"),
+        Place(
+            "DjangoTokenStore on PostgreSQL",
+            "tests.django_stores:postgresql_store",
+            server=sql_stores.POSTGRESQL.serving,
+            through=_on_django(sql_stores.POSTGRESQL),
+        ),
+        Place(
+            "DjangoTokenStore on MariaDB",
+            "tests.django_stores:mariadb_store",
+            server=sql_stores.MARIADB.serving,
+            through=_on_django(sql_stores.MARIADB),
+        ),
+        Place("DjangoTokenStore on SQLite", "tests.django_stores:sqlite_store"),
         Place("RedisStore", "tests.reference_list:redis_store", server=_redis, through=_on_redis),
         Place("SecretsManagerStore", "tests.reference_list:secrets_manager_store", server=_aws),
+        Place("DynamoDBStore", "tests.dynamodb_stores:dynamodb_store", server=_aws, through=_on_aws),
         Place(
             "SingleFlightStore around RedisStore", "tests.reference_list:single_flight_store", server=_redis
         ),

@@ -1,7 +1,7 @@
 """The verdict on the reference stores, on real servers: ``python -m tests.reference_table``.
 
 Runs the kit on each store of `tests.reference_list`, records what it reports in
-``docs/reference-stores.json`` and renders that as ``docs/reference-stores.md``. ``--store NAME`` runs one.
+``data/reference-stores.json`` and renders that as ``docs/reference-stores.md``. ``--store NAME`` runs one.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.proxy import Proxy
+from tests.records import compact
 from tests.reference_list import PLACES, Place
 from tests.servers import NoServer, Server
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, GROUPS
 from zoho_tokenstore_contract._spec.tokens import Row, to_token
 
 ROOT = Path(__file__).parent.parent
-RECORD, PAGE = ROOT / "docs" / "reference-stores.json", ROOT / "docs" / "reference-stores.md"
+RECORD, PAGE = ROOT / "data" / "reference-stores.json", ROOT / "docs" / "reference-stores.md"
 
 INTRODUCTION = """\
 # The reference stores, clause by clause
@@ -39,8 +40,8 @@ real ones. This page is made by `python -m tests.reference_table`.
 
 In each column: how many clauses of the group are kept, how many are broken (b), which FLOW-10 alone may be, a
 MAY clause, and how many are not applicable (n/a): what takes a file or a second opening, where a store has
-neither. All of them keep every MUST and SHOULD clause. `SecretsManagerStore` talks to moto's server over
-HTTP, the nearest to AWS that runs on loopback.
+neither. All of them keep every MUST and SHOULD clause. `SecretsManagerStore` and `DynamoDBStore` talk to
+moto's server over HTTP, the nearest to AWS that runs on loopback.
 """
 
 TRIPS = """\
@@ -132,7 +133,7 @@ def enter(entry: dict[str, Any]) -> None:
     """Write what was found on a store over what was recorded of it."""
     entries = {one["store"]: one for one in [*read_record()["stores"], entry]}
     record = {"stores": [entries[name] for name in PLACES if name in entries]}
-    RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    RECORD.write_text(compact(record) + "\n", encoding="utf-8")
 
 
 # The page

@@ -335,30 +335,9 @@ class TestHelp:
         assert contract == f"contract {CONTRACT_VERSION}"
         assert sdk.startswith("SDK: zohocrmsdk")
 
-    @pytest.mark.parametrize(
-        ("line", "offered"),
-        [
-            ("zoho-tokenstore cl", {"clauses"}),
-            ("zoho-tokenstore clauses IFACE-", {"IFACE-1", "IFACE-2"}),
-            ("zoho-tokenstore copy sqlite-", {"sqlite-memory"}),
-        ],
-    )
-    def test_words_are_completed(self, line: str, offered: set[str], project: Path) -> None:
-        """As argcomplete asks for them."""
-        pytest.importorskip("argcomplete")
-        command(
-            _ARGCOMPLETE="1",
-            _ARGCOMPLETE_STDOUT_FILENAME=str(project / "offered"),
-            _ARGCOMPLETE_IFS="\n",
-            COMP_LINE=line,
-            COMP_POINT=str(len(line)),
-        )
-
-        assert offered == {word.strip() for word in (project / "offered").read_text().split("\n")}
-
     @pytest.mark.parametrize("arguments", [["--help"], ["clauses"], ["copy", "list", "mine.py"]])
     def test_nothing_heavy_is_loaded_for_a_word(self, arguments: list[str]) -> None:
-        """Neither the SDK nor pytest nor Hypothesis, for it runs at each press of Tab."""
+        """Neither the SDK nor pytest nor Hypothesis: such a command answers at once."""
         program = (
             "import sys, atexit\n"
             "from zoho_tokenstore_contract._cli.commands import main\n"

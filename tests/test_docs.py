@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections import Counter
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -17,10 +18,23 @@ from zoho_tokenstore_contract._spec.clauses import CLAUSES
 pytestmark = pytest.mark.once
 
 PAGES = [README, *DOCS]
-LINKING = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
+FILES = ("CHANGELOG", "CODE_OF_CONDUCT", "CONTRIBUTING", "SECURITY", ".github/PULL_REQUEST_TEMPLATE")
+LINKING = [*PAGES, *(ROOT / f"{name}.md" for name in FILES)]
+# No test needs the network: who adds a link to a further site has looked at it.
+SITES = {
+    "cosmic-ray.readthedocs.io",
+    "en.wikipedia.org",
+    "en.wiktionary.org",
+    "hypothesis.readthedocs.io",
+    "jepsen.io",
+    "keepachangelog.com",
+    "semver.org",
+    "www.contributor-covenant.org",
+}
 SESSIONS = [session for page in PAGES for session in sessions(page)]
 # Installing and the whole matrix are what `.ci/run` and the environment `package` of tox run.
 ELSEWHERE = {
+    "python3 -m venv .venv && . .venv/bin/activate": "tests/built_package.py",
     'python -m pip install ".[sdk]"': "tests/built_package.py",
     "python -m pip install tox && tox": ".ci/run",
 }
@@ -54,11 +68,16 @@ def test_commands_that_are_run_elsewhere(command: str) -> None:
 
 @pytest.mark.parametrize("page", LINKING, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    """To a file that is there, and to a heading of it, by the rules of GitHub and of MkDocs."""
+    """To a file and a heading that are there, by the rules of GitHub and of MkDocs, or to a known site."""
     # The site holds nothing but its own pages.
     home = page.parent if page in DOCS else ROOT
     broken = []
     for target in links(page):
+        if "://" in target:
+            address = urlsplit(target)
+            if address.scheme != "https" or address.netloc not in SITES:
+                broken.append(target)
+            continue
         path, _, fragment = target.partition("#")
         file = (page.parent / path).resolve() if path else page
         if (
@@ -103,9 +122,20 @@ def test_every_page_is_in_the_navigation() -> None:
 
 
 def links(page: Path) -> list[str]:
-    """The relative links of a page, images among them."""
+    """The links of a page in each form that Markdown has, images among them."""
     text = re.sub(r"`[^`\n]*`", "", prose(page))
-    return [target for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+    found = re.findall(
+        r"\]\(([^)\s]+)|^\[[^\]]+\]: (\S+)|<(https?://[^>]+)|(?:href|src)=\"([^\"]+)", text, re.MULTILINE
+    )
+    return ["".join(one) for one in found]
+
+
+def test_links_of_every_form_are_seen(tmp_path: Path) -> None:
+    """Inline, by reference, as an address in angle brackets, and as HTML; not in code."""
+    page = tmp_path / "page.md"
+    page.write_text('[a](one.md) `[b](no.md)` <https://two>\n\n[c]: three.md\n\n<img src="four.png">\n')
+
+    assert links(page) == ["one.md", "https://two", "three.md", "four.png"]
 
 
 @functools.cache

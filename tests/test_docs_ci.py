@@ -95,3 +95,11 @@ def test_a_file_installs_the_kit_and_runs_the_command(commands: list[str]) -> No
 def test_what_the_command_writes_is_kept(kept: list[str]) -> None:
     """Both reports, and nothing that nobody writes."""
     assert kept == REPORTS
+
+
+def test_the_action_takes_what_the_page_passes() -> None:
+    """Its inputs are those of ``action.yml``, and the stores are given."""
+    steps = yaml.safe_load(FILES[".github/workflows/tokenstore-action.yml"])["jobs"]["tokenstore"]["steps"]
+    inputs = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["inputs"]
+
+    assert {"targets"} <= set(steps[-1]["with"]) <= set(inputs)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
+import sqlite3
 import subprocess
 import sys
 import traceback
@@ -18,6 +20,7 @@ from cryptography.fernet import Fernet
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from tests.calls import find, rows, save
+from tests.interrupts import own_locals
 from tests.leasing import LeasingSQLiteFileStore
 from tests.stores.catalogue import sut_for
 from zoho_reference_stores import (
@@ -28,14 +31,15 @@ from zoho_reference_stores import (
     SQLiteMemoryStore,
     sqlite_file,
 )
-from zoho_reference_stores.encrypted_store import _encrypted, _Key
-from zoho_tokenstore_contract._drivers.zoho.sdk_session import abilities
-from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
-from zoho_tokenstore_contract._harness.workspace import Effort
-from zoho_tokenstore_contract._runner.clause import check_clause
-from zoho_tokenstore_contract._spec.clauses import CLAUSES, Level
-from zoho_tokenstore_contract._spec.outcomes import Outcome
-from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
+from zoho_reference_stores.encrypted_store import _encrypted, _Key, _secret_of
+from zoho_reference_stores.token_fields import refusal
+from zoho_tokenstore_contract._bench import Effort
+from zoho_tokenstore_contract._clauses import CLAUSES, Level
+from zoho_tokenstore_contract._flow import abilities
+from zoho_tokenstore_contract._outcomes import Outcome
+from zoho_tokenstore_contract._rows import Row, to_row, to_token
+from zoho_tokenstore_contract._run import check_clause
+from zoho_tokenstore_contract._subject import Subject
 
 pytestmark = pytest.mark.once
 
@@ -173,9 +177,12 @@ def forms(secret: str) -> Iterator[bytes]:
 def everything_in(storage: Any) -> bytes:
     """All that an inner store keeps, raw."""
     if isinstance(storage, ListStore):
-        return repr(storage._records).encode() + json.dumps(storage._records).encode()
+        return (
+            json.dumps(storage._records).encode() + json.dumps(storage._records, ensure_ascii=False).encode()
+        )
     assert isinstance(storage, SQLiteFileStore)
-    dump = "\n".join(storage._connection.iterdump()) if storage._connection is not None else ""
+    with contextlib.closing(sqlite3.connect(storage._path)) as connection:
+        dump = "\n".join(connection.iterdump())
     files = sorted(storage._path.parent.iterdir())
     assert {file.name for file in files} >= {"zohooauth.db", "zohooauth.db-wal"}
     return dump.encode() + b"".join(file.read_bytes() for file in files)
@@ -384,7 +391,7 @@ def test_a_key_of_another_form_is_refused(key: Any) -> None:
 
 def test_there_has_to_be_a_key() -> None:
     """One at least."""
-    with pytest.raises(ValueError, match="needs a key"):
+    with pytest.raises(ValueError, match="needs a list of keys"):
         EncryptedStore(ListStore(), [])
 
 
@@ -402,7 +409,9 @@ def test_keys_are_those_of_fernet() -> None:
 
 def put(inner: Any, key: str, row: Row) -> None:
     """Have another process save a row under a key, whatever is stored already."""
-    inner.save_token(_encrypted(to_token(row), _Key(key)))
+    secret = _secret_of(key)
+    assert secret is not None
+    inner.save_token(_encrypted(to_token(row), _Key(secret)))
 
 
 def key_names(inner: Any) -> list[set[str]]:
@@ -414,8 +423,8 @@ def key_names(inner: Any) -> list[set[str]]:
 
 
 @pytest.mark.parametrize("row", EVERY_KIND)
-def test_a_row_of_an_older_key_is_found_and_encrypted_anew_when_it_is_saved(row: Row, inner: Any) -> None:
-    """All of its secrets, also those that the saved token does not have; it stays one row."""
+def test_a_row_of_an_older_key_is_found_and_stays_under_it_until_rotate(row: Row, inner: Any) -> None:
+    """A save writes only what it was given; it stays one row, whose secrets have one key."""
     id = save(EncryptedStore(inner, [OLD]), row)
     (old_name,) = key_names(inner)[0]
     store = EncryptedStore(inner, [NEW, OTHER, OLD])
@@ -426,9 +435,8 @@ def test_a_row_of_an_older_key_is_found_and_encrypted_anew_when_it_is_saved(row:
     sent = key.but(api_domain="https://moved")
     assert save(store, sent) == id
     assert rows(store) == [row.but(id=id, api_domain="https://moved")]
-    (names,) = key_names(inner)
-    assert len(names) == 1
-    assert names != {old_name}
+    assert key_names(inner) == [{old_name}]
+    assert store.rotate() == 1
     assert rows(EncryptedStore(inner, [NEW])) == rows(store)
 
 
@@ -486,17 +494,23 @@ def test_rotate_names_the_rows_that_it_cannot_read() -> None:
 class KeepsUnnamedRows(ListStore):
     """Refuses what the contract leaves open: an unnamed token whose id alone is stored."""
 
-    def _record_to_update(self, sent: Any) -> Any:
-        record = super()._record_to_update(sent)
-        by_secret = super()._with_its_token(sent)
-        return record if sent[1] or by_secret is record else None
+    def save_token(self, token: Any) -> None:
+        row = to_row(token)
+        if not row.user_name and row.id and self.find_token(to_token(row.but(id=None))) is None:
+            self.save_unknown(token)
+        else:
+            super().save_token(token)
+
+    def save_unknown(self, token: Any) -> None:
+        raise refusal("an unnamed token has the id of a row")
 
 
 class AddsRows(KeepsUnnamedRows):
     """The same, but such a token becomes a row of its own."""
 
-    def _insert(self, sent: Any) -> Any:
-        return super()._insert([None, *sent[1:]])
+    def save_unknown(self, token: Any) -> None:
+        token.set_id(None)
+        super().save_token(token)
 
 
 @pytest.mark.parametrize("kind", [KeepsUnnamedRows, AddsRows])
@@ -526,6 +540,75 @@ def test_an_unnamed_row_does_not_reach_a_user_who_has_the_same_token() -> None:
     with pytest.raises(SDKException, match="'1'"):
         store.rotate()
     assert rows(store) == before
+
+
+class Meanwhile(ListStore):
+    """Has another node save or delete between the first look of a call and what it writes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.act: Callable[[], Any] | None = None
+
+    def find_token(self, token: Any) -> Any:
+        found = super().find_token(token)
+        act, self.act = self.act, None
+        if act is not None:
+            act()
+        return found
+
+
+@pytest.mark.parametrize("act", ["a new login", "a deletion"])
+def test_a_save_undoes_nothing_that_another_node_does_meanwhile(act: str) -> None:
+    """It writes what it was given, and nothing that it has read, also under several keys."""
+    inner = Meanwhile()
+    id = save(EncryptedStore(inner, [OLD]), ANN)
+    store, other = EncryptedStore(inner, [NEW, OLD]), EncryptedStore(inner, [NEW, OLD])
+    rows(store)
+    login = Row(user_name="ann", refresh_token="new login")
+    inner.act = (lambda: save(other, login)) if act == "a new login" else (lambda: other.delete_token(id))
+    save(store, Row(user_name="ann", access_token="renewed"))
+
+    (row,) = rows(store)
+    assert row.access_token == "renewed"
+    assert row.refresh_token == ("new login" if act == "a new login" else None)
+
+
+def test_a_key_that_came_later_is_noticed_before_nothing_is_found() -> None:
+    """Also by a store object that has looked at all rows before."""
+    inner = ListStore()
+    old = EncryptedStore(inner, [OLD])
+    save(old, ANN)
+    assert find(old, REFRESH) is None
+    save(EncryptedStore(inner, [NEW, OLD]), REFRESH)
+
+    refuses(lambda: find(old, REFRESH))
+
+
+@pytest.mark.parametrize("keys", [["hidden" * 9], NEW, [NEW, b"hidden"], []])
+def test_no_frame_shows_a_key(keys: Any) -> None:
+    """Where local variables are shown, too."""
+    with pytest.raises(ValueError, match="key") as caught:
+        EncryptedStore(ListStore(), keys)
+
+    shown = own_locals(caught.value)
+    assert not any(key in shown for key in ("hidden", NEW))
+
+
+def test_no_frame_shows_a_row_in_the_clear() -> None:
+    """Where a row is listed that is not encrypted, and local variables are shown."""
+    inner = ListStore()
+    save(inner, ANN)
+    with pytest.raises(SDKException) as caught:
+        EncryptedStore(inner, [NEW]).get_tokens()
+
+    assert not any(secret in own_locals(caught.value) for secret in SECRETS.values())
+
+
+@pytest.mark.parametrize("inner", [None, ListStore, "tokens.db", SingleFlightStore(ListStore())])
+def test_what_it_cannot_go_around_is_refused(inner: Any) -> None:
+    """With a sentence that says why."""
+    with pytest.raises(TypeError, match=r"takes the store|around this store"):
+        EncryptedStore(inner, [NEW])
 
 
 # Beside the tokens

@@ -13,14 +13,18 @@ import pytest
 
 import zoho_reference_stores
 import zoho_tokenstore_contract
-from zoho_tokenstore_contract._checks.registry import MODULES, checks_of
-from zoho_tokenstore_contract._spec.clauses import CLAUSES
+from zoho_tokenstore_contract._checks import MODULES, checks_of
+from zoho_tokenstore_contract._clauses import CLAUSES
+from zoho_tokenstore_contract._scaffold import imported_modules
 
 ROOT = Path(__file__).parent.parent
 KIT = Path(zoho_tokenstore_contract.__file__).parent
 STORES = Path(zoho_reference_stores.__file__).parent
 
 LIBRARIES = {
+    "django_store": {"django"},
+    "dynamodb_store": {"botocore"},
+    "dynamodb_table": {"botocore"},
     "encrypted_store": {"cryptography"},
     "redis_store": {"redis"},
     "secrets_manager_store": {"botocore"},
@@ -58,7 +62,6 @@ def test_the_kit_names_the_sdk_in_one_module() -> None:
 
     assert {name for _, name in third_party} == {
         "_pytest",
-        "argcomplete",
         "hypothesis",
         "pytest",
     }
@@ -66,10 +69,13 @@ def test_the_kit_names_the_sdk_in_one_module() -> None:
 
 @pytest.mark.parametrize("store", sorted(STORES.glob("[!_]*.py")), ids=lambda store: store.stem)
 def test_a_reference_store_can_be_copied_alone(store: Path) -> None:
-    """It imports the SDK, the standard library, and the library that it is about."""
-    roots = {name.partition(".")[0] for name in imports(store, STORES.name)}
+    """It imports the SDK, the standard library, the library that it is about, and what is copied with it."""
+    names = [name.split(".") for name in imports(store, STORES.name)]
+    own = {parts[1] for parts in names if parts[0] == STORES.name}
+    others = {parts[0] for parts in names} - {STORES.name}
 
-    assert roots <= {"zohocrmsdk", *LIBRARIES.get(store.stem, ()), *sys.stdlib_module_names}
+    assert others <= {"zohocrmsdk", *LIBRARIES.get(store.stem, ()), *sys.stdlib_module_names}
+    assert own <= {path.stem for path in imported_modules(store)}
 
 
 def test_a_run_that_checks_no_store_loads_nothing(tmp_path: Path) -> None:

@@ -48,42 +48,42 @@ def missing(sent: Row) -> Row:
 
 
 class Statements:
-    """A connection that notes what is executed."""
+    """What an SQLite store executes, noted with the values in it."""
 
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        self.made: list[tuple[str, Any]] = []
+    def __init__(self, store: Any) -> None:
+        store.find_token_by_id("1")  # opens the connection for readers
+        self._connections = {store._reader, store._writer}
+        self.made: list[str] = []
+        self.note(self.made.append)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
-
-    def execute(self, statement: str, parameters: Any = ()) -> Any:
-        """Execute a statement."""
-        self.made.append((statement, parameters))
-        return self._connection.execute(statement, parameters)
+    def note(self, callback: Any) -> None:
+        """Have every statement told to the callback."""
+        for connection in self._connections:
+            connection.set_trace_callback(callback)
 
     def words(self) -> list[str]:
         """The first word of each statement, and forget them."""
-        made, self.made = self.made, []
-        return [statement.split()[0] for statement, _ in made]
+        made, self.made[:] = [*self.made], []
+        return [statement.split()[0] for statement in made]
 
     def plans(self) -> list[str]:
-        """How SQLite goes about all the statements, and forget them."""
-        made, self.made = self.made, []
+        """How SQLite goes about all the statements, and note no more."""
+        self.note(None)
         return [
             step[3]
-            for statement, parameters in made
-            if statement.split()[0] not in ("BEGIN", "COMMIT")
-            for step in self._connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            for statement in self.made
+            if statement.split()[0] not in ("BEGIN", "COMMIT", "ROLLBACK")
+            for step in max(self._connections, key=id).execute(f"EXPLAIN QUERY PLAN {statement}")
         ]
 
 
 def whole(plan: list[str]) -> list[str]:
-    """Steps that look at a whole table or sort it. That of the last number has one row."""
+    """Steps that look at a whole table or sort it, but for tables of one row."""
+    of_one_row = ("sqlite_sequence", "file", "CONSTANT ROW")
     return [
         step
         for step in plan
-        if ("SCAN" in step and "sqlite_sequence" not in step and "CONSTANT ROW" not in step) or "TEMP" in step
+        if ("SCAN" in step and not any(name in step for name in of_one_row)) or "TEMP" in step
     ]
 
 
@@ -94,19 +94,23 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     with opened:
         opened.save_token(to_token(row(1)))
         opened.save_token(to_token(row(2, named=False)))
-        opened._connection = Statements(opened._connection)
         yield opened
-        opened._connection = opened._connection._connection
 
 
-def test_whole_tables_are_recognized(store: Any) -> None:
+@pytest.fixture
+def statements(store: Any) -> Statements:
+    """What that store executes from now on."""
+    return Statements(store)
+
+
+def test_whole_tables_are_recognized(store: Any, statements: Statements) -> None:
     """Listing looks at all rows."""
     assert len(store.get_tokens()) == 2
-    assert len(whole(store._connection.plans())) == 1
+    assert len(whole(statements.plans())) == 1
 
 
 @pytest.mark.parametrize("having", LOOKUPS.values(), ids=LOOKUPS)
-def test_a_token_is_found_by_an_index(store: Any, having: tuple[str, ...]) -> None:
+def test_a_token_is_found_by_an_index(store: Any, statements: Statements, having: tuple[str, ...]) -> None:
     """In one statement, whether it is there or not."""
     sent = row(1).but(id="1").only(*having)
     token: Any = to_token(sent)
@@ -114,41 +118,41 @@ def test_a_token_is_found_by_an_index(store: Any, having: tuple[str, ...]) -> No
     assert store.find_token(token) is token
     assert token.get_id() == "1"
     assert store.find_token(to_token(missing(sent))) is None
-    assert [statement.split()[0] for statement, _ in store._connection.made] == ["SELECT", "SELECT"]
-    assert whole(store._connection.plans()) == []
+    assert [statement.split()[0] for statement in statements.made] == ["SELECT", "SELECT"]
+    assert whole(statements.plans()) == []
 
 
 @pytest.mark.parametrize("having", LOOKUPS.values(), ids=LOOKUPS)
-def test_a_token_is_saved_by_an_index(store: Any, having: tuple[str, ...]) -> None:
+def test_a_token_is_saved_by_an_index(store: Any, statements: Statements, having: tuple[str, ...]) -> None:
     """Of a user, of one whose name is learned, or new."""
     for number in (1, 2, 3):
         with contextlib.suppress(SDKException):  # a new one without credential
             store.save_token(to_token(row(number).but(id=str(number)).only(*having)))
 
-    looked = [statement for statement, _ in store._connection.made if statement.startswith("SELECT *")]
+    looked = [statement for statement in statements.made if statement.startswith("SELECT *")]
     assert len(looked) == 3
-    assert whole(store._connection.plans()) == []
+    assert whole(statements.plans()) == []
 
 
-def test_an_id_is_found_and_deleted_by_an_index(store: Any) -> None:
+def test_an_id_is_found_and_deleted_by_an_index(store: Any, statements: Statements) -> None:
     """Known or unknown."""
     for id in ("1", "unknown"):
         store.find_token_by_id(id)
         store.delete_token(id)
 
     assert [to_row(token) for token in store.get_tokens()] == [row(2, named=False).but(id="2")]
-    assert len(whole(store._connection.plans())) == 1  # the listing
+    assert len(whole(statements.plans())) == 1  # the listing
 
 
-def test_a_save_writes_what_is_new(store: Any) -> None:
+def test_a_save_writes_what_is_new(store: Any, statements: Statements) -> None:
     """What is stored already is not written again, nor are its indexes."""
-    store._connection.words()
+    statements.words()
     store.save_token(to_token(row(1)))
-    assert store._connection.words() == ["BEGIN", "SELECT", "COMMIT"]
+    assert statements.words() == ["BEGIN", "SELECT", "COMMIT"]
 
     store.save_token(to_token(row(1).but(access_token="renewed", expires_in="1900000000000")))
-    (update,) = [statement for statement, _ in store._connection.made if statement.startswith("UPDATE")]
-    assert "SET access_token = :access_token, expires_in = :expires_in WHERE" in update
+    (update,) = [statement for statement in statements.made if "UPDATE oauthtoken" in statement]
+    assert "SET access_token = 'renewed', expires_in = '1900000000000' WHERE" in update
 
 
 class Watched(list[Any]):

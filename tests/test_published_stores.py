@@ -163,7 +163,7 @@ class TestFreshRun:
 
     @pytest.mark.usefixtures("served")
     def test_db_store_is_as_recorded(self, tmp_path: Path) -> None:
-        """The kit reports what ``docs/published-stores.json`` says, as far as that is steady."""
+        """The kit reports what ``data/published-stores.json`` says, as far as that is steady."""
         clauses = recorded("DBStore")
         # They take most of the time, for each call is a connection.
         unsteady = [id.replace("-", "_") for id in clauses if not steady(id, clauses)]

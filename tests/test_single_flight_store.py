@@ -498,7 +498,6 @@ NOT_TO_BE_RENEWED: dict[str, Callable[[], Row]] = {
     "it never expires": lambda: ANN.but(expires_in=None),
     "nobody knows when": lambda: ANN.but(expires_in="soon"),
     "there is nothing to renew it with": lambda: ANN.but(refresh_token=None),
-    "it never had an access token": lambda: ANN.but(access_token=None),
 }
 
 
@@ -564,7 +563,7 @@ id = stored(store.inner, ANN)
 asked, done = threading.Event(), threading.Event()
 def renew():
     store.find_token_by_id(id)
-    with store._changed:
+    with store._lock:
         asked.set()
         done.wait()
 threading.Thread(target=renew).start()
@@ -595,3 +594,52 @@ def test_closing_closes_the_inner_store(tmp_path: Path) -> None:
     with pytest.raises(SDKException, match="closed"):
         store.get_tokens()
     SingleFlightStore(ListStore()).close()
+
+
+def test_a_row_without_an_access_token_is_renewed_by_one_caller() -> None:
+    """As one that has expired."""
+    inner = WithLeases()
+    store = SingleFlightStore(inner, FOREVER)
+    id = stored(inner, ANN.but(access_token=None, expires_in=None))
+    store.find_token_by_id(id)
+    caller = waiting(inner, lambda: by_id(store, id))
+    store.save_token(to_token(ANN.but(access_token="new", expires_in=in_milliseconds(600))))
+
+    assert caller.answer() == "new"
+
+
+def test_a_lease_that_ran_out_keeps_the_others_waiting_once() -> None:
+    """Zoho refuses: who waits and who comes next gets the row as it is, until something is saved."""
+    inner = WithLeases()
+    store = SingleFlightStore(inner, 2)
+    id = stored(inner, ANN)
+    store.find_token_by_id(id)  # in a thread that lives on
+    done = threading.Event()
+
+    def ask_and_live_on(answers: list[str]) -> None:
+        answers.append(by_id(store, id))
+        done.wait()
+
+    answers: list[str] = []
+    threads = [threading.Thread(target=ask_and_live_on, args=(answers,), daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while len(answers) < 4:
+        time.sleep(0.01)
+    assert len([said for said in inner.said if said[0] == "acquire"]) == 2
+    assert answers == ["old"] * 4
+    done.set()
+
+
+@pytest.mark.parametrize("inner", [None, ListStore, "tokens.db", SingleFlightStore(ListStore())])
+def test_what_it_cannot_go_around_is_refused(inner: Any) -> None:
+    """With a sentence that says why."""
+    with pytest.raises(TypeError, match="goes around the store"):
+        SingleFlightStore(inner)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, "10", None, float("nan"), float("inf")])
+def test_a_lease_has_a_length(seconds: Any) -> None:
+    """In seconds, above 0."""
+    with pytest.raises(ValueError, match="number of seconds above 0"):
+        SingleFlightStore(ListStore(), seconds)

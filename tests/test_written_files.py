@@ -78,8 +78,13 @@ class TestCopy:
     """`zoho-tokenstore copy`."""
 
     def test_every_reference_store_has_a_name_and_a_test(self) -> None:
-        """Those of the modules that are there; what most people mean by SQLite is the file."""
-        modules = {path.stem for path in BUNDLE.glob("[!_]*.py")}
+        """Those of the modules that define one; what most people mean by SQLite is the file."""
+        files = (
+            path.relative_to(BUNDLE)
+            for path in BUNDLE.rglob("[!_]*.py")
+            if re.search(r"class \w+Store\(", path.read_text())
+        )
+        modules = {Path(path.parts[0]).stem for path in files if path.parts[0] != TESTS}
         stores = bundled()
 
         assert {path.stem for path in stores.values()} == modules
@@ -90,14 +95,67 @@ class TestCopy:
 
     @pytest.mark.parametrize("name", bundled())
     def test_the_copy_is_the_store_and_is_tested(self, name: str, project: Path) -> None:
-        """The module as it is; of its test, only what it imports is another."""
-        assert commands.main(["copy", name, "./mine.py"]) == 0
+        """The module as it is, and what it imports beside it; only the names of imports are others."""
         original = bundled()[name]
+        assert commands.main(["copy", name, f"./mine{original.suffix}"]) == 0
         test = (project / "test_mine.py").read_text()
+        copied = {path.name for path in project.glob("*.py")} - {"app_stores.py", "test_mine.py", "mine.py"}
 
-        assert (project / "mine.py").read_bytes() == original.read_bytes()
-        assert "\nfrom mine import " in test
+        sources = [("mine.py", original)] if original.suffix else []
+        for path, source in [*sources, *((one, BUNDLE / one) for one in copied)]:
+            assert (project / path).read_text() == source.read_text().replace("\nfrom .", "\nfrom ")
+        assert re.search(r"\nfrom mine[.\w]* import ", test)
         assert f"{BUNDLE.name}.{original.stem}" not in test
+
+    @pytest.mark.parametrize("name", bundled())
+    def test_the_copy_stands_alone(self, name: str, project: Path) -> None:
+        """Where nothing of the bundle can be imported, its modules can."""
+        store = bundled()[name]
+        commands.main(["copy", name, f"./mine{store.suffix}"])
+        script = f"""
+import importlib.util, sys
+sys.path.insert(0, {str(project)!r})
+sys.modules[{BUNDLE.name!r}] = None
+import mine{"" if store.suffix else ".store"}
+"""
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_a_package_is_copied_whole(self, project: Path) -> None:
+        """With its migrations, and with what it imports from beside it."""
+        assert commands.main(["copy", "django", "mine"]) == 0
+        copied = {path.relative_to(project / "mine").as_posix() for path in (project / "mine").rglob("*.py")}
+        store = (project / "mine" / "store.py").read_text()
+
+        assert {"apps.py", "migrations/0001_initial.py", "token_fields.py", "token_lookup.py"} <= copied
+        assert "\nfrom .token_fields import" in store
+        assert "\nfrom .." not in store
+
+    def test_the_copied_app_passes_as_it_is(self, project: Path) -> None:
+        """A group of the contract, for the rest is run on the app itself."""
+        commands.main(["copy", "django", "mine"])
+
+        assert "8 passed" in run_pytest("test_mine.py", "-k", "BYID or LIST")
+
+    def test_a_package_has_no_ending(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """And a module has one."""
+        assert commands.main(["copy", "django", "mine.py"]) == 2
+        assert "it has to be like ./my_store\n" in capsys.readouterr().err
+
+    def test_stores_that_are_copied_to_one_place_share_what_they_import(
+        self, project: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The second copy leaves it as it is, and refuses to be written beside another version of it."""
+        commands.main(["copy", "list", "one.py"])
+        capsys.readouterr()
+        assert commands.main(["copy", "list", "two.py"]) == 0
+        assert "wrote two.py\nwrote test_two.py\n" in capsys.readouterr().out
+
+        (project / "token_fields.py").write_text("another version")
+        assert commands.main(["copy", "list", "three.py"]) == 2
+        assert "token_fields.py exists" in capsys.readouterr().err
+        assert not (project / "three.py").exists()
 
     def test_the_pair_passes_as_it_is(self, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """The whole contract, by the command that it names."""
@@ -105,7 +163,7 @@ class TestCopy:
         told = capsys.readouterr().out
         command = re.fullmatch(r"Next: python -m pytest (.+)", told.splitlines()[-1])
 
-        assert told.startswith("wrote mine.py\nwrote test_mine.py\n")
+        assert told.startswith("wrote mine.py\nwrote token_fields.py\nwrote test_mine.py\n")
         assert command is not None
         assert "test_mine:TestListStore: CONFORMS" in run_pytest(command[1])
 
@@ -118,6 +176,7 @@ class TestCopy:
 
         assert status == 0
         assert "from app.stores.mine import" in (project / "app/stores/test_mine.py").read_text()
+        assert "\nfrom .token_fields import" in (project / "app/stores/mine.py").read_text()
         assert "\n2 passed" in run_pytest("-k", "LIST_1 or CRASH_4", "app/stores/test_mine.py")
 
     @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A token store that keeps its secrets encrypted in another store, for the Zoho CRM Python SDK.
 
-Copy this module into your project: it needs the SDK and ``cryptography``::
+``zoho-tokenstore copy encrypted my_store.py`` copies this module, and `token_fields`, which it imports. They
+need the SDK and ``cryptography``::
 
     keys = [os.environ["TOKEN_KEY"]]  # made once with cryptography.fernet.Fernet.generate_key()
     store = EncryptedStore(SQLiteFileStore("tokens.db"), keys)
@@ -34,10 +35,11 @@ from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.api.authenticator.store.token_store import TokenStore
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
-from zohocrmsdk.src.com.zoho.crm.api.util.constants import Constants
+
+from .token_fields import fill_token, read_token, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
 _SECRET = ("client_secret", "refresh_token", "access_token", "grant_token")
@@ -55,14 +57,17 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     ASCII, a third longer and 36 characters: where 255 fit, so does a secret of 164 bytes.
 
     **Keys** are 32 random bytes each in URL-safe base64, as `Fernet.generate_key` makes them. The first
-    encrypts; each one decrypts. To bring in a new one, put it last on every node, then first on every
-    node; call `rotate` once, and take the old one away. While there are several, rows are found that any
-    of them encrypted, and what is saved is encrypted with the first, the row's other secrets too.
+    encrypts new rows; each one decrypts. To bring in a new one, put it last on every node, then first on
+    every node; call `rotate` once, and take the old one away. While there are several, rows are found that
+    any of them encrypted. A row stays under its key until `rotate`: a save sends what it was given, and
+    writes nothing that it has read, so that it undoes no other node's save.
 
     A value that was altered, that is not encrypted, or whose key is not here, raises: it is never taken
-    for no value, and no row is added beside it. For this a store object reads all rows once, before
-    its first save and before it first finds nothing. So an existing store is not taken over
-    in place; copy it: ``for token in old.get_tokens(): encrypted.save_token(token)``.
+    for no value. For this a store object reads all rows before its first save, and each time before it
+    finds nothing. So an existing store is not taken over in place; copy it:
+    ``for token in old.get_tokens(): encrypted.save_token(token)``.
+
+    A signal handler may call the store; in the middle of `rotate` in its own thread it is refused.
 
     Everything else, such as leases for `SingleFlightStore`, is the inner store's.
 
@@ -79,19 +84,28 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     """
 
     def __init__(self, inner: Any, keys: Sequence[str | bytes]) -> None:
+        if not isinstance(inner, TokenStore):
+            raise TypeError(f"an encrypted store takes the store that keeps the tokens, not {inner!r:.80}")
+        if getattr(inner, "is_outermost", False):
+            raise TypeError(f"put {type(inner).__name__} around this store, not this one around it")
         self.inner = inner
-        self._keys = [_Key(key) for key in keys]
-        if not self._keys:
-            raise ValueError("an encrypted store needs a key")
+        secrets = [] if isinstance(keys, str | bytes) else [_secret_of(key) for key in keys]
+        del keys  # no frame of an exception shows one [SECRET-2]
+        if not secrets:
+            raise ValueError("an encrypted store needs a list of keys, one at least")
+        self._keys = [_Key(secret) for secret in secrets if secret is not None]
+        if len(self._keys) < len(secrets):
+            raise ValueError("a key is 32 bytes in URL-safe base64, as Fernet.generate_key makes it")
         self._known = {key.name: key for key in self._keys}
         self._all_known = False  # every stored value was once seen to be of a key that is here
         self._begin()
-        _STORES.add(self)
+        _STORES[id(self)] = self
 
     def _begin(self) -> None:
-        # Where there are several keys, a save may look before it writes: one thread at a time.
+        # Where there are several keys, a row may be rewritten: one thread at a time.
         alone = len(self._keys) == 1
-        self._writing: Any = contextlib.nullcontext() if alone else threading.Lock()
+        self._writing: Any = contextlib.nullcontext() if alone else threading.RLock()
+        self._rotating = False
 
     def find_token(self, token: OAuthToken) -> OAuthToken | None:
         """Fill in the token from its row and return it, or return ``None`` and leave it alone."""
@@ -111,17 +125,19 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             self.inner.save_token(token)
             return
         if any(not isinstance(getattr(token, f"get_{field}")() or "", str) for field in _SECRET):
-            raise _refusal("every field of a token is text")
-        self._check_all()
+            raise refusal("every field of a token is text")
+        if not self._all_known:
+            self._check_all()
         with self._writing:
-            key = self._bring_forward(token) if len(self._keys) > 1 else self._keys[0]
-            sent = _encrypted(token, key)
+            self._check_rotating()
+            sent = _encrypted(token, self._key_for(token))
             self.inner.save_token(sent)
         token.set_id(sent.get_id())
 
     def delete_token(self, id: str) -> None:
         """Delete the row with exactly this id."""
         with self._writing:
+            self._check_rotating()
             self.inner.delete_token(id)
 
     def get_tokens(self) -> list[OAuthToken]:
@@ -131,6 +147,7 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     def delete_tokens(self) -> None:
         """Delete every row."""
         with self._writing:
+            self._check_rotating()
             self.inner.delete_tokens()
 
     def find_token_by_id(self, id: str) -> OAuthToken | None:
@@ -150,22 +167,15 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         Raises:
             SDKException: With the ids of rows that cannot be decrypted or rewritten; all others are.
         """
-        rewritten, left = 0, []
         with self._writing:
-            for listed in self.inner.get_tokens():
-                row = self.inner.find_token_by_id(listed.get_id())  # as it is now
-                if row is None or self._is_newest(row):
-                    continue
-                try:
-                    done = self._rewrite(row)
-                except SDKException:
-                    done = False
-                if done:
-                    rewritten += 1
-                else:
-                    left.append(row.get_id())
+            self._check_rotating()
+            try:
+                self._rotating = True
+                rewritten, left = self._rewrite_all()
+            finally:
+                self._rotating = False
         if left:
-            raise _refusal(f"these rows are still encrypted with another key than the first: {_listed(left)}")
+            raise refusal(f"these rows are still encrypted with another key than the first: {_listed(left)}")
         return rewritten
 
     def close(self) -> None:
@@ -181,7 +191,7 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         self.close()
 
     def __getattr__(self, name: str) -> Any:
-        if name == "inner":
+        if name == "inner" or name.startswith("__"):
             raise AttributeError(name)  # while it is made or copied
         return getattr(self.inner, name)
 
@@ -194,36 +204,26 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
     def _fill(self, token: OAuthToken, row: OAuthToken) -> OAuthToken:
         """Give the token the row's id, and of its other fields those that the token lacks."""
-        lacking = [field for field in (*_SECRET, *_PLAIN) if not getattr(token, f"get_{field}")()]
-        values = {field: getattr(row, f"get_{field}")() for field in lacking}
+        fields = read_token(row)
         for field in _SECRET:
-            if values.get(field):
-                values[field] = self._decrypt(field, values[field])
-        token.set_id(row.get_id())
-        if not _user_name(token):
-            name = _user_name(row)
-            token.set_user_signature(UserSignature(name) if name else None)
-        for field, value in values.items():
-            getattr(token, f"set_{field}")(value)
-        return token
+            if fields[field] and not getattr(token, f"get_{field}")():
+                fields[field] = self._decrypt(field, row)
+        return fill_token(token, fields)
 
-    def _decrypt(self, field: str, text: str) -> str:
-        key = self._known.get(_key_name(text))
-        plain = None if key is None else key.decrypt(field, text)
-        if plain is None:
-            raise _refusal(
+    def _decrypt(self, field: str, row: OAuthToken) -> str:
+        key = self._known.get(_key_name(getattr(row, f"get_{field}")()))
+        if key is None or not key.made(field, row):
+            raise refusal(
                 f"a stored {field} was altered, or encrypted with a key that this store does not have"
             )
-        return plain
+        return key.decrypt(field, row)
 
     def _check_all(self) -> None:
         """Refuse to go on where rows are encrypted with other keys: they might be those looked for."""
-        if self._all_known:
-            return
         rows = self.inner.get_tokens()
         strange = [row.get_id() for row in rows if any(name not in self._known for name in _key_names(row))]
         if strange:
-            raise _refusal(
+            raise refusal(
                 "these rows are not encrypted, or with a key that this store does not have: "
                 + _listed(strange)
             )
@@ -234,34 +234,57 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
     def _keys_for(self, token: OAuthToken) -> list[_Key]:
         """The keys that can make a difference: a name is looked for as it is, and so is an id alone."""
-        by_secret = not _user_name(token) and any(getattr(token, f"get_{field}")() for field in _SECRET)
-        return self._keys if by_secret else self._keys[:1]
+        if _user_name(token) or not any(map(read_token(token).get, _SECRET)):
+            return self._keys[:1]
+        return self._keys
 
-    def _bring_forward(self, token: OAuthToken) -> _Key:
-        """Rewrite with the first key each row that the token might be saved to.
-
-        Returns:
-            The key to save the token with: an older one where the inner store does not let such a row be
-            rewritten.
-        """
-        to_use = self._keys[0]
-        for key, fields in self._searches(token):
-            # Several rows may share a secret; one that was rewritten is not found again.
-            while (row := self.inner.find_token(_made(fields))) is not None and not self._is_newest(row):
-                if not self._rewrite(row):
-                    to_use = key
-                    break
-        return to_use
-
-    def _searches(self, token: OAuthToken) -> Iterator[tuple[_Key, dict[str, Any]]]:
-        """The fields by which rows are found that the token might be saved to, and the key in question."""
-        for field in ("id", "user_signature"):
-            yield self._keys[0], {field: getattr(token, f"get_{field}")()}
-        for key in self._keys[1:]:
+    def _key_for(self, token: OAuthToken) -> _Key:
+        """The key to save a token with: that of the row which it might be saved to, or else the first."""
+        if len(self._keys) == 1:
+            return self._keys[0]
+        name = _user_name(token)
+        if (
+            name
+            and (row := self.inner.find_token(_made({"user_signature": UserSignature(name)}))) is not None
+        ):
+            return self._key_of(row)
+        # A name that is new may go to an unnamed row of an older key, behind a row of another user.
+        for key in reversed(self._keys) if name else self._keys:
             sent = _encrypted(token, key)
             client = {field: getattr(sent, f"get_{field}")() for field in ("client_id", "client_secret")}
             for field in ("access_token", "grant_token", "refresh_token"):
-                yield key, {**client, field: getattr(sent, f"get_{field}")()}
+                if (
+                    self.inner.find_token(_made({**client, field: getattr(sent, f"get_{field}")()}))
+                    is not None
+                ):
+                    return key
+        row = self.inner.find_token_by_id(token.get_id()) if token.get_id() else None
+        return self._keys[0] if row is None else self._key_of(row)
+
+    def _key_of(self, row: OAuthToken) -> _Key:
+        names = _key_names(row)
+        return self._known.get(min(names), self._keys[0]) if names else self._keys[0]
+
+    def _check_rotating(self) -> None:
+        if self._rotating:  # by this thread, which has the lock
+            raise refusal("a signal handler called the store while it was encrypted with another key")
+
+    def _rewrite_all(self) -> tuple[int, list[str]]:
+        """Rewrite the rows of other keys than the first; returns how many, and the ids of those left."""
+        rewritten, left = 0, []
+        for listed in self.inner.get_tokens():
+            row = self.inner.find_token_by_id(listed.get_id())  # as it is now
+            if row is None or self._is_newest(row):
+                continue
+            try:
+                done = self._rewrite(row)
+            except SDKException:
+                done = False
+            if done:
+                rewritten += 1
+            else:
+                left.append(row.get_id())
+        return rewritten, left
 
     def _is_newest(self, row: OAuthToken) -> bool:
         return all(name == self._keys[0].name for name in _key_names(row))
@@ -293,33 +316,60 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 class _Key:
     """One key: what it encrypts is the same each time, and another in each field."""
 
-    def __init__(self, key: str | bytes) -> None:
-        try:
-            secret = base64.b64decode(key, altchars=b"-_", validate=True)
-        except (TypeError, ValueError):
-            secret = b""
-        if len(secret) != 32:
-            raise ValueError("a key is 32 bytes in URL-safe base64, as Fernet.generate_key makes it")
+    def __init__(self, secret: _Secret) -> None:
         # The key of the digest and that of the encryption, 256 bits each, are AES-SIV's two halves.
         self._cipher = AESSIV(_derived(secret, b"AES-SIV", 64))
         self.name = _derived(secret, b"name", 4).hex()
 
-    def encrypt(self, field: str, text: str) -> str:
-        return self._value(self._cipher.encrypt(text.encode(errors="surrogatepass"), [field.encode()]))
+    def encrypt(self, field: str, token: OAuthToken) -> str:
+        """What a token's field becomes; what is no text equals nothing that is stored."""
+        if not isinstance(getattr(token, f"get_{field}")(), str):
+            return self._value(self._cipher.encrypt(b"no text", [b"no text"]))
+        return self._value(
+            self._cipher.encrypt(
+                getattr(token, f"get_{field}")().encode(errors="surrogatepass"), [field.encode()]
+            )
+        )
 
-    def decrypt(self, field: str, text: str) -> str | None:
-        """The secret, or ``None`` where the text is none that this key made in this field."""
+    def made(self, field: str, row: OAuthToken) -> bool:
+        """Whether a row's field is what this key made in this field, and all of it."""
         try:
-            sealed = base64.b64decode(text.rpartition(".")[2], altchars=b"-_", validate=True)
-            if self._value(sealed) != text:  # several texts in base64 stand for the same bytes
-                return None
-            opened: str = self._cipher.decrypt(sealed, [field.encode()]).decode(errors="surrogatepass")
-            return opened
+            # Several texts in base64 stand for the same bytes: only one of them is made.
+            if self._value(_sealed(field, row)) != getattr(row, f"get_{field}")():
+                return False
+            self.decrypt(field, row)
         except (ValueError, InvalidTag):
-            return None
+            return False
+        return True
+
+    def decrypt(self, field: str, row: OAuthToken) -> str:
+        """The secret in a row's field."""
+        return str(
+            self._cipher.decrypt(_sealed(field, row), [field.encode()]), "utf-8", errors="surrogatepass"
+        )
 
     def _value(self, sealed: bytes) -> str:
         return f"{_VERSION}.{self.name}.{base64.urlsafe_b64encode(sealed).decode()}"
+
+
+class _Secret(bytes):
+    """The bytes of a key; its `repr` does not show them."""
+
+    def __repr__(self) -> str:
+        return "<key>"
+
+
+def _secret_of(key: str | bytes) -> _Secret | None:
+    """The bytes that a key stands for; ``None`` where it has another form."""
+    try:
+        secret = _Secret(base64.b64decode(key, altchars=b"-_", validate=True))
+    except (TypeError, ValueError):
+        return None
+    return secret if len(secret) == 32 else None
+
+
+def _sealed(field: str, row: OAuthToken) -> bytes:
+    return base64.b64decode(getattr(row, f"get_{field}")().rpartition(".")[2], altchars=b"-_", validate=True)
 
 
 def _derived(secret: bytes, purpose: bytes, length: int) -> bytes:
@@ -355,10 +405,8 @@ def _encrypted(token: OAuthToken, key: _Key) -> OAuthToken:
     name = _user_name(token)
     fields["user_signature"] = UserSignature(name) if name else None
     for field in _SECRET:
-        if value := getattr(token, f"get_{field}")():
-            # What is not text can only be looked for, and equals nothing.
-            text = isinstance(value, str)
-            fields[field] = key.encrypt(field if text else "no text", value if text else repr(value))
+        if getattr(token, f"get_{field}")():
+            fields[field] = key.encrypt(field, token)
     return _made(fields)
 
 
@@ -371,18 +419,14 @@ def _listed(ids: list[str]) -> str:
     return ", ".join(map(repr, ids[:20])) + (f" and {len(ids) - 20} more" if len(ids) > 20 else "")
 
 
-def _refusal(message: str) -> SDKException:
-    return SDKException(code=Constants.TOKEN_STORE, message=message)
-
-
 # ---------------------------------------------------------------------------------------------
 # Forks. A thread of the parent may have held the lock.
 
-_STORES: weakref.WeakSet[EncryptedStore] = weakref.WeakSet()
+_STORES: weakref.WeakValueDictionary[int, EncryptedStore] = weakref.WeakValueDictionary()
 
 
 def _after_fork() -> None:
-    for store in _STORES:
+    for store in list(_STORES.values()):
         store._begin()
 
 

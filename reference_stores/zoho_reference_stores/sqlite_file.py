@@ -1,6 +1,7 @@
 """A token store in one SQLite file, for the Zoho CRM Python SDK.
 
-Copy this module into your project: it needs the SDK and the standard library, nothing else::
+``zoho-tokenstore copy sqlite my_store.py`` copies this module, and those beside it that it imports. They
+need the SDK and the standard library, nothing else::
 
     Initializer.initialize(environment, token, store=SQLiteFileStore("tokens.db"))
 
@@ -10,154 +11,42 @@ The ids in brackets, such as [SAVE-4], name clauses of the TokenStore contract.
 from __future__ import annotations
 
 import contextlib
-import functools
+import ctypes
 import os
 import sqlite3
 import threading
-import time
 import weakref
-from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, TypeVar
 
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.api.authenticator.store.token_store import TokenStore
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
-from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 from zohocrmsdk.src.com.zoho.crm.api.util.constants import Constants
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any, TypeAlias
-
-    Fields: TypeAlias = dict[str, str | None]  # a token's, by column; absent is None
-    Columns: TypeAlias = tuple[str, ...]
-    Query: TypeAlias = tuple[str, Columns]  # a statement, and the columns of its parameters
-    Row: TypeAlias = tuple[Any, ...]  # of the table: the number, then the values of `_COLUMNS`
-
-_FILE_NAME = "zohooauth.db"
-_PATIENCE = 60.0  # seconds to wait for another process: contention is no error [PROC-1]
-
-# ---------------------------------------------------------------------------------------------
-# The table. Only `id` and `user_name` are unique: named users may share a token [SAVE-5], and two
-# unnamed rows may come to hold the same one [SAVE-9]. No row is doubled all the same, because a save
-# looks and writes in one `BEGIN IMMEDIATE`. Columns compare byte by byte, SQLite's default [VALUE-6].
-
-_APPLICATION = 0x5A6F686F  # "Zoho", in the file's header: whose database this is
-_VERSION = 1
-_COLUMNS = (
-    "id",
-    "user_name",
-    "client_id",
-    "client_secret",
-    "refresh_token",
-    "access_token",
-    "grant_token",
-    "expires_in",
-    "redirect_url",
-    "api_domain",
+from .sqlite_opening import (
+    begin_to_write,
+    beside,
+    changes_in_file,
+    connect,
+    create,
+    identity_of,
+    location_of,
 )
-_SCHEMA = (
-    # AUTOINCREMENT never gives a number twice, and an id that the store makes is such a number [DEL-5].
-    """CREATE TABLE oauthtoken (
-        number INTEGER PRIMARY KEY AUTOINCREMENT,
-        id TEXT NOT NULL UNIQUE,
-        user_name TEXT UNIQUE,
-        client_id TEXT,
-        client_secret TEXT,
-        refresh_token TEXT,
-        access_token TEXT,
-        grant_token TEXT,
-        expires_in TEXT,
-        redirect_url TEXT,
-        api_domain TEXT
-    )""",
-    "CREATE INDEX by_access ON oauthtoken (access_token) WHERE access_token IS NOT NULL",
-    "CREATE INDEX by_grant ON oauthtoken (grant_token) WHERE grant_token IS NOT NULL",
-    "CREATE INDEX by_refresh ON oauthtoken (refresh_token) WHERE refresh_token IS NOT NULL",
-    # The ids that callers brought, also of rows long deleted: never given to others [DEL-5].
-    "CREATE TABLE brought (id TEXT PRIMARY KEY) WITHOUT ROWID",
-    f"PRAGMA application_id = {_APPLICATION}",
-    f"PRAGMA user_version = {_VERSION}",
-)
-# The table of the published SQLite sample: the same columns, one of them under another name.
-_LEGACY_COLUMNS = tuple("expiry_time" if column == "expires_in" else column for column in _COLUMNS)
-
-# ---------------------------------------------------------------------------------------------
-# Which row a token speaks of: the first way in which some row matches, and of several such rows the
-# oldest. Ways for which the token lacks a field are left out; the others are one statement, so that a
-# reader beside a writer never sees two states of the table [THREAD-5].
-
-_CREDENTIALS = {"grant_token", "refresh_token", "access_token"}
-
-
-class _Way(NamedTuple):
-    """Columns in which the row has what the token has; `unnamed`: and it has no user."""
-
-    columns: tuple[str, ...]
-    unnamed: bool = False
-
-
-_USER = _Way(("user_name",))
-_ACCESS = _Way(("access_token",))
-_GRANT = _Way(("grant_token", "client_id", "client_secret"))
-_REFRESH = _Way(("refresh_token", "client_id", "client_secret"))
-_ID = _Way(("id",))
-_UNNAMED_GRANT, _UNNAMED_REFRESH, _UNNAMED_ID = (
-    _Way(way.columns, unnamed=True) for way in (_GRANT, _REFRESH, _ID)
+from .sqlite_rows import BY_ID, comparable, first_row, save_row
+from .token_fields import (
+    Fields,
+    fill_token,
+    new_token,
+    present,
+    read_token,
+    read_token_to_save,
+    refusal,
+    ways_to_find,
 )
 
-
-@functools.cache
-def _to_find(has: Columns) -> Query:
-    """The query for the row that is found by a token that has these fields."""
-    # A name outranks everything else: whoever names a user reaches no row of another [SAVE-5, FIND-8].
-    return _first(has, (_USER, _UNNAMED_ID) if "user_name" in has else _without_name(has, _ID))
-
-
-@functools.cache
-def _to_update(has: Columns) -> Query:
-    """The query for the row that is updated when a token is saved that has these fields."""
-    if "user_name" in has:
-        # A new name goes to the unnamed row that the token was saved as before its user was known
-        # [SAVE-14, SAVE-15].
-        return _first(has, (_USER, _UNNAMED_ID, _UNNAMED_GRANT, _UNNAMED_REFRESH))
-    # Without a name, another credential under the id of a user's row may be anybody's: no match.
-    return _first(has, _without_name(has, _ID if _CREDENTIALS.isdisjoint(has) else _UNNAMED_ID))
-
-
-def _without_name(has: Columns, by_id: _Way) -> tuple[_Way, ...]:
-    if "client_id" not in has and "client_secret" not in has:
-        return _ACCESS, by_id
-    # Beside client credentials, an access token counts when nothing else says whose it is.
-    at_last = {"client_id", "client_secret", "access_token"}.issubset(has) and not (
-        {"grant_token", "refresh_token", "id"}.intersection(has)
-    )
-    return (_ACCESS,) if at_last else (_GRANT, _REFRESH, by_id)
-
-
-def _first(has: Columns, ways: tuple[_Way, ...]) -> Query:
-    known = [way for way in ways if set(way.columns).issubset(has)]
-    rows = [
-        "FROM oauthtoken WHERE "
-        + " AND ".join([f"{column} = ?" for column in way.columns] + ["user_name IS NULL"] * way.unnamed)
-        + " ORDER BY number LIMIT 1"
-        for way in known
-    ]
-    if len(rows) == 1:
-        text = f"SELECT * {rows[0]}"
-    else:
-        numbers = [*(f"(SELECT number {row})" for row in rows), "NULL", "NULL"]  # it takes two at least
-        text = f"SELECT * FROM oauthtoken WHERE number = coalesce({', '.join(numbers)})"  # noqa: S608 (constants)
-    return text, tuple(column for way in known for column in way.columns)
-
-
-_BY_ID = "SELECT * FROM oauthtoken WHERE id = ?"
-_INSERT = (
-    f"INSERT INTO oauthtoken (number, {', '.join(_COLUMNS)})"  # noqa: S608 (constants)
-    f" VALUES (:number, {', '.join(f':{column}' for column in _COLUMNS)})"
-)
-_REMEMBER = "INSERT OR IGNORE INTO brought VALUES (:id)"
+_Answer = TypeVar("_Answer")
 
 
 class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
@@ -167,13 +56,22 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     before it ends. So what it did survives the end of the process at any moment, and a power loss as
     far as the disk keeps its word on a flush. A save cut short leaves the row as it was.
 
+    An exception that a signal handler raises ends the call that it interrupts, and nothing else
+    [CRASH-6]. A handler may call the store; to save in the middle of a save of its own thread is refused.
+    Finding does not wait for a save that waits for another process.
+
     The file and what SQLite writes beside it are closed to group and others from the moment they
-    exist. Keep it on a local disk: the log needs memory that all its users share.
+    exist; a file of another user is refused. Keep it on a local disk: the log needs memory that all its
+    users share. Fork with `os.fork` or what calls it; a child that came otherwise is refused.
 
     A file that is no token database, or has another version of the table, is refused with
     `SDKException` and left alone. The database of the published SQLite sample is taken over, with its
-    rows, unless these contradict one another. When the file is moved, deleted or replaced while the
-    store is open, every call raises, instead of going on with a file that nobody will find again.
+    rows, unless these contradict one another.
+
+    When the file or its log is moved, deleted, replaced or set back while the store is open, every call
+    raises, instead of going on with a file that nobody will find again. So copy it with `backup`, or
+    ``sqlite3 tokens.db ".backup copy.db"``: the file alone lacks what is still in the log. To put a copy
+    in its place, close all stores, remove ``tokens.db-wal`` and ``tokens.db-shm``, and move it there.
 
     What the contract leaves open: deleting an unknown id is silent; ids are decimal text and never
     given twice; `get_tokens` answers in the order of insertion. A token with the name of a stored
@@ -187,77 +85,97 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         SDKException: From every method, with the code ``TOKEN_STORE``, when the storage fails.
     """
 
+    # Readers have a connection of their own, so that they never wait for a writer. Each lock lets one
+    # caller at a time use its connection. The locks and the connections are C's: `with` on them has no
+    # moment at which a signal's handler could raise between entering and leaving.
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        # Absolute, so that the store stays where it is when the process changes directory [PERSIST-4].
-        # Resolved too, for SQLite puts its log beside the file and not beside a link to it [SECRET-1].
-        location = Path(os.path.realpath(path))
-        is_directory = os.path.isdir(location)  # noqa: PTH112 (Path.is_dir raises where it may not look)
-        self._path = location / _FILE_NAME if is_directory else location
-        self._lock = threading.RLock()  # one call at a time
-        self._connection: sqlite3.Connection | None = None
+        self._path = location_of(path)
+        self._begin()
+        with Surfaced(f"Cannot open the token database {self._path}"), _OPENING:
+            create(self._path)
+            self._file = identity_of(self._path)
+            self._to_write()
+
+    def _begin(self) -> None:
+        self._process: int | None = os.getpid()  # None while it forks
+        self._reading, self._writing = threading.RLock(), threading.RLock()
+        self._reader: sqlite3.Connection | None = None
+        self._writer: sqlite3.Connection | None = None
+        self._changing = False
         self._closed = False
-        with _OPENING, _Surfaced(f"Cannot open the token database {self._path}"):
-            _create(self._path)
-            self._identity = _identity(self._path)
-            self._connection = self._connect()
-            _STORES.add(self)
+        self._database = ""  # its identity, once it is known
+        self._log: tuple[int, int] | None = None
+        self._written: tuple[int, int] | None = None  # when, at last, and how long the file was then
+        self._changes = 0  # in the file, without its log, at that time
+        _STORES[id(self)] = self
 
     def find_token(self, token: OAuthToken) -> OAuthToken | None:
         """Fill in the token from its row and return it, or return ``None`` and leave it alone."""
-        with _Surfaced(Constants.GET_TOKEN_DB_ERROR), self._lock:
-            connection = self._ready()
+        with Surfaced(Constants.GET_TOKEN_DB_ERROR):
             if not isinstance(token, OAuthToken):
+                self._rows(BY_ID, Fields(id=None))  # a store that is out of reach raises [CRASH-4]
                 return None
-            fields = _read(token)
-            query, columns = _to_find(_present(fields))
-            row = connection.execute(query, [_matchable(fields[column]) for column in columns]).fetchone()
-            return None if row is None else _fill(token, row)
+            sent = read_token(token)
+            rows = self._rows(first_row(ways_to_find(present(sent))), sent)
+            return fill_token(token, rows[0]) if rows else None
 
     def save_token(self, token: OAuthToken) -> None:
         """Update the token's row or insert one, and set the row's id on the token.
 
         An update replaces the fields that the token has and keeps the others.
         """
-        with _Surfaced(Constants.SAVE_TOKEN_DB_ERROR), self._lock, self._change() as connection:
-            if not isinstance(token, OAuthToken):
-                raise _refusal("only an OAuthToken can be saved")
-            fields = _read(token)
-            if any(not isinstance(value, str | None) for value in fields.values()):
-                raise _refusal("every field of a token is text")
-            query, columns = _to_update(_present(fields))
-            row = connection.execute(query, [fields[column] for column in columns]).fetchone()
-            row_id = _insert(connection, fields) if row is None else _update(connection, row, fields)
+        with Surfaced(Constants.SAVE_TOKEN_DB_ERROR):
+            sent = read_token_to_save(token)
+            row_id = self._change(lambda connection: save_row(connection, sent))
         # Only now, so that a save that failed leaves the token as it was.
         token.set_id(row_id)
 
     def delete_token(self, id: str) -> None:
         """Delete the row with exactly this id, if there is one."""
-        with _Surfaced(Constants.DELETE_TOKEN_DB_ERROR), self._lock, self._change() as connection:
-            connection.execute("DELETE FROM oauthtoken WHERE id = ?", (_matchable(id),))
+        with Surfaced(Constants.DELETE_TOKEN_DB_ERROR):
+            one = comparable(Fields(id=id))
+            self._change(lambda connection: connection.execute("DELETE FROM oauthtoken WHERE id = :id", one))
 
     def get_tokens(self) -> list[OAuthToken]:
         """Return a new token for each row, in the order of insertion."""
-        with _Surfaced(Constants.GET_TOKENS_DB_ERROR), self._lock:
-            connection = self._ready()
-            rows = connection.execute("SELECT * FROM oauthtoken ORDER BY number")
-            return [_new_token(row) for row in rows]
+        with Surfaced(Constants.GET_TOKENS_DB_ERROR):
+            rows = self._rows("SELECT * FROM oauthtoken ORDER BY number", Fields())
+            return [new_token(row) for row in rows]
 
     def delete_tokens(self) -> None:
         """Delete every row."""
-        with _Surfaced(Constants.DELETE_TOKENS_DB_ERROR), self._lock, self._change() as connection:
-            connection.execute("DELETE FROM oauthtoken")
+        with Surfaced(Constants.DELETE_TOKENS_DB_ERROR):
+            self._change(lambda connection: connection.execute("DELETE FROM oauthtoken"))
 
     def find_token_by_id(self, id: str) -> OAuthToken | None:
         """Return a new token with the row of exactly this id, or ``None``."""
-        with _Surfaced(Constants.GET_TOKEN_DB_ERROR), self._lock:
-            connection = self._ready()
-            row = connection.execute(_BY_ID, (_matchable(id),)).fetchone()
-        return None if row is None else _new_token(row)
+        with Surfaced(Constants.GET_TOKEN_DB_ERROR):
+            rows = self._rows(BY_ID, Fields(id=id))
+            return new_token(rows[0]) if rows else None
+
+    def backup(self, path: str | os.PathLike[str]) -> None:
+        """Write all rows, as they are at one moment, to a new file that this class can open.
+
+        Args:
+            path: Where no file is yet. The copy is closed to group and others.
+        """
+        target = location_of(path)
+        with Surfaced(f"Cannot write a copy to {target}"):
+            os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            try:
+                with self._reading, contextlib.closing(sqlite3.connect(target)) as copy:
+                    self._to_read().backup(copy)  # in one piece, so that no save comes in between
+            except BaseException:
+                target.unlink()
+                raise
 
     def close(self) -> None:
         """Close the file. Every later call of another method raises."""
         self._closed = True
-        self._disconnect()
+        if self._process == os.getpid():
+            with self._writing, self._reading:
+                self._disconnect()
 
     def __enter__(self) -> SQLiteFileStore:  # noqa: PYI034 (typing.Self needs Python 3.11)
         return self
@@ -265,54 +183,124 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _ready(self) -> sqlite3.Connection:
-        """The connection, to the file that was opened."""
+    def __del__(self) -> None:
+        # A store that is forgotten closes its file, as Python's own files do.
+        if not getattr(self, "_closed", True):
+            self.close()
+
+    def __reduce__(self) -> Any:
+        # A copy, also one in another process, is another store on the same file.
+        return type(self), (os.fspath(self._path),)
+
+    # ---------------------------------------------------------------------------------------------
+    # One call.
+
+    def _rows(self, query: str, sent: Fields) -> list[sqlite3.Row]:
+        """Return the rows that a query answers with."""
+        self._check_process()
+        texts = comparable(sent)
+        with self._reading:
+            return self._to_read().execute(query, texts).fetchall()
+
+    def _change(self, change: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+        """Look and write in one step: nobody comes between [THREAD-3, PROC-1]."""
+        self._check_process()
+        with self._writing:
+            if self._changing:
+                raise refusal("a signal handler called the store in the middle of a save")
+            try:
+                self._changing = True
+                connection = self._to_write()
+                with connection:  # commits, or rolls back
+                    begin_to_write(connection)
+                    before = connection.total_changes
+                    answer = change(connection)
+                    if connection.total_changes != before:
+                        connection.execute("UPDATE file SET changes = changes + 1")
+                    # Asked again, since the transaction may have waited for another process: what is
+                    # acknowledged is in the file that the next one will open [CRASH-4].
+                    self._check_file()
+                return answer
+            finally:
+                self._changing = False
+
+    def _to_read(self) -> sqlite3.Connection:
         if self._closed:
-            raise _refusal("the store is closed")
-        self._check_location()
-        if self._connection is None:
-            self._connection = self._connect()
-        return self._connection
+            raise refusal("the store is closed")
+        self._check_file()
+        if self._reader is None:
+            self._reader = self._connect()
+        if self._reader.in_transaction:  # where readers and writers share one connection
+            raise refusal("a signal handler called the store in the middle of a save")
+        return self._reader
 
-    @contextlib.contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
-        """One call that looks and writes in one step: nobody comes between [THREAD-3, PROC-1]."""
-        connection = self._ready()
-        with _transaction(connection):
-            yield connection
-            # Asked again, since the transaction may have waited for another process: what is
-            # acknowledged is in the file that the next one will open [CRASH-4].
-            self._check_location()
+    def _to_write(self) -> sqlite3.Connection:
+        if self._closed:
+            raise refusal("the store is closed")
+        self._check_file()
+        if self._writer is None:
+            self._writer = self._connect()
+        if self._writer.in_transaction:  # the storage failed in the middle of ending it
+            self._writer.rollback()
+        return self._writer
 
-    def _check_location(self) -> None:
-        if _identity(self._path) != self._identity:
-            raise _refusal(f"{self._path} is no longer the file that was opened")
+    # ---------------------------------------------------------------------------------------------
+    # The file.
+
+    def _check_process(self) -> None:
+        if self._process != os.getpid():
+            raise refusal("this process was forked past Python: open the store after the fork [PROC-2]")
+
+    def _check_file(self) -> None:
+        """Refuse to go on where the file that was opened, or its log, is not under its name any more."""
+        status = os.stat(self._path)
+        if (status.st_dev, status.st_ino) != self._file:
+            raise refusal(f"{self._path} is no longer the file that was opened")
+        if self._log is not None and identity_of(beside(self._path, "-wal")) != self._log:
+            raise refusal(f"{self._path}-wal is no longer the log that was opened")
+        if self._log is not None and self._written != (status.st_mtime_ns, status.st_size):
+            # By SQLite, which moves the log into the file now and then, or a copy was put over it.
+            identity, changes = changes_in_file(self._path)
+            if identity != self._database or changes < self._changes:
+                raise refusal(f"{self._path} was overwritten while it was open")
+            self._changes = changes
+            self._written = status.st_mtime_ns, status.st_size
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            f"{self._path.as_uri()}?mode=rw",  # never creates a file
-            uri=True,
-            timeout=_PATIENCE,
-            isolation_level=None,  # transactions begin where this module says so
-            check_same_thread=False,  # the lock keeps threads apart [THREAD-1]
-        )
+        connection = connect(self._path)
         try:
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA fullfsync = ON")  # macOS: a flush reaches the disk itself
-            self._check_location()
-            with _transaction(connection):
-                _prepare(connection, self._path)
-            _write_ahead(connection)
+            identity = connection.execute("SELECT identity FROM file").fetchone()[0]
+            if self._database not in ("", identity):
+                raise refusal(f"{self._path} is no longer the database that was opened")
+            self._database = identity
+            self._log = self._log or identity_of(beside(self._path, "-wal"))
+            self._check_file()
         except BaseException:
             connection.close()
             raise
         return connection
 
+    def _pause(self) -> None:
+        """Leave nothing open while the process forks."""
+        self._disconnect()
+
     def _disconnect(self) -> None:
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+        """Close what is open. The caller has both locks."""
+        for connection in (self._reader, self._writer):
+            if connection is not None and self._log is not None and self._has_newer_log():
+                # SQLite would move the old log into the file, over what is newer. So it stays open for ever.
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+            elif connection is not None:
+                connection.close()
+        self._reader = self._writer = self._log = None
+
+    def _has_newer_log(self) -> bool:
+        try:
+            return (
+                identity_of(self._path) == self._file and identity_of(beside(self._path, "-wal")) != self._log
+            )
+        except OSError:
+            return False
 
 
 def break_storage(store: SQLiteFileStore, location: Path) -> None:
@@ -321,249 +309,17 @@ def break_storage(store: SQLiteFileStore, location: Path) -> None:
     location.rename(location.with_name(f"{location.name}-out-of-reach"))
 
 
-# ---------------------------------------------------------------------------------------------
-# Tokens and rows.
-
-
-def _read(token: OAuthToken) -> Fields:
-    """The token's fields by column. Absent is ``None`` or ``""`` in a token, NULL in the table."""
-    signature = token.get_user_signature()
-    return {
-        "id": token.get_id() or None,
-        "user_name": (signature.get_name() or None) if signature is not None else None,
-        "client_id": token.get_client_id() or None,
-        "client_secret": token.get_client_secret() or None,
-        "refresh_token": token.get_refresh_token() or None,
-        "access_token": token.get_access_token() or None,
-        "grant_token": token.get_grant_token() or None,
-        "expires_in": token.get_expires_in() or None,
-        "redirect_url": token.get_redirect_url() or None,
-        "api_domain": token.get_api_domain() or None,
-    }
-
-
-def _present(fields: Fields) -> Columns:
-    return tuple([column for column, value in fields.items() if value])
-
-
-def _fill(token: OAuthToken, row: Row) -> OAuthToken:
-    """Give the token the row's id, and of the row's other fields those that it lacks."""
-    _, id, user_name, client_id, secret, refresh, access, grant, expires_in, redirect_url, api_domain = row
-    token.set_id(id)
-    signature = token.get_user_signature()
-    if signature is None or not signature.get_name():
-        token.set_user_signature(UserSignature(user_name) if user_name else None)
-    if not token.get_client_id():
-        token.set_client_id(client_id)
-    if not token.get_client_secret():
-        token.set_client_secret(secret)
-    if not token.get_refresh_token():
-        token.set_refresh_token(refresh)
-    if not token.get_access_token():
-        token.set_access_token(access)
-    if not token.get_grant_token():
-        token.set_grant_token(grant)
-    if not token.get_expires_in():
-        token.set_expires_in(expires_in)
-    if not token.get_redirect_url():
-        token.set_redirect_url(redirect_url)
-    if not token.get_api_domain():
-        token.set_api_domain(api_domain)
-    return token
-
-
-def _new_token(row: Row) -> OAuthToken:
-    # The constructor, not object.__new__: the SDK needs what it sets [FIND-13, BYID-5].
-    return _fill(OAuthToken(id=row[1]), row)
-
-
-def _matchable(value: object) -> str | bytes | None:
-    """The value as a parameter that matches what equals it, and nothing where nothing can.
-
-    Text with a lone surrogate cannot be stored, so none is equal to it: it becomes a BLOB, which
-    SQLite never holds equal to text. A number would match its digits, so it becomes NULL [BYID-3].
-    """
-    if not isinstance(value, str):
-        return None
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return value.encode(errors="surrogatepass")
-    return value
-
-
-def _update(connection: sqlite3.Connection, row: Row, fields: Fields) -> str:
-    """Replace the values that the token has anew; others, and their indexes, are not touched [SAVE-13]."""
-    number, row_id, *values = row
-    changed = [
-        f"{column} = :{column}"
-        for column, value in zip(_COLUMNS[1:], values, strict=True)
-        if fields[column] not in (None, value)
-    ]
-    if changed:
-        connection.execute(
-            f"UPDATE oauthtoken SET {', '.join(changed)} WHERE number = :number",  # noqa: S608 (constants)
-            {**fields, "number": number},
-        )
-    return str(row_id)
-
-
-def _insert(connection: sqlite3.Connection, fields: Fields) -> str:
-    if _CREDENTIALS.isdisjoint(_present(fields)) and (fields["id"] or fields["user_name"]):
-        raise _refusal(Constants.GET_TOKEN_DB_ERROR1)  # [SAVE-16]
-    if fields["id"] and connection.execute("SELECT 1 FROM oauthtoken WHERE id = :id", fields).fetchone():
-        if not fields["user_name"]:
-            raise _refusal("the id is that of a user's row, whom this token does not name")
-        fields = {**fields, "id": None}  # another user's row: this user gets one of their own [SAVE-11]
-    if fields["id"]:
-        connection.execute(_REMEMBER, fields)
-        number = None
-    else:
-        number = _unused_number(connection)
-        fields = {**fields, "id": str(number)}
-    connection.execute(_INSERT, {**fields, "number": number})
-    return str(fields["id"])
-
-
-def _unused_number(connection: sqlite3.Connection) -> int:
-    last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'oauthtoken'").fetchone()
-    number = 1 + (last[0] if last else 0)
-    while connection.execute("SELECT 1 FROM brought WHERE id = ?", (str(number),)).fetchone():
-        number += 1
-    return int(number)
-
-
-# ---------------------------------------------------------------------------------------------
-# Opening.
-
-
-def _create(path: Path) -> None:
-    """Make an empty file where there is none: SQLite itself would make it readable by everyone."""
-    log = path.with_name(f"{path.name}-wal")
-    if log.exists() and not (path.exists() and path.stat().st_size):
-        # SQLite would delete it, and with it the tokens that were last saved.
-        raise _refusal(f"the database that {log} belongs to is missing")
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    if not path.is_file():
-        raise _refusal(f"{path} is not a file")
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    status = os.stat(path)
-    return status.st_dev, status.st_ino
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables in a new file, take over those of the sample, refuse anything else."""
-    application, version = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
-    )
-    tables = connection.execute(
-        "SELECT name FROM sqlite_master WHERE type != 'index' AND name NOT GLOB 'sqlite_*' ORDER BY name"
-    ).fetchall()
-    names = [name for (name,) in tables]
-    columns = tuple(name for _, name, *_ in connection.execute("PRAGMA table_info(oauthtoken)"))
-    if application == _APPLICATION:
-        if version != _VERSION:
-            raise _refusal(f"{path} has version {version} of the table, this store needs {_VERSION}")
-        if columns != ("number", *_COLUMNS):
-            raise _refusal(f"{path} has other columns than this store made")
-        _close_to_others(path)
-        return
-    legacy = names == ["oauthtoken"] and columns == _LEGACY_COLUMNS
-    if application or version or (names and not legacy):
-        raise _refusal(f"{path} is not a token database")
-    rows = _legacy_rows(connection) if legacy else []
-    _close_to_others(path)
-    if legacy:
-        connection.execute("DROP TABLE oauthtoken")
-    for statement in _SCHEMA:
-        connection.execute(statement)
-    connection.executemany(_INSERT, rows)
-    connection.executemany(_REMEMBER, rows)
-
-
-def _legacy_rows(connection: sqlite3.Connection) -> list[Fields]:
-    """The rows of the published sample's table, unless some of them contradict one another."""
-    rows = []
-    places: defaultdict[tuple[str | None, ...], list[str | None]] = defaultdict(list)
-    for values in connection.execute("SELECT * FROM oauthtoken ORDER BY rowid"):
-        if not values[0] or any(not isinstance(value, str | None) for value in values):
-            raise _refusal(f"the row with id {values[0]!r} has no id, or holds something that is not text")
-        row: Fields = {"number": None}
-        row.update((column, value or None) for column, value in zip(_COLUMNS, values, strict=True))
-        rows.append(row)
-        places["id", row["id"]].append(row["id"])
-        places[_key(row)].append(row["id"])
-    clashes = [ids for key, ids in places.items() if key and len(ids) > 1]
-    if clashes:
-        listed = "; ".join(", ".join(map(repr, ids)) for ids in clashes)
-        raise _refusal(f"rows with these ids are of the same user or token, keep one of each: {listed}")
-    return rows
-
-
-def _key(row: Fields) -> tuple[str | None, ...]:
-    """What identifies a row, as in the queries above; empty where nothing does."""
-    client = (row["client_id"], row["client_secret"])
-    if row["user_name"]:
-        return ("user", row["user_name"])
-    if row["access_token"] and not any(client):
-        return ("access", row["access_token"])
-    if row["grant_token"] and all(client):
-        return ("grant", row["grant_token"], *client)
-    if row["refresh_token"] and all(client):
-        return ("refresh", row["refresh_token"], *client)
-    return ()
-
-
-def _close_to_others(path: Path) -> None:
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            file = path.with_name(name)
-            if file.stat().st_mode & 0o077:
-                file.chmod(0o600)
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switch to the write-ahead log: readers and a writer do not wait for one another.
-
-    SQLite does not wait for others here as it does elsewhere, and several may open a new file at once.
-    """
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-            continue
-        if mode != "wal":
-            raise _refusal("the file system has no shared memory for a write-ahead log")
-        return
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+def mend_storage(store: SQLiteFileStore, location: Path) -> None:
+    """Put them back in reach [CRASH-5]."""
+    del store
+    location.with_name(f"{location.name}-out-of-reach").rename(location)
 
 
 # ---------------------------------------------------------------------------------------------
 # Failures.
 
 
-def _refusal(message: str) -> SDKException:
-    return SDKException(code=Constants.TOKEN_STORE, message=message)
-
-
-class _Surfaced:
+class Surfaced:
     """Lets every failure come out as `SDKException`, with its cause, and without a secret [SECRET-2]."""
 
     def __init__(self, message: str) -> None:
@@ -573,12 +329,17 @@ class _Surfaced:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (sqlite3.Error, OSError, UnicodeError, OverflowError)):
+        # The system's errors have a number; a signal handler's TimeoutError has none, and is not ours.
+        failed = isinstance(error, (sqlite3.Error, UnicodeError, OverflowError)) or (
+            isinstance(error, OSError) and error.errno is not None
+        )
+        if failed:
             # These two quote the text that they could not encode or decode, which may be a token.
             cause = None if isinstance(error, UnicodeError) or "decode" in str(error) else error
-            text = (
-                self._message if cause is None else f"{self._message}: "
-            )  # the SDK writes the cause behind it
+            # The SDK writes the cause behind the text.
+            text = self._message if cause is None else f"{self._message}: "
+            if "malformed" in str(cause):
+                text = f"{self._message}, which is damaged, or beside it is the log of another copy (-wal): "
             raise SDKException(code=Constants.TOKEN_STORE, message=text, cause=cause) from cause
 
 
@@ -588,22 +349,33 @@ class _Surfaced:
 # deletes the log that the child goes on writing to. So nothing is open while a process forks.
 
 _OPENING = threading.RLock()
-_STORES: weakref.WeakSet[SQLiteFileStore] = weakref.WeakSet()
+_STORES: weakref.WeakValueDictionary[int, SQLiteFileStore] = weakref.WeakValueDictionary()
 _paused: list[SQLiteFileStore] = []
 
 
 def _before_fork() -> None:
     _OPENING.acquire()
-    for store in _STORES:
-        store._lock.acquire()
-        store._disconnect()
+    for store in list(_STORES.values()):
         _paused.append(store)
+        store._writing.acquire()
+        store._reading.acquire()
+        store._pause()
+        store._process = None
 
 
 def _after_fork() -> None:
-    while _paused:
-        _paused.pop()._lock.release()
-    _OPENING.release()
+    for store in _paused:
+        if store._process is None:
+            store._process = os.getpid()
+        _release(store._reading)
+        _release(store._writing)
+    _paused.clear()
+    _release(_OPENING)
+
+
+def _release(lock: Any) -> None:
+    with contextlib.suppress(RuntimeError):  # it was not acquired: the hook before was interrupted
+        lock.release()
 
 
 if hasattr(os, "register_at_fork"):

@@ -461,6 +461,56 @@ class ClearsTenRows(RightStore):
         del state["rows"][:10]
 
 
+@fault("CLEAR-1", says="after delete_tokens")
+class RemembersIdsThatItCleared(RightStore):
+    """Keeps what it found by id in a cache, which ``delete_token`` empties and ``delete_tokens`` does not."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.found_by_id: dict[Any, Any] = {}
+
+    def find_token_by_id(self, id: Any) -> Any:
+        if id not in self.found_by_id:
+            token = super().find_token_by_id(id)
+            if token is None:
+                return None
+            self.found_by_id[id] = self.fields_of(token)
+        return self.new_token(self.found_by_id[id])
+
+    def save_token(self, token: Any) -> None:
+        super().save_token(token)
+        self.found_by_id.clear()
+
+    def delete_token(self, id: Any) -> None:
+        super().delete_token(id)
+        self.found_by_id.clear()
+
+
+@fault("CLEAR-1", says="finds nothing after delete_tokens")
+class RemembersUsersThatItCleared(RightStore):
+    """Keeps the users that it found in a cache, which saving and ``delete_token`` empty."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.found_by_user: dict[Any, Fields] = {}
+
+    def by_user(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        known = self.found_by_user.get(sent["user_name"])
+        if known is None and (row := super().by_user(rows, sent)) is not None:
+            self.found_by_user[sent["user_name"]] = dict(row)
+            return row
+        return known
+
+    def save_token(self, token: Any) -> None:
+        self.found_by_user.clear()
+        super().save_token(token)
+        self.found_by_user.clear()
+
+    def delete_token(self, id: Any) -> None:
+        super().delete_token(id)
+        self.found_by_user.clear()
+
+
 @fault("CLEAR-1", says="no row is left")
 class ClearsTheIdsThatItGave(RightStore):
     """Deletes id by id up to the last that it gave, and leaves the rows whose tokens brought another one."""

@@ -15,6 +15,7 @@ from .._harness.workspace import Workspace
 from .._spec.clauses import CLAUSES
 
 MODULES = (
+    "limits",
     "rows.interface",
     "rows.saving",
     "rows.finding",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._harness.limits import Pool
 from .._spec.tokens import Row, absent
 
 CLIENT = {"client_id": "1000.CLIENT", "client_secret": "client-secret"}
@@ -61,7 +62,7 @@ LATE_REFRESH = Row(
     api_domain=DOMAIN,
 )
 
-ONE_OF_EVERY_KIND = (
+KINDS = (
     ANN,
     ACCESS,
     BOB,
@@ -76,13 +77,37 @@ ONE_OF_EVERY_KIND = (
     LATE_REFRESH,
     GUS,
 )
-CROWD_TEXTS = tuple(dict.fromkeys(text for row in ONE_OF_EVERY_KIND for text in row.present().values()))
+_FIRST = (
+    ANN,
+    ACCESS,
+    BOB,
+    GRANT,
+    REFRESH,
+    GUS,
+    LATE_REFRESH,
+    DAN,
+    LATE_GRANT,
+    EVE,
+    WITH_CLIENT,
+    LATE_ACCESS,
+    CLEO,
+)
+"""The rows in the order in which a store gets them that has room for a few."""
+
+
+def pool(*rows: Row) -> Pool[Row]:
+    """A pool of the crowd: what a store with limits does not hold of it is left out."""
+    return Pool(rows, crowd=_FIRST)
+
+
+ONE_OF_EVERY_KIND = pool(*KINDS)
+CROWD_TEXTS = tuple(dict.fromkeys(text for row in KINDS for text in row.present().values()))
 """What the fields of the crowd hold: none of it is an id, unless a store makes such ids."""
-NAMED = (ANN, BOB, CLEO, DAN, EVE, GUS)
-BY_ACCESS = (ACCESS, LATE_ACCESS)
-BY_GRANT = (GRANT, LATE_GRANT)
-BY_REFRESH = (REFRESH, LATE_REFRESH)
-ONE_OF_EACH_KEY = (ANN, ACCESS, GRANT, REFRESH, BOB)
+NAMED = pool(ANN, BOB, CLEO, DAN, EVE, GUS)
+BY_ACCESS = pool(ACCESS, LATE_ACCESS)
+BY_GRANT = pool(GRANT, LATE_GRANT)
+BY_REFRESH = pool(REFRESH, LATE_REFRESH)
+ONE_OF_EACH_KEY = pool(ANN, ACCESS, GRANT, REFRESH, BOB)
 
 
 def key_of(row: Row) -> Row:
@@ -103,25 +128,27 @@ def by_each_token(row: Row) -> list[Row]:
     return [token for name, token in asked.items() if not absent(getattr(row, name))]
 
 
-NEAR_NAMES = (
-    "ann",
-    "ann@example.com",
-    "ann@example.com:7",
-    "ann@example.com:78",
-    "ann@example.com:777",
-    "nn@example.com:77",
-    "joann@example.com:77",
-    "ann@example.org:77",
-    "%",
-    "ann%",
-    "%:77",
-    "_nn@example.com:77",
-    "*",
-    "a*@example.com:77",
-    ".*",
-    "a.n@example.com:77",
-    "ann@example.com:77' or '1'='1",
-    "ann@example.com:77,bob@example.com:77",
+NEAR_NAMES = Pool(
+    (
+        "ann",
+        "ann@example.com",
+        "ann@example.com:7",
+        "ann@example.com:78",
+        "ann@example.com:777",
+        "nn@example.com:77",
+        "joann@example.com:77",
+        "ann@example.org:77",
+        "%",
+        "ann%",
+        "%:77",
+        "_nn@example.com:77",
+        "*",
+        "a*@example.com:77",
+        ".*",
+        "a.n@example.com:77",
+        "ann@example.com:77' or '1'='1",
+        "ann@example.com:77,bob@example.com:77",
+    )
 )
 """Names unlike that of `ANN` and of everyone else, which wildcards and parts of names take for it."""
 

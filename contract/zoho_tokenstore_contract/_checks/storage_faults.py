@@ -79,6 +79,8 @@ def out_of_reach(
         store.location = workspace.location()
         os.chdir(store.location)
     workspace.calls.append(CallRecord(1, "break_storage", answer=str(answer)))
+    if isinstance(answer.raised, PermissionError) and getattr(answer.raised, "winerror", None):
+        not_applicable(f"Windows keeps files in their place while they are open: break_storage {answer}")
     if answer.raised is not None:
         raise StoreUnavailable(f"break_storage {answer}")
     yield store, held

@@ -1,17 +1,14 @@
-# PYTHON_ARGCOMPLETE_OK
 """The command ``zoho-tokenstore``: check a store, read the contract, start a store or its test file.
 
 It stands on argparse. Click has finer help and its own completion, but the kit is installed into other
-people's test environments, where each package that it needs is one more that may not fit: argparse comes
-with Python, and argcomplete, an extra, completes the words of its commands.
+people's test environments, where each package that it needs is one more that may not fit.
 
-Nothing heavy is imported before a command needs it: completion runs this module at each press of Tab.
+Nothing heavy is imported before a command needs it.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -25,6 +22,7 @@ from typing import Any, NoReturn
 
 from .._spec.clauses import CLAUSES, CONTRACT_VERSION, GROUPS, SOURCES, Clause, did_you_mean
 from .._spec.outcomes import Outcome, UsageError
+from .completion import SHELLS, Parser
 from .scaffold import (
     about,
     allowed,
@@ -55,6 +53,21 @@ _TARGET = (
     "Path of an empty directory if it takes an argument and with nothing otherwise, in that directory"
 )
 
+_ADDRESSES = """\
+a store is one of:
+  file:PATH                the file of the SDK's FileStore
+  sqlite:PATH              a table oauthtoken in SQLite: of SQLiteFileStore, or of the SDK's sample
+  mysql://USER@HOST/DATABASE?table=NAME
+                           the table of the SDK's DBStore, or of SQLAlchemyStore
+  postgresql://USER@HOST/DATABASE?table=NAME
+                           the table of SQLAlchemyStore
+  redis://HOST/0?prefix=P  the keys of RedisStore
+  dynamodb:TABLE           the table of DynamoDBStore
+  PACKAGE.MODULE:FACTORY   what a class or function makes that takes no argument
+A password may stand in the address, or in MYSQL_PWD, PGPASSWORD or REDISCLI_AUTH.
+
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
@@ -65,12 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 or 2.
     """
-    parser = _parser()
-    with contextlib.suppress(ImportError):
-        import argcomplete
-
-        argcomplete.autocomplete(parser)
-    given = parser.parse_args(arguments)
+    given = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = given.run
     try:
         status = run(given)
@@ -141,9 +149,23 @@ def _clauses(given: argparse.Namespace) -> int:
 
 
 def _copy(given: argparse.Namespace) -> int:
-    store, test = copy(given.name, given.destination)
-    print(f"wrote {store}\nwrote {test}\nNext: python -m pytest {shlex.quote(str(test))}")
+    written = copy(given.name, given.destination)
+    for path in written:
+        print(f"wrote {path}")
+    print(f"Next: python -m pytest {shlex.quote(str(written[-1]))}")
     return CONFORMS
+
+
+def _audit(given: argparse.Namespace) -> int:
+    from .._migration.commands import run_audit
+
+    return run_audit(given)
+
+
+def _move(given: argparse.Namespace) -> int:
+    from .._migration.commands import run_move
+
+    return run_move(given)
 
 
 def _init(given: argparse.Namespace) -> int:
@@ -265,8 +287,8 @@ def _processes(text: str) -> str:
     return text
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         PROGRAM,
         description="Checks token stores for the Zoho CRM Python SDK against the TokenStore contract.",
         epilog=_examples(
@@ -275,9 +297,10 @@ def _parser() -> argparse.ArgumentParser:
             "copy sqlite ./my_store.py",
             "init mypackage.tokens:RedisStore",
             "allow mypackage.tokens:RedisStore",
+            "audit file:tokens.csv",
+            "move file:tokens.csv sqlite:tokens.db --dry-run",
         )
-        + "\nWords are completed by the shell after: python -m pip install argcomplete\n"
-        f'and, in bash or zsh: eval "$(register-python-argcomplete {PROGRAM})"\n',
+        + f'\nThe shell completes words after: eval "$({PROGRAM} completion bash)"\n',
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -323,8 +346,13 @@ def _parser() -> argparse.ArgumentParser:
         "show the contract, a group of it, or one clause",
         _examples("clauses", "clauses SAVE", "clauses save-4"),
     )
-    named = clauses.add_argument("id", nargs="?", metavar="ID", help="a clause, such as SAVE-4, or a group")
-    named.completer = lambda **_: [*CLAUSES, *GROUPS]  # type: ignore[attr-defined]  # argcomplete's
+    clauses.add_argument(
+        "id",
+        nargs="?",
+        metavar="ID",
+        words=[*CLAUSES, *GROUPS],
+        help="a clause, such as SAVE-4, or a group",
+    )
 
     stores = bundled()
     copied = _command(
@@ -335,15 +363,14 @@ def _parser() -> argparse.ArgumentParser:
         "stores:\n"
         + "".join(f"  {name:16} {about(module)}\n" for name, module in stores.items())
         + "\n"
-        + _examples("copy sqlite ./my_store.py"),
+        + _examples("copy sqlite ./my_store.py", "copy django ./zoho_tokens"),
     )
-    name = copied.add_argument("name", metavar="NAME", help="the store, see below")
-    name.completer = lambda **_: list(stores)  # type: ignore[attr-defined]  # argcomplete's
+    copied.add_argument("name", metavar="NAME", words=stores, help="the store, see below")
     copied.add_argument(
         "destination",
         metavar="DESTINATION",
         type=Path,
-        help="the module to write; test_NAME.py comes beside it",
+        help="the module (of django the package) to write; test_NAME.py comes beside it",
     )
 
     init = _command(
@@ -376,13 +403,84 @@ def _parser() -> argparse.ArgumentParser:
     _add_nature(allow)
     _add_run(allow)
     allow.set_defaults(report=[], reproducers=None)
+    _add_migration(commands)
+
+    def complete(given: argparse.Namespace) -> int:
+        print(SHELLS[given.shell](PROGRAM, parser, commands.choices), end="")
+        return CONFORMS
+
+    completion = _command(
+        commands,
+        "completion",
+        complete,
+        "print the script with which a shell completes the words of this command",
+        f"""bash and zsh, in their start file:  eval "$({PROGRAM} completion bash)"
+fish, in its start file:            {PROGRAM} completion fish | source
+
+"""
+        + _examples("completion bash", "completion zsh", "completion fish"),
+    )
+    completion.add_argument("shell", choices=SHELLS, help="the shell")
     return parser
+
+
+def _add_migration(commands: Any) -> None:
+    audit = _command(
+        commands,
+        "audit",
+        _audit,
+        "look at a store in use, without writing to it, and say what is wrong with its rows",
+        _ADDRESSES
+        + _examples(
+            "audit file:tokens.csv",
+            "audit mysql://crm@db.example.com/zohooauth?table=oauthtoken",
+            "audit mypackage.tokens:open_store --report audit.json",
+        )
+        + "\nIt calls get_tokens and find_token_by_id alone, and tells no secret.\n\n"
+        "exit status:\n"
+        "  0  nothing wrong was found\n"
+        "  1  something was found\n"
+        "  2  the command was used wrongly, or the store cannot be opened\n",
+    )
+    audit.add_argument("target", metavar="TARGET", help="the store, see below")
+    move = _command(
+        commands,
+        "move",
+        _move,
+        "copy every token from one store to another, and read each back",
+        _ADDRESSES
+        + _examples(
+            "move file:tokens.csv sqlite:tokens.db --dry-run",
+            "move file:tokens.csv sqlite:tokens.db",
+            "move mysql://crm@db.example.com/zohooauth mypackage.tokens:open_store --report move.json",
+        )
+        + "\nThe source is never changed. After an interruption, run the command again.\n\n"
+        "exit status:\n"
+        "  0  every token of the source is in the target (with --dry-run: can be carried over)\n"
+        "  1  something could not be carried over, or reads back differently\n"
+        "  2  the command was used wrongly, a store cannot be opened, or the target holds\n"
+        "     other tokens\n",
+    )
+    move.add_argument("source", metavar="SOURCE", help="the store to read, see below")
+    move.add_argument(
+        "target", metavar="TARGET", help="the store to write to; it is made where there is none"
+    )
+    move.add_argument("--dry-run", action="store_true", help="print what would be written, and write nothing")
+    move.add_argument(
+        "--merge",
+        action="store_true",
+        help="the target may hold other tokens, which stay; of one login the newest that can renew stays",
+    )
+    for command in (audit, move):
+        command.add_argument(
+            "--report", type=Path, metavar="FILE", help="write the same as JSON; FILE ends in .json"
+        )
 
 
 def _command(
     commands: Any, name: str, run: Callable[[argparse.Namespace], int], does: str, more: str
-) -> argparse.ArgumentParser:
-    made: argparse.ArgumentParser = commands.add_parser(
+) -> Parser:
+    made: Parser = commands.add_parser(
         name,
         help=does,
         description=f"{does[0].upper()}{does[1:]}.",
@@ -394,11 +492,11 @@ def _command(
     return made
 
 
-def _add_target(parser: argparse.ArgumentParser, *, many: bool = False) -> None:
+def _add_target(parser: Parser, *, many: bool = False) -> None:
     parser.add_argument("targets", metavar="TARGET", nargs="+" if many else 1, help=_TARGET)
 
 
-def _add_nature(parser: argparse.ArgumentParser) -> None:
+def _add_nature(parser: Parser) -> None:
     parser.add_argument(
         "--transient", action="store_true", help="the store forgets everything when it is closed"
     )
@@ -410,7 +508,7 @@ def _add_nature(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
+def _add_run(parser: Parser) -> None:
     parser.add_argument("--strict", action="store_true", help="SHOULD clauses count as MUST")
     parser.add_argument(
         "--allow",

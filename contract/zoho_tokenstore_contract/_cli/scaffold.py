@@ -23,31 +23,35 @@ _SEEN = 90
 
 
 def bundled() -> dict[str, Path]:
-    """The modules of the reference stores by the names that they are copied under.
+    """The modules of the reference stores, one of them a package, by the names that they are copied under.
 
     The bundle is not imported: that would need the SDK, and what each of its stores needs beside.
     """
     spec = importlib.util.find_spec(BUNDLE)
     folders = [] if spec is None else spec.submodule_search_locations or []
-    modules = sorted(module for folder in folders for module in Path(folder).glob("[!_]*.py"))
-    return {_name(module.stem): module for module in modules}
+    tests = sorted(test for folder in folders for test in (Path(folder) / TESTS).glob("[!_]*.py"))
+    modules = [test.parent.with_name(test.name) for test in tests]
+    return {_name(one.stem): one if one.is_file() else one.with_suffix("") for one in modules}
 
 
 def about(module: Path) -> str:
     """What a module's docstring says first: its first line, read alone, for completion asks too."""
-    with module.open(encoding="utf-8") as file:
+    text = module / "__init__.py" if module.is_dir() else module
+    with text.open(encoding="utf-8") as file:
         return file.readline().strip().strip('"')
 
 
-def copy(name: str, destination: Path) -> tuple[Path, Path]:
-    """Copy a reference store, and beside it a test file that runs the contract on the copy.
+def copy(name: str, destination: Path) -> list[Path]:
+    """Copy a reference store, and beside it what it imports and a test that runs the contract on the copy.
 
     Args:
         name: One of `bundled`.
-        destination: The module to write; its name is also that of the test file.
+        destination: The module or package to write; its name is also that of the test file. The modules
+            that the store imports keep their names; one that is there already, as it would be written, is
+            left.
 
     Returns:
-        The two files.
+        The files that were written, the store first and the test last.
 
     Raises:
         UsageError: Where one of them is there already or cannot be written; nothing was written.
@@ -57,17 +61,71 @@ def copy(name: str, destination: Path) -> tuple[Path, Path]:
         hint = did_you_mean(name.lower().replace("_", "-"), stores) or f": there are {', '.join(stores)}"
         raise UsageError(f"there is no reference store {name!r}{hint}")
     store = stores[name]
-    if destination.suffix != ".py" or not importable(destination.stem):
-        raise UsageError(f"{destination} is no name of a module: it has to be like ./my_store.py")
+    if destination.suffix != store.suffix or not importable(destination.stem):
+        kind, example = ("module", "./my_store.py") if store.suffix else ("package", "./my_store")
+        raise UsageError(f"{destination} is no name of a {kind}: it has to be like {example}")
     if destination.stem in sys.stdlib_module_names:
         raise UsageError(
             f"{destination} would hide Python's own module {destination.stem}: take another name"
         )
-    test = (store.parent / TESTS / store.name).read_text(encoding="utf-8")
-    test = test.replace(f"{BUNDLE}.{store.stem}", _module_name(destination))
+    files = _copied_package(store, destination) if store.is_dir() else _copied_module(store, destination)
+    test = _copied(store.parent / TESTS / f"{store.stem}.py", destination)
     beside = destination.with_name(f"test_{destination.stem}.py")
-    write({destination: store.read_text(encoding="utf-8"), beside: test})
-    return destination, beside
+    files[beside] = test.replace(f"{BUNDLE}.{store.stem}", _module_name(destination))
+    write(files)
+    return list(files)
+
+
+def _copied_module(store: Path, destination: Path) -> dict[Path, str]:
+    """A module and what it imports from beside it, which is written beside the copy too."""
+    files = {destination: _copied(store, destination)}
+    for module in imported_modules(store):
+        path, text = destination.with_name(module.name), _copied(module, destination)
+        if not _holds(path, text):
+            files[path] = text
+    return files
+
+
+def _copied_package(store: Path, destination: Path) -> dict[Path, str]:
+    """A package and what it imports from beside it, which is written into the copy."""
+    files = {}
+    for module in sorted(store.rglob("*.py")):
+        text = module.read_text(encoding="utf-8")
+        files[destination / module.relative_to(store)] = text.replace("\nfrom ..", "\nfrom .")
+    for module in imported_modules(store):
+        files[destination / module.name] = module.read_text(encoding="utf-8")
+    return files
+
+
+_SIBLING = re.compile(r"^from \.(\w+) import ", re.MULTILINE)
+_ABOVE = re.compile(r"^from \.\.(\w+) import ", re.MULTILINE)
+
+
+def imported_modules(module: Path) -> list[Path]:
+    """The modules beside this one, or this package, that it imports, directly or through one another."""
+    found: list[Path] = []
+    waiting = list(module.glob("*.py")) if module.is_dir() else [module]
+    while waiting:
+        one = waiting.pop()
+        imports = _ABOVE if one.parent == module else _SIBLING
+        for name in imports.findall(one.read_text(encoding="utf-8")):
+            one = module.with_name(f"{name}.py")
+            if one not in (module, *found):
+                found.append(one)
+                waiting.append(one)
+    return found
+
+
+def _copied(module: Path, destination: Path) -> str:
+    """The text of a module, so that it finds its siblings where the copy lies."""
+    text = module.read_text(encoding="utf-8")
+    if (destination.parent / "__init__.py").is_file():
+        return text
+    return _SIBLING.sub(r"from \1 import ", text)
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text
 
 
 def write(files: dict[Path, str]) -> None:
@@ -79,11 +137,13 @@ def write(files: dict[Path, str]) -> None:
     for path in files:
         if path.exists():
             raise UsageError(f"{path} exists, and nothing is overwritten: take another name")
-        if not path.parent.is_dir():
-            raise UsageError(f"there is no directory {path.parent}")
+    top = min((path.parent for path in files), key=lambda one: len(one.parts))
+    if not top.is_dir():
+        raise UsageError(f"there is no directory {top}")
     written: list[Path] = []
     try:
         for path, text in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("x", encoding="utf-8", newline="\n") as file:
                 written.append(path)
                 file.write(text)

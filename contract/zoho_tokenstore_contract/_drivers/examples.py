@@ -14,6 +14,7 @@ from unittest import mock
 import hypothesis
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
+from .._harness.limits import going_around
 from .._harness.workspace import Workspace
 from .._spec.outcomes import NotApplicable, StoreUnavailable, Undecided, Violation
 
@@ -46,7 +47,7 @@ def explore(
     @_settings(workspace, examples)
     @hypothesis.given(strategy)
     def test(example: Example) -> None:
-        with search.example():
+        with search.example(), going_around():
             run(example)
 
     search.over(_seeded(workspace, test))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._spec.tokens import CREDENTIALS, FIELDS, Row, absent, format_row, is_token, to_row, to_token
 from .calls import Answer, CallRecord, TokenCall, rows_of
+from .limits import NO_LIMITS, active
 from .messages import describe_difference, format_exception, format_rows
 
 if TYPE_CHECKING:
@@ -57,7 +58,31 @@ class StoreHandle:
                 record.id_after = left if left != argument.id else None
         record.answer = str(answer)
         record.returned = answer.returned
+        if answer.raised is not None:
+            self._blame(method, argument, answer)
         return answer
+
+    def _blame(self, method: str, argument: Any, answer: Answer) -> None:
+        """Where a call raised as the store is known to, end the check: that is told under another clause."""
+        limits = active()
+        if limits == NO_LIMITS:
+            return
+        blame = ""
+        if isinstance(argument, Row):
+            if limits.spoils_a_field(argument):
+                blame = "VALUE-1"
+            elif method == "save_token" and limits.refuses(argument):
+                blame = "SAVE-20" if argument.access_token and not argument.user_name else "SAVE-1"
+            elif method == "save_token" and limits.room is not None and len(self._ids) >= limits.room:
+                blame = "VALUE-8"
+        elif (method == "delete_tokens" and not limits.clears) or (
+            method == "delete_token" and not limits.deletes and argument in self._ids
+        ):
+            blame = "CLEAR-1" if method == "delete_tokens" else "DEL-1"
+        elif limits.spoils(argument):
+            blame = "VALUE-1"
+        if blame:
+            self.workspace.fail(f"{method} works (it does not: {blame})", str(answer), blame=blame)
 
     def try_save(self, row: Row) -> TokenCall:
         """Pass a new token with these fields to ``save_token``; any answer will do."""
@@ -126,6 +151,8 @@ class StoreHandle:
                     rows if isinstance(rows, str) else "rows that the kit did not save",
                     precondition_failed=True,
                 )
+        if not active().clears:
+            self.workspace.fail("delete_tokens works", "it does not: CLEAR-1", blame="CLEAR-1")
         return self.call("delete_tokens")
 
     # rows
@@ -233,6 +260,7 @@ class StoreHandle:
                 because or f"{wanted_rows} rows" + (f", {new} of them new" if new else ", none new"),
                 format_rows(after),
             )
+        self.workspace.compared += 1
         return rest
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .limits import Limits
 from .source import StoreSource
 
 
@@ -31,6 +32,7 @@ class StoreUnderTest:
         source: Where another process can import what opens the store.
         saved: Every credential and user name that the kit gave to this store: rows that hold
             none of them are somebody else's.
+        limits: What it cannot do, once a check has failed and somebody has found out.
         hangs: What never came back so far: a call, as ``save_token``, or the calls that hold each
             other, as ``save_token and delete_token``.
     """
@@ -49,6 +51,7 @@ class StoreUnderTest:
     mend_storage: Callable[[Any, Path], None] | None = None
     saved: set[Any] = field(default_factory=set)
     hangs: list[str] = field(default_factory=list)
+    limits: Limits | None = None
 
 
 def close_by_default(store: Any) -> None:

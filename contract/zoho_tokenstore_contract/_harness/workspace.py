@@ -19,6 +19,7 @@ from typing import Any, NoReturn, TypeVar
 from .._spec.outcomes import NotApplicable, StoreUnavailable, Violation
 from .._spec.tokens import Row
 from .calls import Answer, CallRecord, rows_of
+from .limits import active
 from .store_handle import StoreHandle, marks_of
 from .store_under_test import StoreUnderTest
 from .watchdog import Watchdog
@@ -56,6 +57,7 @@ class Workspace:
         calls: The recorded calls, in order.
         call_limit: After how many seconds a call counts as one that never comes back.
         shows_rows: ``get_tokens`` has shown rows in this check.
+        compared: How many comparisons of rows this check has passed.
     """
 
     call_limit = 30.0
@@ -65,6 +67,7 @@ class Workspace:
         self.effort = effort
         self.calls: list[CallRecord] = []
         self.shows_rows = False
+        self.compared = 0
         self._base: Path | None = None
         self.opened: list[StoreHandle] = []
         self._numbers = 0
@@ -188,8 +191,16 @@ class Workspace:
         if answer.raised is not None:
             self.fail("closing the store works", str(answer))
 
-    def fail(self, expected: str, seen: str, *, precondition_failed: bool = False) -> NoReturn:
+    def fail(
+        self, expected: str, seen: str, *, precondition_failed: bool = False, blame: str = ""
+    ) -> NoReturn:
         """End the check: the store breaks the clause.
+
+        Args:
+            expected: What the clause promises, in plain words.
+            seen: What happened instead.
+            precondition_failed: The check could not even be set up.
+            blame: The clause whose known fault stands in the way.
 
         Raises:
             Violation: Always, with the calls made so far.
@@ -198,12 +209,19 @@ class Workspace:
             expected=expected,
             seen=seen,
             done=tuple(str(call) for call in self.calls),
-            precondition_failed=precondition_failed,
+            precondition_failed=precondition_failed or bool(blame),
+            blame=blame,
             calls=tuple(self.calls),
         )
 
     def guarded(self, method: str, call: Callable[[], Any], cwd: Path) -> Answer:
-        """Make a call, in its directory where that is promised, under the eye of the watchdog."""
+        """Make a call with the watchdog running; never raises what the call raises.
+
+        Args:
+            method: The method's name, for the message of the watchdog.
+            call: Makes the call.
+            cwd: The current directory during the call, where the store is declared `in_location`.
+        """
         if self.sut.in_location and os.getcwd() != str(cwd):
             os.chdir(cwd)
         outer = self._watchdog.waiting
@@ -225,7 +243,7 @@ class Workspace:
     def _opened(self, location: Path) -> StoreHandle:
         answer, opened = self.try_open(location)
         if opened is None:
-            self.fail("the store opens", str(answer))
+            self.fail("the store opens", str(answer), blame="" if active().opens_empty else "PERSIST-1")
         return opened
 
     def _ensure_empty(self, opened: StoreHandle) -> None:

@@ -1,7 +1,7 @@
-"""What a store answered and should not have: the difference to a store that keeps the contract.
+"""Finds the smallest observable difference between this store and a correct one after the same calls.
 
-A claim is what the last assertion of a program says. It is the least that tells the two apart, so that
-it speaks of the one thing that is wrong, and of nothing that stores may choose.
+The difference becomes the last assertion of a script. It speaks of the one thing that is wrong, and of
+nothing that stores may choose.
 """
 
 from __future__ import annotations

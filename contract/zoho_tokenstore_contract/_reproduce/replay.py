@@ -304,7 +304,12 @@ def play(program: Program, sut: StoreUnderTest, *, looking: bool = False) -> dic
 
 
 def left_open(program: Program, right: dict[int, StepObservation]) -> set[int]:
-    """The steps of which no MUST clause says what they do, in the state that a correct store is in."""
+    """Keys of the steps whose outcome no MUST clause decides, given a correct store's rows.
+
+    Args:
+        program: The steps.
+        right: What came of each step on a correct store.
+    """
     found: set[int] = set()
     states: dict[int, State] = {}
     locations = {step.key: step.location for step in program if step.method == "open"}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .._checks.limits import limits_of
 from .._checks.registry import Check, checks_of
+from .._harness.limits import NO_LIMITS, keeping_to
 from .._harness.messages import format_exception
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace
@@ -42,6 +44,7 @@ def check_clause(
     findings: list[Finding] = []
     reasons: list[str] = []
     kept = 0
+    blamed: list[Violation] = []
     checks = checks_of(clause_id)
     if not checks:
         return ClauseResult(clause_id, Outcome.ERROR, reason=f"the kit has no check of {clause_id}")
@@ -49,8 +52,10 @@ def check_clause(
         try:
             _run_check(one, sut, effort)
         except Violation as violation:
-            format_value = not scripts or any(each.script for each in findings)
-            findings.append(_finding(one, sut, violation, with_script=not format_value))
+            if violation.blame:
+                blamed.append(violation)
+            shown = not scripts or any(each.script for each in findings)
+            findings.append(_finding(one, sut, violation, with_script=not shown))
         except NotApplicable as reason:
             reasons.append(str(reason))
         except Undecided as reason:
@@ -65,6 +70,9 @@ def check_clause(
             )
         else:
             kept += 1
+    if findings and len(blamed) == len(findings) and (kept or any(one.compared for one in blamed)):
+        # What could not be tried fails for the fault of a clause that tells it; all else is kept.
+        findings, kept = [], max(1, kept)
     if findings:
         if clause_id in sut.allowed:
             return ClauseResult(
@@ -100,7 +108,7 @@ def _finding(one: Check, sut: StoreUnderTest, violation: Violation, *, with_scri
 
 
 def fails(result: ClauseResult, sut: StoreUnderTest) -> bool:
-    """Whether what became of a clause fails the run: broken in earnest, or not to be trusted."""
+    """Whether this result fails the run: a clause that counts is broken, or the check reached no result."""
     clause = CLAUSES[result.clause]
     if result.outcome in (Outcome.BROKEN, Outcome.NOT_REACHED):
         return clause.weighs(strict=sut.strict)
@@ -118,5 +126,23 @@ def _run_check(one: Check, sut: StoreUnderTest, effort: Effort) -> None:
             seen=f"not asked any more, for calls never came back: {', '.join(sut.hangs)}",
             precondition_failed=True,
         )
-    with Workspace(sut, effort) as workspace:
-        one.run(workspace)
+    try:
+        with Workspace(sut, effort) as workspace:
+            one.run(workspace)
+    except Violation:
+        if sut.hangs:
+            raise
+        if sut.limits is None:
+            sut.limits = limits_of(sut, effort)
+        limits = sut.limits.beside(one.clause)
+        if limits == NO_LIMITS:
+            raise
+        # Again, around what the store is known not to do.
+        with keeping_to(limits):
+            workspace = Workspace(sut, effort)
+            try:
+                with workspace:
+                    one.run(workspace)
+            except Violation as violation:
+                violation.compared = workspace.compared
+                raise

@@ -34,8 +34,10 @@ class Violation(AssertionError):
         expected: What the clause promises of the last call or of the rows, in plain words.
         seen: What happened instead.
         done: The calls in order, each as one line with its answer.
-        arranging: True where the check could not even be set up: another fault is the cause.
+        precondition_failed: The check could not even be set up: another fault is the cause.
+        blame: The clause whose known fault stands in the way of the check; "" where none is known.
         calls: The same calls as they were recorded, each a `CallRecord`, to be made again.
+        compared: How many comparisons of rows the check had passed before, where it went around known faults.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Violation(AssertionError):
         seen: str,
         done: tuple[str, ...] = (),
         precondition_failed: bool = False,
+        blame: str = "",
         calls: tuple[Any, ...] = (),
     ) -> None:
         super().__init__(f"expected {expected}; seen: {seen}")
@@ -52,7 +55,9 @@ class Violation(AssertionError):
         self.seen = seen
         self.done = done
         self.precondition_failed = precondition_failed
+        self.blame = blame
         self.calls = calls
+        self.compared = 0
 
 
 class NotApplicable(Exception):

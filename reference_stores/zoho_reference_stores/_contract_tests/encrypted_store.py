@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from zoho_reference_stores.encrypted_store import EncryptedStore
-from zoho_reference_stores.sqlite_file import SQLiteFileStore, break_storage
+from zoho_reference_stores.sqlite_file import SQLiteFileStore, break_storage, mend_storage
 from zoho_tokenstore_contract import TokenStoreContract
 
 KEY = "c3R1diBhIGtleSBvZiB0aGlydHktdHdvIGJ5dGVzISE="
@@ -19,3 +19,7 @@ class TestEncryptedStore(TokenStoreContract):
     def break_storage(self, store: EncryptedStore, location: Path) -> None:
         """Put the file out of reach, to see what the store says then [CRASH-4]."""
         break_storage(store.inner, location)
+
+    def mend_storage(self, store: EncryptedStore, location: Path) -> None:
+        """Put it back in reach [CRASH-5]."""
+        mend_storage(store.inner, location)

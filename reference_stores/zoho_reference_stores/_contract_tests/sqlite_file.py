@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from zoho_reference_stores.sqlite_file import SQLiteFileStore, break_storage
+from zoho_reference_stores.sqlite_file import SQLiteFileStore, break_storage, mend_storage
 from zoho_tokenstore_contract import TokenStoreContract
 
 
@@ -16,3 +16,7 @@ class TestSQLiteFileStore(TokenStoreContract):
     def break_storage(self, store: SQLiteFileStore, location: Path) -> None:
         """Put its file out of reach, to see what it says then [CRASH-4]."""
         break_storage(store, location)
+
+    def mend_storage(self, store: SQLiteFileStore, location: Path) -> None:
+        """Put it back in reach [CRASH-5]."""
+        mend_storage(store, location)

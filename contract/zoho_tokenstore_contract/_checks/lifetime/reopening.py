@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..._harness.calls import CallRecord
+from ..._harness.limits import batches
 from ..._harness.messages import format_rows
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace, not_applicable, precondition
@@ -31,6 +32,7 @@ from ..sample_tokens import (
     REFRESH,
     key_of,
     person,
+    pool,
 )
 from ..tricky_strings import TRAPS
 
@@ -177,7 +179,7 @@ def updates_and_deletions_are_there_after_opening_again(workspace: Workspace) ->
     for reopen in (workspace.reopen, lambda store: workspace.open(store.location)):
         store = workspace.open()
         rows = store.holding(*ONE_OF_EVERY_KIND)
-        for row in (ANN, ACCESS, GRANT, LATE_REFRESH):
+        for row in pool(ANN, ACCESS, GRANT, LATE_REFRESH):
             store.save(key_of(row).but(expires_in="1900000000777"))
         for row in (rows[0], rows[3], rows[-1]):
             store.call("delete_token", row.id)
@@ -190,26 +192,34 @@ def updates_and_deletions_are_there_after_opening_again(workspace: Workspace) ->
 
 @check("PERSIST-1", persistent=True)
 def awkward_texts_are_there_after_opening_again(workspace: Workspace) -> None:
-    store = workspace.open()
-    for place, text in enumerate(TRAPS):
-        store.try_save(
-            person(
-                f"awkward{place}",
-                user_name=(f"{place}.{text}", f"{text}.{place}")[place % 2],
-                access_token=text,
-                client_secret=text,
-                redirect_url=text,
-                api_domain=TRAPS[place - 1],
-            )
+    tokens = [
+        person(
+            f"awkward{place}",
+            user_name=(f"{place}.{text}", f"{text}.{place}")[place % 2],
+            access_token=text,
+            client_secret=text,
+            redirect_url=text,
+            api_domain=TRAPS[place - 1],
         )
+        for place, text in enumerate(TRAPS)
+    ]
+    for some in batches(tokens):
+        _are_there_after_opening_again(workspace, some)
+
+
+def _are_there_after_opening_again(workspace: Workspace, tokens: Sequence[Row]) -> None:
+    store = workspace.open()
+    for token in tokens:
+        store.try_save(token)
     # However they read now (VALUE-1), they read the same later.
     rows = store.rows()
-    if len(rows) * 2 < len(TRAPS):
+    if len(rows) * 2 < len(tokens):
         workspace.fail(
-            "a row for each user", f"{len(rows)} rows for {len(TRAPS)} users", precondition_failed=True
+            "a row for each user", f"{len(rows)} rows for {len(tokens)} users", precondition_failed=True
         )
     store = workspace.reopen(store)
     store.expect(rows, because="after opening again every row reads as it did before")
+    workspace.fresh_examples()
 
 
 @check("PERSIST-1", persistent=True)
@@ -439,7 +449,7 @@ def two_stores_see_each_others_delete_tokens(workspace: Workspace) -> None:
 def two_stores_that_take_turns_make_no_row_twice(workspace: Workspace) -> None:
     one = workspace.open()
     other = workspace.open(one.location)
-    for row in (ANN, REFRESH, ACCESS, GRANT):
+    for row in pool(ANN, REFRESH, ACCESS, GRANT):
         for store in (one, other):
             store.save(row)
     again = one.rows()
@@ -447,7 +457,7 @@ def two_stores_that_take_turns_make_no_row_twice(workspace: Workspace) -> None:
         # Saving an equal token again is the matter of SAVE-12, unless one store alone can do it.
         alone = workspace.open() if workspace.sut.own_storage else None
         if alone is not None:
-            for row in (ANN, REFRESH, ACCESS, GRANT):
+            for row in pool(ANN, REFRESH, ACCESS, GRANT):
                 alone.save(row)
                 alone.save(row)
         if alone is None or len(alone.rows()) == 4:

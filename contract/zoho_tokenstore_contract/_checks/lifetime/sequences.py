@@ -13,7 +13,7 @@ from ..._harness.workspace import Workspace
 from ..._spec.model import Call, State, decided, expectation, observe, state_of, successors
 from ..._spec.tokens import Row, format_token, to_token
 from ..registry import check
-from ..sample_tokens import ACCESS, ANN, EVE, GUS, LATE_GRANT, LATE_REFRESH, REFRESH, key_of
+from ..sample_tokens import ACCESS, ANN, EVE, GUS, LATE_GRANT, LATE_REFRESH, REFRESH, key_of, pool
 
 EXAMPLES = 40
 STEPS = 25
@@ -206,7 +206,7 @@ def any_sequence_of_updates_and_deletions_is_answered_as_by_the_model(workspace:
     # Beside saves of all kinds, two deletions and an update without an insert in between are rare.
     def run(calls: list[tuple[str, int]]) -> None:
         pair = _SideBySide(workspace)
-        for row in (ANN, GUS, LATE_GRANT, REFRESH, LATE_REFRESH, ACCESS, EVE):
+        for row in pool(ANN, GUS, LATE_GRANT, REFRESH, LATE_REFRESH, ACCESS, EVE):
             pair.do(Call("save_token", row))
         if len(pair.state) != 7:
             workspace.fail("seven rows", format_rows(pair.state), precondition_failed=True)
@@ -236,7 +236,7 @@ WAYS: tuple[tuple[str, ...], ...] = (
 @check("MODEL-1")
 def what_was_asked_before_is_answered_anew_after_each_way_of_saving(workspace: Workspace) -> None:
     # A cache or an index that one way of saving forgets goes on with what it had.
-    for row in (GUS, LATE_GRANT, LATE_REFRESH, ACCESS):
+    for row in pool(GUS, LATE_GRANT, LATE_REFRESH, ACCESS):
         for key in _keys_of(row):
             pair = _SideBySide(workspace)
             for one in (ANN, row):

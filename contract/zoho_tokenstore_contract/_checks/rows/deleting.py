@@ -34,6 +34,7 @@ from ..sample_tokens import (
     by_each_token,
     key_of,
     person,
+    pool,
 )
 from ..tricky_strings import COLUMNS, texts
 
@@ -370,7 +371,7 @@ def a_deleted_user_can_be_saved_again(workspace: Workspace) -> None:
 @check("DEL-4")
 def a_deleted_user_is_one_row_also_when_saved_with_the_deleted_id(workspace: Workspace) -> None:
     store = workspace.open()
-    passed = [store.save(row) for row in (ANN, GUS, ACCESS, BOB)]
+    passed = [store.save(row) for row in pool(ANN, GUS, ACCESS, BOB)]
     rows = store.showing(passed)
     for saved, row in list(zip(passed, rows, strict=True)):
         _removed(store, row)
@@ -549,7 +550,7 @@ def _cleared(store: StoreHandle) -> None:
 
 @check("CLEAR-1")
 def delete_tokens_removes_every_row(workspace: Workspace) -> None:
-    for rows in (ONE_OF_EVERY_KIND, (ANN,), (ACCESS,), (WITH_CLIENT, CLEO)):
+    for rows in (ONE_OF_EVERY_KIND, pool(ANN), pool(ACCESS), pool(WITH_CLIENT, CLEO)):
         store = workspace.open()
         kept = store.holding(*rows)
         _clears(store, kept)
@@ -598,6 +599,19 @@ def _clears(store: StoreHandle, rows: list[Row]) -> None:
         for asked in (*by_name, *by_each_token(row)):
             if (answer := store.find_quietly(asked)).returned is not None:
                 store.workspace.fail(f"{format_row(asked)} finds nothing after delete_tokens", str(answer))
+
+
+@check("CLEAR-1")
+def what_was_found_before_delete_tokens_is_found_no_more(workspace: Workspace) -> None:
+    store = workspace.open()
+    rows = store.holding(*ONE_OF_EACH_KEY)
+    found = [(row, lookup) for row in rows for lookup in _lookups(row) if _hits(row, _look(store, lookup))]
+    _clears(store, rows)
+    for row, lookup in found:
+        if _hits(row, answer := _look(store, lookup)):
+            workspace.fail(
+                f"{_by(lookup)}, which found a row before, finds nothing after delete_tokens", str(answer)
+            )
 
 
 @check("CLEAR-2")

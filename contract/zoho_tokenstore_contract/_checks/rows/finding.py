@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..._harness.calls import TokenCall
+from ..._harness.limits import going_around
 from ..._harness.messages import format_rows
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
@@ -36,6 +37,7 @@ from ..sample_tokens import (
     key_of,
     near_ids,
     person,
+    pool,
 )
 
 STRANGER = "stranger@example.com:77"
@@ -103,7 +105,7 @@ def a_user_is_found_by_name_also_beside_the_tokens_of_others(workspace: Workspac
 def a_stored_access_token_is_found(workspace: Workspace) -> None:
     store = workspace.open()
     before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in (*BY_ACCESS, WITH_CLIENT, LATE_GRANT, LATE_REFRESH, ANN, EVE, GUS):
+    for row in pool(*BY_ACCESS, WITH_CLIENT, LATE_GRANT, LATE_REFRESH, ANN, EVE, GUS):
         key = row.only("access_token")
         for sent in (
             key,
@@ -119,19 +121,19 @@ def a_stored_access_token_is_found(workspace: Workspace) -> None:
 def an_access_token_that_replaced_another_is_found(workspace: Workspace) -> None:
     store = workspace.open()
     before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in (LATE_REFRESH, GUS):
+    for row in pool(LATE_REFRESH, GUS):
         store.save(key_of(row).but(access_token=f"1000.renewed.{ONE_OF_EVERY_KIND.index(row)}"))
         _finds(store, before, row, Row(access_token=f"1000.renewed.{ONE_OF_EVERY_KIND.index(row)}"))
 
 
 @check("FIND-3")
 def a_stored_grant_token_is_found(workspace: Workspace) -> None:
-    _finds_by(workspace, "grant_token", (*BY_GRANT, BOB, EVE, GUS), ("access_token", "refresh_token"))
+    _finds_by(workspace, "grant_token", pool(*BY_GRANT, BOB, EVE, GUS), ("access_token", "refresh_token"))
 
 
 @check("FIND-4")
 def a_stored_refresh_token_is_found(workspace: Workspace) -> None:
-    _finds_by(workspace, "refresh_token", (*BY_REFRESH, BOB, DAN, EVE, GUS), ("access_token",))
+    _finds_by(workspace, "refresh_token", pool(*BY_REFRESH, BOB, DAN, EVE, GUS), ("access_token",))
 
 
 def _finds_by(workspace: Workspace, name: str, rows: Sequence[Row], beside: Sequence[str]) -> None:
@@ -236,7 +238,7 @@ def an_empty_store_finds_nothing(workspace: Workspace) -> None:
 def a_replaced_token_is_found_no_more(workspace: Workspace) -> None:
     store = workspace.open()
     store.holding(*ONE_OF_EVERY_KIND)
-    for row in (LATE_REFRESH, GUS):
+    for row in pool(LATE_REFRESH, GUS):
         store.save(key_of(row).but(access_token=f"1000.renewed.{ONE_OF_EVERY_KIND.index(row)}"))
         if any(row.access_token == other.access_token for other in store.rows()):
             return  # the update is no update: SAVE-4 and SAVE-8 say so
@@ -260,7 +262,7 @@ def replaced_credentials_are_found_no_more(workspace: Workspace) -> None:
 
 @check("FIND-6")
 def an_only_row_is_not_found_by_what_matches_nothing(workspace: Workspace) -> None:
-    for row in (ANN, DAN, ACCESS, GRANT, REFRESH, WITH_CLIENT):
+    for row in pool(ANN, DAN, ACCESS, GRANT, REFRESH, WITH_CLIENT):
         store = workspace.open()
         store.holding(row)
         for sent in _UNKNOWN_OF_EACH_KIND:
@@ -313,7 +315,7 @@ def _unmatched(before: Sequence[Row]) -> tuple[Row, ...]:
 
 @check("FIND-7")
 def a_token_without_key_and_id_finds_nothing(workspace: Workspace) -> None:
-    for rows in (ONE_OF_EVERY_KIND, (ANN,), (ACCESS,), (WITH_CLIENT,), (REFRESH, GRANT)):
+    for rows in (ONE_OF_EVERY_KIND, pool(ANN), pool(ACCESS), pool(WITH_CLIENT), pool(REFRESH, GRANT)):
         store = workspace.open()
         before = store.holding(*rows)
         for sent in (
@@ -330,7 +332,7 @@ def a_token_without_key_and_id_finds_nothing(workspace: Workspace) -> None:
 
 @check("FIND-7")
 def an_empty_user_name_finds_nothing(workspace: Workspace) -> None:
-    for rows in (ONE_OF_EVERY_KIND, (ANN,), (ACCESS,), (REFRESH, GRANT)):
+    for rows in (ONE_OF_EVERY_KIND, pool(ANN), pool(ACCESS), pool(REFRESH, GRANT)):
         store = workspace.open()
         before = store.holding(*rows)
         for sent in (
@@ -371,7 +373,7 @@ def empty_texts_are_no_key(workspace: Workspace) -> None:
 def an_unknown_user_finds_nobody_whatever_they_share(workspace: Workspace) -> None:
     store = workspace.open()
     before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in (ANN, BOB, DAN, GUS):
+    for row in pool(ANN, BOB, DAN, GUS):
         stored = before[ONE_OF_EVERY_KIND.index(row)]
         fields = {name: value for name, value in stored.present().items() if name != "user_name"}
         for shared in (
@@ -474,7 +476,7 @@ def _questions(before: Sequence[Row]) -> list[tuple[Row, Row]]:
         wanted = row.but(id=stored.id)
         asked.append((wanted, row.only("access_token") if row == WITH_CLIENT else key_of(row)))
         asked.append((wanted, Row(id=stored.id)))
-    for row in (BOB, GUS):
+    for row in pool(BOB, GUS):
         wanted = row.but(id=before[ONE_OF_EVERY_KIND.index(row)].id)
         asked += [(wanted, token) for token in by_each_token(row)]
     return asked
@@ -493,11 +495,13 @@ def _questions_of_their_own(before: Sequence[Row]) -> list[tuple[Row, Row]]:
         (REFRESH, (*plain, "access_token")),
         (LATE_REFRESH, (*plain, "access_token")),
     ):
+        if row not in ONE_OF_EVERY_KIND:
+            continue
         wanted = row.but(id=before[ONE_OF_EVERY_KIND.index(row)].id)
         key = key_of(row)
         asked += [(wanted, key.but(**{name: OWN[name]})) for name in names]
         asked.append((wanted, key.but(**{name: OWN[name] for name in names})))
-    for row in (BOB, GUS):
+    for row in pool(BOB, GUS):
         wanted = row.but(id=before[ONE_OF_EVERY_KIND.index(row)].id)
         kept = (
             (*plain, "refresh_token", "grant_token"),
@@ -536,13 +540,15 @@ def a_miss_leaves_the_passed_token_as_it_was(workspace: Workspace) -> None:
         Row(user_name=""),
         Row(user_name="", access_token=UNKNOWN["access_token"], client_id="", redirect_url=""),
     ):
-        passed = store.find(sent)
-        if passed.answer.returned is None:
-            misses += 1
-            if passed.passed_after != sent:
-                workspace.fail(
-                    f"the passed token is left as it was, {format_row(sent)}", format_row(passed.passed_after)
-                )
+        with going_around():
+            passed = store.find(sent)
+            if passed.answer.returned is None:
+                misses += 1
+                if passed.passed_after != sent:
+                    workspace.fail(
+                        f"the passed token is left as it was, {format_row(sent)}",
+                        format_row(passed.passed_after),
+                    )
     if misses == 0:
         workspace.fail(
             "find_token returns None where nothing matches", "it never does", precondition_failed=True

@@ -25,6 +25,7 @@ from ..sample_tokens import (
     REFRESH,
     key_of,
     person,
+    pool,
 )
 
 
@@ -81,7 +82,7 @@ def an_empty_store_lists_nothing(workspace: Workspace) -> None:
 @check("LIST-2")
 def a_store_whose_last_token_went_lists_nothing(workspace: Workspace) -> None:
     store = workspace.open()
-    for row in (ANN, ACCESS):
+    for row in pool(ANN, ACCESS):
         saved = store.save(row)
         if not store.listed():
             workspace.fail("the saved token is listed", "no tokens", precondition_failed=True)

@@ -35,6 +35,7 @@ from ..sample_tokens import (
     WITH_CLIENT,
     key_of,
     person,
+    pool,
 )
 
 NEW_ACCESS = "1000.new.access"
@@ -416,7 +417,7 @@ def a_stored_access_token_is_updated(workspace: Workspace) -> None:
 def the_access_token_outranks_others_that_come_without_client(workspace: Workspace) -> None:
     store = workspace.open()
     before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in (*BY_ACCESS, LATE_REFRESH):
+    for row in pool(*BY_ACCESS, LATE_REFRESH):
         store.save(row.only("access_token").but(refresh_token="1000.brought.refresh"))
         _renewed(store, before, row, refresh_token="1000.brought.refresh")
 
@@ -718,7 +719,7 @@ def _changes(store: StoreHandle, before: list[Row], place: int, sent: Row) -> No
 @check("SAVE-14")
 def an_unnamed_row_takes_the_name_of_its_token(workspace: Workspace) -> None:
     renewal = Row(access_token=NEW_ACCESS, expires_in="1900000000555")
-    for row in (GRANT, LATE_GRANT, REFRESH, LATE_REFRESH, ACCESS, WITH_CLIENT):
+    for row in pool(GRANT, LATE_GRANT, REFRESH, LATE_REFRESH, ACCESS, WITH_CLIENT):
         for changes in ((Row(), renewal), (renewal,)):
             store = workspace.open()
             before = store.holding(ANN, row, BOB)
@@ -749,7 +750,7 @@ def _takes_the_name(
 
 @check("SAVE-14")
 def a_name_that_has_a_row_already_never_has_two(workspace: Workspace) -> None:
-    for row in (GRANT, REFRESH, LATE_REFRESH, ACCESS):
+    for row in pool(GRANT, REFRESH, LATE_REFRESH, ACCESS):
         for known, other in ((0, 2), (2, 0)):
             store = workspace.open()
             before = store.holding(ANN, row, BOB)
@@ -777,7 +778,7 @@ def a_name_that_has_a_row_already_never_has_two(workspace: Workspace) -> None:
 
 @check("SAVE-15")
 def an_unnamed_row_takes_the_name_of_a_token_that_shares_its_credentials(workspace: Workspace) -> None:
-    for row in (GRANT, LATE_GRANT, REFRESH, LATE_REFRESH):
+    for row in pool(GRANT, LATE_GRANT, REFRESH, LATE_REFRESH):
         store = workspace.open()
         before = store.holding(ANN, row, BOB)
         named = key_of(row).but(user_name="late@example.com:77", access_token=NEW_ACCESS)
@@ -927,7 +928,7 @@ def an_access_token_with_client_credentials_is_a_new_row(workspace: Workspace) -
 def after_an_update_the_passed_token_carries_the_id(workspace: Workspace) -> None:
     store = workspace.open()
     before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in (*NAMED, *BY_ACCESS, *BY_GRANT, *BY_REFRESH):
+    for row in pool(*NAMED, *BY_ACCESS, *BY_GRANT, *BY_REFRESH):
         saved = store.save(key_of(row).but(expires_in="1900000000222"))
         _carries(workspace, saved, before[ONE_OF_EVERY_KIND.index(row)].id)
 
@@ -943,7 +944,7 @@ def after_an_update_with_every_field_the_passed_token_carries_the_id(workspace: 
 
 @check("SAVE-21")
 def after_a_second_update_by_each_way_the_passed_token_carries_the_id(workspace: Workspace) -> None:
-    for row in (LATE_GRANT, GUS):
+    for row in pool(LATE_GRANT, GUS):
         store = workspace.open()
         id = store.holding(ANN, BOB, row)[-1].id
         for number, sent in enumerate(
@@ -962,7 +963,7 @@ def after_a_second_update_by_each_way_the_passed_token_carries_the_id(workspace:
 
 @check("SAVE-21")
 def a_token_whose_user_was_learned_carries_the_id_of_its_row(workspace: Workspace) -> None:
-    for row in (GRANT, REFRESH, LATE_REFRESH):
+    for row in pool(GRANT, REFRESH, LATE_REFRESH):
         for named in (key_of(row), row):
             store = workspace.open()
             store.holding(ANN, BOB, row)

@@ -15,6 +15,7 @@ from typing import Any
 from ..._drivers.processes.crash_points import CrashPoints, chosen
 from ..._drivers.processes.fork_server import Child, Pipe, Processes
 from ..._harness.calls import Answer, CallRecord
+from ..._harness.limits import SPARE, Pool, active
 from ..._harness.messages import format_exception, format_rows
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace, not_applicable
@@ -136,7 +137,10 @@ class Storage:
         self.processes = processes
         store = workspace.open()
         self.location = store.location
-        self.rows = store.holding(*(wide(f"user{number}") for number in range(USERS)), ACCESS, REFRESH)
+        # In a store with room for a few rows, new ones find some too.
+        self.users = active().fitting(USERS, 2 + SPARE)
+        others = Pool((ACCESS, REFRESH))
+        self.rows = store.holding(*(wide(f"user{number}") for number in range(self.users)), *others)
         workspace.close(store)
         self._arranged = list(workspace.calls)
         self._turn = 0
@@ -154,9 +158,9 @@ class Storage:
     def row(self, kind: str) -> Row:
         """What is saved next: a user's row with new fields, or a new user's."""
         self._turn += 1
-        if kind == "insert":
+        if kind == "insert" and active().fitting(1, len(self.rows) + len(self._flying)):
             return wide(f"new{self._turn}", self._turn)
-        return wide(f"user{self._turn % USERS}", self._turn)
+        return wide(f"user{self._turn % self.users}", self._turn)
 
     def survives(self, kill: Kill, when: str = RETURNED) -> bool:
         """Have one save acknowledged and be killed in the next; everything must be there.

@@ -15,6 +15,7 @@ from ..._drivers.processes.crash_points import CrashPoints, chosen
 from ..._drivers.processes.fork_server import Pipe, Processes
 from ..._drivers.processes.surroundings import WEST
 from ..._harness.calls import CallRecord
+from ..._harness.limits import active
 from ..._harness.messages import format_rows
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
@@ -87,9 +88,10 @@ def processes_that_save_different_users_into_an_empty_store(workspace: Workspace
 
 @check("PROC-1", persistent=True)
 def processes_that_save_different_users_beside_rows(workspace: Workspace) -> None:
-    rounds = [run_free(4, f"free{number}") for number in range(workspace.effort.times(4))]
+    users = active().fitting(4 * PROCESSES, len(BESIDE)) // PROCESSES
+    rounds = [run_free(users, f"free{number}") for number in range(workspace.effort.times(4))]
     rounds += [held_up(f"pause{number}", number) for number in range(MOMENTS)]
-    _save_at_once(workspace, BESIDE, [rounds], _different_users)
+    _save_at_once(workspace, BESIDE, _plans(rounds), _different_users)
 
 
 @check("PROC-1", persistent=True)
@@ -107,7 +109,12 @@ def processes_that_save_one_user_beside_rows(workspace: Workspace) -> None:
     for number in range(MOMENTS):
         rounds.append(Round(saves_of(f"pause{number}", "new"), (number, MOMENTS)))
         rounds.append(Round(saves_of(f"pause{number}", "again"), (number, MOMENTS)))
-    _save_at_once(workspace, BESIDE, [rounds], _one_user_a_round)
+    _save_at_once(workspace, BESIDE, _plans(rounds), _one_user_a_round)
+
+
+def _plans(rounds: list[Round]) -> list[list[Round]]:
+    """All rounds on one location, or each on one of its own where the store has room for a few rows."""
+    return [rounds] if active().room is None else [[one] for one in rounds]
 
 
 def _different_users(

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from ..._drivers.threads.linearizability import Invocation, check_linearizable
 from ..._drivers.threads.runner import IdOf, ThreadProgram, ThreadRun, ThreadRunner
+from ..._harness.limits import Pool, active
 from ..._harness.messages import format_rows
 from ..._harness.workspace import Workspace, precondition
 from ..._spec.model import Call, expectation
@@ -94,6 +95,8 @@ def _save_at_once(
     workspace: Workspace, before: tuple[Row, ...], rows: Sequence[Row], judge: Callable[[ThreadRun], None]
 ) -> None:
     """Have threads save these rows: two that meet everywhere, and many that just run."""
+    before = tuple(Pool(before))
+    rows = rows[: active().fitting(len(rows), len(before))]
     runner = ThreadRunner(workspace)
     pair = ThreadProgram(before, (_saves(rows[0]), _saves(rows[1])))
     precondition(lambda: judge(runner.run_with_pause(next(pair.one_by_one(1)), 0)))

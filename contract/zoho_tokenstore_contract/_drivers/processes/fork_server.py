@@ -41,6 +41,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from ..._harness.limits import active
 from ..._harness.messages import format_exception
 from ..._harness.source import MissingState, StoreSource, lookup, pickled_state
 from ..._harness.workspace import Workspace
@@ -169,7 +170,10 @@ class Child:
         if "unimportable" in answer:
             raise NotApplicable(f"another process cannot open the store: {answer['unimportable']}")
         if "raised" in answer:
-            self.workspace.fail("the store opens in another process", f"raised {answer['raised']}")
+            blame = "" if active().opens_empty else "PERSIST-1"
+            self.workspace.fail(
+                "the store opens in another process", f"raised {answer['raised']}", blame=blame
+            )
         return self
 
     def send(self, value: Any) -> None:

@@ -23,7 +23,7 @@ BUDGET = 5_000
 """How many pairs of taken calls and model state a search visits before it gives up."""
 
 BEFORE, AFTER = 0, -1
-"""In place of a thread's number: calls made one by one before the threads, and after them."""
+"""Pseudo thread numbers for calls before (0) and after (-1) the concurrent part."""
 
 _NO_ARGUMENT = ("get_tokens", "delete_tokens")
 

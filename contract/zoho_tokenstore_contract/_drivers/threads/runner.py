@@ -1,4 +1,4 @@
-"""Programs of calls that threads make at once, and the stage to run them on, again and again."""
+"""Runs short programs of concurrent calls on a store, many times, with one thread paused at chosen places."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .linearizability import AFTER, BEFORE, Invocation, format_timeline
 from .pauses import Place, Scheduler, Stuck, pause_points
 
 QUICK = 0.015
-"""Seconds that a run of a quick store takes at most, be the machine busy; slower ones run less often.
+"""Stores whose fastest run takes longer than this (seconds) get fewer runs.
 
 An idle machine needs one to five milliseconds for a store in memory or a local file."""
 WARMING_UP = 4
-"""Runs before it is known how quick a store is: the first ones import and connect."""
+"""Runs that are made before the speed of a store counts: the first ones import and connect."""
 LEAST_SHARE = 0.15
-"""How much less often, at most."""
+"""Even the slowest store gets this share of the runs."""
 RUNS = 8
 """How many runs are made on one store, emptied in between, before another one is opened."""
 
@@ -150,7 +150,7 @@ class ThreadRunner:
         return self._run(program, self._scheduler.run_free)
 
     def run_with_pause(self, program: ThreadProgram, leader: int, pause: int | None = None) -> ThreadRun:
-        """Run the threads of a program: one begins, and stands still once or ends first.
+        """Run a program with one thread first: it ends, or is paused, before the others start.
 
         Raises:
             Violation: Threads do not come back, or a row cannot be saved before them.
@@ -165,12 +165,13 @@ class ThreadRunner:
     def interleavings(
         self, program: ThreadProgram, most: int, leaders: int | None = None
     ) -> Iterator[ThreadRun]:
-        """Run a program so that each thread stands still at each telling place of its calls once.
+        """Run a program again and again, with one thread paused at each of its pause points in turn.
 
         Args:
-            program: The program. Of threads that make the same calls with other values, one does.
-            most: At how many places a thread stands still at most; fewer where runs take long.
-            leaders: How many threads, the first ones, stand still; by default all.
+            program: The program. Threads whose calls differ only in their values count as equal: only the
+                first of them is paused.
+            most: The largest number of pause points for a thread; slow stores get fewer.
+            leaders: How many threads, from the first on, are paused; by default all.
         """
         seen = set()
         for leader, thread in enumerate(program.threads[:leaders]):

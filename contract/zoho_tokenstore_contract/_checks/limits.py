@@ -1,0 +1,144 @@
+"""What a store can hold at all: each limit is found by a probe, which is also a check of its clause.
+
+A probe uses nothing but plain rows, few of them, and a fresh location. What it finds is told once, under
+its clause; checks of other clauses go around it.
+"""
+
+from __future__ import annotations
+
+from .._harness.limits import NO_LIMITS, Limits
+from .._harness.store_under_test import StoreUnderTest
+from .._harness.workspace import Effort, Workspace
+from .._spec.outcomes import NotApplicable, StoreUnavailable, Violation
+from .._spec.tokens import Row, format_row, format_value
+from .registry import check
+from .sample_tokens import ANN, BOB, KINDS, WITH_CLIENT, person
+
+MANY = 26
+"""Rows that a store has to hold before the kit believes that it counts well."""
+CHARACTERS = "'\"\\%_,;|\n\r\té日😀"
+
+
+@check("SAVE-1")
+def every_kind_of_token_is_stored_alone(workspace: Workspace) -> None:
+    for row in KINDS:
+        if row != WITH_CLIENT:
+            _is_stored_alone(workspace, row)
+
+
+@check("SAVE-20")
+def an_access_token_with_client_credentials_is_stored_alone(workspace: Workspace) -> None:
+    _is_stored_alone(workspace, WITH_CLIENT)
+
+
+def _is_stored_alone(workspace: Workspace, row: Row) -> None:
+    store = workspace.open()
+    store.save(row)
+    store.expect([], new=1, because=f"one row for {format_row(row)}")
+    workspace.fresh_examples()
+
+
+@check("VALUE-8")
+def two_dozen_users_are_as_many_rows(workspace: Workspace) -> None:
+    store = workspace.open()
+    for number in range(1, MANY + 1):
+        store.save(person(f"room{number}"))
+    store.expect([], new=MANY, because=f"a row for each of {MANY} users")
+
+
+@check("VALUE-1")
+def a_special_character_round_trips(workspace: Workspace) -> None:
+    for character in CHARACTERS:
+        _character_round_trips(workspace, character)
+
+
+def _character_round_trips(workspace: Workspace, character: str) -> None:
+    row = person("special", user_name=f"a{character}b@example.com:77", refresh_token=f"1000.a{character}b")
+    store = workspace.open()
+    store.save(row)
+    store.expect([], new=1, because=f"one row for a name and a token with {format_value(character)}")
+    [stored] = store.latest
+    for name in ("user_name", "refresh_token"):
+        if getattr(stored, name) != getattr(row, name):
+            workspace.fail(
+                f"{name} comes back as {format_value(getattr(row, name))}",
+                format_value(getattr(stored, name)),
+            )
+    store.find(row.only("user_name"))
+    workspace.fresh_examples()
+
+
+@check("CLEAR-1")
+def delete_tokens_removes_two_users(workspace: Workspace) -> None:
+    store = workspace.open()
+    store.holding(ANN, BOB)
+    answer = store.clear()
+    if answer.raised is not None:
+        workspace.fail("delete_tokens removes every row", str(answer))
+    store.expect([], because="delete_tokens removes every row")
+
+
+@check("DEL-1")
+def delete_token_removes_one_of_two_users(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(ANN, BOB)
+    answer = store.call("delete_token", before[0].id)
+    if answer.raised is not None:
+        workspace.fail(f"delete_token removes the row with the id {format_value(before[0].id)}", str(answer))
+    store.expect(before, gone=before[:1], because="the row with that id is gone, and no other")
+
+
+@check("PERSIST-1", persistent=True)
+def a_store_opens_again_where_it_left_nothing(workspace: Workspace) -> None:
+    workspace.reopen(workspace.open())
+
+
+def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
+    """Find out what a store cannot do.
+
+    Args:
+        sut: The store under test.
+        effort: How deep to look.
+
+    Returns:
+        Its limits; `NO_LIMITS` where the probes find none, or where not even two plain rows can be stored.
+    """
+
+    def keeps(probe: object, *arguments: object) -> bool:
+        return _keeps(sut, effort, probe, *arguments)
+
+    refused = frozenset(row for row in KINDS if not keeps(_is_stored_alone, row))
+    if {ANN, BOB} & refused:
+        return NO_LIMITS
+    return Limits(
+        room=None if keeps(two_dozen_users_are_as_many_rows) else _room(sut, effort),
+        refused=refused,
+        characters=frozenset(one for one in CHARACTERS if not keeps(_character_round_trips, one)),
+        clears=keeps(delete_tokens_removes_two_users),
+        deletes=keeps(delete_token_removes_one_of_two_users),
+        opens_empty=not sut.persistent or keeps(a_store_opens_again_where_it_left_nothing),
+    )
+
+
+def _keeps(sut: StoreUnderTest, effort: Effort, probe: object, *arguments: object) -> bool:
+    assert callable(probe)
+    try:
+        with Workspace(sut, effort) as workspace:
+            probe(workspace, *arguments)
+    except (Violation, NotApplicable, StoreUnavailable):
+        return False
+    return True
+
+
+def _room(sut: StoreUnderTest, effort: Effort) -> int | None:
+    """How many users a store holds that does not hold many; ``None`` where it does not even hold four."""
+    try:
+        with Workspace(sut, effort) as workspace:
+            store = workspace.open()
+            for number in range(1, MANY + 1):
+                raised = store.try_save(person(f"room{number}")).answer.raised
+                if raised is not None or len(store.rows()) != number:
+                    return number - 1 if number > 4 else None
+    except (Violation, StoreUnavailable):
+        return None
+    return None

@@ -1,0 +1,298 @@
+"""From an address to the store: to be read alone, or to be written to."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import inspect
+import os
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .._spec.outcomes import UsageError
+from .._spec.sdk import SDKMissing, load
+from .addresses import DYNAMODB, FACTORY, FILE, MYSQL, REDIS, SQLITE, Address, database
+from .file_reader import FileReader
+from .reading import CannotRead, Reader, StoreReader, TableReader
+
+_DRIVERS = {
+    "mysql": (("mysql.connector", "mysql+mysqlconnector"), ("pymysql", "mysql+pymysql")),
+    "postgresql": (("psycopg", "postgresql+psycopg"), ("psycopg2", "postgresql+psycopg2")),
+}
+_PASSWORD = {"mysql": "MYSQL_PWD", "postgresql": "PGPASSWORD", "redis": "REDISCLI_AUTH"}
+"""Where a password that the address does not have is looked for, as the server's own client does."""
+
+_SQLITE_TABLE = "oauthtoken"
+
+
+class Target(NamedTuple):
+    """A store to write to.
+
+    Attributes:
+        store: The store.
+        reader: Reads what it holds.
+    """
+
+    store: Any
+    reader: Reader
+
+
+@contextlib.contextmanager
+def opened(address: Address) -> Iterator[Reader]:
+    """Open a store to be read and nothing else.
+
+    Args:
+        address: Where it is.
+
+    Yields:
+        What reads it.
+
+    Raises:
+        UsageError: There is no such store, or a library that it needs is missing.
+    """
+    reader = _reader(address)
+    if reader is None:
+        raise UsageError(f"{address.text}: there is no such {'table' if address.url else 'file'}")
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+@contextlib.contextmanager
+def opened_if_there(address: Address) -> Iterator[Reader | None]:
+    """Open a target to be read and nothing else; ``None`` where there is no file or table yet."""
+    reader = _reader(address)
+    try:
+        yield reader
+    finally:
+        if reader is not None:
+            reader.close()
+
+
+@contextlib.contextmanager
+def opened_to_write(address: Address) -> Iterator[Target]:
+    """Open a store to be written to; it is made where there is none.
+
+    Raises:
+        UsageError: It cannot be opened.
+    """
+    with _explained(address):
+        store = _store(address)
+    try:
+        with opened(address) if address.kind in _READ_WITHOUT_STORE else _nothing(store) as reader:
+            yield Target(store, reader)
+    finally:
+        _close(store)
+
+
+@contextlib.contextmanager
+def _nothing(store: Any) -> Iterator[Reader]:
+    yield StoreReader(store)
+
+
+@contextlib.contextmanager
+def _explained(address: Address) -> Iterator[None]:
+    try:
+        yield
+    except (UsageError, KeyboardInterrupt):
+        raise
+    except SDKMissing as error:
+        raise UsageError(str(error)) from error
+    except CannotRead as error:
+        raise UsageError(f"{address.text}: {error}") from error
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{address.text} cannot be opened: there is no module {error.name!r}") from error
+    except (Exception, SystemExit) as error:
+        # Not its text: drivers quote the address, and with it the password.
+        hint = f" ({error})" if isinstance(error, ImportError | OSError) and not address.url else ""
+        raise UsageError(f"{address.text} cannot be opened: {type(error).__name__}{hint}") from error
+
+
+# ---------------------------------------------------------------------------------------------
+# To be read.
+
+_READ_WITHOUT_STORE = (FILE, SQLITE, MYSQL, "postgresql")
+
+
+def _reader(address: Address) -> Reader | None:
+    with _explained(address):
+        load()
+        if address.kind == FILE:
+            return FileReader(address.place) if _is_file(address) else None
+        if address.kind == SQLITE:
+            return _sqlite_reader(address.place) if _is_file(address) else None
+        if address.kind in _DRIVERS:
+            return _sql_reader(address)
+        store = _store(address)
+        return StoreReader(store, lambda: _close(store))
+
+
+def _is_file(address: Address) -> bool:
+    path = Path(address.place)
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{address.text} is no file")
+    return path.exists()
+
+
+def _sqlite_reader(path: str) -> Reader:
+    # SQLite would make files beside a database with a write-ahead log that nobody has open, and leave them.
+    is_alone = not Path(f"{path}-wal").exists() and _has_write_ahead_log(path)
+    uri = f"{Path(path).as_uri()}?mode=ro{'&immutable=1' if is_alone else ''}"
+    connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+
+    def select(column: str, values: Sequence[str]) -> tuple[Sequence[str], Iterator[Sequence[Any]]]:
+        condition = f" WHERE {column} = ?" if column else " ORDER BY rowid"
+        cursor = connection.execute(f"SELECT * FROM {_SQLITE_TABLE}{condition}", values)  # noqa: S608 (names)
+        return [entry[0] for entry in cursor.description], rows_of(cursor)
+
+    def rows_of(cursor: sqlite3.Cursor) -> Iterator[Sequence[Any]]:
+        yield from cursor
+        if is_alone and Path(f"{path}-wal").exists():
+            raise CannotRead("somebody began to write to it while it was read; run the command again")
+
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        return TableReader(select, connection.close, path=path)
+    except sqlite3.Error as error:
+        connection.close()
+        raise CannotRead(f"it is no SQLite database with a table {_SQLITE_TABLE} ({error})") from error
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _has_write_ahead_log(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(20)[18:] == b"\2\2"  # the format versions in the header of SQLite's files
+
+
+def _sql_reader(address: Address) -> Reader | None:
+    sql: Any = importlib.import_module("sqlalchemy")
+    engine = sql.create_engine(_sql_url(address), poolclass=sql.NullPool, hide_parameters=True)
+    table = sql.table(address.option)
+
+    def select(column: str, values: Sequence[str]) -> tuple[Sequence[str], Iterator[Sequence[Any]]]:
+        statement = sql.select(sql.text("*")).select_from(table)
+        if column:
+            statement = statement.where(sql.column(column) == values[0])
+        statement = statement.execution_options(stream_results=True, max_row_buffer=1000)
+        connection = engine.connect()
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        answer = connection.execute(statement)
+        return list(answer.keys()), _until_closed(connection, answer)
+
+    with engine.connect() as connection:
+        if not sql.inspect(connection).has_table(address.option):
+            return None
+    return TableReader(select, engine.dispose, server=address.kind)
+
+
+def _until_closed(connection: Any, answer: Any) -> Iterator[Sequence[Any]]:
+    with connection:
+        yield from answer
+
+
+def _sql_url(address: Address) -> Any:
+    sql: Any = importlib.import_module("sqlalchemy")
+    url = address.url
+    assert url is not None
+    driver = next((name for module, name in _DRIVERS[address.kind] if _is_installed(module)), None)
+    if driver is None:
+        names = " or ".join(module for module, _ in _DRIVERS[address.kind])
+        raise UsageError(f"{address.text}: no driver is installed, neither of {names}")
+    password = url.password or os.environ.get(_PASSWORD[address.kind])
+    return sql.URL.create(driver, url.username, password, url.hostname, url.port, database(url))
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+# ---------------------------------------------------------------------------------------------
+# To be written to.
+
+
+def _store(address: Address) -> Any:
+    load()
+    if address.kind == FACTORY:
+        return _made_by(address.place)
+    return _MAKERS[address.kind](address)
+
+
+def _made_by(target: str) -> Any:
+    module_name, _, qualname = target.partition(":")
+    directory = str(Path.cwd())
+    if directory not in sys.path:
+        sys.path.append(directory)
+    factory: Any = importlib.import_module(module_name)
+    for name in qualname.split("."):
+        factory = getattr(factory, name, None)
+    if not callable(factory):
+        raise UsageError(f"{target} names nothing that makes a store")
+    try:
+        inspect.signature(factory).bind()
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"{target} takes arguments: name a function without any, which opens the store as your "
+            "application does"
+        ) from None
+    return factory()
+
+
+def _file_store(address: Address) -> Any:
+    return load().module("src.com.zoho.api.authenticator.store.file_store").FileStore(address.place)
+
+
+def _sqlite_store(address: Address) -> Any:
+    return _reference("sqlite_file", "SQLiteFileStore")(address.place)
+
+
+def _sql_store(address: Address) -> Any:
+    sql: Any = importlib.import_module("sqlalchemy")
+    engine = sql.create_engine(
+        _sql_url(address), isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True, hide_parameters=True
+    )
+    return _reference("sqlalchemy_store", "SQLAlchemyStore")(engine, address.option)
+
+
+def _redis_store(address: Address) -> Any:
+    redis = importlib.import_module("redis")
+    assert address.url is not None
+    url = address.url._replace(query="").geturl()
+    password = address.url.password or os.environ.get(_PASSWORD[REDIS])
+    client = redis.Redis.from_url(url, **({"password": password} if password else {}))
+    client.ping()
+    return _reference("redis_store", "RedisStore")(client, address.option)
+
+
+def _dynamodb_store(address: Address) -> Any:
+    boto3 = importlib.import_module("boto3")
+    return _reference("dynamodb_store", "DynamoDBStore")(boto3.client("dynamodb"), address.place)
+
+
+def _reference(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(f"zoho_reference_stores.{module}"), name)
+
+
+_MAKERS: dict[str, Callable[[Address], Any]] = {
+    FILE: _file_store,
+    SQLITE: _sqlite_store,
+    MYSQL: _sql_store,
+    "postgresql": _sql_store,
+    REDIS: _redis_store,
+    DYNAMODB: _dynamodb_store,
+}
+
+
+def _close(store: Any) -> None:
+    close = getattr(store, "close", None)
+    if callable(close):
+        close()

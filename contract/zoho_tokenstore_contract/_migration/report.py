@@ -1,0 +1,227 @@
+"""What `audit` and `move` print, and the same as JSON."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.metadata
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from .._spec.sdk import load
+from .audit import EXAMPLES, Audit, shown
+from .move import Moved, Standing
+from .plan import Plan
+
+_WIDTH = 100
+
+
+def header() -> dict[str, Any]:
+    """What every JSON report begins with."""
+    sdk = load()
+    return {
+        "schema": 1,
+        "kit": importlib.metadata.version("pytest-zoho-tokenstore"),
+        "sdk": {"distribution": sdk.distribution, "version": sdk.version},
+    }
+
+
+def audit_text(address: str, audit: Audit) -> str:
+    """An audit to be read.
+
+    Args:
+        address: The store as it may be printed.
+        audit: What was found.
+    """
+    return "\n".join(_audit_lines(address, audit)) + "\n"
+
+
+def _audit_lines(address: str, audit: Audit) -> Iterator[str]:
+    sdk = load()
+    whose = f" ({audit.store} of {sdk.distribution} {sdk.version})" if audit.store else ""
+    yield f"{address}{whose}"
+    yield f"  {audit.rows:,} rows, {audit.users:,} users, {audit.unnamed:,} rows without a user name"
+    if audit.expired:
+        first, last = (_day(moment) for moment in audit.expired_since)
+        yield f"  {audit.expired:,} access tokens have expired, the first on {first}, the last on {last}"
+    yield f"  {audit.looked_up:,} ids looked up"
+    yield ""
+    yield "found:" if audit.findings else "nothing wrong was found"
+    for finding in audit.findings:
+        yield from _wrapped(f"{finding.count:>8,}  {finding.meaning}", 10)
+        for example in finding.examples:
+            yield from _wrapped(f"          - {example}", 12)
+        if finding.count > len(finding.examples) == EXAMPLES:
+            yield f"          - and {finding.count - EXAMPLES:,} more"
+    if audit.known:
+        yield ""
+        yield f"what {audit.store} is known to do (docs/published-stores.md), and what was seen of it here:"
+    for fault in audit.known:
+        seen = audit.count(fault.traces)
+        traces = f"traces here: {seen:,}" if seen else "no trace here"
+        yield from _wrapped(f"  {', '.join(fault.clauses)}: {fault.meaning} ({traces})", 4)
+
+
+def audit_json(address: str, audit: Audit) -> dict[str, Any]:
+    """An audit for programs; see docs/moving.md."""
+    return {
+        **header(),
+        "target": address,
+        "store": audit.store or None,
+        "rows": audit.rows,
+        "users": audit.users,
+        "unnamed": audit.unnamed,
+        "expired": audit.expired,
+        "expired_since": list(audit.expired_since) if audit.expired else None,
+        "looked_up": audit.looked_up,
+        "findings": [
+            {
+                "kind": finding.kind,
+                "meaning": finding.meaning,
+                "count": finding.count,
+                "examples": finding.examples,
+            }
+            for finding in audit.findings
+        ],
+        "known": [
+            {
+                "clauses": list(fault.clauses),
+                "meaning": fault.meaning,
+                "seen": audit.count(fault.traces),
+            }
+            for fault in audit.known
+        ],
+    }
+
+
+def plan_text(source: str, target: str, made: Plan, found: Standing, *, whole: bool) -> str:
+    """A plan to be read.
+
+    Args:
+        source: The source as it may be printed.
+        target: The target as it may be printed.
+        made: What is written.
+        found: What the target holds.
+        whole: All rows of which something is to be told are told, and not only the first.
+    """
+    return "\n".join(_plan_lines(source, target, made, found, whole=whole)) + "\n"
+
+
+def _plan_lines(source: str, target: str, made: Plan, found: Standing, *, whole: bool) -> Iterator[str]:
+    yield f"{source} -> {target}"
+    counts = (
+        (made.total, "rows in the source"),
+        (len(made.writes), "of them to be in the target"),
+        (len(found.there), "of these there already"),
+        (len(found.differs), "there in another state: the newest row that can renew is kept"),
+        (found.others, "other rows in the target, which stay"),
+        (len(made.new_id), "with a new id, for they have none, or that of another row"),
+        (made.headers, "header lines, which are no tokens"),
+    )
+    yield from (f"{count:>8,}  {what}" for count, what in counts if count)
+    lists = (
+        (
+            "not written: another row of the login is the newest that can renew",
+            [f"{one.place}: {one.instead_place} is written" for one in made.conflicts],
+        ),
+        ("written without a field that is cut", made.cut),
+        ("not to be carried over", [f"{one.place}: {one.why}" for one in made.left_out]),
+    )
+    for title, lines in lists:
+        yield from _listed(title, lines, len(lines) if whole else EXAMPLES)
+
+
+def moved_text(moved: Moved, made: Plan) -> str:
+    """What a move did, to be read."""
+    return "\n".join(_moved_lines(moved, made)) + "\n"
+
+
+def _moved_lines(moved: Moved, made: Plan) -> Iterator[str]:
+    yield ""
+    counts = (
+        (moved.written, "written"),
+        (moved.already, "there before"),
+        (moved.updated, "brought up to date"),
+        (moved.newer, "left as they were: the target has newer ones"),
+    )
+    yield from (f"{count:>8,}  {what}" for count, what in counts if count)
+    if moved.broken_off:
+        yield f"broken off: {moved.broken_off}"
+    elif not moved.failed:
+        yield "each was read back by its id and by every key, and is equal in every field"
+    if moved.failed:
+        failed = [f"{place}: {why}" for place, why in moved.failed]
+        yield from _listed("failed", failed, len(failed))
+    if ids := changed_ids(moved, made):
+        yield "ids that are others in the target, old -> new:"
+        yield from (f"  {shown(old)} -> {shown(new)}" for old, new in ids)
+
+
+def changed_ids(moved: Moved, made: Plan) -> list[tuple[str, str]]:
+    """The ids of the source whose login has another id in the target, with that id."""
+    ids = [(str(old), new) for old, new in moved.ids if old is not None and new is not None]
+    ids += [
+        (one.id, moved.kept[one.instead])
+        for one in made.conflicts
+        if one.id is not None and one.instead in moved.kept
+    ]
+    return ids
+
+
+def move_json(source: str, target: str, made: Plan, found: Standing, moved: Moved | None) -> dict[str, Any]:
+    """A move for programs; see docs/moving.md.
+
+    Args:
+        source: The source as it may be printed.
+        target: The target as it may be printed.
+        made: What was planned.
+        found: What the target held.
+        moved: What was done; ``None`` where nothing was.
+    """
+    report: dict[str, Any] = {
+        **header(),
+        "source": source,
+        "target": target,
+        "rows": made.total,
+        "to_write": len(made.writes),
+        "there_already": len(found.there),
+        "there_in_another_state": len(found.differs),
+        "others_in_target": found.others,
+        "headers": made.headers,
+        "conflicts": [{"place": one.place, "instead": one.instead_place} for one in made.conflicts],
+        "cut": made.cut,
+        "left_out": [{"place": one.place, "why": one.why} for one in made.left_out],
+    }
+    if moved is not None:
+        report |= {
+            "written": moved.written,
+            "updated": moved.updated,
+            "newer_in_target": moved.newer,
+            "failed": [{"place": place, "why": why} for place, why in moved.failed],
+            "broken_off": moved.broken_off or None,
+            "ids": dict(changed_ids(moved, made)),
+        }
+    return report
+
+
+def _listed(title: str, lines: list[str], most: int) -> Iterator[str]:
+    if not lines:
+        return
+    yield f"{len(lines):>8,}  {title}:"
+    for line in lines[:most]:
+        yield from _wrapped(f"          - {line}", 12)
+    if len(lines) > most:
+        yield f"          - and {len(lines) - most:,} more; --dry-run tells them"
+
+
+def _day(moment: int) -> str:
+    try:
+        return dt.datetime.fromtimestamp(moment / 1000, dt.timezone.utc).date().isoformat()
+    except (OverflowError, ValueError, OSError):
+        return "an unknown day"
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, subsequent_indent=" " * indent, drop_whitespace=True, replace_whitespace=False
+    ) or [""]

@@ -1,0 +1,83 @@
+"""What makes two rows one login, and which of several rows is worth most. Secrets appear as digests."""
+
+from __future__ import annotations
+
+import hashlib
+
+from .._spec.tokens import FIELDS, Row
+
+Digest = int
+
+
+def digest(*parts: str) -> Digest:
+    """A number of 128 bits for texts; two different ones do not share it."""
+    joined = "".join(f"{len(part)}:{part}" for part in parts)
+    return int.from_bytes(
+        hashlib.blake2b(joined.encode(errors="surrogatepass"), digest_size=16).digest(), "big"
+    )
+
+
+def contents(row: Row) -> Digest:
+    """A digest of every field but the id: the same for rows that are equal."""
+    values = [getattr(row, name) for name in FIELDS if name != "id"]
+    return digest(*("-" if value is None else f"+{value}" for value in values))
+
+
+def credentials(row: Row) -> dict[str, Digest]:
+    """The ways without a user name by which a row is found, each with the digest of what is asked for."""
+    ways = {}
+    if row.access_token:
+        ways["access_token"] = digest("access", row.access_token)
+    if row.client_id and row.client_secret:
+        client = (row.client_id, row.client_secret)
+        if row.grant_token:
+            ways["grant_token"] = digest("grant", row.grant_token, *client)
+        if row.refresh_token:
+            ways["refresh_token"] = digest("refresh", row.refresh_token, *client)
+    return ways
+
+
+def keys(row: Row) -> list[Digest]:
+    """What a save of the row looks for: another row with one of these is the same login.
+
+    A user name outranks everything else (SAVE-5). Without one, grant and refresh token count with their
+    client, and the access token where there is neither (SAVE-6 to SAVE-8, SAVE-20).
+    """
+    if row.user_name:
+        return [digest("user", row.user_name)]
+    ways = credentials(row)
+    chosen = [way for name, way in ways.items() if name != "access_token"]
+    if row.access_token and (not chosen or not (row.client_id or row.client_secret)):
+        chosen = [ways["access_token"]]
+    return chosen or [contents(row)]
+
+
+def has_no_key(row: Row) -> bool:
+    """Whether nothing but its id finds the row."""
+    return keys(row) == [contents(row)]
+
+
+def reached_by(row: Row) -> list[Digest]:
+    """Every key with which another token would reach this row."""
+    return [*dict.fromkeys([*keys(row), *credentials(row).values()])]
+
+
+def has_credential(row: Row) -> bool:
+    """Whether a store takes the row at all (SAVE-16)."""
+    return bool(row.grant_token or row.refresh_token or row.access_token)
+
+
+def can_renew(row: Row) -> bool:
+    """Whether the SDK can get a new access token for the row."""
+    return bool(row.refresh_token and row.client_id and row.client_secret)
+
+
+def expiry(row: Row) -> int:
+    """Milliseconds since the epoch at which the access token ends; 0 where nothing says so."""
+    text = str(row.expires_in or "")
+    return int(text) if text.isdecimal() and len(text) <= 20 else 0
+
+
+def worth(row: Row) -> tuple[bool, bool, int]:
+    """The newest that can renew is worth most; a row with a name is worth more than one without."""
+    return bool(row.user_name), can_renew(row), expiry(row)

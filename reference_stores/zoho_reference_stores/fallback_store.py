@@ -1,0 +1,306 @@
+"""A token store that looks in a new store and then in an old one, for the Zoho CRM Python SDK.
+
+Copy this module into your project: it needs the SDK and the standard library, nothing else::
+
+    store = FallbackStore(SQLiteFileStore("tokens.db"), FileStore("tokens.csv"))
+    Initializer.initialize(environment, token, store=store)
+
+It is for the time in which users move from one store to another: it saves in the new store alone. Take it out
+again, and the old store with it, when every row of the old store is in the new one.
+
+The ids in brackets, such as [SAVE-4], name clauses of the TokenStore contract.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
+from zohocrmsdk.src.com.zoho.api.authenticator.store.token_store import TokenStore
+from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
+from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
+from zohocrmsdk.src.com.zoho.crm.api.util.constants import Constants
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+_FIELDS = (
+    "id",
+    "user_name",
+    "client_id",
+    "client_secret",
+    "refresh_token",
+    "access_token",
+    "grant_token",
+    "expires_in",
+    "redirect_url",
+    "api_domain",
+)
+_CLIENT = ("client_id", "client_secret")
+_CREDENTIALS = ("grant_token", "refresh_token", "access_token")
+
+
+class FallbackStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
+    """Finds in a new store, else in an old one, and saves in the new one alone.
+
+    A row of the old store is hidden from the moment that the new one has a row of the same login: the same
+    user, or, without a user name, the same id or credential. The first save of a user takes the row over,
+    with its id and the fields that the saved token lacks. An id that the store makes up is one that neither
+    store has, so that an id of the old store never leads to another user.
+
+    Deleting a token deletes it in both stores, or it would be found again in the old one. Nothing else is
+    written to the old store; it may be in use by other nodes, whose saves are seen until the user is in the
+    new store.
+
+    The old store may be one that breaks the contract, such as the SDK's own: what it finds is taken only if
+    it is the row that was asked for, and what it raises where it finds nothing is a miss.
+
+    Args:
+        new: The store that keeps the tokens from now on. It is empty, or was filled by
+            ``zoho-tokenstore move``, and keeps the contract.
+        old: The store that kept them so far.
+
+    Attributes:
+        new: The new store.
+        old: The old store.
+
+    Raises:
+        SDKException: What either store raises, from every method.
+    """
+
+    def __init__(self, new: Any, old: Any) -> None:
+        self.new = new
+        self.old = old
+
+    def find_token(self, token: OAuthToken) -> OAuthToken | None:
+        """Fill in the token from its row and return it, or return ``None``."""
+        if not isinstance(token, OAuthToken):
+            return self.new.find_token(token)
+        # What identifies the token outranks its id, whichever store has the one and the other.
+        for sent in (_copy(token, id=None), token) if _ways(token) else (token,):
+            # The new store is asked again at the end: a save may have taken the row over meanwhile.
+            for find in (self.new.find_token, self._find_old, self.new.find_token):
+                row = find(sent)
+                if row is not None:
+                    return _fill(token, row)
+        return None
+
+    def save_token(self, token: OAuthToken) -> None:
+        """Save the token in the new store, and set the row's id on it."""
+        if not isinstance(token, OAuthToken):
+            self.new.save_token(token)
+            return
+        sent, id = _copy(token), token.get_id()
+        is_new = self.new.find_token(_copy(token, id=None) if _ways(token) else _copy(token)) is None
+        row = self._find_old(token, to_save=True) if is_new else None
+        if row is not None:
+            # The saved fields replace those of the row, which is saved with them, under its id [SAVE-13].
+            _fill(sent, row)
+            sent.set_id(row.get_id() or self._unused_id())
+        elif is_new:
+            if id and self.new.find_token_by_id(id) is None and self._old_by_id(id) is not None:
+                # The id of another login in the old store must not lead to this one [SAVE-11].
+                sent.set_id(None)
+            if not sent.get_id() and any(_get(sent, field) for field in _CREDENTIALS):
+                sent.set_id(self._unused_id())
+        self.new.save_token(sent)
+        token.set_id(sent.get_id())
+
+    def delete_token(self, id: str) -> None:
+        """Delete the row with exactly this id, and in the old store every state of its login."""
+        row = self.new.find_token_by_id(id)
+        meant = _keys(row) if row is not None else set()
+        if row is None and (old := self._old_by_id(id)) is not None and not self._is_replaced(old):
+            meant = _reached(old)
+        # The old store first: were the process killed in between, an old state would come back otherwise.
+        for old in self._old_tokens() if meant else ():
+            if not meant.isdisjoint(_reached(old)):
+                if not old.get_id():
+                    raise _refusal("a row of this login in the old store has no id to delete it by")
+                self.old.delete_token(old.get_id())
+        self.new.delete_token(id)
+
+    def get_tokens(self) -> list[OAuthToken]:
+        """Return a new token for each row: of the new store, and of the old one where the new has none."""
+        tokens = list(self.new.get_tokens())
+        replaced = {key for token in tokens for key in _keys(token)}
+        return tokens + [old for old in self._old_tokens() if replaced.isdisjoint(_reached(old))]
+
+    def delete_tokens(self) -> None:
+        """Delete every row of both stores."""
+        self.old.delete_tokens()
+        self.new.delete_tokens()
+
+    def find_token_by_id(self, id: str) -> OAuthToken | None:
+        """Return a new token with the row of exactly this id, or ``None``."""
+        found = self.new.find_token_by_id(id)
+        if found is not None:
+            return found
+        row = self._old_by_id(id)
+        if row is None:
+            return None
+        # A save may have taken the row over meanwhile.
+        return self.new.find_token_by_id(id) if self._is_replaced(row) else row
+
+    def close(self) -> None:
+        """Close both stores, where they can be closed."""
+        for store in (self.new, self.old):
+            close = getattr(store, "close", None)
+            if close is not None:
+                close()
+
+    def __enter__(self) -> FallbackStore:  # noqa: PYI034 (typing.Self needs Python 3.11)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __getattr__(self, name: str) -> Any:
+        # Leases, where the new store has them, for a `SingleFlightStore` around this one.
+        if name in ("acquire_lease", "release_lease"):
+            return getattr(self.new, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    # ---------------------------------------------------------------------------------------------
+    # The old store. Nobody trusts it: a row counts if it is exactly the one that was asked for.
+
+    def _find_old(self, token: OAuthToken, *, to_save: bool = False) -> OAuthToken | None:
+        """The row of the old store that a token speaks of, unless the new store has that login."""
+        name = _name(token)
+        ways = [(way, False) for way in _ways(token)]
+        if name and to_save:
+            # A new name goes to the row that the token was saved as before its user was known
+            # [SAVE-14, SAVE-15].
+            ways += [
+                (("id",), True),
+                *((way, True) for way in _ways(_copy(token, user_name=None)) if len(way) > 1),
+            ]
+        else:
+            # Another credential under the id of a user's row may be anybody's.
+            has_credential = any(_get(token, field) for field in _CREDENTIALS)
+            ways.append((("id",), bool(name) or (to_save and has_credential)))
+        for way, unnamed in ways:
+            row = self._old_row(token, way, unnamed=unnamed)
+            if row is not None and not self._is_replaced(row):
+                return row
+        return None
+
+    def _old_row(self, token: OAuthToken, way: tuple[str, ...], *, unnamed: bool) -> OAuthToken | None:
+        """The row of the old store that has these fields of the token; `unnamed`: and no user."""
+
+        def is_meant(row: OAuthToken | None) -> bool:
+            same = row is not None and all(_get(row, field) == _get(token, field) for field in way)
+            return same and not (unnamed and _name(row))
+
+        if way == ("id",):
+            row = self._old_by_id(token.get_id())
+            return row if is_meant(row) else None
+        asked = OAuthToken(access_token="lent")
+        for field in _FIELDS:
+            _set(asked, field, _get(token, field) if field in way else None)
+        if self.old.find_token(asked) is None:
+            return None
+        # Of what it answers, the id alone says which row it is.
+        row = self._old_by_id(asked.get_id())
+        return row if is_meant(row) else next(filter(is_meant, self._old_tokens()), None)
+
+    def _old_by_id(self, id: str | None) -> OAuthToken | None:
+        if not isinstance(id, str) or not id:
+            return None
+        try:
+            row = self.old.find_token_by_id(id)
+        except SDKException:
+            # The SDK's own stores raise on a miss; where the storage fails, listing raises too.
+            return next((row for row in self._old_tokens() if row.get_id() == id), None)
+        return _copy(row) if row is not None and row.get_id() == id and not _is_header(row) else None
+
+    def _old_tokens(self) -> list[OAuthToken]:
+        return [_copy(row) for row in self.old.get_tokens() if not _is_header(row)]
+
+    def _is_replaced(self, old: OAuthToken) -> bool:
+        """Whether the new store has a row of the same login."""
+        row = self.new.find_token_by_id(old.get_id()) if old.get_id() else None
+        if row is not None and not _keys(row).isdisjoint(_reached(old)):
+            return True
+        return self.new.find_token(_copy(old, id=None)) is not None
+
+    def _unused_id(self) -> str:
+        """An id that neither store has: as long as any store keeps [SAVE-3], so that none comes twice."""
+        while True:
+            id = str(10**9 + secrets.randbelow(9 * 10**9))
+            if self.new.find_token_by_id(id) is None and self._old_by_id(id) is None:
+                return id
+
+
+# ---------------------------------------------------------------------------------------------
+# Tokens.
+
+
+def _get(token: OAuthToken, field: str) -> Any:
+    return _name(token) if field == "user_name" else getattr(token, f"get_{field}")()
+
+
+def _set(token: OAuthToken, field: str, value: Any) -> None:
+    if field == "user_name":
+        token.set_user_signature(UserSignature(value) if value is not None else None)
+    else:
+        getattr(token, f"set_{field}")(value)
+
+
+def _name(token: OAuthToken | None) -> Any:
+    signature = None if token is None else token.get_user_signature()
+    return None if signature is None else signature.get_name()
+
+
+def _copy(token: OAuthToken, **changes: Any) -> OAuthToken:
+    """A whole token with the same fields; see BYID-5."""
+    copy = OAuthToken(access_token="lent")
+    for field in _FIELDS:
+        _set(copy, field, changes[field] if field in changes else _get(token, field))
+    return copy
+
+
+def _fill(token: OAuthToken, row: OAuthToken) -> OAuthToken:
+    """Give the token the row's id, and of the row's other fields those that it lacks."""
+    if row is not token:
+        for field in _FIELDS:
+            if field == "id" or not _get(token, field):
+                _set(token, field, _get(row, field))
+    return token
+
+
+def _is_header(row: OAuthToken) -> bool:
+    """Whether this is the header line of a file, which the SDK's `FileStore` takes for a token."""
+    return bool(row.get_id() == "id" and row.get_client_secret() == "client_secret")
+
+
+def _ways(token: OAuthToken) -> list[tuple[str, ...]]:
+    """The fields that identify a token, most important first: a user name outranks everything else."""
+    if _name(token):
+        return [("user_name",)]
+    if not (token.get_client_id() or token.get_client_secret()):
+        return [("access_token",)] if token.get_access_token() else []
+    ways = (("grant_token", *_CLIENT), ("refresh_token", *_CLIENT))
+    return [way for way in ways if all(_get(token, field) for field in way)]
+
+
+def _values(row: OAuthToken, ways: Iterable[tuple[str, ...]]) -> set[tuple[Any, ...]]:
+    values = [tuple((field, _get(row, field)) for field in way) for way in ways]
+    return {value for value in values if all(text for _, text in value)}
+
+
+def _keys(row: OAuthToken) -> set[tuple[Any, ...]]:
+    """Everything by which a row of the new store can be found."""
+    client = [(field, *_CLIENT) for field in ("grant_token", "refresh_token")]
+    return _values(row, [("user_name",), ("id",), ("access_token",), *client])
+
+
+def _reached(old: OAuthToken) -> set[tuple[Any, ...]]:
+    """By which of its fields a row of the old store is of the same login as one of the new store."""
+    return _values(old, _ways(old) if _name(old) else [*_ways(old), ("id",)])
+
+
+def _refusal(message: str) -> SDKException:
+    return SDKException(code=Constants.TOKEN_STORE, message=message)

@@ -1,0 +1,196 @@
+"""The examination with several faults at once: ``python -m tests.combinations``.
+
+Real stores have several faults. Faulty stores of the catalogue override short methods of one right store, so
+those that override different methods compose to one store. Its parts, examined alone, say what is expected:
+every clause that a part breaks is reported, and no clause that all parts keep. A combination that goes wrong
+is shrunk to the fewest parts that do it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import random
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.exam import is_long
+from tests.stores.catalogue import Fault, faults, sut_for
+from tests.stores.right import RightStore
+from zoho_tokenstore_contract._harness.workspace import Effort
+from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._spec.clauses import CLAUSES
+from zoho_tokenstore_contract._spec.outcomes import Outcome
+
+QUICK = tuple(id for id in CLAUSES if not is_long(id))
+"""The clauses that are asked: the long ones would take minutes a store."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What the kit said of a combination.
+
+    Attributes:
+        parts: The names of its faulty stores.
+        missed: Clauses that a part breaks, and that are not reported as broken.
+        spurious: Clauses that all parts keep, and that are reported as broken.
+        unreached: Clauses that all parts keep, and that are not reached.
+    """
+
+    parts: tuple[str, ...]
+    missed: tuple[str, ...]
+    spurious: tuple[str, ...]
+    unreached: tuple[str, ...]
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nothing is wrong with the answers."""
+        return not (self.missed or self.spurious or self.unreached)
+
+    def __str__(self) -> str:
+        wrong = {"missed": self.missed, "spurious": self.spurious, "not reached": self.unreached}
+        told = "; ".join(f"{what}: {', '.join(ids)}" for what, ids in wrong.items() if ids)
+        return f"{' + '.join(self.parts)}  {told or 'right'}"
+
+
+def composable() -> list[Fault]:
+    """The faulty stores that override methods of `RightStore`, and nothing but these."""
+    return [
+        fault
+        for fault in faults()
+        if isinstance(fault.store, type)
+        and fault.store.__bases__ == (RightStore,)
+        and not fault.declared
+        and "__init__" not in vars(fault.store)
+    ]
+
+
+def overridden(store: type) -> set[str]:
+    """The names that a faulty store defines for itself."""
+    return {name for name, value in vars(store).items() if callable(value) and not name.startswith("__")}
+
+
+def combined(parts: Sequence[Fault]) -> Any:
+    """One store with the faults of several."""
+    return type("Combined", tuple(part.store for part in parts), {"__doc__": "Several faults at once."})
+
+
+def draw(number: int, seed: int, stores: Sequence[Fault]) -> Iterator[tuple[Fault, ...]]:
+    """Combinations of two to four stores that override different methods.
+
+    Args:
+        number: How many combinations.
+        seed: What the choice starts from.
+        stores: What is combined.
+    """
+    chance = random.Random(seed)
+    while number:
+        parts = tuple(chance.sample(stores, chance.choice((2, 3, 4))))
+        names = [overridden(part.store) for part in parts]
+        if all(one.isdisjoint(other) for one, other in itertools.combinations(names, 2)):
+            number -= 1
+            yield parts
+
+
+def outcomes(store: Any) -> dict[str, Outcome]:
+    """What becomes of each quick clause on a store."""
+    sut = sut_for(store)
+    return {id: check_clause(id, sut, Effort(), scripts=False).outcome for id in QUICK}
+
+
+def examine(names: tuple[str, ...], alone: dict[str, dict[str, str]]) -> Examined:
+    """Run the kit on a combination, and compare with its parts.
+
+    Args:
+        names: The parts, by name.
+        alone: For each part, what became of each clause when it was examined alone.
+
+    Returns:
+        Where the combination differs from its parts.
+    """
+    by_name = {str(fault): fault for fault in composable()}
+    found = outcomes(combined([by_name[name] for name in names]))
+    broken = {id for id in QUICK if any(alone[name][id] == Outcome.BROKEN.value for name in names)}
+    kept = {id for id in QUICK if all(alone[name][id] == Outcome.KEPT.value for name in names)}
+    return Examined(
+        names,
+        tuple(id for id in QUICK if id in broken and found[id] is not Outcome.BROKEN),
+        tuple(id for id in QUICK if id in kept and found[id] in (Outcome.BROKEN, Outcome.ERROR)),
+        tuple(id for id in QUICK if id in kept and found[id] is Outcome.NOT_REACHED),
+    )
+
+
+def shrunk(examined: Examined, alone: dict[str, dict[str, str]]) -> Examined:
+    """The fewest parts of a combination with which the kit is still wrong."""
+    for size in range(2, len(examined.parts)):
+        for names in itertools.combinations(examined.parts, size):
+            fewer = examine(names, alone)
+            if not fewer.is_right:
+                return fewer
+    return examined
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status is 1 where fewer than 98 % of the combinations are right."""
+    parser = argparse.ArgumentParser(prog="python -m tests.combinations", description=__doc__)
+    parser.add_argument("--number", type=int, default=500, help="how many combinations (default: 500)")
+    parser.add_argument("--seed", type=int, default=1, help="what the choice starts from (default: 1)")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="how many at once")
+    parser.add_argument(
+        "--alone",
+        metavar="FILE",
+        help="answers that `tests.exam --record` wrote for the stores alone; else they are examined",
+    )
+    arguments = parser.parse_args(words)
+    began = time.monotonic()
+    drawn = list(draw(arguments.number, arguments.seed, composable()))
+    with ProcessPoolExecutor(arguments.processes) as pool:
+        alone = _alone(pool, drawn, arguments.alone)
+        jobs = [pool.submit(_examine_and_shrink, tuple(map(str, parts)), alone) for parts in drawn]
+        results = []
+        for job in as_completed(jobs):
+            results.append(job.result())
+            if not results[-1].is_right:
+                sys.stdout.write(f"{results[-1]}\n")
+                sys.stdout.flush()
+    reported = sum(not one.missed for one in results)
+    fair = sum(not one.spurious for one in results)
+    reached = sum(not one.unreached for one in results)
+    sys.stdout.write(
+        f"{len(results)} combinations, {len(QUICK)} clauses each, {time.monotonic() - began:.0f} s:\n"
+        f"- in {reported} ({reported / len(results):.1%}) every clause that a part breaks is reported;\n"
+        f"- in {fair} ({fair / len(results):.1%}) no clause is reported that all parts keep;\n"
+        f"- in {reached} ({reached / len(results):.1%}) each clause that all parts keep is reached.\n"
+    )
+    return int(min(reported, fair) < 0.98 * len(results))
+
+
+def _alone(
+    pool: ProcessPoolExecutor, drawn: Sequence[Sequence[Fault]], recorded: str | None
+) -> dict[str, dict[str, str]]:
+    if recorded is not None:
+        matrix = json.loads(Path(recorded).read_text(encoding="utf-8"))
+        return {name.removeprefix("fault:"): row for name, row in matrix.items() if name.startswith("fault:")}
+    names = sorted({str(part) for parts in drawn for part in parts})
+    return dict(zip(names, pool.map(_examine_alone, names), strict=True))
+
+
+def _examine_alone(name: str) -> dict[str, str]:
+    fault = next(fault for fault in composable() if str(fault) == name)
+    return {id: outcome.value for id, outcome in outcomes(fault.store).items()}
+
+
+def _examine_and_shrink(names: tuple[str, ...], alone: dict[str, dict[str, str]]) -> Examined:
+    examined = examine(names, alone)
+    return examined if examined.is_right else shrunk(examined, alone)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
