@@ -101,7 +101,7 @@ class SharesItsLockWithItsChild(HoldsItsLockFile):
     """Opens its lock file once."""
 
 
-@fault("PROC-2", says="opened before a fork")
+@fault("PROC-2", says="before the fork stay as they were")
 class RemovesItsFileWhenAChildCloses(RightStore):
     """Cleans up after itself when it is closed in another process than the one that opened it."""
 
