@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.stores.catalogue import Correct, Fault, correct_stores, faults, sut_for
-from tests.stores.right import RightStore, break_storage
+from tests.stores.right import RightStore, break_storage, mend_storage
 from zoho_tokenstore_contract._harness.workspace import Effort
 from zoho_tokenstore_contract._runner.clause import check_clause
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, Level
@@ -37,7 +37,7 @@ DRAWN = ("DEL-3", "VALUE-1", "VALUE-6", "VALUE-7", "MODEL-1")
 """Clauses whose checks draw what they try; from another seed they draw something else."""
 _MUSTS = [clause.id for clause in CLAUSES.values() if clause.level is Level.MUST]
 _TWINS = [
-    Correct(RightStore, {"break_storage": break_storage}),
+    Correct(RightStore, {"break_storage": break_storage, "mend_storage": mend_storage}),
     *(store for store in correct_stores() if ".faulty_" in store.store.__module__),
 ]
 FINE = (Outcome.KEPT, Outcome.NOT_APPLICABLE)
@@ -146,7 +146,8 @@ def repeat(store: Fault | Correct, times: int) -> str:
     if isinstance(store, Fault):
         clauses: Sequence[str] = store.clauses
     else:
-        clauses = list(CLAUSES) if store in _TWINS else _MUSTS
+        # Some change their rows in place, which CRASH-6 interrupts.
+        clauses = [id for id in CLAUSES if id != "CRASH-6"] if store in _TWINS else _MUSTS
     for seed in [None, *range(1, times)]:
         for clause in filter(has_chance, clauses):
             sut = sut_for(store.store, **store.declared)

@@ -24,8 +24,12 @@ changes its meaning and is never used again. This page is made from the registry
 
 A token's *key* is the first of these that is present: the user name; the access token, if client id
 and client secret are both absent; the grant token, if both are present; the refresh token, if both
-are present. A field is *absent* when it is `None` or `""`. To *fail cleanly* is to raise
-`SDKException` and leave the stored rows exactly as they were. Rows that a clause does not speak of
+are present. A field is *absent* when it is `None`; that an empty text counts as absent too is asked by
+VALUE-10 alone, but for FIND-7 (an empty user name or key finds nothing) and SAVE-1 (empty texts never make
+two tokens one). A token *addresses* the row that its key matches; if its key matches none, or it has no key,
+the row that has its id. Unless a clause says otherwise, a token that it speaks of has no id, or the id of
+the row in question, and the stored rows may have more fields than the clause names. To *fail cleanly* is
+to raise `SDKException` and leave the stored rows exactly as they were. Rows that a clause does not speak of
 stay as they were.
 
 A clause comes from one or more of these:

@@ -37,7 +37,6 @@ OPEN = [
     pytest.param(find(Row(**CLIENT, access_token="aa")), id="finding an access token with client, stored"),
     pytest.param(find(Row(refresh_token="ra")), id="refresh token without client"),
     pytest.param(save(Row(id="2", **CLIENT, refresh_token="rn")), id="key of one row, id of another"),
-    pytest.param(save(Row(id="9", user_name="ann", access_token="x")), id="known user, unknown id"),
     pytest.param(save(Row(id="4", user_name="ann", access_token="x")), id="known user, unnamed row's id"),
     pytest.param(save(Row(id="3", access_token="x")), id="stored id, key that matches nothing"),
     pytest.param(save(Row(id="3", redirect_url="u")), id="stored id, no credential"),

@@ -170,16 +170,6 @@ class TakesNoneForAll(RightStore):
 
 
 @fault("DEL-3", says="none is removed")
-class TakesAnEmptyTextForAll(RightStore):
-    """Deletes everything when the id is an empty text."""
-
-    def remove(self, state: Any, id: Any) -> None:
-        if id == "":
-            state["rows"].clear()
-        super().remove(state, id)
-
-
-@fault("DEL-3", says="none is removed")
 class DeletesWithoutCase(RightStore):
     """Compares the ids that tokens brought without case."""
 

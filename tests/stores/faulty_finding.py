@@ -7,7 +7,7 @@ from typing import Any
 
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 
-from .catalogue import fault
+from .catalogue import correct, fault
 from .right import CREDENTIALS, OTHERS, Fields, RightStore, first, refusal
 
 # FIND-1 to FIND-4: by key
@@ -109,32 +109,6 @@ class KnowsRefreshTokensWithAccessTokenAlone(RightStore):
         if sent["refresh_token"] and not sent["user_name"]:
             rows = [row for row in rows if row["access_token"]]
         return super().match_to_find(rows, sent)
-
-
-class EmptyTextsHide(RightStore):
-    """The common part of those that look for a token that is empty, and for no other."""
-
-    empty = hidden = ""
-
-    def find_token(self, token: Any) -> Any:
-        sent = self.fields_of(token)
-        if getattr(token, f"get_{self.empty}")() == "" and sent[self.hidden] and not sent["user_name"]:
-            return self.missed(token)
-        return super().find_token(token)
-
-
-@fault("FIND-3", says="it returned None")
-class AnEmptyRefreshTokenHidesTheGrantToken(EmptyTextsHide):
-    """Looks for the refresh token where the token has one, though it be empty."""
-
-    empty, hidden = "refresh_token", "grant_token"
-
-
-@fault("FIND-4", says="it returned None")
-class AnEmptyGrantTokenHidesTheRefreshToken(EmptyTextsHide):
-    """Looks for the grant token where the token has one, though it be empty."""
-
-    empty, hidden = "grant_token", "refresh_token"
 
 
 # FIND-5: by id
@@ -283,7 +257,7 @@ class FindsReplacedTokens(RightStore):
 # FIND-7: neither key nor id
 
 
-@fault("FIND-7", "FIND-2", says="find_token returns None for")
+@fault("FIND-7", "VALUE-10", says="find_token returns None for")
 class FindsNobodysRowForAnEmptyName(RightStore):
     """Finds a row without a user for an empty user name."""
 
@@ -432,18 +406,6 @@ class ForgetsTheNameOfFoundTokens(RightStore):
         signature = token.get_user_signature()
         super().found(token, row)
         token.set_user_signature(signature)
-        return token
-
-
-@fault("FIND-9", "FIND-10", "FIND-5", says="the returned token with")
-class KeepsEmptyTextsOfTheArgument(RightStore):
-    """Takes a field of "" for one that the argument has."""
-
-    def found(self, token: Any, row: Fields) -> Any:
-        blank = [name for name in OTHERS if getattr(token, f"get_{name}")() == ""]
-        super().found(token, row)
-        for name in blank:
-            getattr(token, f"set_{name}")("")
         return token
 
 
@@ -706,9 +668,9 @@ class FindsByFormerRefreshTokens(RightStore):
         return next((row for row in rows if sent["refresh_token"] in row.get("former", ())), None)
 
 
-@fault("FIND-9", "FIND-10", says="its id is 'unknown'")
+@correct()
 class KeepsTheIdThatWasAsked(RightStore):
-    """Leaves an id that came with a user name on the token that it fills."""
+    """Leaves an id that came with a user name on the token that it fills, as the SDK's own stores do."""
 
     def fill(self, token: Any, row: Fields) -> None:
         asked = token.get_id()

@@ -325,7 +325,7 @@ class LeavesUpdatedTokensWithoutTheirId(RightStore):
             token.set_id(before)
 
 
-@fault("FLOW-7", "FIND-5", says="remove() removes the row of its token and no other")
+@fault("FLOW-7", "FIND-10", says="remove() removes the row of its token and no other")
 class FindsWithoutFilling(RightStore):
     """`find_token` answers with a new token and leaves the passed one without an id."""
 

@@ -317,18 +317,6 @@ class KnowsAccessTokensWithoutClientAlone(RightStore):
 
 
 @fault("SAVE-6", "FIND-2", says="updated in place")
-class TakesAnEmptyClientForOne(RightStore):
-    """Takes a client id of "" for a client, and does not look for the access token."""
-
-    def fields_of(self, token: Any) -> Fields:
-        self.client = token.get_client_id()
-        return super().fields_of(token)
-
-    def by_access(self, rows: list[Fields], sent: Fields) -> Fields | None:
-        return super().by_access(rows, sent) if self.client is None else None
-
-
-@fault("SAVE-6", "FIND-2", says="updated in place")
 class IndexesTheFirstAccessToken(RightStore):
     """Goes by the access token that a row was inserted with, for ever."""
 
@@ -544,7 +532,7 @@ class KnownUsersSwapRows(RightStore):
             row["refresh_token"] = sent["refresh_token"]
 
 
-@fault("SAVE-11", "SAVE-21", "SAVE-2", says="the passed token carries the id")
+@fault("SAVE-11", "VALUE-10", says="the passed token carries the id")
 class LeavesAnyIdAlone(RightStore):
     """Sets the id on tokens whose id is None alone, so that "" and another's id stay."""
 
@@ -622,19 +610,6 @@ class KeepsTheFirstClient(RightStore):
 
     def update(self, row: Fields, sent: Fields) -> None:
         super().update(row, {**sent, "client_id": row["client_id"], "client_secret": row["client_secret"]})
-
-
-@fault("SAVE-13", says="the others kept")
-class EmptyTextsErase(RightStore):
-    """A field of "" erases the stored one."""
-
-    def save_token(self, token: Any) -> None:
-        super().save_token(token)
-        with self.changing() as state:
-            row = self.by_id(state["rows"], token.get_id())
-            for name in OTHERS if row is not None else ():
-                if getattr(token, f"get_{name}")() == "":
-                    row[name] = None  # type: ignore[index]
 
 
 @fault("SAVE-13", "SAVE-11", says="the others kept")
@@ -766,18 +741,6 @@ class DropsWhatItCannotStore(RightStore):
             super().save_token(token)
         except SDKException:
             return
-
-
-@fault("SAVE-16", says="raises SDKException")
-class TakesEmptyTextForACredential(Lending):
-    """Stores a token whose credentials are "", as they are not None."""
-
-    def fields_of(self, token: Any) -> Fields:
-        self.blank = token.get_refresh_token() == ""
-        return super().fields_of(token)
-
-    def lent(self, state: Any, sent: Fields) -> str | None:
-        return "lent" if self.blank else None
 
 
 @fault("SAVE-16", "SAVE-11", says="exactly as they were")
@@ -1202,22 +1165,6 @@ class WantsARefreshTokenBesideTheGrantToken(RightStore):
         return super().by_grant(rows, sent) if sent["refresh_token"] else None
 
 
-class SeesEmptyGrantTokens(RightStore):
-    """The common part of those in which a grant token of "" is not as good as none."""
-
-    def fields_of(self, token: Any) -> Fields:
-        self.grant = token.get_grant_token()
-        return super().fields_of(token)
-
-
-@fault("SAVE-8", says="updated in place")
-class TakesAnEmptyGrantTokenForOne(SeesEmptyGrantTokens):
-    """Takes a grant token of "" for one, and does not look for the refresh token."""
-
-    def by_refresh(self, rows: list[Fields], sent: Fields) -> Fields | None:
-        return super().by_refresh(rows, sent) if self.grant != "" else None
-
-
 @fault("SAVE-12", "SAVE-4", "SAVE-7", "SAVE-8", says="an equal token again changes nothing")
 class ReplacesRowsOfTokensWithoutId(RightStore):
     """Writes a row anew, under another id, where its token comes without the id."""
@@ -1263,17 +1210,6 @@ class StoresAnyFirstToken(Lending):
 
     def lent(self, state: Any, sent: Fields) -> str | None:
         return None if state["rows"] else "lent"
-
-
-@fault("SAVE-20", "SAVE-1", says="one new row")
-class LooksForTheEmptyGrantToken(SeesEmptyGrantTokens):
-    """Takes a grant token of "" for that of its client's first row without a user and a grant token."""
-
-    def by_grant(self, rows: list[Fields], sent: Fields) -> Fields | None:
-        if self.grant != "":
-            return super().by_grant(rows, sent)
-        unnamed = [row for row in rows if not row["user_name"] and not row["grant_token"]]
-        return first(row for row in unnamed if self.same_client(row, sent))
 
 
 @fault("SAVE-21", says="carries the id of its row")

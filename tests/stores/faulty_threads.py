@@ -343,7 +343,7 @@ class DeletesThenInserts(InPlaceStore):
         return copy.deepcopy(self.state)
 
 
-@fault("THREAD-4", "THREAD-5", "SAVE-11", says="before or after it", persistent=False)
+@fault("THREAD-4", "THREAD-5", "SAVE-11", "SAVE-4", says="before or after it", persistent=False)
 class ListIsMutatedWhileRead(InPlaceStore):
     """Moves an updated row to the end of the list, over which readers go without the lock."""
 

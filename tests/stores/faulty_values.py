@@ -223,14 +223,6 @@ class AnswersNamelessUsers(RightStore):
         return token
 
 
-@fault("VALUE-4", says="comes back as None")
-class KeepsEmptyTexts(RightStore):
-    """Keeps the empty text that a token had in its redirect URL."""
-
-    def fields_of(self, token: Any) -> Fields:
-        return {**super().fields_of(token), "redirect_url": token.get_redirect_url()}
-
-
 @fault("VALUE-4", "SAVE-12", says="comes back as None")
 class WritesNoneAsText(RightStore):
     """An update writes the word None into an API domain that nobody has set."""
@@ -240,7 +232,7 @@ class WritesNoneAsText(RightStore):
         row["api_domain"] = str(row["api_domain"])
 
 
-@fault("VALUE-4", "FIND-9", says="from find_token it is")
+@fault("VALUE-4", says="from find_token it is")
 class FindsWithEmptyGrantTokens(RightStore):
     """``find_token`` fills an absent grant token with an empty text."""
 

@@ -348,3 +348,8 @@ def first(rows: Iterator[Fields]) -> Fields | None:
 def break_storage(store: RightStore, location: Path) -> None:
     """Put an open store's file out of reach."""
     location.rename(location.with_name(f"{location.name}-gone"))
+
+
+def mend_storage(store: RightStore, location: Path) -> None:
+    """Put it in reach again."""
+    location.with_name(f"{location.name}-gone").rename(location)

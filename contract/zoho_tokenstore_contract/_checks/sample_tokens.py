@@ -14,6 +14,8 @@ from .._spec.tokens import Row, absent
 CLIENT = {"client_id": "1000.CLIENT", "client_secret": "client-secret"}
 OTHER_CLIENT = {"client_id": "1000.OTHER", "client_secret": "other-secret"}
 DOMAIN = "http://127.0.0.1:9"
+EXPIRED = "1600000000000"
+"""When some access tokens of the crowd expired, in 2020: their rows stay [SAVE-22]."""
 WIDTH = 255
 """Characters that every store takes in a field: the width of the SDK's own table [VALUE-8]."""
 
@@ -38,7 +40,7 @@ BOB = person("bob")
 # Named users may share grant and refresh tokens; an unnamed row must not.
 CLEO = person("cleo", refresh_token=ANN.refresh_token, grant_token=ANN.grant_token)
 DAN = Row(user_name="dan@example.com:77", **CLIENT, refresh_token="1000.dan.refresh")
-EVE = person("eve", **OTHER_CLIENT)
+EVE = person("eve", **OTHER_CLIENT, expires_in=EXPIRED)
 GUS = person("gus")
 
 ACCESS = Row(access_token="1000.lone.access", expires_in="1900000000001", api_domain=DOMAIN)
@@ -56,7 +58,7 @@ LATE_REFRESH = Row(
     **CLIENT,
     refresh_token="1000.late.refresh",
     access_token="1000.renewed.access",
-    expires_in="1900000000003",
+    expires_in=EXPIRED,
     api_domain=DOMAIN,
 )
 

@@ -54,17 +54,21 @@ DAMAGES: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
 
 @contextlib.contextmanager
 def out_of_reach(
-    workspace: Workspace, rows: Sequence[Row] = (ANN, ACCESS, BOB), gone: Sequence[Row] = ()
+    workspace: Workspace,
+    rows: Sequence[Row] = (ANN, ACCESS, BOB),
+    gone: Sequence[Row] = (),
+    opened: StoreHandle | None = None,
 ) -> Iterator[tuple[StoreHandle, list[Row]]]:
     """A store with rows that have been read, and that it can no longer reach.
 
-    Where further ones were deleted, the store was opened anew after that, and has saved none of them.
+    It is a new store, or one that is open already. Where further rows were deleted, the store was opened
+    anew after that, and has saved none of them.
     """
     hook = workspace.sut.break_storage
     if hook is None:
         not_applicable("the store does not say how to put its storage out of reach (break_storage)")
-    store = workspace.open()
-    held = store.holding(*rows, *gone)
+    store = opened or workspace.open()
+    held = store.holding(*rows, *gone) if opened is None else []
     for row in held[len(rows) :]:
         store.call("delete_token", row.id)
     if gone and workspace.sut.persistent:
@@ -80,3 +84,22 @@ def out_of_reach(
     if answer.raised is not None:
         raise StoreUnavailable(f"break_storage {answer}")
     yield store, held
+
+
+def mend(workspace: Workspace, store: StoreHandle, location: Path) -> None:
+    """Put the storage of a store in reach again, at the location that it was opened on.
+
+    Args:
+        workspace: The workspace of the check.
+        store: A store from `out_of_reach`.
+        location: Where it was opened.
+    """
+    hook = workspace.sut.mend_storage
+    assert hook is not None
+    answer = workspace.guarded("mend_storage", lambda: hook(store.store, location), store.location)
+    workspace.calls.append(CallRecord(1, "other", note=f"mend_storage {answer}"))
+    if answer.raised is not None:
+        raise StoreUnavailable(f"mend_storage {answer}")
+    store.location = location
+    if workspace.sut.in_location:
+        os.chdir(location)

@@ -30,6 +30,7 @@ class StoreUnderTest:
         strict: SHOULD counts as MUST.
         in_location: The location is the current directory while the store is made and used.
         break_storage: Puts the storage of an open store out of reach, where its author says how.
+        mend_storage: Puts it in reach again, where its author says how.
         source: Where another process can import what opens the store.
         saved: Every credential and user name that the kit gave to this store: rows that hold
             none of them are somebody else's.
@@ -54,6 +55,7 @@ class StoreUnderTest:
     strict: bool = False
     in_location: bool = False
     break_storage: Callable[[Any, Path], None] | None = None
+    mend_storage: Callable[[Any, Path], None] | None = None
     saved: set[Any] = field(default_factory=set)
     refusal: str = ""
     found_empty: bool = False

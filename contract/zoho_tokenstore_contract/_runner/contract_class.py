@@ -84,6 +84,15 @@ class TokenStoreContract:
         """
         raise NotImplementedError
 
+    def mend_storage(self, store: Any, location: Path) -> None:
+        """Put the storage of an open store in reach again, after `break_storage`, for CRASH-5.
+
+        Args:
+            store: The open store.
+            location: The directory that it was opened on.
+        """
+        raise NotImplementedError
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         refuse_overridden_tests(cls)
@@ -170,8 +179,10 @@ def _sut_of(test: TokenStoreContract, request: pytest.FixtureRequest) -> StoreUn
     # Fixtures set attributes on the instance of this very test.
     sut.open = test.open_store
     sut.close = test.close_store
-    if _breaks_storage(cls):
+    if _defines(cls, "break_storage"):
         sut.break_storage = test.break_storage
+    if _defines(cls, "mend_storage"):
+        sut.mend_storage = test.mend_storage
     return sut
 
 
@@ -204,12 +215,14 @@ def sut_of(cls: type[TokenStoreContract]) -> StoreUnderTest:
         allowed=dict(cls.allowed),
         strict=cls.strict,
         in_location=cls.in_location,
-        break_storage=test.break_storage if _breaks_storage(cls) else None,
+        break_storage=test.break_storage if _defines(cls, "break_storage") else None,
+        mend_storage=test.mend_storage if _defines(cls, "mend_storage") else None,
     )
 
 
-def _breaks_storage(cls: type[TokenStoreContract]) -> bool:
-    return cls.break_storage is not TokenStoreContract.break_storage
+def _defines(cls: type[TokenStoreContract], hook: str) -> bool:
+    """Whether a contract class says how: it has a hook of its own."""
+    return getattr(cls, hook) is not getattr(TokenStoreContract, hook)
 
 
 def _conclude(result: ClauseResult, sut: StoreUnderTest) -> None:

@@ -218,8 +218,9 @@ def _factory_class(
         "_source": StoreSource(module_name, qualname, getattr(module, "__file__", None)),
     }
     place = _place_of_hook(factory, module)
-    if place is not None:
-        members["break_storage"] = staticmethod(place.break_storage)
+    for hook in ("break_storage", "mend_storage"):
+        if callable(getattr(place, hook, None)):
+            members[hook] = staticmethod(getattr(place, hook))
     return type(qualname.rpartition(".")[2], (TokenStoreContract,), members)
 
 

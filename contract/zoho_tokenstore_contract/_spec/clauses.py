@@ -142,7 +142,9 @@ _ALL = (
     Clause(
         "SAVE-4",
         MUST,
-        "A token whose user name is stored updates that row in place: the same id, no new row.",
+        "A token whose user name is stored updates that row in place: the same id, no new row; also "
+        "where the token brings an id that no row has any more (a stale one: the row was deleted and "
+        "saved anew meanwhile).",
         "Every renewal would leave another row, and an old token could be found first.",
         "K",
     ),
@@ -280,6 +282,15 @@ _ALL = (
         "S",
     ),
     Clause(
+        "SAVE-22",
+        MUST,
+        "A row stays until it is deleted. Neither that its access token has expired, nor how long ago "
+        "it was saved, nor opening, saving, listing or finding removes it: a refresh token lives until "
+        "it is revoked.",
+        "An hour after the last call, the user would have to log in again.",
+        "K S",
+    ),
+    Clause(
         "FIND-1",
         MUST,
         "find_token finds by user name, whatever else the token has or lacks.",
@@ -341,8 +352,9 @@ _ALL = (
     Clause(
         "FIND-9",
         MUST,
-        "A hit is complete: every field that the argument lacked comes from the row, and every "
-        "field that it had is kept, the id aside: that is the row's.",
+        "A hit is complete: every field that the argument lacked comes from the row, the id among "
+        "them, and every field that it had is kept. (An id that it had and that is not the row's is "
+        "left open.)",
         "The SDK renews with what it finds: without refresh token, client or expiry it cannot.",
         "B S",
     ),
@@ -486,6 +498,14 @@ _ALL = (
         "K",
     ),
     Clause(
+        "CLEAR-3",
+        SHOULD,
+        "File-backed stores: neither delete_tokens nor delete_token touches what is not a token: other "
+        "files under the location stay as they are.",
+        "A logout would destroy whatever else an application keeps in that directory.",
+        "K safety",
+    ),
+    Clause(
         "VALUE-1",
         MUST,
         "Every field but the id and expires_in round-trips exactly: any Unicode text without NUL "
@@ -554,6 +574,15 @@ _ALL = (
         "K",
     ),
     Clause(
+        "VALUE-10",
+        SHOULD,
+        "An empty text counts as absent everywhere: it is no key, no id and no credential, replaces "
+        "nothing when it is saved, hinders no other key when it is looked for, is filled in from the "
+        "row, and comes back as None.",
+        "A form field that was left empty would erase a refresh token, or hide the stored one.",
+        "safety",
+    ),
+    Clause(
         "ISO-1",
         MUST,
         "Stores opened on different locations share nothing.",
@@ -592,6 +621,15 @@ _ALL = (
         "safety",
     ),
     Clause(
+        "PERSIST-5",
+        MUST,
+        "Persistent stores: a process with another time zone, locale, preferred encoding or hash seed "
+        "reads the same rows, finds them by every key, and updates them in place; and the other way "
+        "round.",
+        "A cron job or a container would read other expiry times than the web server, or no row at all.",
+        "K",
+    ),
+    Clause(
         "MODEL-1",
         MUST,
         "Any sequence of calls gives the answers of the reference model, and leaves its rows, as "
@@ -602,7 +640,8 @@ _ALL = (
     Clause(
         "THREAD-1",
         MUST,
-        "A store made in one thread works in every other.",
+        "A store made in one thread works in every other, also after calls that found nothing, were "
+        "refused or raised.",
         "Web servers serve each request in a thread of its own.",
         "S",
     ),
@@ -641,9 +680,19 @@ _ALL = (
         "PROC-1",
         MUST,
         "Persistent stores: THREAD-2 and THREAD-3 hold between processes that each opened the "
-        "store for themselves.",
+        "store for themselves, at least one of them freshly executed.",
         "Workers of one web server would lose one another's users.",
         "K",
+    ),
+    Clause(
+        "PROC-2",
+        MUST,
+        "Persistent stores, where the system forks: a store that was opened before a fork works on in "
+        "parent and children, which save different users and the same user as in PROC-1, while the "
+        "parent closes too; or it refuses in the child with SDKException, every time, and nothing is "
+        "lost.",
+        "A server that loads the application before it forks would lose or mix up its workers' tokens.",
+        "B S",
     ),
     Clause(
         "CRASH-1",
@@ -677,6 +726,23 @@ _ALL = (
         "found nothing or deleted.",
         "The SDK would ask for new logins, or believe that a token was stored or revoked.",
         "K",
+    ),
+    Clause(
+        "CRASH-5",
+        MUST,
+        "When the storage is in reach again, the same store object works on, with every row.",
+        "After a short outage, every process would have to be started anew.",
+        "S",
+    ),
+    Clause(
+        "CRASH-6",
+        SHOULD,
+        "An exception that is raised in the middle of a call from outside (a signal handler: a soft "
+        "time limit, Ctrl-C) ends that call alone. It comes out as it is; every earlier row is there, "
+        "whole; the row in question is as before or as after; the next calls answer what was asked of "
+        "them, in this thread and others; nothing stays locked.",
+        "After one task that ran out of time, the next one would hang, or get another user's token.",
+        "safety",
     ),
     Clause(
         "SECRET-1",

@@ -82,6 +82,8 @@ def state_of(rows: Iterable[Row]) -> State:
 
 def decided(state: State, call: Call) -> bool:
     """Whether MUST clauses say what this call does in this state."""
+    if call.argument == "" or (isinstance(call.argument, Row) and "" in vars(call.argument).values()):
+        return False  # that it counts as absent is VALUE-10, a SHOULD
     if call.method == "find_token":
         return not isinstance(_found(state, _row(call)), _Open)
     if call.method == "save_token":
@@ -222,11 +224,10 @@ def _saved(state: State, sent: Row) -> _Save | _Open:
         if isinstance(own, _Open):
             return _OPEN
         if own is not None:
-            if sent.id in (None, own.id):
-                return _Save(update=own)
-            # Under another user's id it is SAVE-11; any other foreign id is left open.
-            foreign = at_id is not None and at_id.user_name is not None
-            return _Save(update=own, refusable=True) if foreign else _OPEN
+            if sent.id in (None, own.id) or at_id is None:
+                return _Save(update=own)  # also with a stale id [SAVE-4]
+            # Under another user's id it is SAVE-11; that of an unnamed row is left open.
+            return _Save(update=own, refusable=True) if at_id.user_name is not None else _OPEN
         if at_id is not None and at_id.user_name is None:
             same = any(
                 getattr(sent, name) is not None and getattr(sent, name) == getattr(at_id, name)
@@ -293,9 +294,11 @@ def _save_token(state: State, call: Call, observation: Observation) -> tuple[Sta
         row = does.insert.but(id=passed_after.id)
     else:
         return ()
-    if passed_after.id != row.id or any(
-        value is not None and value != getattr(row, name) for name, value in passed_after.present().items()
+    if passed_after.id != row.id and (
+        does.update is None or _by_id(state, sent) or passed_after.id != sent.id
     ):
+        return ()  # whether the row's id replaces a stale one is left open
+    if any(value != getattr(row, name) for name, value in passed_after.present().items() if name != "id"):
         return ()
     if any(getattr(passed_after, name) != value for name, value in sent.present().items() if name != "id"):
         return ()

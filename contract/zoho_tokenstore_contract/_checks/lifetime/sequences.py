@@ -49,7 +49,7 @@ TOKENS = (
     'a"b,c;d\te',
 )
 IDS = ("1", "2", "10", "01", "x", "X", "id", "' or 1=1", "%", "9999999999")
-URLS = ("https://example.com/a", "https://example.com/A", "", "redirect_url", "x\r\ny")
+URLS = ("https://example.com/a", "https://example.com/A", "redirect_url", "x\r\ny")
 DIGITS = ("1900000000000", "1900000000001", "7")
 CLIENTS: tuple[dict[str, str], ...] = (
     {},

@@ -27,7 +27,6 @@ from ..sample_tokens import (
 
 UNKNOWN_IDS = (
     "unknown",
-    "",
     "0",
     "-1",
     "99999",

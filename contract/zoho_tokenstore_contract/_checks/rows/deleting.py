@@ -256,14 +256,6 @@ def none_removes_nothing(workspace: Workspace) -> None:
 
 
 @check("DEL-3")
-def an_empty_text_removes_nothing(workspace: Workspace) -> None:
-    store = workspace.open()
-    rows = store.holding(*ONE_OF_EACH_KEY)
-    _spares(store, rows, "")
-    _works_on(store, rows)
-
-
-@check("DEL-3")
 def hostile_text_removes_nothing(workspace: Workspace) -> None:
     store = workspace.open()
     rows = store.holding(*ONE_OF_EACH_KEY)

@@ -85,7 +85,6 @@ def a_user_is_found_by_name_whatever_else_the_token_has(workspace: Workspace) ->
             *({name: value} for name, value in OWN.items()),
             OWN,
             {**CLIENT, **UNKNOWN},
-            dict.fromkeys(UNKNOWN, ""),
         ):
             _finds(store, before, row, row.only("user_name").but(**extra))
     store.expect(before, because="finding changes nothing stored")
@@ -116,14 +115,6 @@ def a_stored_access_token_is_found(workspace: Workspace) -> None:
         ):
             _finds(store, before, row, sent)
     store.expect(before, because="finding changes nothing stored")
-
-
-@check("FIND-2")
-def a_stored_access_token_is_found_also_beside_empty_texts(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in pool(*BY_ACCESS, LATE_REFRESH, GUS):
-        _finds(store, before, row, Row(**{**BLANK, "access_token": row.access_token}))
 
 
 @check("FIND-2")
@@ -161,24 +152,6 @@ def _finds_by(workspace: Workspace, name: str, rows: Sequence[Row], beside: Sequ
     store.expect(before, because="finding changes nothing stored")
 
 
-@check("FIND-3")
-def a_stored_grant_token_is_found_also_beside_empty_texts(workspace: Workspace) -> None:
-    _finds_beside_blanks(workspace, "grant_token", pool(*BY_GRANT, GUS))
-
-
-@check("FIND-4")
-def a_stored_refresh_token_is_found_also_beside_empty_texts(workspace: Workspace) -> None:
-    _finds_beside_blanks(workspace, "refresh_token", pool(*BY_REFRESH, DAN, GUS))
-
-
-def _finds_beside_blanks(workspace: Workspace, name: str, rows: Sequence[Row]) -> None:
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in rows:
-        key = row.only("client_id", "client_secret", name).present()
-        _finds(store, before, row, Row(**{**BLANK, **key}))
-
-
 @check("FIND-5")
 def an_id_alone_finds_its_row_and_fills_the_passed_token(workspace: Workspace) -> None:
     store = workspace.open()
@@ -186,14 +159,6 @@ def an_id_alone_finds_its_row_and_fills_the_passed_token(workspace: Workspace) -
     for row, stored in zip(ONE_OF_EVERY_KIND, before, strict=True):
         _finds_by_id(workspace, store, row.but(id=stored.id), Row(id=stored.id))
     store.expect(before, because="finding changes nothing stored")
-
-
-@check("FIND-5")
-def an_id_alone_finds_its_row_also_beside_empty_texts(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for row, stored in zip(ONE_OF_EVERY_KIND, before, strict=True):
-        _finds_by_id(workspace, store, row.but(id=stored.id), Row(**{**BLANK, "id": stored.id}))
 
 
 @check("FIND-5")
@@ -453,14 +418,6 @@ def a_hit_keeps_what_the_argument_had(workspace: Workspace) -> None:
         _returns(workspace, passed, wanted)
 
 
-@check("FIND-9")
-def a_hit_fills_empty_texts_too(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for passed, wanted in _hits(store, _beside_blanks(_questions(before))):
-        _returns(workspace, passed, wanted)
-
-
 def _returns(workspace: Workspace, passed: TokenCall, wanted: Row) -> None:
     _is_filled(workspace, "the returned token", to_row(passed.answer.returned), wanted)
 
@@ -478,14 +435,6 @@ def a_hit_leaves_the_fields_that_the_passed_token_had(workspace: Workspace) -> N
     store = workspace.open()
     before = store.holding(*ONE_OF_EVERY_KIND)
     for passed, wanted in _hits(store, _questions_of_their_own(before)):
-        _fills(workspace, passed, wanted)
-
-
-@check("FIND-10")
-def a_hit_fills_empty_texts_of_the_passed_token(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for passed, wanted in _hits(store, _beside_blanks(_questions(before))):
         _fills(workspace, passed, wanted)
 
 
@@ -520,11 +469,6 @@ def _hits(store: StoreHandle, questions: Iterable[tuple[Row, Row]]) -> Iterator[
         store.workspace.fail("stored tokens are found", "none of them is", precondition_failed=True)
 
 
-def _beside_blanks(questions: Iterable[tuple[Row, Row]]) -> list[tuple[Row, Row]]:
-    """The same with `""` in every field that they lack."""
-    return [(wanted, Row(**{**BLANK, **sent.present()})) for wanted, sent in questions]
-
-
 def _questions(before: Sequence[Row]) -> list[tuple[Row, Row]]:
     """Rows as they were saved, and the least that finds them: key by key, and the id."""
     asked = []
@@ -557,8 +501,6 @@ def _questions_of_their_own(before: Sequence[Row]) -> list[tuple[Row, Row]]:
         key = key_of(row)
         asked += [(wanted, key.but(**{name: OWN[name]})) for name in names]
         asked.append((wanted, key.but(**{name: OWN[name] for name in names})))
-        # An id of its own is no field to keep: it becomes the row's.
-        asked.append((wanted, key.but(id="unknown")))
     for row in pool(BOB, GUS):
         wanted = row.but(id=before[ONE_OF_EVERY_KIND.index(row)].id)
         kept = (

@@ -13,12 +13,14 @@ from typing import Any
 
 from ..._drivers.processes.crash_points import CrashPoints, chosen
 from ..._drivers.processes.fork_server import Pipe, Processes
+from ..._drivers.processes.surroundings import WEST
 from ..._harness.calls import CallRecord
 from ..._harness.limits import active
 from ..._harness.messages import describe_mixture, format_rows
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.outcomes import Violation
+from ..._spec.sdk import load
 from ..._spec.tokens import Row, absent, format_row, to_row, to_token
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, CLIENT, REFRESH, person
@@ -180,7 +182,7 @@ def _save_at_once(
                 workspace.remember(row for done in rounds for own in done.rows for row in own)
                 arranged.append(_Plan(store.location, before, rounds, list(workspace.calls)))
             workspace.calls.clear()
-            failed, ids = _run(processes, arranged)
+            failed, ids = _run(processes, arranged, fresh=len(plans) == 1)
             for number, plan in enumerate(arranged):
                 workspace.calls[:] = plan.calls
                 for process, (place, turn, error) in failed:
@@ -197,7 +199,7 @@ def _save_at_once(
 
 
 def _run(
-    processes: Processes, plans: Sequence[_Plan]
+    processes: Processes, plans: Sequence[_Plan], *, fresh: bool
 ) -> tuple[list[tuple[int, tuple[int, int, str]]], list[list[Any]]]:
     """Run the plans: which process failed where and how, and the ids that were given."""
     board = processes.workspace.location() / "board"
@@ -214,7 +216,10 @@ def _run(
     ]
     children = [
         processes.start(
-            save_at_once, plans[0].location, {"number": number, "board": str(board), "plans": work}
+            save_at_once,
+            plans[0].location,
+            {"number": number, "board": str(board), "plans": work},
+            WEST if fresh and number else None,  # freshly executed
         )
         for number in range(PROCESSES)
     ]
@@ -328,7 +333,7 @@ def until(reached: Callable[[], bool], limit: float | None = None) -> bool:
 
 def save_at_once(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
     """In a child: save what the rounds say, each round at once with the other process."""
-    saver = _Saver(payload["number"], Board(payload["board"], payload["number"]))
+    saver = Saver(payload["number"], Board(payload["board"], payload["number"]))
     pipe.receive()
     for place, plan in enumerate(payload["plans"]):
         if place:
@@ -340,7 +345,7 @@ def save_at_once(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
     pipe.send([saver.errors, saver.ids])
 
 
-class _Saver:
+class Saver:
     """One of the two processes, round after round."""
 
     def __init__(self, own: int, board: Board) -> None:
@@ -348,6 +353,7 @@ class _Saver:
         self.known: set[str] = set()
         self.errors: list[tuple[int, int, str]] = []
         self.ids: list[tuple[int, Any]] = []
+        self.refused = 0
         self._board = board
         self._moments: dict[bool, Sequence[int]] = {}  # of the last save that inserted or updated
         self._patience = _PATIENCE[1]
@@ -385,6 +391,7 @@ class _Saver:
                 try:
                     store.save_token(token)
                 except Exception as error:
+                    self.refused += isinstance(error, load().SDKException)
                     self.errors.append((*where, f"{type(error).__name__}: {str(error)[:300]}"))
             self.ids.append((where[0], token.get_id()))
             self._moments[again] = chosen(passed.names, MOMENTS)

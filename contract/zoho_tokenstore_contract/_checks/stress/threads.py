@@ -5,18 +5,14 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TypeVar
 
 from ..._drivers.threads.linearizability import Invocation, check_linearizable
-from ..._drivers.threads.pauses import Scheduler, Stuck
-from ..._drivers.threads.runner import IdOf, ThreadProgram, ThreadRun, ThreadRunner, format_stacks
+from ..._drivers.threads.runner import IdOf, ThreadProgram, ThreadRun, ThreadRunner
 from ..._harness.limits import Pool, active
 from ..._harness.messages import describe_mixture, format_rows
-from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace, precondition
 from ..._spec.model import Call, expectation
-from ..._spec.outcomes import Violation
 from ..._spec.tokens import Row, absent, format_row
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, CLIENT, EVE, REFRESH, key_of, person
@@ -43,94 +39,6 @@ ORDERS = 100
 """Orders of the calls of one program that are tried without threads."""
 
 Result = TypeVar("Result")
-
-
-# A store made in one thread, used in others
-
-
-@check("THREAD-1", thread_safe=True)
-def a_store_made_here_works_in_every_other_thread(workspace: Workspace) -> None:
-    precondition(lambda: _use(workspace.open(), lambda act: act()))
-    _use(workspace.open(), lambda act: _in_another_thread(workspace, act))
-
-
-@check("THREAD-1", thread_safe=True)
-def a_store_made_in_a_thread_that_has_ended_works_on(workspace: Workspace) -> None:
-    precondition(lambda: _use(workspace.open(), lambda act: act()))
-    _use(_in_another_thread(workspace, workspace.open), lambda act: act())
-    _use(_in_another_thread(workspace, workspace.open), lambda act: _in_another_thread(workspace, act))
-
-
-@check("THREAD-1", thread_safe=True)
-def a_refused_save_keeps_no_other_thread_out(workspace: Workspace) -> None:
-    for refused in (Row(user_name="stranger@example.com:77"), Row(id="unknown")):
-        precondition(partial(_use_after, workspace, refused, lambda act: act()))
-        _use_after(workspace, refused, lambda act: _in_another_thread(workspace, act))
-        workspace.fresh_examples()
-
-
-def _use_after(
-    workspace: Workspace, refused: Row, run: Callable[[Callable[[], list[Row]]], list[Row]]
-) -> None:
-    store = workspace.open()
-    # A lock that this left behind would let this thread through again, and no other.
-    store.try_save(refused)
-    _use(store, run)
-
-
-def _use(store: StoreHandle, run: Callable[[Callable[[], list[Row]]], list[Row]]) -> None:
-    """Call all six methods, each by itself."""
-    workspace = store.workspace
-    before = run(lambda: store.holding(ANN, ACCESS, BOB))
-    for method, seen, wanted in (
-        ("find_token", run(lambda: _some(store.found(key_of(ANN)))), before[:1]),
-        ("find_token_by_id", run(lambda: _some(store.found_by_id(before[2].id))), before[2:]),
-        ("get_tokens", run(store.listed), before),
-    ):
-        if {row.plain() for row in seen} != {row.plain() for row in wanted}:
-            workspace.fail(f"{method} shows {format_rows(wanted)}", format_rows(seen))
-    run(lambda: _answered(store, "delete_token", before[1].id))
-    run(lambda: store.expect(before, gone=before[1:2], because="delete_token removes its row alone"))
-    run(lambda: _answered(store, "delete_tokens"))
-    run(lambda: store.expect((), because="delete_tokens removes every row"))
-
-
-def _some(row: Row | None) -> list[Row]:
-    return [] if row is None else [row]
-
-
-def _answered(store: StoreHandle, method: str, *arguments: str) -> list[Row]:
-    answer = store.call(method, *arguments)
-    if answer.raised is not None:
-        store.workspace.fail(f"{method} removes rows", str(answer))
-    return []
-
-
-def _in_another_thread(workspace: Workspace, act: Callable[[], Result]) -> Result:
-    """Do something in a thread of its own, and pass on what it returns or raises."""
-    returned: list[Result] = []
-    raised: list[BaseException] = []
-
-    def step() -> None:
-        try:
-            returned.append(act())
-        except BaseException as error:
-            raised.append(error)
-
-    try:
-        # The watchdog over the store's calls comes first.
-        Scheduler(2 * workspace.call_limit).run_free([[step]])
-    except Stuck as stuck:
-        workspace.fail("the call comes back, in another thread too", f"{stuck}; {format_stacks(stuck)}")
-    if raised and isinstance(raised[0], Violation):
-        raise Violation(
-            expected=f"{raised[0].expected}, also in another thread than the one that made the store",
-            seen=raised[0].seen,
-            done=raised[0].done,
-        )
-    if raised:
-        raise raised[0]
-    return returned[0]
 
 
 # Threads that save

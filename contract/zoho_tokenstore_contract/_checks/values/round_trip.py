@@ -36,7 +36,6 @@ from ..sample_tokens import (
     WITH_CLIENT,
     key_of,
     person,
-    pool,
 )
 from ..tricky_strings import FAMILIES, TRAPS, folded, lookalikes, texts
 
@@ -373,22 +372,8 @@ def an_absent_field_comes_back_as_none(workspace: Workspace) -> None:
 
 
 @check("VALUE-4")
-def an_empty_text_comes_back_as_none(workspace: Workspace) -> None:
-    full = ANN.but(user_name=None).present()
-    rows = [person(f"less{place}").but(**{name: ""}) for place, name in enumerate(full)]
-    blank = dict.fromkeys(("redirect_url", "api_domain", "expires_in"), "")
-    unnamed = [row.but(user_name="", **blank) for row in pool(ACCESS, GRANT, REFRESH)]
-    _absent_come_back_as_none(workspace, [*rows, *unnamed])
-
-
-@check("VALUE-4")
 def a_field_that_an_update_lacks_too_comes_back_as_none(workspace: Workspace) -> None:
     _absent_come_back_as_none(workspace, [DAN, ACCESS, GRANT, REFRESH], _renewal)
-    _absent_come_back_as_none(
-        workspace,
-        [DAN, ACCESS, GRANT, REFRESH],
-        lambda row: _renewal(row).but(redirect_url="", api_domain=""),
-    )
 
 
 def _absent_come_back_as_none(

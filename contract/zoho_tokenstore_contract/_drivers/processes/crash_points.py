@@ -60,15 +60,19 @@ class CrashPoints:
     def _profile(self, frame: FrameType, event: str, function: Any) -> None:
         if event != "c_call":
             return
-        place = _place(function)
-        if place in _INSIDE or getattr(function, "__name__", "") in _HARMLESS:
+        if not reaches_out(function):
             return
         if os.getpid() != self._process:
             return  # the store has forked: what happens there is no moment of this process
         number = len(self.names)
-        self.names.append(f"{place}.{getattr(function, '__name__', '?')}")
+        self.names.append(f"{_place(function)}.{getattr(function, '__name__', '?')}")
         if self._act is not None:
             self._act(number)
+
+
+def reaches_out(function: Any) -> bool:
+    """Whether a C function may read or change something outside the process."""
+    return _place(function) not in _INSIDE and getattr(function, "__name__", "") not in _HARMLESS
 
 
 def _place(function: Any) -> str:

@@ -50,6 +50,7 @@ from ..._harness.store_handle import marks_of
 from ..._harness.workspace import Workspace
 from ..._spec.outcomes import NotApplicable
 from .preload import libraries_of
+from .surroundings import Surroundings
 
 Task = Callable[[Any, Path, "Pipe", Any], None]
 
@@ -123,18 +124,42 @@ class Child:
         self._pipe: Pipe | None = None
         self._words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed when it ends)
         self._status: int | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def ended(self) -> bool:
         """Whether it has been waited for."""
         return self._status is not None
 
-    def start(self, request: dict[str, Any]) -> None:
-        """Have the nursery fork it."""
+    def start(self, request: dict[str, Any], *, fresh: bool = False) -> None:
+        """Have the fork server fork it, or execute a Python anew, which costs the imports."""
         ours, theirs = socket.socketpair()
         self._pipe = Pipe(ours)
         with theirs:
-            self.pid = self._fork_server.fork(request, theirs.fileno(), self._words.fileno())
+            if not fresh:
+                self.pid = self._fork_server.fork(request, theirs.fileno(), self._words.fileno())
+                return
+            code = (
+                "import sys; sys.path[:] = sys.argv[2:]; "
+                f"from {__name__} import fresh_main; fresh_main(int(sys.argv[1]))"
+            )
+            self._process = subprocess.Popen(  # noqa: S603 (this very Python)
+                [
+                    sys.executable,
+                    "-c",
+                    code,
+                    str(theirs.fileno()),
+                    *map(str, map(Path.absolute, map(Path, sys.path))),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=self._words,
+                stderr=self._words,
+                pass_fds=[theirs.fileno()],
+                env=request["environment"],
+                start_new_session=True,
+            )
+            self.pid = self._process.pid
+        self._pipe.send(request)
 
     def ready(self) -> Child:
         """Have it open the store, and wait until it has.
@@ -215,7 +240,7 @@ class Child:
         """Kill it where it still runs, wait until it is gone: how it ended, -9 for SIGKILL."""
         if self._status is None and self.pid:
             self.kill()
-            self._status = self._fork_server.wait(self.pid)
+            self._status = self._fork_server.wait(self.pid) if self._process is None else self._process.wait()
         return self._status or 0
 
     def close(self) -> None:
@@ -268,13 +293,16 @@ class Processes:
         for child in self._children:
             child.close()
 
-    def start(self, task: Task, location: Path, payload: Any = None) -> Child:
+    def start(
+        self, task: Task, location: Path, payload: Any = None, surroundings: Surroundings | None = None
+    ) -> Child:
         """Start a process that opens the store on a location and runs a function of the kit.
 
         Args:
             task: The function; it is found again by its name.
             location: What the store is opened on.
             payload: What the function gets, as JSON has it.
+            surroundings: What else the process is started in; it is then executed anew, not forked.
 
         Returns:
             The child, at once. It imports what it needs, and opens the store when `Child.ready` says so.
@@ -316,6 +344,10 @@ class Processes:
         self._started += 1
         child = Child(self.workspace, self._fork_server, self._started)
         self._children.append(child)
+        environment = dict(os.environ)
+        if surroundings is not None:
+            environment = surroundings.environment(self.workspace.location())
+            mask = surroundings.umask
         child.start(
             {
                 "source": dataclasses.astuple(sut.source),
@@ -323,13 +355,14 @@ class Processes:
                 "path": [str(Path(home, entry)) for entry in sys.path],
                 "cwd": home,
                 "in_location": sut.in_location,
-                "environment": dict(os.environ),
+                "environment": environment,
                 "umask": mask,
                 "location": str(location),
                 "task": [task.__module__, task.__qualname__],
                 "libraries": self._libraries,
                 "payload": payload,
-            }
+            },
+            fresh=surroundings is not None,
         )
         return child
 
@@ -484,6 +517,12 @@ def _import_ahead(libraries: list[str]) -> None:
     if missing:
         gc.collect()
         gc.freeze()
+
+
+def fresh_main(handle: int) -> None:
+    """The life of a child that is executed anew: it is told by its pipe what a forked one gets at once."""
+    pipe = Pipe(socket.socket(fileno=handle))
+    worker_main(pipe.receive(), pipe, 2)
 
 
 def worker_main(request: dict[str, Any], pipe: Pipe, words: int) -> None:

@@ -306,7 +306,7 @@ class _Tracer:
         if self.other is not None:
             theirs = self.other(frame, event, arg)
             sys.settrace(self)  # coverage's own puts itself in this place
-        if not _is_of_a_store(frame.f_code.co_filename):
+        if not is_of_a_store(frame.f_code.co_filename):
             return theirs
         return self._arrive if self.other is None else self._both(theirs)
 
@@ -419,7 +419,7 @@ def _wait_for(limit: float) -> float:
 
 
 @functools.cache
-def _is_of_a_store(file: str) -> bool:
+def is_of_a_store(file: str) -> bool:
     """Whether a file may hold a store's code: not Python's own, not the kit's, not the SDK's other code.
 
     What dataclasses and named tuples generate has no file.

@@ -1,0 +1,148 @@
+"""PERSIST-5: processes with another zone, locale, encoding and hash seed share the rows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..._drivers.processes.fork_server import Pipe, Processes
+from ..._drivers.processes.surroundings import EAST, WEST, Surroundings
+from ..._harness.calls import CallRecord
+from ..._harness.messages import format_exception, format_rows
+from ..._harness.workspace import Workspace
+from ..._spec.tokens import FIELDS, Row, format_row, format_value, is_token, to_row, to_token
+from ..registry import check
+from ..sample_tokens import ACCESS, ANN, DOMAIN, EXPIRED, GRANT, GUS, REFRESH, key_of, person
+
+EXPIRIES = (
+    "1793511000000",  # 2026-11-01 05:10 UTC: an hour that New York has twice
+    "1793514600000",  # an hour later, with the same clock time there
+    "1805009400000",  # 2027-03-14, near the hour that New York skips
+    EXPIRED,
+)
+TEXTS = ("jos\u00e9", "\u5c71\u7530", "\U0001f511", "\u20ac", "e\u0301")
+NATIVE = tuple(
+    person(
+        f"user{number}", user_name=f"{text}@example.com:77", client_secret=text, refresh_token=f"1000.{text}"
+    )
+    for number, text in enumerate(TEXTS)
+)
+TIMED = tuple(person(f"timed{number}", expires_in=expiry) for number, expiry in enumerate(EXPIRIES))
+KNOWN = (ANN, ACCESS, GRANT, REFRESH, GUS, *TIMED)
+
+
+@check("PERSIST-5", persistent=True)
+def a_process_in_other_surroundings_reads_finds_and_updates_the_rows(workspace: Workspace) -> None:
+    for surroundings in (WEST, EAST):
+        workspace.fresh_examples()
+        with Processes(workspace) as processes:
+            store = workspace.open()
+            rows = store.holding(*KNOWN, *NATIVE)
+            workspace.close(store)
+            rows = _visit(processes, store.location, rows, surroundings, 1)
+            store = workspace.open(store.location)
+            store.expect(rows, because=f"rows that a process with {surroundings} has updated")
+            for row in rows:
+                found = store.found(key_of(row))
+                if found != row:
+                    workspace.fail(
+                        f"what a process with {surroundings} has saved is found: {format_row(row)}",
+                        "None" if found is None else format_row(found),
+                    )
+                store.save(_renewal(row, 2))
+            rows = [row.updated_by(_renewal(row, 2)) for row in rows]
+            _are(workspace, store.rows(), rows, "updated in place")
+            workspace.close(store)
+            _visit(processes, store.location, rows, surroundings, 0)
+
+
+@check("PERSIST-5", persistent=True)
+def what_a_process_in_other_surroundings_saves_is_read_here_and_elsewhere(workspace: Workspace) -> None:
+    with Processes(workspace) as processes:
+        store = workspace.open()
+        location = store.location
+        workspace.close(store)
+        rows = _visit(processes, location, [], WEST, 0)
+        store = workspace.open(location)
+        _are(workspace, store.listed(), rows, f"saved by a process with {WEST}")
+        workspace.close(store)
+        _visit(processes, location, rows, EAST, 1)
+
+
+def _renewal(row: Row, turn: int) -> Row:
+    return key_of(row).but(redirect_url=f"https://example.com/{turn}/\u00e9", api_domain=f"{DOMAIN}/{turn}")
+
+
+def _visit(
+    processes: Processes, location: Path, rows: list[Row], surroundings: Surroundings, turn: int
+) -> list[Row]:
+    """A process opens the store, reads and finds the rows, and saves; the rows as they should be then."""
+    workspace = processes.workspace
+    new = [*KNOWN, *NATIVE] if not rows else []
+    renewals = [_renewal(row, turn) for row in rows] if turn else []
+    workspace.remember([*new, *renewals])
+    payload = {
+        "keys": [asdict(key_of(row)) for row in rows],
+        "saves": [asdict(row) for row in [*new, *renewals]],
+    }
+    child = processes.start(read_find_and_save, location, payload, surroundings).ready()
+    told = child.receive("the calls in another process")
+    child.end()
+    note = f"in a process with {surroundings}: get_tokens, find_token of each row, save_token of each"
+    workspace.calls.append(CallRecord(1, "other", note=note))
+    where = f"in a process with {surroundings}"
+    if "raised" in told:
+        workspace.fail(f"{told['method']} works {where}", f"raised {told['raised']}")
+    _are(workspace, [Row(**one) for one in told["listed"]], rows, f"as they are, {where}")
+    for row, found in zip(rows, told["found"], strict=True):
+        if found is None or Row(**found) != row:
+            workspace.fail(
+                f"{format_row(key_of(row))} finds its row {where}: {format_row(row)}",
+                "None" if found is None else format_row(Row(**found)),
+            )
+    if new:
+        wanted = [row.but(id=id) for row, id in zip(new, told["ids"], strict=True)]
+    else:
+        wanted = [row.updated_by(_renewal(row, turn)) if renewals else row for row in rows]
+    _are(workspace, [Row(**one) for one in told["after"]], wanted, f"saved {where}")
+    return wanted
+
+
+def _are(workspace: Workspace, seen: list[Row], wanted: list[Row], what: str) -> None:
+    """Exactly these rows are there."""
+    for row in wanted:
+        if row not in seen:
+            near = next((one for one in seen if one.id == row.id), None)
+            wrong = [
+                name for name in FIELDS if near is not None and getattr(near, name) != getattr(row, name)
+            ]
+            workspace.fail(
+                f"the rows {what}: {format_row(row)}",
+                "it is not there"
+                if near is None
+                else ", ".join(f"its {name} is {format_value(getattr(near, name))}" for name in wrong),
+            )
+    if len(seen) != len(wanted):
+        workspace.fail(f"{len(wanted)} rows, {what}", format_rows(seen))
+
+
+def read_find_and_save(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
+    """In a child: list the rows, find each by its key, save, and list them again."""
+    told: dict[str, Any] = {}
+    try:
+        told["method"] = "get_tokens"
+        told["listed"] = [asdict(to_row(token)) for token in store.get_tokens()]
+        told["method"] = "find_token"
+        answers = [store.find_token(to_token(Row(**key))) for key in payload["keys"]]
+        told["found"] = [asdict(to_row(token)) if is_token(token) else None for token in answers]
+        told["method"] = "save_token"
+        tokens = [to_token(Row(**fields)) for fields in payload["saves"]]
+        for token in tokens:
+            store.save_token(token)
+        told["ids"] = [token.get_id() for token in tokens]
+        told["method"] = "get_tokens"
+        told["after"] = [asdict(to_row(token)) for token in store.get_tokens()]
+    except Exception as error:
+        told["raised"] = format_exception(error)
+    pipe.send(told)

@@ -1,0 +1,94 @@
+"""CLEAR-3: deleting touches no file that is not the store's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..._harness.calls import CallRecord
+from ..._harness.messages import format_rows
+from ..._harness.store_handle import StoreHandle
+from ..._harness.workspace import Workspace
+from ..._spec.tokens import Row
+from ..registry import check
+from ..sample_tokens import ACCESS, ANN, BOB, GRANT, REFRESH
+from ..storage_faults import main_file
+
+CONTENT = b"Not a token.\n" * 40
+
+
+@check("CLEAR-3", persistent=True)
+def delete_tokens_leaves_other_files_alone(workspace: Workspace) -> None:
+    def clear(store: StoreHandle, rows: list[Row]) -> None:
+        store.call("delete_tokens")
+
+    _leaves_other_files(workspace, clear, "delete_tokens")
+
+
+@check("CLEAR-3", persistent=True)
+def delete_token_leaves_other_files_alone(workspace: Workspace) -> None:
+    def delete(store: StoreHandle, rows: list[Row]) -> None:
+        for row in rows:
+            store.call("delete_token", row.id)
+
+    _leaves_other_files(workspace, delete, "delete_token")
+
+
+def _leaves_other_files(
+    workspace: Workspace, delete: Callable[[StoreHandle, list[Row]], None], method: str
+) -> None:
+    store, rows = _holding(workspace)
+    main = main_file(store)
+    delete(store, rows)
+    if left := store.rows():
+        workspace.fail(f"{method} removes the rows", format_rows(left), precondition_failed=True)
+    for opened_again in (False, True):
+        workspace.fresh_examples()
+        store, rows = _holding(workspace)
+        if opened_again:
+            workspace.close(store)
+        others = _put_others(store.location, main, rows)
+        names = ", ".join(str(path.relative_to(store.location)) for path in others)
+        workspace.calls.append(
+            CallRecord(1, "other", note=f"other files are put under the location: {names}")
+        )
+        if opened_again:
+            _, again = workspace.try_open(store.location)
+            if again is None:
+                return  # it owns up to what it does not know
+            store = again
+        delete(store, rows)
+        for path in others:
+            if not path.is_file():
+                workspace.fail(
+                    f"{method} leaves other files under the location alone", f"{path.name} is gone"
+                )
+            if path.read_bytes() != CONTENT:
+                workspace.fail(
+                    f"{method} leaves other files under the location alone", f"{path.name} has other content"
+                )
+
+
+def _holding(workspace: Workspace) -> tuple[StoreHandle, list[Row]]:
+    store = workspace.open()
+    return store, store.holding(ANN, ACCESS, BOB, GRANT, REFRESH)
+
+
+def _put_others(location: Path, main: Path, rows: list[Row]) -> list[Path]:
+    """Files that are not the store's: of other kinds and of its own, named like its file or after an id."""
+    ids: list[Any] = [row.id for row in rows[:2]]
+    names = [
+        "notes.txt",
+        ".env",
+        "app.log",
+        "uploads/report.pdf",
+        f"{main.stem}-of-last-year.txt",
+        f"invoices{main.suffix}.zip",
+        *(f"invoice-{id}.txt" for id in ids if isinstance(id, str) and id.isalnum()),
+    ]
+    paths = [location / name for name in names if not (location / name).exists()]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(CONTENT)
+    return paths

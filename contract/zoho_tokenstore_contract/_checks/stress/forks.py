@@ -1,0 +1,149 @@
+"""PROC-2: a store that was opened before a fork works on in parent and child, or refuses in the child."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..._drivers.processes.fork_server import Pipe, Processes
+from ..._harness.calls import CallRecord
+from ..._harness.messages import format_exception, format_rows
+from ..._harness.workspace import Workspace
+from ..._spec.sdk import load
+from ..._spec.tokens import Row, absent, format_row, to_token
+from ..registry import check
+from ..sample_tokens import ACCESS, ANN, BOB, REFRESH, person
+from .processes import MOMENTS, Board, Round, Saver, held_up, rows_with, run_free, saves_of
+
+KNOWN = (ANN, ACCESS, BOB, REFRESH)
+
+
+@check("PROC-2", persistent=True)
+def a_store_that_was_opened_before_a_fork_works_on_when_the_child_closes_first(workspace: Workspace) -> None:
+    _fork(workspace, closes_first=1)
+
+
+@check("PROC-2", persistent=True)
+def a_store_that_was_opened_before_a_fork_works_on_when_the_parent_closes_first(workspace: Workspace) -> None:
+    _fork(workspace, closes_first=0)
+
+
+def _fork(workspace: Workspace, closes_first: int) -> None:
+    rounds = [run_free(3, "free"), *(held_up(f"pause{number}", number) for number in range(MOMENTS))]
+    for number in range(MOMENTS):
+        rounds.append(Round(saves_of(f"same{number}", "new"), (number, MOMENTS)))
+        rounds.append(Round(saves_of(f"same{number}", "again"), (number, MOMENTS)))
+    last = person("last")
+    with Processes(workspace) as processes:
+        store = workspace.open()
+        before = store.holding(*KNOWN)
+        workspace.close(store)
+        workspace.remember([last, *(row for done in rounds for own in done.rows for row in own)])
+        board = workspace.location() / "board"
+        board.write_bytes(bytes(Board.SIZE))
+        payload = {
+            "board": str(board),
+            "rounds": [
+                {"rows": [[asdict(row) for row in own] for own in done.rows], "pause": done.pause}
+                for done in rounds
+            ],
+            "closes_first": closes_first,
+            "last": asdict(last),
+        }
+        child = processes.start(open_and_fork, store.location, payload).ready()
+        parent, forked = (child.receive("save_token in a process that has forked") for _ in range(2))
+        child.end()
+        note = "a process opens the store, reads, and forks; both save at once, and close one after another"
+        workspace.calls.append(CallRecord(1, "other", note=note))
+        refuses = bool(forked["refused"])
+        for who, told in (("the parent", parent), ("the forked process", forked)):
+            if told["errors"] or (told["refused"] and (told is parent or told["calls"] > told["refused"])):
+                workspace.fail(
+                    f"a store that was opened before a fork works on in {who}"
+                    + ("" if told is parent else ", or refuses every call there"),
+                    (told["errors"] or ["it refuses some calls, and answers others"])[0],
+                )
+        store = workspace.open(store.location)
+        rows = rows_with(store, [row.id for row in before])
+        wanted: dict[Any, list[Row]] = {}
+        for done in rounds:
+            for own in done.rows[: 1 if refuses else 2]:
+                for row in own:
+                    same = row.user_name.startswith("same")
+                    kept = wanted.get(row.user_name, []) if same and own is not done.rows[0] else []
+                    wanted[row.user_name] = [*kept, row]
+        if not (refuses and closes_first == 0):
+            wanted[last.user_name] = [last]
+        _holds(workspace, before, rows, wanted)
+
+
+def _holds(
+    workspace: Workspace, before: Sequence[Row], rows: list[Row], wanted: dict[Any, list[Row]]
+) -> None:
+    """Each user has one whole row, beside those that were there."""
+    for row in before:
+        if row not in rows:
+            workspace.fail("rows from before the fork stay as they were", f"{format_row(row)} is not there")
+    for name, accepted in wanted.items():
+        own = [row for row in rows if row.user_name == name]
+        if len(own) != 1 or own[0].but(id=None) not in accepted:
+            workspace.fail(
+                f"a store that was opened before a fork leaves {name} one row, as parent or child saved it",
+                f"{format_rows(own)}; {len(rows)} rows in all",
+            )
+    if len({row.id for row in rows}) < len(rows) or any(absent(row.id) for row in rows):
+        workspace.fail("ids unlike all others for the rows of parent and child", format_rows(rows))
+
+
+def open_and_fork(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
+    """In a process with an open store: read, fork, save in both, close in both."""
+    store.get_tokens()
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    own = 0 if pid else 1
+    line = Pipe(ours if pid else theirs)
+    told = _save(store, own, payload, line)
+    if not pid:
+        line.send(told)
+        os._exit(0)
+    theirs.close()
+    pipe.send(told)
+    with contextlib.suppress(EOFError):
+        pipe.send(line.receive())
+    os.waitpid(pid, 0)
+
+
+def _save(store: Any, own: int, payload: Any, line: Pipe) -> dict[str, Any]:
+    """Save what the rounds say; then one process closes, and the other saves once more."""
+    saver = Saver(own, Board(payload["board"], own))
+    for turn, done in enumerate(payload["rounds"]):
+        saver.save(store, (0, turn), done["rows"][own], done["pause"])
+    calls = sum(len(done["rows"][own]) for done in payload["rounds"])
+    refused = saver.refused
+    errors = [error for _, _, error in saver.errors if not error.startswith("SDKException")]
+    if own == payload["closes_first"]:
+        _close(store)
+        line.send("closed")
+    else:
+        line.receive()
+        calls += 1
+        try:
+            store.save_token(to_token(Row(**payload["last"])))
+        except load().SDKException:
+            refused += 1
+        except Exception as error:
+            errors.append(format_exception(error))
+        _close(store)
+    return {"errors": errors, "refused": refused, "calls": calls}
+
+
+def _close(store: Any) -> None:
+    close = getattr(store, "close", None)
+    if callable(close):
+        with contextlib.suppress(load().SDKException):
+            close()

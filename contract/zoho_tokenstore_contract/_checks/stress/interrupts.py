@@ -1,0 +1,282 @@
+"""CRASH-6: an exception that comes from outside, in the middle of a call, ends that call alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ..._drivers.threads.interrupts import Interrupts, Place, interruption_points
+from ..._drivers.threads.runner import LEAST_SHARE, QUICK
+from ..._harness.calls import CallRecord
+from ..._harness.messages import format_answer, format_exception, format_rows
+from ..._harness.workspace import Workspace, precondition
+from ..._spec.tokens import Row, absent, format_row, format_value, to_token
+from ..registry import check
+from ..sample_tokens import ACCESS, ANN, BOB, GRANT, GUS, LATE_REFRESH, REFRESH, key_of, person
+from .other_threads import in_another_thread
+
+POINTS = 36
+"""At how many places of a call an exception is raised, in a run each."""
+NEW = "new@example.com:77"
+ROWS = (ANN, ACCESS, BOB, GRANT, REFRESH, LATE_REFRESH, GUS)
+
+
+class TimeLimitExceeded(Exception):
+    """What a task queue raises in a task that takes too long."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """What Ctrl-C raises."""
+
+
+@dataclass(frozen=True)
+class Interruption:
+    """A call that is interrupted: what it is, and which rows may be there then.
+
+    Attributes:
+        what: The call in words.
+        method: The method.
+        argument: What it is passed, given the stored rows and the number of the run; `...` for nothing.
+        saves: Which of `ROWS` it updates; ``None`` for a call that updates none.
+        inserts: It inserts a row.
+        deletes: Which of `ROWS` it deletes.
+    """
+
+    what: str
+    method: str
+    argument: Callable[[Sequence[Row], int], Any] = lambda _rows, _turn: ...
+    saves: Row | None = None
+    inserts: bool = False
+    deletes: tuple[Row, ...] = ()
+
+
+def _renewal(row: Row) -> Callable[[Sequence[Row], int], Row]:
+    """A save that replaces four fields of a row."""
+
+    def sent(_: Sequence[Row], turn: int) -> Row:
+        return key_of(row).but(
+            access_token=f"1000.renewed.{turn}",
+            expires_in=f"19{turn:011d}",
+            redirect_url=f"https://example.com/{turn}",
+            api_domain=f"http://127.0.0.1:9/{turn}",
+        )
+
+    return sent
+
+
+def _id_of(row: Row) -> Callable[[Sequence[Row], int], Any]:
+    return lambda rows, _: rows[ROWS.index(row)].id
+
+
+SAVES = (
+    Interruption("the update of a user's row", "save_token", _renewal(ANN), saves=ANN),
+    Interruption("the update of a row by its refresh token", "save_token", _renewal(REFRESH), saves=REFRESH),
+    Interruption(
+        "the save of a new user",
+        "save_token",
+        lambda _, turn: person(f"new{turn}", user_name=NEW),
+        inserts=True,
+    ),
+)
+READS = (
+    Interruption("find_token by a user name", "find_token", lambda *_: key_of(ANN)),
+    Interruption("find_token by a refresh token", "find_token", lambda *_: key_of(REFRESH)),
+    Interruption("find_token_by_id", "find_token_by_id", _id_of(BOB)),
+    Interruption("get_tokens", "get_tokens"),
+)
+DELETIONS = (
+    Interruption("delete_token", "delete_token", _id_of(BOB), deletes=(BOB,)),
+    Interruption("delete_tokens", "delete_tokens", deletes=ROWS),
+)
+
+
+@check("CRASH-6", thread_safe=True)
+def an_exception_in_the_middle_of_a_save_ends_that_save_alone(workspace: Workspace) -> None:
+    _interrupt(workspace, SAVES)
+
+
+@check("CRASH-6", thread_safe=True)
+def an_exception_in_the_middle_of_a_lookup_ends_that_lookup_alone(workspace: Workspace) -> None:
+    _interrupt(workspace, READS)
+
+
+@check("CRASH-6", thread_safe=True)
+def an_exception_in_the_middle_of_a_deletion_ends_that_deletion_alone(workspace: Workspace) -> None:
+    _interrupt(workspace, DELETIONS)
+
+
+def _interrupt(workspace: Workspace, calls: Sequence[Interruption]) -> None:
+    for call in calls:
+        workspace.fresh_examples()
+        victim = _Victim(workspace, call)
+        for kind in (TimeLimitExceeded, Interrupted):
+            for point in interruption_points(victim.places, victim.affordable()):
+                victim.interrupt(point, kind())
+        victim.lets_others_in()
+
+
+class _Victim:
+    """A store whose calls are interrupted, one after another.
+
+    Attributes:
+        places: What the call comes by where nothing interrupts it.
+        rows: Its rows, in the order of `ROWS`, before the call.
+    """
+
+    def __init__(self, workspace: Workspace, call: Interruption) -> None:
+        self.workspace = workspace
+        self.call = call
+        self.store = workspace.open()
+        self.other = workspace.open(self.store.location) if workspace.sut.persistent else None
+        self.rows = self.store.holding(*ROWS)
+        self._turn = 0
+        self._make(Interrupts())  # what comes first imports and connects
+        self._arrange()
+        began = time.perf_counter()
+        watched = Interrupts()
+        self._make(watched)
+        self._seconds = time.perf_counter() - began
+        self.places = watched.places
+        self._arrange()
+        precondition(partial(self._goes_on, "an uninterrupted call"))
+
+    def affordable(self) -> int:
+        """How many places to try: fewer where a call takes long."""
+        share = max(LEAST_SHARE, min(1.0, QUICK / self._seconds))
+        return int(self.workspace.effort.times(POINTS) * share)
+
+    def interrupt(self, point: tuple[Place, int], error: BaseException) -> None:
+        """Raise an exception at a place of the call, and see what has become of the store."""
+        place, visit = point
+        self._arrange()
+        interrupts = Interrupts(point, error)
+        sent, answer, as_it_is = self._make(interrupts)
+        if not interrupts.raised:
+            return  # it went another way this time
+        when = (
+            f"{type(error).__bases__[0].__name__ if isinstance(error, Interrupted) else type(error).__name__}"
+        )
+        when = f"{when} in the middle of {self.call.what}, {place}"
+        if visit > 1:
+            when += f", the {visit}. time"
+        note = f"{{call}} ({when})"
+        self.workspace.calls.append(CallRecord(1, self.call.method, sent, answer, note=note))
+        if not as_it_is:
+            self.workspace.fail("the exception comes out of the call as it is", answer)
+        self._is_as_before_or_after(sent, in_another_thread(self.workspace, self.store.rows))
+        in_another_thread(self.workspace, partial(self._goes_on, "the exception"))
+        self._goes_on("the exception")
+
+    def lets_others_in(self) -> None:
+        """Another store on the same location can save as well."""
+        if self.other is None:
+            return
+        self._arrange()
+        sent = key_of(GUS).but(expires_in=f"18{self._turn:011d}")
+        saved = in_another_thread(self.workspace, partial(self.other.try_save, sent))
+        if saved.answer.raised is not None:
+            self.workspace.fail(
+                f"nothing stays locked after exceptions in {self.call.what}",
+                f"save_token of another store on the same location {saved.answer}",
+            )
+
+    def _arrange(self) -> None:
+        """Save what is gone, delete what is new, and read all rows."""
+        self._turn += 1
+        self.workspace.calls.clear()
+        rows = self.store.rows()
+        for one in rows:
+            if one.user_name == NEW:
+                self.store.call("delete_token", one.id)
+        missing = [row for row in ROWS if _row_of(row, rows) is None]
+        if missing or len(rows) != len(ROWS):
+            for row in missing:
+                self.store.try_save(row)
+            rows = self.store.rows()
+        found = [row for row in (_row_of(one, rows) for one in ROWS) if row is not None]
+        if len(found) != len(ROWS) or len(rows) != len(ROWS):
+            self.workspace.fail(f"{len(ROWS)} rows", format_rows(rows), precondition_failed=True)
+        self.rows = found
+
+    def _make(self, interrupts: Interrupts) -> tuple[Any, str, bool]:
+        """Make the call: what was passed, what came back, and whether that is what was raised in it."""
+        store, workspace = self.store, self.workspace
+        sent = self.call.argument(self.rows, self._turn)
+        arguments = () if sent is ... else (to_token(sent) if isinstance(sent, Row) else sent,)
+        if isinstance(sent, Row):
+            store.remember(sent)
+        method = getattr(store.store, self.call.method)
+        told: list[tuple[str, bool]] = []
+
+        def make() -> None:
+            try:
+                with interrupts.watching():
+                    returned = method(*arguments)
+            except (Exception, Interrupted) as error:
+                told.append((f"raised {format_exception(error)}", error is interrupts.error))
+                # What a caller has dealt with, it forgets: a traceback would keep the frames alive.
+                error.__traceback__ = error.__context__ = None
+            else:
+                told.append((f"returned {format_answer(returned)}", False))
+
+        answer = workspace.guarded(self.call.method, make, store.location)
+        return (sent, *(told[0] if told else (str(answer), False)))
+
+    def _is_as_before_or_after(self, sent: Any, after: list[Row]) -> None:
+        """Every row is as it was; the row in question is that, or as the call would have left it."""
+        rest = list(after)
+        for row, before in zip(ROWS, self.rows, strict=True):
+            accepted = [before]
+            if row is self.call.saves:
+                accepted.append(before.updated_by(sent))
+            there = next((one for one in rest if one in accepted), None)
+            if there is not None:
+                rest.remove(there)
+            elif row not in self.call.deletes:
+                now = next((one for one in rest if one.id == before.id), None)
+                self.workspace.fail(
+                    f"after the exception, {' or '.join(map(format_row, accepted))}",
+                    f"it is {'gone' if now is None else format_row(now)}; all rows: {format_rows(after)}",
+                )
+        inserted = [
+            one for one in rest if self.call.inserts and one.but(id=None) == sent and not absent(one.id)
+        ]
+        if len(rest) > len(inserted) or len(inserted) > 1:
+            self.workspace.fail("after the exception, no row but those from before", format_rows(rest))
+
+    def _goes_on(self, after: str) -> None:
+        """The next calls answer what was asked of them."""
+        store = self.store
+        rows = store.rows()
+        for row in rows[:: max(1, len(rows) - 1)]:
+            found = store.found_by_id(row.id)
+            if found != row:
+                self._differs(f"find_token_by_id({format_value(row.id)})", row, found, after)
+            found = store.found(key_of(row))
+            if found != row:
+                self._differs(f"find_token({format_row(key_of(row))})", row, found, after)
+        self._turn += 1
+        for row in rows[-1:]:
+            renewed = key_of(row).but(expires_in=f"17{self._turn:011d}")
+            if (saved := store.try_save(renewed)).answer.raised is not None:
+                self.workspace.fail(f"after {after}, the next save is stored", str(saved.answer))
+            store.expect(
+                rows,
+                changed=[(row, row.updated_by(renewed))],
+                because=f"after {after}, the next save is stored",
+            )
+
+    def _differs(self, call: str, row: Row, found: Row | None, after: str) -> None:
+        self.workspace.fail(
+            f"after {after}, {call} answers what was asked: {format_row(row)}",
+            "None" if found is None else format_row(found),
+        )
+
+
+def _row_of(row: Row, rows: Sequence[Row]) -> Row | None:
+    """The row of one of `ROWS` among those that are stored."""
+    key = key_of(row).present().items()
+    return next((one for one in rows if key <= one.present().items()), None)

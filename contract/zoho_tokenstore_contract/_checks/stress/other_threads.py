@@ -1,0 +1,169 @@
+"""THREAD-1: a store that was made in one thread works in every other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeVar
+
+from ..._drivers.threads.pauses import Scheduler, Stuck
+from ..._drivers.threads.runner import format_stacks
+from ..._harness.messages import format_rows
+from ..._harness.store_handle import StoreHandle
+from ..._harness.workspace import Workspace, precondition
+from ..._spec.outcomes import Violation
+from ..._spec.tokens import Row, format_row, to_token
+from ..registry import check
+from ..sample_tokens import ACCESS, ANN, BOB, CLIENT, key_of, person
+
+Result = TypeVar("Result")
+Run = Callable[[Callable[[], Any]], Any]
+"""How something is done: here, or in another thread."""
+
+
+@check("THREAD-1", thread_safe=True)
+def a_store_made_here_works_in_every_other_thread(workspace: Workspace) -> None:
+    precondition(lambda: _use(workspace.open(), lambda act: act()))
+    _use(workspace.open(), lambda act: in_another_thread(workspace, act))
+
+
+@check("THREAD-1", thread_safe=True)
+def a_store_made_in_a_thread_that_has_ended_works_on(workspace: Workspace) -> None:
+    precondition(lambda: _use(workspace.open(), lambda act: act()))
+    _use(in_another_thread(workspace, workspace.open), lambda act: act())
+    _use(in_another_thread(workspace, workspace.open), lambda act: in_another_thread(workspace, act))
+
+
+@check("THREAD-1", thread_safe=True)
+def a_call_that_found_nothing_was_refused_or_raised_keeps_no_other_thread_out(workspace: Workspace) -> None:
+    _works_on_after(workspace, lambda act: act(), partial(in_another_thread, workspace))
+
+
+@check("THREAD-1", thread_safe=True)
+def such_a_call_of_a_thread_that_has_ended_keeps_nobody_out(workspace: Workspace) -> None:
+    _works_on_after(workspace, partial(in_another_thread, workspace), lambda act: act())
+
+
+UNFIT = (None, "1000.ann.access", 42, object())
+"""What is no token and no id."""
+TOO_MUCH = person("odd", access_token="1000.\0\ud800.access")
+TOO_LONG = person("long", refresh_token="1000." + "r" * 200_000)
+
+
+def _calls(before: list[Row]) -> Iterator[tuple[str, object]]:
+    """Calls that find nothing, are refused, or raise: a method and what it is passed."""
+    unknown = Row(user_name="stranger@example.com:77")
+    for row in (unknown, Row(access_token="1000.unknown"), Row(**CLIENT, refresh_token="1000.unknown")):
+        yield "find_token", row
+    yield "find_token", Row(id="unknown")
+    for thing in ("unknown", "x'y", before[0].user_name, *UNFIT):
+        yield "find_token_by_id", thing
+        yield "delete_token", thing
+    for thing in UNFIT:
+        yield "find_token", thing
+        yield "save_token", thing
+    for row in (unknown, Row(id="unknown"), TOO_MUCH, TOO_LONG, person("late", id="x" * 300)):
+        yield "save_token", row
+    yield "save_token", before[0].but(id=before[2].id)
+
+
+def _works_on_after(workspace: Workspace, here: Run, there: Run) -> None:
+    """After each of some calls in one thread, another one finds, saves and lists."""
+    store = workspace.open()
+    rows = store.holding(ANN, ACCESS, BOB)
+    _shows(store, rows[1], not_shown=_not_shown(store, rows[1], 0), arranging=True)
+    workspace.fresh_examples()
+    store = here(workspace.open)
+    rows = store.holding(ANN, ACCESS, BOB)
+    for number, (method, argument) in enumerate(_calls(rows), 1):
+        passed: Any = argument
+        if isinstance(argument, Row):
+            store.remember(argument)
+            passed = to_token(argument)
+        # A lock that this left behind would let this thread through again, and no other.
+        here(partial(store.call, method, passed))
+        not_shown = there(partial(_not_shown, store, rows[1], number))
+        # What is not there for the thread that made the call either, is another clause's.
+        _shows(
+            store,
+            rows[1],
+            not_shown,
+            arranging=bool(not_shown and here(partial(_not_shown, store, rows[1], number))),
+        )
+
+
+def _not_shown(store: StoreHandle, row: Row, number: int) -> str:
+    """Save a row, and look for it: what does not show it. All of it has to come back."""
+    store.save(key_of(row).but(expires_in=f"19000000{number:05d}"))
+    shown: dict[str, list[Row | None]] = {
+        "find_token": [store.found(key_of(row))],
+        "find_token_by_id": [store.found_by_id(row.id)],
+        "get_tokens": [*store.listed()],
+    }
+    missing = [
+        method for method, rows in shown.items() if all(one is None or one.id != row.id for one in rows)
+    ]
+    return ", ".join(missing)
+
+
+def _shows(store: StoreHandle, row: Row, not_shown: str, *, arranging: bool) -> None:
+    if not_shown:
+        store.workspace.fail(
+            f"{format_row(row)} is there", f"{not_shown} does not show it", precondition_failed=arranging
+        )
+
+
+def _use(store: StoreHandle, run: Callable[[Callable[[], list[Row]]], list[Row]]) -> None:
+    """Call all six methods, each by itself."""
+    workspace = store.workspace
+    before = run(lambda: store.holding(ANN, ACCESS, BOB))
+    for method, seen, wanted in (
+        ("find_token", run(lambda: _some(store.found(key_of(ANN)))), before[:1]),
+        ("find_token_by_id", run(lambda: _some(store.found_by_id(before[2].id))), before[2:]),
+        ("get_tokens", run(store.listed), before),
+    ):
+        if {row.plain() for row in seen} != {row.plain() for row in wanted}:
+            workspace.fail(f"{method} shows {format_rows(wanted)}", format_rows(seen))
+    run(lambda: _answered(store, "delete_token", before[1].id))
+    run(lambda: store.expect(before, gone=before[1:2], because="delete_token removes its row alone"))
+    run(lambda: _answered(store, "delete_tokens"))
+    run(lambda: store.expect((), because="delete_tokens removes every row"))
+
+
+def _some(row: Row | None) -> list[Row]:
+    return [] if row is None else [row]
+
+
+def _answered(store: StoreHandle, method: str, *arguments: str) -> list[Row]:
+    answer = store.call(method, *arguments)
+    if answer.raised is not None:
+        store.workspace.fail(f"{method} removes rows", str(answer))
+    return []
+
+
+def in_another_thread(workspace: Workspace, act: Callable[[], Result]) -> Result:
+    """Do something in a thread of its own, and pass on what it returns or raises."""
+    returned: list[Result] = []
+    raised: list[BaseException] = []
+
+    def step() -> None:
+        try:
+            returned.append(act())
+        except BaseException as error:
+            raised.append(error)
+
+    try:
+        Scheduler(workspace.call_limit).run_free([[step]])
+    except Stuck as stuck:
+        for opened in list(workspace.opened):
+            workspace.abandon(opened)
+        workspace.fail("the call comes back, in another thread too", f"{stuck}; {format_stacks(stuck)}")
+    if raised and isinstance(raised[0], Violation):
+        raise Violation(
+            expected=f"{raised[0].expected}, also in another thread than the one that made the store",
+            seen=raised[0].seen,
+            done=raised[0].done,
+        )
+    if raised:
+        raise raised[0]
+    return returned[0]

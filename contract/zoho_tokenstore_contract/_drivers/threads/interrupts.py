@@ -1,0 +1,161 @@
+"""Exceptions raised in the middle of a call, where a signal handler could raise them.
+
+Python runs a signal handler between two steps of the main thread's code: when a function begins, when a
+call into C has returned, and at each turn of a loop. Nowhere else: a ``with`` statement takes a lock and
+enters its body in one step. So an exception is raised at such places alone, one place in each call, and no
+timer and no luck is needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dis
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+from ..processes.crash_points import reaches_out
+from .pauses import is_of_a_store
+
+_ELSEWHERE = ("logging", "threading", "contextlib", "warnings", "weakref", "traceback", "importlib", "abc")
+"""Modules of Python in whose code nothing is raised: what they make of it is not the store's doing."""
+_KIT = __name__.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place at which a signal handler could run.
+
+    Attributes:
+        code: The function.
+        offset: Where in its code, so that two calls in one line are two places.
+        line: The line.
+        what: ``begins``, ``turn`` or the C function that has returned.
+    """
+
+    code: CodeType
+    offset: int
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        where = f"{Path(self.code.co_filename).name}:{self.line} in {self.code.co_name}"
+        when = {"begins": "as it begins", "turn": "at the next turn of its loop"}
+        return f"{where}, {when.get(self.what) or f'right after {self.what}'}"
+
+
+class Interrupts:
+    """Notes the places that a call comes by, or raises an exception at one of them.
+
+    Attributes:
+        places: The places in their order.
+        raised: The exception was raised.
+        error: What is raised.
+    """
+
+    def __init__(self, at: tuple[Place, int] | None = None, error: BaseException | None = None) -> None:
+        """Prepares to watch a call.
+
+        Args:
+            at: The place, and at which visit to it the exception is raised, counted from 1; ``None`` for
+                nowhere.
+            error: What is raised there.
+        """
+        self.places: list[Place] = []
+        self.raised = False
+        self._at = at
+        self._visits = 0
+        self.error = error
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch what this thread does meanwhile."""
+        tracing, profiling = sys.gettrace(), sys.getprofile()
+        sys.settrace(self._trace)
+        sys.setprofile(self._profile)
+        try:
+            yield
+        finally:
+            sys.setprofile(profiling)
+            sys.settrace(tracing)
+
+    def _profile(self, frame: FrameType, event: str, function: Any) -> None:
+        code = frame.f_code
+        if event == "call" and is_of_a_store(code.co_filename):
+            # A generator that goes on does not begin.
+            if not code.co_flags & inspect.CO_GENERATOR:
+                self._come_by(Place(code, 0, code.co_firstlineno, "begins"), frame)
+        elif event == "c_return" and (is_of_a_store(code.co_filename) or _reaches_out(frame, function)):
+            name = getattr(function, "__qualname__", None) or getattr(function, "__name__", "a call")
+            self._come_by(Place(code, frame.f_lasti, frame.f_lineno, f"{name}()"), frame)
+
+    def _trace(self, frame: FrameType, event: str, arg: Any) -> Callable[..., Any] | None:
+        return self._trace_line if _turns(frame.f_code) and is_of_a_store(frame.f_code.co_filename) else None
+
+    def _trace_line(self, frame: FrameType, event: str, arg: Any) -> Callable[..., Any]:
+        if event == "line" and frame.f_lasti in _turns(frame.f_code):
+            self._come_by(Place(frame.f_code, frame.f_lasti, frame.f_lineno, "turn"), frame)
+        return self._trace_line
+
+    def _come_by(self, place: Place, frame: FrameType) -> None:
+        if frame.f_code.co_name == "__del__":
+            return  # Python prints what is raised there, and goes on
+        if self._at is None:
+            self.places.append(place)
+        elif place == self._at[0] and not self.raised:
+            self._visits += 1
+            if self._visits == self._at[1] and self.error is not None:
+                self.raised = True
+                raise self.error
+
+
+def _reaches_out(frame: FrameType, function: Any) -> bool:
+    """Whether a library calls into something outside the process: a file, a database, a socket."""
+    module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    return module not in (*_ELSEWHERE, _KIT) and reaches_out(function)
+
+
+@functools.cache
+def _turns(code: CodeType) -> frozenset[int]:
+    """Where the loops of a function begin their next turn: what its backward jumps lead to."""
+    return frozenset(
+        int(step.argval)
+        for step in dis.get_instructions(code)
+        if "JUMP" in step.opname and isinstance(step.argval, int) and step.argval <= step.offset
+    )
+
+
+def interruption_points(places: list[Place], most: int) -> list[tuple[Place, int]]:
+    """Which of the places that a call comes by are worth an exception.
+
+    Each place the first time, the second, halfway and the last: in between, a loop does the same again.
+    Where these are too many, they are spread evenly over the call.
+
+    Args:
+        places: The places in their order.
+        most: How many to choose.
+
+    Returns:
+        Places with the number of the visit, in the order of the call.
+    """
+    visits: dict[Place, list[int]] = {}
+    for number, place in enumerate(places):
+        visits.setdefault(place, []).append(number)
+    once = [numbers[0] for numbers in visits.values() if len(numbers) == 1]
+    loops = [numbers for numbers in visits.values() if len(numbers) > 1]
+    often = sorted({numbers[turn] for numbers in loops for turn in (0, 1, len(numbers) // 2, -1)})
+    # Half is kept for what it comes by more often: a second write, the middle of a loop.
+    chosen = _spread(once, max(most - len(often), most - most // 2))
+    chosen += _spread(often, most - len(chosen))
+    return [(places[number], visits[places[number]].index(number) + 1) for number in sorted(chosen)]
+
+
+def _spread(numbers: list[int], most: int) -> list[int]:
+    if len(numbers) <= most:
+        return numbers
+    return [numbers[number * len(numbers) // most] for number in range(most)]
