@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..._drivers.threads.interrupts import Interrupts, Place, interruption_points
+from ..._drivers.interrupts import Interrupts, Place, interruption_points
 from ..._drivers.threads.runner import LEAST_SHARE, QUICK
 from ..._harness.calls import CallRecord
 from ..._harness.messages import format_answer, format_exception, format_rows

@@ -311,7 +311,7 @@ class Processes:
             StoreUnavailable: Another process does not open the storage that the kit means.
         """
         self._prove_storage()
-        return self._start(task, location, payload)
+        return self._start(task, location, payload, surroundings)
 
     def _prove_storage(self) -> None:
         """See once that another process opens the kit's own storage: module globals may differ there.
@@ -333,7 +333,9 @@ class Processes:
             refuse(sut, OTHER_STORAGE)
         sut.proven_in_children.add(state)
 
-    def _start(self, task: Task, location: Path, payload: Any = None) -> Child:
+    def _start(
+        self, task: Task, location: Path, payload: Any = None, surroundings: Surroundings | None = None
+    ) -> Child:
         sut = self.workspace.sut
         home = self.workspace.home
         mask = os.umask(0o077)
