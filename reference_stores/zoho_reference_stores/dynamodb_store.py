@@ -1,7 +1,7 @@
 """A token store in a table of AWS DynamoDB, for the Zoho CRM Python SDK on Lambda or any number of machines.
 
 ``zoho-tokenstore copy dynamodb my_store.py`` copies this module and what it imports. They need the SDK
-and boto3 1.33.2 or newer::
+and boto3 1.36 or newer::
 
     client = boto3.client("dynamodb")
     create_table(client, "zoho-tokens")  # once, or with your own tools: see there
