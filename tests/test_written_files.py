@@ -192,6 +192,9 @@ import mine{"" if store.suffix else ".store"}
             pytest.param(["list", "my-store.py"], "my-store.py is no name of a module", id="no identifier"),
             pytest.param(["list", "class.py"], "class.py is no name of a module", id="keyword"),
             pytest.param(["list", "mine"], "mine is no name of a module", id="no module"),
+            pytest.param(
+                ["list", "token_fields.py"], "that the store imports", id="a module that it imports"
+            ),
             pytest.param(["list", "."], "is no name of a module", id="directory"),
             pytest.param(["list", "secrets.py"], "hide Python's own module secrets", id="standard library"),
         ],

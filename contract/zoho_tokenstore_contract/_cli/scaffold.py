@@ -80,6 +80,10 @@ def _copied_module(store: Path, destination: Path) -> dict[Path, str]:
     """A module and what it imports from beside it, which is written beside the copy too."""
     files = {destination: _copied(store, destination)}
     for module in imported_modules(store):
+        if module.name == destination.name:
+            raise UsageError(
+                f"{destination} is the name of a module that the store imports: take another name"
+            )
         path, text = destination.with_name(module.name), _copied(module, destination)
         if not _holds(path, text):
             files[path] = text
