@@ -23,6 +23,7 @@ from ..sample_tokens import (
     key_of,
     near_ids,
     person,
+    pool,
 )
 
 UNKNOWN_IDS = (
@@ -77,7 +78,7 @@ def a_stored_id_gives_its_token(workspace: Workspace) -> None:
 def a_stored_id_gives_its_token_after_updates(workspace: Workspace) -> None:
     store = workspace.open()
     before = store.holding(*ONE_OF_EVERY_KIND)
-    for number, row in enumerate((ANN, GUS, LATE_REFRESH)):
+    for number, row in enumerate(pool(ANN, GUS, LATE_REFRESH)):
         id = before[ONE_OF_EVERY_KIND.index(row)].id
         sent = key_of(row).but(access_token=f"1000.renewed.{number}", expires_in="1900000000666")
         store.save(sent)

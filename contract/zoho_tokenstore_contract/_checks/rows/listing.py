@@ -44,7 +44,7 @@ def updated_rows_are_listed_once_and_as_they_are(workspace: Workspace) -> None:
     rows = [
         saved.sent.but(id=saved.passed_after.id) for saved in [store.save(row) for row in ONE_OF_EVERY_KIND]
     ]
-    for number, row in enumerate((ANN, LATE_REFRESH, GUS)):
+    for number, row in enumerate(pool(ANN, LATE_REFRESH, GUS)):
         place = ONE_OF_EVERY_KIND.index(row)
         sent = key_of(row).but(access_token=f"1000.renewed.{number}", expires_in="1900000000666")
         store.save(sent)

@@ -645,7 +645,7 @@ def an_update_replaces_every_field_at_once(workspace: Workspace) -> None:
     for client in (OTHER_CLIENT, rotated, second):
         store = workspace.open()
         before = store.holding(ANN, GUS, DAN)
-        for place, row in enumerate((ANN, GUS, DAN)):
+        for place, row in enumerate(pool(ANN, GUS, DAN)):
             fresh = person(f"fresh{place}", **client, user_name=row.user_name)
             _changes(store, before, place, fresh.but(expires_in="1900000000778"))
         workspace.fresh_examples()
