@@ -30,7 +30,7 @@ from ..sample_tokens import (
 )
 from ..storage_faults import files_in
 
-PAST = (EXPIRED, "1600000000", "1", "0")
+PAST = (EXPIRED, "1600000000", "1")
 """Expiry times that are over: 2020 in milliseconds and, as some stores read it, in seconds; the epoch."""
 FUTURE = "1900000000050"
 AGE = 400 * 24 * 3600.0  # seconds
