@@ -320,7 +320,7 @@ def _stores(only: str) -> list[tuple[str, int, str]]:
 
 def _all(arguments: argparse.Namespace) -> Iterator[tuple[str, Examined]]:
     """Examine every store, several at once."""
-    wanted = _stores(arguments.only)
+    wanted = _stores(arguments.only)[:: arguments.every]
     with ProcessPoolExecutor(arguments.processes, initializer=_without_output) as pool:
         jobs = {
             pool.submit(_examine, kind, place, arguments.seed, arguments.whole): kind
@@ -341,6 +341,9 @@ def main(words: Sequence[str] | None = None) -> int:
         default="",
         metavar="TEXT",
         help="those whose name, as fault:module.Class or correct:Class, has this",
+    )
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="one store of N alone, spread over all of them"
     )
     parser.add_argument(
         "--seed", type=int, help="for what is drawn by chance; by default the same in every run"

@@ -44,12 +44,14 @@ class OnDatabase(TokenStoreContract):
         django_stores.mend_storage(store, location)
 
 
+@pytest.mark.long  # minutes: each call waits for the server
 @pytest.mark.usefixtures("postgresql")
 class TestOnPostgreSQL(OnDatabase):
     def open_store(self, location: Path) -> Any:
         return django_stores.postgresql_store(location)
 
 
+@pytest.mark.long  # minutes: each call waits for the server
 @pytest.mark.usefixtures("mariadb")
 class TestOnMariaDB(OnDatabase):
     def open_store(self, location: Path) -> Any:

@@ -51,6 +51,7 @@ def server() -> Iterator[moto_server.Server]:
         dynamodb_stores.client.cache_clear()
 
 
+@pytest.mark.long  # minutes: each call is a request over HTTP
 class TestDynamoDBStore(TokenStoreContract):
     """The whole contract, each location in a table of its own."""
 
