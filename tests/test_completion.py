@@ -80,7 +80,7 @@ def offered(shell: str, script: str, words: list[str], directory: Path) -> set[s
         (["check", "mine:Store", "--trans"], {"--transient"}),
         (["completion", "f"], {"fish"}),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(sorted(value)),
 )
 def test_words_are_completed(
     shell: str, words: list[str], expected: set[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
