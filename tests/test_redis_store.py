@@ -476,7 +476,9 @@ def test_an_answer_to_another_call_is_not_taken(foreign: Any, store: RedisStore,
     assert len(rows(store)) == 2
 
 
-@pytest.mark.parametrize("client", [redis.asyncio.Redis(), "redis://localhost", None], ids=["asyncio", "address", "none"])
+@pytest.mark.parametrize(
+    "client", [redis.asyncio.Redis(), "redis://localhost", None], ids=["asyncio", "address", "none"]
+)
 def test_what_is_no_client_is_refused(client: Any) -> None:
     """In a sentence that says what would be one."""
     with pytest.raises(SDKException, match=r"takes a redis.Redis or a redis.RedisCluster, not "):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests import reference_table
 from tests.reference_list import PLACES
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
+
+pytestmark = pytest.mark.long  # the record is renewed on servers, in an hour, and not with every clause
 
 SAVING = {"DynamoDBStore": 3, "DjangoTokenStore": 8}
 """Round trips to save a token, where there are more than two: Django's is several statements."""
