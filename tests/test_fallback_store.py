@@ -57,13 +57,20 @@ def break_storage(store: FallbackStore, location: Path) -> None:
     sqlite_file.break_storage(store.new, location)
 
 
+def mend_storage(store: FallbackStore, location: Path) -> None:
+    sqlite_file.mend_storage(store.new, location)
+
+
 STORES: dict[str, tuple[Callable[[], StoreUnderTest], tuple[Level, ...]]] = {
     "SQLiteFileStore": (
-        lambda: sut_for(over_files, break_storage=break_storage),
+        lambda: sut_for(over_files, break_storage=break_storage, mend_storage=mend_storage),
         (Level.MUST, Level.SHOULD),
     ),
     # Whose file is readable for everybody, and which a kill empties while tokens are deleted.
-    "FileStore": (lambda: sut_for(over_sdk_file, break_storage=break_storage), (Level.MUST,)),
+    "FileStore": (
+        lambda: sut_for(over_sdk_file, break_storage=break_storage, mend_storage=mend_storage),
+        (Level.MUST,),
+    ),
 }
 """Old stores without rows, and the levels that are kept over them."""
 ONE_CALLER = [

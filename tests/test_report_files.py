@@ -383,8 +383,8 @@ class TestBadge:
     @pytest.mark.parametrize(
         ("stores", "figure", "colour"),
         [
-            pytest.param([store()], "87/87", "#2b6f3e", id="conforms"),
-            pytest.param([violating()], "80/86", "#b3261e", id="violates"),
+            pytest.param([store()], "94/94", "#2b6f3e", id="conforms"),
+            pytest.param([violating()], "87/93", "#b3261e", id="violates"),
             pytest.param([undecided()], "no verdict", "#646464", id="no verdict"),
             pytest.param([], "no verdict", "#646464", id="no store"),
             pytest.param([store(), store()], "2/2 stores", "#2b6f3e", id="all conform"),

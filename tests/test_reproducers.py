@@ -285,7 +285,7 @@ class TestOption:
         assert [run.ret for run in runs] == [1] * 3
         assert all("AssertionError" in str(run.stderr) for run in runs)
         assert "A test class, which imports the kit" in files[2].read_text("utf-8")
-        assert str(result.stdout).count("A script that shows it: ") == 3
+        assert str(result.stdout).count("script: ") == 3
 
     def test_the_same_files_by_several_processes(self, pytester: pytest.Pytester) -> None:
         """The process that reports writes them."""
