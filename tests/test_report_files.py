@@ -325,7 +325,7 @@ class TestMarkdown:
 
         assert text.startswith("**TokenStore contract: VIOLATES** `shop.tokens:FileStore`: ")
         assert "Root cause: `it keeps one token`" in text
-        assert "\n| SAVE: save_token | 18/21; **broken: SAVE-4, SAVE-13**; allowed: SAVE-15 |\n" in text
+        assert "\n| SAVE: save_token | 19/22; **broken: SAVE-4, SAVE-13**; allowed: SAVE-15 |\n" in text
         assert "<summary><b>SAVE-4</b> (MUST) broken: A token whose user name" in text
         assert "```text\nexpected: the row has changed\nseen:     two rows\n\n1. store.open()" in text
         assert f"```python\n{SCRIPT.rstrip()}\n```" in text
