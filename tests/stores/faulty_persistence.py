@@ -165,7 +165,7 @@ class StartsOver(RightStore):
             self.write({"last": 0, "used": [], "rows": []})
 
 
-@fault("PERSIST-1", "DEL-5", says="the store opens")
+@fault("PERSIST-1", says="the store opens")
 class CannotOpenWhenEmpty(RightStore):
     """Reads the highest id of its rows when it is opened, also where there are none."""
 

@@ -458,11 +458,15 @@ def _hits(store: StoreHandle, questions: Iterable[tuple[Row, Row]]) -> Iterator[
     """
     questions = list(questions)
     ids = {wanted.id for wanted, _ in questions}
+    names = {wanted.user_name for wanted, _ in questions} - {None}
     hits = 0
     for wanted, sent in questions:
         passed = store.find(sent)
         token = passed.answer.returned
-        if isinstance(token, load().OAuthToken) and token.get_id() not in ids - {wanted.id}:
+        if not isinstance(token, load().OAuthToken) or token.get_id() in ids - {wanted.id}:
+            continue
+        found = store.row_or_none("find_token", passed.answer)
+        if found is not None and found.user_name not in names - {wanted.user_name}:
             hits += 1
             yield passed, sent.filled_from(wanted)
     if hits == 0:

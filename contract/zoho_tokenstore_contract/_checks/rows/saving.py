@@ -94,14 +94,16 @@ def a_new_token_is_one_new_row(workspace: Workspace) -> None:
 def empty_texts_do_not_make_two_tokens_one(workspace: Workspace) -> None:
     blank = dict.fromkeys(("user_name", "access_token", "grant_token", "redirect_url"), "")
     store = workspace.open()
-    before = store.holding(ANN, Row(**{**blank, **CLIENT, "refresh_token": "1000.one.refresh"}))
+    before = store.holding(ANN)
     for row in (
+        Row(**{**blank, **CLIENT, "refresh_token": "1000.one.refresh"}),
         Row(**{**blank, **CLIENT, "refresh_token": "1000.two.refresh"}),
         Row(user_name="", refresh_token="", grant_token="", access_token="1000.three.access"),
         Row(user_name="", refresh_token="", grant_token="", access_token="1000.four.access"),
         Row(user_name="", **CLIENT, refresh_token="", grant_token="1000.five.grant"),
     ):
-        store.save(row)
+        if store.try_save(row).answer.raised is not None:
+            continue  # a store that cannot take an empty text makes no two tokens one [VALUE-10]
         before += store.expect(before, new=1, because=f"one new row for {format_row(row)}")
 
 
