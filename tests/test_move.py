@@ -40,7 +40,7 @@ from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._migration.move import BATCH, CHANGED, move, standing
 from zoho_tokenstore_contract._migration.opening import Target
 from zoho_tokenstore_contract._migration.plan import plan
-from zoho_tokenstore_contract._migration.reading import Record, StoreReader
+from zoho_tokenstore_contract._migration.reading import SourceRecord, StoreReader
 from zoho_tokenstore_contract._spec.tokens import Row, to_row
 
 pytestmark = pytest.mark.once
@@ -345,13 +345,13 @@ def test_it_holds_one_batch_of_rows_at_a_time(target: ListStore) -> None:
     most = 0
 
     class Streamed(StoreReader):
-        def records(self) -> Iterator[Record]:
+        def records(self) -> Iterator[SourceRecord]:
             nonlocal most
             for number in range(4 * BATCH):
                 row = user(number)
                 alive.add(row)
                 most = max(most, len(alive))
-                yield Record(f"row {number}", row)
+                yield SourceRecord(f"row {number}", row)
 
     class Echo(ListStore):
         """Finds what was saved, whatever it is asked with, without keeping rows."""

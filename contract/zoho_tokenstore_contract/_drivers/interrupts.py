@@ -28,7 +28,7 @@ _KIT = __name__.partition(".")[0]
 
 
 @dataclass(frozen=True)
-class Place:
+class InterruptionPoint:
     """A place at which a signal handler could run.
 
     Attributes:
@@ -58,7 +58,9 @@ class Interrupts:
         error: What is raised.
     """
 
-    def __init__(self, at: tuple[Place, int] | None = None, error: BaseException | None = None) -> None:
+    def __init__(
+        self, at: tuple[InterruptionPoint, int] | None = None, error: BaseException | None = None
+    ) -> None:
         """Prepares to watch a call.
 
         Args:
@@ -66,7 +68,7 @@ class Interrupts:
                 nowhere.
             error: What is raised there.
         """
-        self.places: list[Place] = []
+        self.places: list[InterruptionPoint] = []
         self.raised = False
         self._at = at
         self._visits = 0
@@ -89,20 +91,20 @@ class Interrupts:
         if event == "call" and is_of_a_store(code.co_filename):
             # A generator that goes on does not begin.
             if not code.co_flags & inspect.CO_GENERATOR:
-                self._come_by(Place(code, 0, code.co_firstlineno, "begins"), frame)
+                self._come_by(InterruptionPoint(code, 0, code.co_firstlineno, "begins"), frame)
         elif event == "c_return" and (is_of_a_store(code.co_filename) or _reaches_out(frame, function)):
             name = getattr(function, "__qualname__", None) or getattr(function, "__name__", "a call")
-            self._come_by(Place(code, frame.f_lasti, frame.f_lineno, f"{name}()"), frame)
+            self._come_by(InterruptionPoint(code, frame.f_lasti, frame.f_lineno, f"{name}()"), frame)
 
     def _trace(self, frame: FrameType, event: str, arg: Any) -> Callable[..., Any] | None:
         return self._trace_line if _turns(frame.f_code) and is_of_a_store(frame.f_code.co_filename) else None
 
     def _trace_line(self, frame: FrameType, event: str, arg: Any) -> Callable[..., Any]:
         if event == "line" and frame.f_lasti in _turns(frame.f_code):
-            self._come_by(Place(frame.f_code, frame.f_lasti, frame.f_lineno, "turn"), frame)
+            self._come_by(InterruptionPoint(frame.f_code, frame.f_lasti, frame.f_lineno, "turn"), frame)
         return self._trace_line
 
-    def _come_by(self, place: Place, frame: FrameType) -> None:
+    def _come_by(self, place: InterruptionPoint, frame: FrameType) -> None:
         if frame.f_code.co_name == "__del__":
             return  # Python prints what is raised there, and goes on
         if self._at is None:
@@ -130,7 +132,7 @@ def _turns(code: CodeType) -> frozenset[int]:
     )
 
 
-def interruption_points(places: list[Place], most: int) -> list[tuple[Place, int]]:
+def interruption_points(places: list[InterruptionPoint], most: int) -> list[tuple[InterruptionPoint, int]]:
     """Which of the places that a call comes by are worth an exception.
 
     Each place the first time, the second, halfway and the last: in between, a loop does the same again.
@@ -143,7 +145,7 @@ def interruption_points(places: list[Place], most: int) -> list[tuple[Place, int
     Returns:
         Places with the number of the visit, in the order of the call.
     """
-    visits: dict[Place, list[int]] = {}
+    visits: dict[InterruptionPoint, list[int]] = {}
     for number, place in enumerate(places):
         visits.setdefault(place, []).append(number)
     once = [numbers[0] for numbers in visits.values() if len(numbers) == 1]

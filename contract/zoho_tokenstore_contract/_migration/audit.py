@@ -13,7 +13,7 @@ from pathlib import Path
 from .._spec.tokens import FIELDS, SECRETS, Row
 from . import rules
 from .known import KnownFault, known_faults
-from .reading import CUT, HEADER, NOT_LISTED, UNREADABLE, CannotRead, Reader, Record
+from .reading import CUT, HEADER, NOT_LISTED, UNREADABLE, CannotRead, Reader, SourceRecord
 
 LOOK_UPS = 500
 """How many ids are looked up at most; fewer in large stores: `FileStore` reads its file for each."""
@@ -51,7 +51,7 @@ MEANINGS = {
 
 
 @dataclass
-class Finding:
+class AuditFinding:
     """What is wrong in the same way at several places.
 
     Attributes:
@@ -93,7 +93,7 @@ class Audit:
     expired: int = 0
     expired_since: tuple[int, int] = (0, 0)
     looked_up: int = 0
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[AuditFinding] = field(default_factory=list)
     known: list[KnownFault] = field(default_factory=list)
 
     def count(self, kinds: tuple[str, ...]) -> int:
@@ -132,7 +132,7 @@ class _Look:
         self.audit = Audit(reader.store)
         self._reader = reader
         self._now = int(time.time() * 1000)
-        self._found = {kind: Finding(kind) for kind in MEANINGS}
+        self._found = {kind: AuditFinding(kind) for kind in MEANINGS}
         self._ids: dict[str, tuple[int, rules.Digest, str]] = {}  # how many rows, the first, and its place
         self._users: Counter[str] = Counter()
         self._owners: dict[rules.Digest, str] = {}  # of a credential: the first user
@@ -148,7 +148,7 @@ class _Look:
         if example and len(finding.examples) < EXAMPLES:
             finding.examples.append(example)
 
-    def see(self, record: Record) -> None:
+    def see(self, record: SourceRecord) -> None:
         """Look at one row."""
         place = described(record)
         if record.fault:
@@ -166,7 +166,7 @@ class _Look:
         if row.access_token and 0 < rules.expiry(row) < self._now:
             self._ends.append(rules.expiry(row))
 
-    def _see_id(self, row: Row, record: Record, place: str) -> None:
+    def _see_id(self, row: Row, record: SourceRecord, place: str) -> None:
         if row.id is None:
             self.find("no-id", place)
             return
@@ -242,7 +242,7 @@ class _Look:
                 self.find("not-by-id", f"{place}: another row")
 
 
-def described(record: Record) -> str:
+def described(record: SourceRecord) -> str:
     """The place of a row, with its id and user. A damaged row may hold a secret in any field."""
     row = record.row
     if row is None or record.fault:

@@ -38,7 +38,7 @@ def run_audit(given: argparse.Namespace) -> int:
     """
     address = parse(given.target)
     _check_report(given.report)
-    with opened(address) as reader, Progress("rows read") as progress:
+    with opened(address) as reader, MoveProgress("rows read") as progress:
         found = audit(reader, load().version, progress)
     sys.stdout.write(report.audit_text(address.text, found))
     _write(given.report, lambda: report.audit_json(address.text, found))
@@ -64,7 +64,7 @@ def run_move(given: argparse.Namespace) -> int:
     moved = None
     try:
         with opened(source) as reader:
-            with Progress("rows read") as progress:
+            with MoveProgress("rows read") as progress:
                 made = plan(reader, progress)
             with opened_if_there(target) as there:
                 found = standing(there, made)
@@ -75,7 +75,7 @@ def run_move(given: argparse.Namespace) -> int:
             if not given.dry_run:
                 with (
                     opened_to_write(target) as written,
-                    Progress(f"of {len(made.writes):,} rows") as progress,
+                    MoveProgress(f"of {len(made.writes):,} rows") as progress,
                 ):
                     moved = move(reader, written, made, found, progress)
                 sys.stdout.write(report.moved_text(moved, made))
@@ -87,7 +87,7 @@ def run_move(given: argparse.Namespace) -> int:
     return FINE
 
 
-class Progress:
+class MoveProgress:
     """A line on the terminal that tells how far a command is; nothing where nobody looks."""
 
     def __init__(self, what: str) -> None:
@@ -100,7 +100,7 @@ class Progress:
             sys.stderr.write(f"\r{number:,} {self._what} ")
             sys.stderr.flush()
 
-    def __enter__(self) -> Progress:  # noqa: PYI034 (typing.Self needs Python 3.11)
+    def __enter__(self) -> MoveProgress:  # noqa: PYI034 (typing.Self needs Python 3.11)
         return self
 
     def __exit__(self, *_: object) -> None:

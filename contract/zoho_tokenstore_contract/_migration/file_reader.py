@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from .._spec.sdk import load
 from .._spec.tokens import FIELDS, Row
-from .reading import CUT, HEADER, NOT_LISTED, UNREADABLE, Record, found_by_id, shifted
+from .reading import CUT, HEADER, NOT_LISTED, UNREADABLE, SourceRecord, found_by_id, shifted
 
 _HEADER = [
     "id",
@@ -44,7 +44,7 @@ class FileReader:
         self._copies = tempfile.TemporaryDirectory(prefix="tokenstore-audit-")  # closed to others
         self._on_copy: Any = None
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[SourceRecord]:
         """Every line of the file but the header and empty ones."""
         width = _WIDTH
         with self._path.open("rb") as file:
@@ -52,7 +52,7 @@ class FileReader:
                 place = f"line {number}"
                 text = _decoded(line)
                 if text is None:
-                    yield Record(place, None, UNREADABLE, "it is no UTF-8 text")
+                    yield SourceRecord(place, None, UNREADABLE, "it is no UTF-8 text")
                 elif "\0" in text:
                     # A writer went on where another had emptied the file: NULs stand for what is missing.
                     before, *_, after = text.split("\0")
@@ -132,20 +132,20 @@ def _is_header(fields: list[str]) -> bool:
     return fields[:1] == _HEADER[:1] and fields[1:2] in (_HEADER[1:2], [])
 
 
-def _read(place: str, fields: list[str], width: int, *, is_whole: bool) -> Iterator[Record]:
+def _read(place: str, fields: list[str], width: int, *, is_whole: bool) -> Iterator[SourceRecord]:
     if _is_header(fields):
-        yield Record(place, None, HEADER, "it is a header line")
+        yield SourceRecord(place, None, HEADER, "it is a header line")
     elif len(fields) < width or (not is_whole and len(fields) <= _WIDTH):
         yield from _cut(place, fields)
     elif len(fields) > _WIDTH:
-        yield Record(place, None, UNREADABLE, f"it has {len(fields)} fields instead of {_WIDTH}")
+        yield SourceRecord(place, None, UNREADABLE, f"it has {len(fields)} fields instead of {_WIDTH}")
     else:
         row = _row(fields)
         fault, why = _implausible(row)
-        yield Record(place, None if fault else row, fault, why)
+        yield SourceRecord(place, None if fault else row, fault, why)
 
 
-def _cut(place: str, fields: list[str]) -> Iterator[Record]:
+def _cut(place: str, fields: list[str]) -> Iterator[SourceRecord]:
     """A line that ends too early. Its last field may be cut as well, so that it is left out."""
     if not any(fields):
         return
@@ -154,27 +154,29 @@ def _cut(place: str, fields: list[str]) -> Iterator[Record]:
     has_id = row.id is not None and row.id.isdecimal()
     if len(kept) > _REFRESH and has_id and row.refresh_token and not _implausible(row)[0]:
         why = f"it ends after {len(fields)} of {_WIDTH} fields; the last of them is left out"
-        yield Record(place, row, CUT, why)
+        yield SourceRecord(place, row, CUT, why)
     else:
-        yield Record(place, None, UNREADABLE, f"it has {len(fields)} of {_WIDTH} fields")
+        yield SourceRecord(place, None, UNREADABLE, f"it has {len(fields)} of {_WIDTH} fields")
 
 
-def _after_nul(place: str, fields: list[str]) -> Iterator[Record]:
+def _after_nul(place: str, fields: list[str]) -> Iterator[SourceRecord]:
     """The end of a line that begins with NULs: a whole row, or the rest of one."""
     if not any(fields):
         return
     row = _row(fields)
     if len(fields) == _WIDTH and not _implausible(row)[0]:
         # What is left of the id may be its last digits alone, the id of another user.
-        yield Record(place, row.but(id=None), CUT, "NULs stand before it; its id may be cut and is left out")
+        yield SourceRecord(
+            place, row.but(id=None), CUT, "NULs stand before it; its id may be cut and is left out"
+        )
     else:
-        yield Record(place, None, UNREADABLE, "NULs stand in place of its beginning")
+        yield SourceRecord(place, None, UNREADABLE, "NULs stand in place of its beginning")
 
 
-def _unlisted(record: Record) -> Record:
+def _unlisted(record: SourceRecord) -> SourceRecord:
     if record.fault or record.row is None:
         return record
-    return Record(record.place, record.row, NOT_LISTED, "it stands where FileStore expects the header")
+    return SourceRecord(record.place, record.row, NOT_LISTED, "it stands where FileStore expects the header")
 
 
 def _row(fields: list[str]) -> Row:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .._spec.tokens import Row
 from . import rules
 from .audit import described
-from .reading import HEADER, Reader, Record
+from .reading import HEADER, Reader, SourceRecord
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def plan(reader: Reader, progress: Callable[[int], None] = lambda _: None) -> Pl
     return made
 
 
-def writable(record: Record) -> Row | None:
+def writable(record: SourceRecord) -> Row | None:
     """The row of a record as it is written; ``None`` where nothing is."""
     if record.row is None:
         return None
@@ -121,7 +121,7 @@ def writable(record: Record) -> Row | None:
     return row if rules.has_credential(row) else None
 
 
-def numbered(reader: Reader, made: Plan) -> Iterator[tuple[int, Record, Row]]:
+def numbered(reader: Reader, made: Plan) -> Iterator[tuple[int, SourceRecord, Row]]:
     """The rows that a plan writes, with their number, read once more."""
     for number, record in enumerate(reader.records()):
         row = writable(record)
@@ -129,7 +129,7 @@ def numbered(reader: Reader, made: Plan) -> Iterator[tuple[int, Record, Row]]:
             yield number, record, row
 
 
-def _candidate(number: int, record: Record, made: Plan) -> _Candidate | None:
+def _candidate(number: int, record: SourceRecord, made: Plan) -> _Candidate | None:
     row = writable(record)
     if record.fault == HEADER:
         made.headers += 1

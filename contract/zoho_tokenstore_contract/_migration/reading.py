@@ -13,7 +13,7 @@ CUT, HEADER, NOT_LISTED, UNREADABLE = "cut", "header", "not-listed", "unreadable
 
 
 @dataclass(frozen=True)
-class Record:
+class SourceRecord:
     """What stands at one place of a store.
 
     Attributes:
@@ -44,7 +44,7 @@ class Reader(Protocol):
     store: str
     path: str | None
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[SourceRecord]:
         """Every place of the store in its order, each time from the beginning."""
 
     def by_id(self, id: str) -> Row | None:
@@ -69,7 +69,7 @@ class StoreReader:
         self.store = cls.__name__ if is_of_sdk else ""
         self.path = str(store.file_path) if self.store == "FileStore" else None
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[SourceRecord]:
         """Every token of the store, in the order in which it lists them.
 
         Raises:
@@ -104,14 +104,14 @@ def found_by_id(find_token_by_id: Callable[[str], Any], id: str) -> Row | None:
         return None
 
 
-def _record(place: str, token: Any) -> Record:
+def _record(place: str, token: Any) -> SourceRecord:
     try:
         row = to_row(token)
     except Exception as error:
-        return Record(place, None, UNREADABLE, f"its token does not read: {type(error).__name__}")
+        return SourceRecord(place, None, UNREADABLE, f"its token does not read: {type(error).__name__}")
     if row.id == "id" and row.client_secret == "client_secret":
-        return Record(place, None, HEADER, "it is a header line")
-    return Record(place, row, *shifted(row))
+        return SourceRecord(place, None, HEADER, "it is a header line")
+    return SourceRecord(place, row, *shifted(row))
 
 
 def shifted(row: Row) -> tuple[str, str]:
@@ -138,12 +138,12 @@ class TableReader:
         columns = self._columns()
         self.store = "DBStore" if server == "mysql" and columns and "number" not in columns else ""
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[SourceRecord]:
         """Every row of the table, in the order in which the server answers them."""
         columns, rows = self._select("", ())
         for number, values in enumerate(rows, 1):
             row = _row(columns, values)
-            yield Record(f"row {number}", row, *shifted(row))
+            yield SourceRecord(f"row {number}", row, *shifted(row))
 
     def by_id(self, id: str) -> Row | None:
         """The row whose id the server takes for equal; of several, the first."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..._drivers.interrupts import Interrupts, Place, interruption_points
+from ..._drivers.interrupts import InterruptionPoint, Interrupts, interruption_points
 from ..._drivers.threads.runner import LEAST_SHARE, QUICK
 from ..._harness.calls import CallRecord
 from ..._harness.messages import format_answer, format_exception, format_rows
@@ -148,7 +148,7 @@ class _Victim:
         share = max(LEAST_SHARE, min(1.0, QUICK / self._seconds))
         return int(self.workspace.effort.times(POINTS) * share)
 
-    def interrupt(self, point: tuple[Place, int], error: BaseException) -> None:
+    def interrupt(self, point: tuple[InterruptionPoint, int], error: BaseException) -> None:
         """Raise an exception at a place of the call, and see what has become of the store."""
         place, visit = point
         self._arrange()
