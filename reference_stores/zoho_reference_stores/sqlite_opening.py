@@ -17,6 +17,7 @@ from .sqlite_sample import SAMPLE_COLUMNS, sample_rows
 from .token_fields import FIELDS, refusal
 
 _FILE_NAME = "zohooauth.db"
+_READS, _PAUSE = 100, 0.01  # of a file that another process is writing; seconds
 _PATIENCE = 60.0  # seconds to wait for another process: contention is no error [PROC-1]
 _SLICE = 0.1  # seconds of them in one piece: a signal's handler runs in between [CRASH-6]
 
@@ -87,10 +88,22 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def changes_in_file(path: Path) -> tuple[str, int]:
-    """Return the database's identity and how often it was changed, as the file says without its log."""
+    """Return the database's identity and how often it was changed, as the file says without its log.
+
+    No lock is taken, so the file may read as damaged while another process moves the log into it; then it is
+    read again.
+    """
     uri = f"{path.as_uri()}?mode=ro&immutable=1"
-    with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
-        identity, changes = connection.execute("SELECT identity, changes FROM file").fetchone()
+    for left in reversed(range(_READS)):
+        try:
+            with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
+                identity, changes = connection.execute("SELECT identity, changes FROM file").fetchone()
+        except sqlite3.DatabaseError:
+            if not left:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            break
     return identity, changes
 
 
