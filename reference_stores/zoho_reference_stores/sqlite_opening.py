@@ -55,7 +55,7 @@ def create(path: Path) -> None:
     _refuse_anothers(path)
 
 
-def identity_of(path: Path) -> tuple[int, int]:
+def identity_of(path: str | Path) -> tuple[int, int]:
     """Return what tells a file from another one, as long as either is open somewhere."""
     status = os.stat(path)
     return status.st_dev, status.st_ino
