@@ -262,10 +262,12 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             raise refusal(f"{self._path}-wal is no longer the log that was opened")
         if self._log is not None and self._written != (status.st_mtime_ns, status.st_size):
             # By SQLite, which moves the log into the file now and then, or a copy was put over it.
-            identity, changes = changes_in_file(self._path)
-            if identity != self._database or changes < self._changes:
+            found = changes_in_file(self._path)
+            if found is None:  # it cannot tell just now: the next call looks again
+                return
+            if found[0] != self._database or found[1] < self._changes:
                 raise refusal(f"{self._path} was overwritten while it was open")
-            self._changes = changes
+            self._changes = found[1]
             self._written = status.st_mtime_ns, status.st_size
 
     def _connect(self) -> sqlite3.Connection:
