@@ -150,6 +150,26 @@ def test_moving_the_log_into_the_file_is_no_overwriting(store: SQLiteFileStore, 
             assert len(rows(store)) == len(rows(other)) == 2
 
 
+def test_half_a_log_in_the_file_is_no_overwriting(store: SQLiteFileStore, path: Path) -> None:
+    """Another process is moving it there, or was killed as it did."""
+    for number in range(100):
+        save(store, Row(access_token=f"{number} " * 200))
+    store.backup(path.with_name("copy.db"))
+    whole = path.with_name("copy.db").read_bytes()
+    file = os.open(path, os.O_RDWR)  # stays open: closing it would take SQLite's locks away
+    assert os.fstat(file).st_size < len(whole)
+    os.pwrite(file, whole[:4096], 0)  # the page that says how many there are
+
+    save(store, BOB)
+    assert len(rows(store)) == 102
+    checkpoint(path)
+    assert len(rows(store)) == 102
+    store.close()
+    os.close(file)
+    with SQLiteFileStore(path) as again:
+        assert len(rows(again)) == 102
+
+
 def test_a_log_of_another_copy_is_told_from_damage(path: Path) -> None:
     """Where a process was killed, and a copy was put in the place of its file alone."""
     with SQLiteFileStore(path) as store:

@@ -91,6 +91,8 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = location_of(path)
+        self._file_name = os.fspath(self._path)  # as text, which each call looks at in a third of the time
+        self._log_name = os.fspath(beside(self._path, "-wal"))
         self._begin()
         with Surfaced(f"Cannot open the token database {self._path}"), _OPENING:
             create(self._path)
@@ -253,17 +255,19 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
     def _check_file(self) -> None:
         """Refuse to go on where the file that was opened, or its log, is not under its name any more."""
-        status = os.stat(self._path)
+        status = os.stat(self._file_name)
         if (status.st_dev, status.st_ino) != self._file:
             raise refusal(f"{self._path} is no longer the file that was opened")
-        if self._log is not None and identity_of(beside(self._path, "-wal")) != self._log:
+        if self._log is not None and identity_of(self._log_name) != self._log:
             raise refusal(f"{self._path}-wal is no longer the log that was opened")
         if self._log is not None and self._written != (status.st_mtime_ns, status.st_size):
             # By SQLite, which moves the log into the file now and then, or a copy was put over it.
-            identity, changes = changes_in_file(self._path)
-            if identity != self._database or changes < self._changes:
+            found = changes_in_file(self._path)
+            if found is None:  # it cannot tell just now: the next call looks again
+                return
+            if found[0] != self._database or found[1] < self._changes:
                 raise refusal(f"{self._path} was overwritten while it was open")
-            self._changes = changes
+            self._changes = found[1]
             self._written = status.st_mtime_ns, status.st_size
 
     def _connect(self) -> sqlite3.Connection:
@@ -273,7 +277,7 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             if self._database not in ("", identity):
                 raise refusal(f"{self._path} is no longer the database that was opened")
             self._database = identity
-            self._log = self._log or identity_of(beside(self._path, "-wal"))
+            self._log = self._log or identity_of(self._log_name)
             self._check_file()
         except BaseException:
             connection.close()
@@ -296,9 +300,7 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
     def _has_newer_log(self) -> bool:
         try:
-            return (
-                identity_of(self._path) == self._file and identity_of(beside(self._path, "-wal")) != self._log
-            )
+            return identity_of(self._path) == self._file and identity_of(self._log_name) != self._log
         except OSError:
             return False
 

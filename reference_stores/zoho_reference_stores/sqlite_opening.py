@@ -17,7 +17,6 @@ from .sqlite_sample import SAMPLE_COLUMNS, sample_rows
 from .token_fields import FIELDS, refusal
 
 _FILE_NAME = "zohooauth.db"
-_READS, _PAUSE = 100, 0.01  # of a file that another process is writing; seconds
 _PATIENCE = 60.0  # seconds to wait for another process: contention is no error [PROC-1]
 _SLICE = 0.1  # seconds of them in one piece: a signal's handler runs in between [CRASH-6]
 
@@ -55,7 +54,7 @@ def create(path: Path) -> None:
     _refuse_anothers(path)
 
 
-def identity_of(path: Path) -> tuple[int, int]:
+def identity_of(path: str | Path) -> tuple[int, int]:
     """Return what tells a file from another one, as long as either is open somewhere."""
     status = os.stat(path)
     return status.st_dev, status.st_ino
@@ -87,24 +86,24 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def changes_in_file(path: Path) -> tuple[str, int]:
-    """Return the database's identity and how often it was changed, as the file says without its log.
+def changes_in_file(path: Path) -> tuple[str, int] | None:
+    """Look at the file without its log.
 
-    No lock is taken, so the file may read as damaged while another process moves the log into it; then it is
-    read again.
+    Returns:
+        The database's identity and how often it was changed; ``None`` where the file cannot tell, since a
+        process is moving the log into it, or was killed as it did.
     """
     uri = f"{path.as_uri()}?mode=ro&immutable=1"
-    for left in reversed(range(_READS)):
+    with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
         try:
-            with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
-                identity, changes = connection.execute("SELECT identity, changes FROM file").fetchone()
-        except sqlite3.DatabaseError:
-            if not left:
+            found: tuple[str, int] | None = connection.execute(
+                "SELECT identity, changes FROM file"
+            ).fetchone()
+        except sqlite3.DatabaseError as error:
+            if "malformed" not in str(error):
                 raise
-            time.sleep(_PAUSE)
-        else:
-            break
-    return identity, changes
+            return None
+    return found
 
 
 def _is_made(connection: sqlite3.Connection, path: Path) -> bool:
