@@ -64,7 +64,7 @@ class Session:
 
     def without(self, commands: Collection[str]) -> Session:
         """The session without these commands."""
-        left = [(command, format_value) for command, format_value in self.commands if command not in commands]
+        left = [(command, shown) for command, shown in self.commands if command not in commands]
         return replace(self, commands=left)
 
 
@@ -133,20 +133,20 @@ def play(session: Session, pytester: pytest.Pytester) -> list[str]:
     """
     write(session.files, pytester.path)
     wrong: list[str] = []
-    for (command, format_value), (next_command, status) in itertools.pairwise([*session.commands, ("", "")]):
+    for (command, shown), (next_command, status) in itertools.pairwise([*session.commands, ("", "")]):
         if command == "echo $?":
             continue
         ended, lines = run(command, pytester)
         printed = iter(lines)
         missing = [
             line
-            for line in format_value.splitlines()
+            for line in shown.splitlines()
             if line.strip() != "..." and not any(_same(seen, line) for seen in printed)
         ]
         if next_command == "echo $?":
             as_shown = ended == int(status)
         else:
-            as_shown = (ended != 0) == bool(_FAILURES.search(format_value))
+            as_shown = (ended != 0) == bool(_FAILURES.search(shown))
         if missing or not as_shown:
             wrong += [f"$ {command}", *(f"not printed: {line}" for line in missing)]
             wrong += [f"exit status {ended}", *lines]

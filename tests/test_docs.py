@@ -62,7 +62,7 @@ def test_commands_print_what_the_page_shows(
 @pytest.mark.parametrize("command", ELSEWHERE)
 def test_commands_that_are_run_elsewhere(command: str) -> None:
     """They stand there as they stand in a page."""
-    assert command in [format_value for session in SESSIONS for format_value, _ in session.commands]
+    assert command in [shown for session in SESSIONS for shown, _ in session.commands]
     assert command in (ROOT / ELSEWHERE[command]).read_text(encoding="utf-8")
 
 
@@ -97,8 +97,8 @@ def test_clauses_that_a_page_names_exist(page: Path) -> None:
     clause = rf"\b((?:{'|'.join({id.partition('-')[0] for id in CLAUSES})})-[0-9]+)\b"
 
     assert set(re.findall(clause, text)) <= set(CLAUSES)
-    for format_value, anchor in re.findall(rf"\[{clause}\]\(contract\.md#([\w-]+)\)", text):
-        assert format_value.lower() == anchor
+    for shown, anchor in re.findall(rf"\[{clause}\]\(contract\.md#([\w-]+)\)", text):
+        assert shown.lower() == anchor
 
 
 def test_every_layer_is_in_the_map() -> None:
@@ -141,11 +141,10 @@ def test_links_of_every_form_are_seen(tmp_path: Path) -> None:
 def anchors(page: Path) -> set[str]:
     """The headings that a link can name both on GitHub and in the site."""
     titles = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
-    format_value = [re.sub(r"[`*]|\]\([^)]*\)|\[", "", title) for title in titles]
-    on_github = Counter(re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in format_value)
+    shown = [re.sub(r"[`*]|\]\([^)]*\)|\[", "", title) for title in titles]
+    on_github = Counter(re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in shown)
     in_the_site = Counter(
-        re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", plain(title)).strip().lower())
-        for title in format_value
+        re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", plain(title)).strip().lower()) for title in shown
     )
     # Where two headings are the same, the two number them differently.
     return {name for name in on_github if on_github[name] == 1 and in_the_site[name] == 1}

@@ -19,6 +19,7 @@ import pytest
 from cryptography.fernet import Fernet
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
+from tests.applicable import takes_a_file
 from tests.calls import find, rows, save
 from tests.interrupts import own_locals
 from tests.leasing import LeasingSQLiteFileStore
@@ -102,11 +103,6 @@ SUBJECTS: dict[str, Callable[[], StoreUnderTest]] = {
     "SQLiteMemoryStore with several keys": lambda: sut_for(with_several_keys, persistent=False),
 }
 # Groups and clauses that take a file or a second opening, which the stores in memory do not have.
-TAKE_A_FILE = frozenset({"PERSIST", "PROC", "CRASH", "CLEAR-3", "SECRET-1", "FLOW-2"})
-
-
-def _takes_a_file(clause: str) -> bool:
-    return clause != "CRASH-6" and not TAKE_A_FILE.isdisjoint({clause, CLAUSES[clause].group})
 
 
 @pytest.mark.parametrize("clause", [one.id for one in CLAUSES.values() if one.level is not Level.MAY])
@@ -115,7 +111,7 @@ def test_the_wrapper_keeps_the_clause(inner: str, clause: str) -> None:
     """MUST and SHOULD alike."""
     result = check_clause(clause, SUBJECTS[inner](), Effort())
 
-    missing = inner != "SQLiteFileStore" and _takes_a_file(clause)
+    missing = inner != "SQLiteFileStore" and takes_a_file(clause)
     missing = missing or (clause == "FLOW-8" and not abilities().revokes)
     expected = Outcome.NOT_APPLICABLE if missing else Outcome.KEPT
     assert expected == result.outcome, result.message()

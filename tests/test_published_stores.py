@@ -201,10 +201,10 @@ class TestPrograms:
     ) -> None:
         """The lines on the page, put into a file of their own, end as the program does."""
         monkeypatch.chdir(tmp_path)
-        format_value = f"{programs.BEGINNING}\n{programs.source_of(program)}\n"
+        shown = f"{programs.BEGINNING}\n{programs.source_of(program)}\n"
         raised = ""
         try:
-            exec(compile(format_value, "shown.py", "exec"), {})  # noqa: S102 (what the page shows)
+            exec(compile(shown, "shown.py", "exec"), {})  # noqa: S102 (what the page shows)
         except Exception as error:
             raised = type(error).__name__
 

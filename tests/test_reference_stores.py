@@ -13,6 +13,7 @@ import pytest
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from tests import sql_stores
+from tests.applicable import takes_a_file
 from tests.calls import find, rows, save
 from tests.stores.catalogue import sut_for
 from zoho_reference_stores import ListStore, SQLiteFileStore, SQLiteMemoryStore
@@ -58,8 +59,6 @@ OPEN: dict[str, Callable[[Path], Any]] = {
     "SQLAlchemyStore on MariaDB": sql_stores.mariadb_store,
 }
 ON_SERVERS = {"SQLAlchemyStore on PostgreSQL": "postgresql", "SQLAlchemyStore on MariaDB": "mariadb"}
-# Groups and clauses that take a file or a second opening, which the stores in memory do not have.
-TAKE_A_FILE = frozenset({"PERSIST", "PROC", "CRASH", "CLEAR-3", "SECRET-1", "FLOW-2"})
 
 
 @pytest.mark.parametrize("clause", [one.id for one in CLAUSES.values() if one.level is not Level.MAY])
@@ -69,8 +68,7 @@ def test_a_reference_store_keeps_the_clause(name: str, clause: str) -> None:
     result = check_clause(clause, SUBJECTS[name](), Effort())
 
     in_memory = name != "SQLiteFileStore"
-    takes_a_file = clause != "CRASH-6" and not TAKE_A_FILE.isdisjoint({clause, CLAUSES[clause].group})
-    missing = in_memory and takes_a_file
+    missing = in_memory and takes_a_file(clause)
     missing = missing or (clause == "FLOW-8" and not abilities().revokes)
     expected = Outcome.NOT_APPLICABLE if missing else Outcome.KEPT
     assert expected == result.outcome, result.message()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
+from tests.applicable import takes_a_file
 from tests.flights import meet
 from tests.leasing import LeasingSQLiteFileStore
 from tests.reference_list import PLACES
@@ -83,11 +84,6 @@ SUBJECTS: dict[str, Callable[[], StoreUnderTest]] = {
     "ListStore": lambda: sut_for(over_list, persistent=False),
 }
 # Groups and clauses that take a file or a second opening, which a store in memory does not have.
-TAKE_A_FILE = frozenset({"PERSIST", "PROC", "CRASH", "CLEAR-3", "SECRET-1", "FLOW-2"})
-
-
-def _takes_a_file(clause: str) -> bool:
-    return clause != "CRASH-6" and not TAKE_A_FILE.isdisjoint({clause, CLAUSES[clause].group})
 
 
 @pytest.mark.parametrize("clause", CLAUSES)
@@ -96,7 +92,7 @@ def test_the_wrapper_keeps_the_clause(inner: str, clause: str) -> None:
     """MUST, SHOULD and MAY alike: FLOW-10 too."""
     result = check_clause(clause, SUBJECTS[inner](), Effort())
 
-    missing = inner == "ListStore" and _takes_a_file(clause)
+    missing = inner == "ListStore" and takes_a_file(clause)
     missing = missing or (clause == "FLOW-8" and not abilities().revokes)
     expected = Outcome.NOT_APPLICABLE if missing else Outcome.KEPT
     assert expected == result.outcome, result.message()

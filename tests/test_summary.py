@@ -154,10 +154,10 @@ def test_a_run_without_a_clause_is_one_line(pytester: pytest.Pytester) -> None:
 
 def test_what_a_failing_clause_printed_is_shown(pytester: pytest.Pytester) -> None:
     """As pytest would, below the clause, and as far as it is asked to."""
-    format_value, silent = run(pytester), run(pytester, "--show-capture=no")
+    shown, silent = run(pytester), run(pytester, "--show-capture=no")
 
-    assert "Captured stdout call" in format_value
-    assert "a line that the store prints" in format_value
+    assert "Captured stdout call" in shown
+    assert "a line that the store prints" in shown
     assert "a line that the store prints" not in silent
 
 

@@ -218,15 +218,6 @@ FAMILIES: tuple[tuple[str, ...], ...] = (
 Within a family no two are equal; between families nothing collides.
 """
 
-PAIRS = tuple(
-    pair
-    for family in FAMILIES
-    for first, second in zip(family, (*family[1:], family[0]), strict=True)
-    for pair in [(first, second)]
-    if first != second
-)
-"""Neighbours in a family, each once as the one that is stored first."""
-
 
 def folded(text: str) -> str:
     """A text without what a tolerant comparison leaves out: case, accents, width, space, what is unseen."""

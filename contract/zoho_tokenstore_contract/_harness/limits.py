@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar, overload
@@ -39,8 +39,8 @@ class Limits:
     def beside(self, clause: str) -> Limits:
         """The limits that are faults against other clauses than this one."""
         group = clause.partition("-")[0]
-        if group in ("IFACE", "FLOW"):
-            # Here every call counts, and the SDK swallows whatever ends a check in the middle of saving.
+        if group in ("IFACE", "MODEL", "FLOW"):
+            # Here every call counts; and the SDK swallows whatever ends a check in the middle of saving.
             return NO_LIMITS
         return replace(
             self,
@@ -51,6 +51,26 @@ class Limits:
             deletes=self.deletes or clause == "DEL-1",
             opens_empty=self.opens_empty or clause == "PERSIST-1",
         )
+
+    def blame(self, method: str, argument: object, stored: Collection[object]) -> str:
+        """The clause that tells why a call raises; "" where no limit explains it.
+
+        Args:
+            method: The method that raised.
+            argument: Its argument: a row for a token, `...` for none.
+            stored: The ids of the rows that are stored.
+        """
+        if method == "delete_tokens":
+            return "" if self.clears else "CLEAR-1"
+        if isinstance(argument, Row) and self.spoils_a_field(argument):
+            return "VALUE-1"
+        if method == "save_token" and isinstance(argument, Row):
+            if self.refuses(argument):
+                return "SAVE-20" if _fields(argument) == _ACCESS_WITH_CLIENT else "SAVE-1"
+            return "" if self.fitting(1, len(stored)) else "VALUE-8"
+        if method == "delete_token" and not self.deletes and argument in stored:
+            return "DEL-1"
+        return "VALUE-1" if self.spoils(argument) else ""
 
     def fitting(self, number: int, beside: int = 0) -> int:
         """How many of so many further rows the store holds beside those that are there."""
@@ -69,6 +89,7 @@ class Limits:
         return any(map(self.spoils, row.present().values()))
 
 
+_ACCESS_WITH_CLIENT = frozenset(("client_id", "client_secret", "access_token"))
 NO_LIMITS = Limits()
 _active: list[Limits] = [NO_LIMITS]
 

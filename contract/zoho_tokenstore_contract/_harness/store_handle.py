@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .._spec.tokens import CREDENTIALS, FIELDS, Row, absent, format_row, is_token, to_row, to_token
 from .calls import Answer, CallRecord, TokenCall, rows_of
 from .differences import of_rows
-from .limits import NO_LIMITS, active
+from .limits import active
 from .messages import describe_difference, format_exception, format_rows
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class StoreHandle:
         self.latest: list[Row] = []
         self._by_id = False
         self._ids: dict[Any, None] = {}
+        self._stored: set[Any] = set()  # of `_ids`, those whose rows were not deleted since
         self.found_empty = False
         self.proven = False
         self.out_of_reach = False
@@ -68,6 +69,7 @@ class StoreHandle:
         if isinstance(argument, Row) and answer.raised is None:
             left = arguments[0].get_id()
             if not absent(left):
+                self._stored.add(left)
                 self._ids[left] = None  # also one that the token brought: it may be a new row's
                 record.id_after = left if left != argument.id else None
         record.answer = str(answer)
@@ -75,27 +77,15 @@ class StoreHandle:
         record.raised = answer.raised
         if answer.raised is not None:
             self._blame(method, argument, answer)
+        elif method == "delete_tokens":
+            self._stored.clear()
+        elif method == "delete_token":
+            self._stored.discard(argument)
         return answer
 
     def _blame(self, method: str, argument: Any, answer: Answer) -> None:
         """Where a call raised as the store is known to, end the check: that is told under another clause."""
-        limits = active()
-        if limits == NO_LIMITS:
-            return
-        blame = ""
-        if isinstance(argument, Row):
-            if limits.spoils_a_field(argument):
-                blame = "VALUE-1"
-            elif method == "save_token" and limits.refuses(argument):
-                blame = "SAVE-20" if argument.access_token and not argument.user_name else "SAVE-1"
-            elif method == "save_token" and limits.room is not None and len(self._ids) >= limits.room:
-                blame = "VALUE-8"
-        elif (method == "delete_tokens" and not limits.clears) or (
-            method == "delete_token" and not limits.deletes and argument in self._ids
-        ):
-            blame = "CLEAR-1" if method == "delete_tokens" else "DEL-1"
-        elif limits.spoils(argument):
-            blame = "VALUE-1"
+        blame = active().blame(method, argument, self._stored)
         if blame:
             self.workspace.fail(f"{method} works (it does not: {blame})", str(answer), blame=blame)
 
@@ -166,8 +156,8 @@ class StoreHandle:
                     rows if isinstance(rows, str) else "rows that the kit did not save",
                     precondition_failed=True,
                 )
-        if not active().clears:
-            self.workspace.fail("delete_tokens works", "it does not: CLEAR-1", blame="CLEAR-1")
+        if blame := active().blame("delete_tokens", ..., self._stored):
+            self.workspace.fail("delete_tokens works", f"it does not: {blame}", blame=blame)
         return self.call("delete_tokens")
 
     # rows
@@ -287,15 +277,19 @@ class StoreHandle:
         self.workspace.close(self)
 
     def remember(self, row: Row) -> None:
+        """Count a row as the kit's own: it is about to be saved."""
         self.workspace.sut.saved.update(marks_of(row))
 
     def is_ours(self, row: Row) -> bool:
+        """Whether a row holds something that the kit has saved."""
         return bool(marks_of(row) & self.workspace.sut.saved)
 
     def quietly(self, method: str, *arguments: Any) -> Answer:
+        """Call a method without a record of it; never raises what the method raises."""
         return self.workspace.guarded(method, lambda: getattr(self.store, method)(*arguments), self.location)
 
     def row_or_none(self, method: str, answer: Answer) -> Row | None:
+        """The fields of a token that a method returned, ``None`` for ``None``; else the clause is broken."""
         if answer.returned is None:
             return None
         if not is_token(answer.returned):
@@ -307,6 +301,7 @@ class StoreHandle:
 
 
 def marks_of(row: Row) -> set[tuple[str, Any]]:
+    """What tells a row from those of others: its credentials and its user name, each with its value."""
     fields = [*CREDENTIALS, "user_name"]
     return {(name, value) for name in fields if not absent(value := getattr(row, name))}
 

@@ -334,6 +334,7 @@ class Workspace:
             self.leave(opened)
 
     def leave(self, opened: StoreHandle) -> None:
+        """Close a store, whatever comes of it; a shared storage is emptied first."""
         if not self.sut.own_storage and opened.found_empty:
             reason = reason_not_ours(opened)
             if not reason:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from .._spec.brief import shorten
 from .._spec.clauses import CLAUSES
@@ -198,11 +198,6 @@ def counts(store: StoreVerdict) -> str:
 
 
 _LEVELS = ("MUST", "SHOULD", "MAY")
-
-
-def by_weight(store: StoreVerdict, results: Iterable[ClauseResult]) -> list[ClauseResult]:
-    """What fails the run first."""
-    return sorted(results, key=lambda result: not store.weighs(result))
 
 
 def listed(names: Sequence[str], most: int) -> str:
