@@ -82,7 +82,15 @@ def _works_on_after(workspace: Workspace, here: Run, there: Run) -> None:
             passed = to_token(argument)
         # A lock that this left behind would let this thread through again, and no other.
         here(partial(store.call, method, passed))
-        not_shown = there(partial(_not_shown, store, rows[1], number))
+        try:
+            not_shown = there(partial(_not_shown, store, rows[1], number))
+        except Violation:
+            if store not in workspace.opened or not _is_spoilt(workspace, store, rows[1], number):
+                raise
+            workspace.fresh_examples()
+            store = here(workspace.open)
+            rows = store.holding(ANN, ACCESS, BOB)
+            continue
         # What is not there for the thread that made the call either, is another clause's.
         _shows(
             store,
@@ -90,6 +98,17 @@ def _works_on_after(workspace: Workspace, here: Run, there: Run) -> None:
             not_shown,
             arranging=bool(not_shown and here(partial(_not_shown, store, rows[1], number))),
         )
+
+
+def _is_spoilt(workspace: Workspace, store: StoreHandle, row: Row, number: int) -> bool:
+    """Whether the call has spoilt the storage: a store that is opened anew does not work on it either."""
+    if not workspace.sut.persistent:
+        return False
+    try:
+        _not_shown(workspace.reopen(store), row, number)
+    except Violation:
+        return True
+    return False
 
 
 def _not_shown(store: StoreHandle, row: Row, number: int) -> str:
