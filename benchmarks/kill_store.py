@@ -34,7 +34,7 @@ def main(kills: int = KILLS, seed: int = 1) -> int:
         The exit status.
     """
     checks_of("CRASH-1")  # imports the checks in their order
-    from zoho_tokenstore_contract._checks.stress.crashes import Kill, Storage, measured  # noqa: PLC0415 (only then)
+    from zoho_tokenstore_contract._checks.stress.kills import Kill, Storage, measured  # noqa: PLC0415 (only then)
 
     sut = StoreUnderTest(
         target="zoho_reference_stores:SQLiteFileStore",

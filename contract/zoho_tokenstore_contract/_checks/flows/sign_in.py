@@ -1,11 +1,9 @@
-"""FLOW: the real SDK over the store, against a Zoho on loopback. And BYID-5, which takes the SDK too."""
+"""FLOW-1, FLOW-2, FLOW-5, FLOW-6, FLOW-9: the SDK signs users in, and keeps them apart."""
 
 from __future__ import annotations
 
 import dataclasses
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,6 @@ from ..._drivers.processes.fork_server import Pipe, Processes
 from ..._drivers.zoho.sdk_session import (
     CLIENT,
     FUTURE,
-    PAST,
     App,
     Flow,
     abilities,
@@ -21,7 +18,7 @@ from ..._drivers.zoho.sdk_session import (
     recording,
     sdk_at_rest,
 )
-from ..._drivers.zoho.server import EXPIRED_AT_ONCE, REVOKE, TOKEN, DataCentre
+from ..._drivers.zoho.server import EXPIRED_AT_ONCE, TOKEN, DataCentre
 from ..._harness.calls import Answer, CallRecord
 from ..._harness.workspace import Workspace, not_applicable
 from ..._spec.sdk import load
@@ -30,8 +27,11 @@ from ..registry import check
 from ..sample_tokens import ACCESS, EVE, GRANT, REFRESH
 
 VALID_EVE = EVE.but(expires_in=FUTURE)  # one that the SDK does not renew
+
+
 STRANGERS = (VALID_EVE, ACCESS, GRANT, REFRESH)
 """Rows that were there before and are none of the application's business."""
+
 
 START_BY: dict[str, Callable[[Row], Row]] = {
     "refresh token": lambda row: row.only("client_id", "client_secret", "refresh_token"),
@@ -44,7 +44,7 @@ START_BY: dict[str, Callable[[Row], Row]] = {
 """What an application may know of a user who has signed in before."""
 
 
-def _known(workspace: Workspace, known: str, row: Row) -> Row:
+def known_user(workspace: Workspace, known: str, row: Row) -> Row:
     """What the application starts with, which the stored row has to have."""
     token = START_BY[known](row)
     # A redirect URL or a client alone starts nothing: the SDK makes no such token.
@@ -66,7 +66,7 @@ def a_code_is_exchanged_once_and_what_was_issued_is_stored(workspace: Workspace)
             code = flow.code_of(name)
             flow.start(code)
             flow.asked_for_tokens(turn, "the code is exchanged once")
-            rows.append(_signed_in(flow, rows, name, code))
+            rows.append(signed_in(flow, rows, name, code))
             for _ in range(2):
                 flow.calls_as(name, rows[-1].access_token)
             flow.asked_for_tokens(turn, "later calls use what was stored")
@@ -79,7 +79,7 @@ def an_application_that_starts_again_with_the_same_code_exchanges_nothing(worksp
         rows = flow.store.holding(*STRANGERS)
         code = flow.code_of("ann")
         flow.start(code)
-        row = _signed_in(flow, rows, "ann", code)
+        row = signed_in(flow, rows, "ann", code)
         flow.start(code)
         flow.calls_as("ann", row.access_token)
         flow.asked_for_tokens(1, "the code is exchanged once")
@@ -96,7 +96,7 @@ def a_user_who_signs_in_again_keeps_one_row(workspace: Workspace) -> None:
         code = flow.code_of("ann")
         flow.start(code)
         flow.asked_for_tokens(1, "the code is exchanged once")
-        issued = _issued(flow, "ann", code, id=rows[0].id)
+        issued = issued_tokens(flow, "ann", code, id=rows[0].id)
         flow.store.expect(
             rows,
             changed=[(rows[0], issued)],
@@ -107,14 +107,14 @@ def a_user_who_signs_in_again_keeps_one_row(workspace: Workspace) -> None:
         flow.asked_for_tokens(1, "later calls use what was stored")
 
 
-def _signed_in(flow: Flow, before: list[Row], name: str, code: Row, centre: DataCentre | None = None) -> Row:
+def signed_in(flow: Flow, before: list[Row], name: str, code: Row, centre: DataCentre | None = None) -> Row:
     """The new row of a user who has just signed in with a code."""
     return flow.has_row(
-        before, _issued(flow, name, code, centre), f"one new row holds what was issued to {name}"
+        before, issued_tokens(flow, name, code, centre), f"one new row holds what was issued to {name}"
     )
 
 
-def _issued(flow: Flow, name: str, code: Row, centre: DataCentre | None = None, **fields: Any) -> Row:
+def issued_tokens(flow: Flow, name: str, code: Row, centre: DataCentre | None = None, **fields: Any) -> Row:
     user_name = (centre or flow.default_centre).user(name).signature
     return flow.issued(**{**code.present(), "user_name": user_name, **fields})
 
@@ -131,7 +131,7 @@ def a_new_process_uses_the_stored_access_token(workspace: Workspace) -> None:
         for place, known in ((4, "refresh token"), (5, "user name"), (4, "id")):
             row = rows[place]
             payload = {
-                "token": dataclasses.asdict(_known(workspace, known, row)),
+                "token": dataclasses.asdict(known_user(workspace, known, row)),
                 "url": flow.default_centre.url,
                 "accounts_url": flow.default_centre.accounts_url,
                 "resources": str(workspace.location()),
@@ -181,109 +181,6 @@ def start_anew(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
     pipe.send(None if answer.raised is None else str(answer).removeprefix("raised "))
 
 
-# FLOW-3: the access token expires
-
-
-@check("FLOW-3")
-def an_expired_access_token_is_renewed_once(workspace: Workspace) -> None:
-    for known in START_BY:
-        with Flow(workspace) as flow:
-            rows = flow.store.holding(
-                flow.signed_in("bob"), *STRANGERS, flow.signed_in("ann", expired=True), flow.signed_in("cleo")
-            )
-            token = _known(workspace, known, rows[5])
-            flow.start(token)
-            renewed = _renewed(flow, rows, rows[5].updated_by(token))
-            for _ in range(2):
-                flow.calls_as("ann", renewed.access_token)
-            flow.start(token)
-            flow.calls_as("ann", renewed.access_token)
-            flow.asked_for_tokens(1, f"after a start by {known}, the renewed token is used")
-
-
-@check("FLOW-3")
-def a_token_that_expires_while_the_application_runs_is_renewed(workspace: Workspace) -> None:
-    with Flow(workspace) as flow:
-        rows = flow.store.holding(flow.signed_in("bob"), *STRANGERS)
-        flow.default_centre.user("ann").lifetimes = [EXPIRED_AT_ONCE, EXPIRED_AT_ONCE]
-        code = flow.code_of("ann")
-        flow.start(code)
-        row = _signed_in(flow, rows, "ann", code)
-        rows.append(row)
-        for turn in (2, 3):
-            flow.calls_as("ann")
-            flow.asked_for_tokens(turn, "each expired access token is renewed once")
-            rows[-1] = _renewed(flow, rows, rows[-1])
-        flow.calls_as("ann", rows[-1].access_token)
-        flow.asked_for_tokens(3, "the third access token lives an hour")
-
-
-def _renewed(flow: Flow, rows: list[Row], row: Row) -> Row:
-    """The row of one who had an expired access token holds the new one, and all the rest as before."""
-    old = next(other for other in rows if other.id == row.id)
-    renewal = flow.zoho.asked(TOKEN)
-    if not renewal:
-        flow.asked_for_tokens(1, "the expired access token is renewed")
-    want = row.but(access_token=renewal[-1].answer.get("access_token"), expires_in=flow.passed().expires_in)
-    because = "the same row holds the renewed access token"
-    flow.store.expect(rows, changed=[(old, want)], fields=tuple(want.present()), because=because)
-    return next(now for now in flow.store.latest if now.id == row.id)
-
-
-# FLOW-4: the application knows the id
-
-
-@check("FLOW-4")
-def a_stored_id_is_all_that_an_application_needs(workspace: Workspace) -> None:
-    with Flow(workspace) as flow:
-        names = ("ann", "bob", "cleo", "dan")
-        rows = flow.store.holding(*(flow.signed_in(name) for name in names), *STRANGERS)
-        for name, row in zip(names, rows, strict=False):
-            flow.start(Row(id=row.id))
-            flow.calls_as(name, row.access_token)
-            flow.calls_as(name, row.access_token)
-        flow.asked_for_tokens(0, "the stored access tokens are valid")
-        flow.store.expect(rows)
-
-
-@check("FLOW-4")
-def an_expired_token_is_renewed_by_its_own_refresh_token(workspace: Workspace) -> None:
-    with Flow(workspace) as flow:
-        names = ("ann", "bob", "cleo")
-        rows = flow.store.holding(*STRANGERS, *(flow.signed_in(name, expired=True) for name in names))
-        for name, place in (("cleo", 6), ("ann", 4), ("bob", 5)):
-            flow.start(Row(id=rows[place].id))
-            flow.calls_as(name)
-            rows[place] = _renewed(flow, rows, rows[place])
-        flow.asked_for_tokens(3, "three expired tokens are renewed once each")
-
-
-@check("FLOW-4")
-def an_unknown_id_is_nobodys(workspace: Workspace) -> None:
-    with Flow(workspace) as flow:
-        rows = flow.store.holding(flow.signed_in("ann"), *STRANGERS, flow.signed_in("bob", expired=True))
-        credentials = [
-            token for row in rows for token in (row.access_token, row.refresh_token, row.grant_token)
-        ]
-        unknown = ("987654321", "nobody", f"{rows[0].id} ", f"0{rows[0].id}", f"{rows[0].id} or 1=1", "%")
-        for id in _not_stored(rows, unknown):
-            since = len(flow.zoho.requests)
-            if flow.try_start(Row(id=id)).raised is None:
-                flow.app.call_api()
-            sent = flow.sent(credentials, since)
-            if sent:
-                workspace.fail(
-                    f"with the unknown id {format_value(id)}, no stored token is sent",
-                    f"Zoho was asked: {sent[0]}",
-                )
-            flow.store.expect(rows, because=f"the unknown id {format_value(id)} changes nothing")
-
-
-def _not_stored(rows: list[Row], ids: Sequence[str]) -> list[str]:
-    """Those of some ids that the store has not happened to give."""
-    return [id for id in ids if all(row.id != id for row in rows)]
-
-
 # FLOW-5: the application has an access token and nothing else
 
 
@@ -293,7 +190,7 @@ def an_access_token_is_stored_once_however_often_it_is_used(workspace: Workspace
         rows = flow.store.holding(flow.signed_in("bob"), *STRANGERS)
         for name in ("ann", "cleo"):
             _is_stored_once(
-                flow, rows, name, flow.default_centre.user(name).signature if _names_users() else None
+                flow, rows, name, flow.default_centre.user(name).signature if names_users() else None
             )
 
 
@@ -319,7 +216,7 @@ def _is_stored_once(flow: Flow, rows: list[Row], name: str, user_name: str | Non
     flow.asked_for_tokens(0, "an access token alone is what it is")
 
 
-def _names_users() -> bool:
+def names_users() -> bool:
     return abilities().names_users
 
 
@@ -339,7 +236,7 @@ def every_call_carries_the_token_of_the_user_it_was_switched_to(workspace: Works
             code = flow.code_of(name, centre)
             go = flow.switch if tokens else flow.start_with
             tokens[name] = go(oauth_token(code), centre)
-            rows.append(_signed_in(flow, rows, name, code, centre))
+            rows.append(signed_in(flow, rows, name, code, centre))
             stored[name] = rows[-1]
             flow.calls_as(name, rows[-1].access_token, centre)
         for name, centre in reversed(users.items()):
@@ -358,7 +255,7 @@ def every_thread_works_for_its_own_user(workspace: Workspace) -> None:
     for _ in range(workspace.effort.times(2)):
         with Flow(workspace) as flow:
             rows = flow.store.holding(*STRANGERS, flow.signed_in("hal"))
-            flow.start(_known(workspace, "id", rows[-1]))
+            flow.start(known_user(workspace, "id", rows[-1]))
             codes = {name: flow.code_of(name) for name in names}
             for name in names:
                 flow.default_centre.user(name).lifetimes = [EXPIRED_AT_ONCE]
@@ -383,99 +280,6 @@ def every_thread_works_for_its_own_user(workspace: Workspace) -> None:
                         ", ".join(map(format_row, mine)) or "no such row",
                     )
             flow.calls_as("hal", rows[-1].access_token)
-
-
-# FLOW-7: a user logs out
-
-
-@check("FLOW-7")
-def remove_after_signing_in_removes_that_row(workspace: Workspace) -> None:
-    with Flow(workspace) as flow:
-        rows = flow.store.holding(flow.signed_in("bob"), *STRANGERS)
-        code = flow.code_of("ann")
-        token = flow.start(code)
-        _is_removed(flow, token, [*rows, _signed_in(flow, rows, "ann", code)], len(rows))
-
-
-@check("FLOW-7")
-def remove_after_a_start_with_what_is_known_removes_that_row(workspace: Workspace) -> None:
-    for known in ("refresh token", "user name", "id"):
-        for expired in (False, True):
-            with Flow(workspace) as flow:
-                rows = flow.store.holding(
-                    flow.signed_in("bob"), *STRANGERS, flow.signed_in("ann", expired=expired)
-                )
-                token = flow.start(_known(workspace, known, rows[5]))
-                if expired:
-                    rows[5] = _renewed(flow, rows, rows[5])
-                _is_removed(flow, token, rows, 5)
-
-
-@check("FLOW-7")
-def remove_after_signing_in_again_removes_the_users_row(workspace: Workspace) -> None:
-    with Flow(workspace) as flow:
-        ann = flow.signed_in("ann")
-        rows = flow.store.holding(ann, flow.signed_in("bob"), *STRANGERS)
-        code = flow.code_of("ann")
-        token = flow.start(code)
-        if _names_users():  # else the application names the user, whose stored token is found and used
-            rows[0] = _issued(flow, "ann", code, id=rows[0].id)
-        _is_removed(flow, token, rows, 0)
-
-
-def _is_removed(flow: Flow, token: Any, rows: list[Row], place: int) -> None:
-    answer = flow.app.remove(token)
-    flow.works(answer, "OAuthToken.remove()")
-    flow.store.expect(rows, gone=[rows[place]], because="remove() removes the row of its token and no other")
-    if answer.returned is not True:
-        flow.workspace.fail("OAuthToken.remove() says that it worked", str(answer))
-
-
-# FLOW-8: a user's access is taken back
-
-
-@check("FLOW-8")
-def revoke_sends_the_refresh_token_of_the_row_with_that_id(workspace: Workspace) -> None:
-    _needs_revoke()
-    with Flow(workspace) as flow:
-        names = ("ann", "bob", "cleo")
-        rows = flow.store.holding(VALID_EVE, *(flow.signed_in(name) for name in names), ACCESS, GRANT)
-        token = flow.start(Row(id=rows[1].id))
-        for place in (3, 1, 2):
-            since = len(flow.zoho.requests)
-            answer = flow.app.revoke(token, rows[place].id)
-            flow.works(answer, "OAuthToken.revoke(id)")
-            _revoked(flow, since, [rows[place].refresh_token], f"of the row {format_value(rows[place].id)}")
-            flow.store.expect(rows, because="revoking changes nothing stored")
-
-
-@check("FLOW-8")
-def revoke_of_a_row_without_a_refresh_token_or_of_an_unknown_id_revokes_nobody(workspace: Workspace) -> None:
-    _needs_revoke()
-    with Flow(workspace) as flow:
-        rows = flow.store.holding(flow.signed_in("ann"), ACCESS, GRANT, flow.signed_in("bob"))
-        token = flow.start(Row(id=rows[0].id))
-        unknown = _not_stored(rows, ("987654321", "nobody", f"{rows[0].id} or 1=1"))
-        for id in (rows[1].id, rows[2].id, *unknown):
-            since = len(flow.zoho.requests)
-            flow.app.revoke(token, id)
-            _revoked(flow, since, [], f"for the id {format_value(id)}, which has none")
-            flow.store.expect(rows, because="revoking changes nothing stored")
-
-
-def _needs_revoke() -> None:
-    can = abilities()
-    if not can.revokes:
-        not_applicable(f"OAuthToken.revoke of this SDK cannot run, whatever the store: {can.revoke_raised}")
-
-
-def _revoked(flow: Flow, since: int, want: list[Any], whose: str) -> None:
-    sent = [request.form.get("token") for request in flow.zoho.requests[since:] if request.kind == REVOKE]
-    if sent != want:
-        flow.workspace.fail(
-            f"revoke sends the refresh token {whose}: {', '.join(map(format_value, want)) or 'nothing'}",
-            f"it sent {', '.join(map(format_value, sent)) or 'nothing'}",
-        )
 
 
 # FLOW-9: the name is learned later
@@ -530,121 +334,3 @@ def _named(flow: Flow, others: list[Row], unnamed: Row, name: str) -> list[Row]:
     flow.calls_as(name, want.access_token)
     flow.asked_for_tokens(asked, "the renewed access token is used")
     return [*others, row]
-
-
-# FLOW-10: many threads meet one expired token
-
-THREADS = ("one", "two", "three", "four")
-
-
-@check("FLOW-10", thread_safe=True)
-def threads_that_meet_one_expired_token_by_its_id_renew_it_once(workspace: Workspace) -> None:
-    _is_renewed_once(workspace, "id")
-
-
-@check("FLOW-10", thread_safe=True)
-def threads_that_meet_one_expired_token_by_its_user_renew_it_once(workspace: Workspace) -> None:
-    _is_renewed_once(workspace, "user name")
-
-
-def _is_renewed_once(workspace: Workspace, known: str) -> None:
-    with Flow(workspace) as flow:
-        rows = flow.store.holding(*STRANGERS, flow.signed_in("ann", expired=True), flow.signed_in("bob"))
-        token = _known(workspace, known, rows[4])
-        flow.start(_known(workspace, "id", rows[-1]))
-        gate = _Gate(flow)
-        flow.zoho.hold = gate.wait
-
-        def work(thread: str, wait: Callable[[], None]) -> None:
-            flow.switch(oauth_token(token))
-            flow.calls_as("ann")
-
-        try:
-            flow.together(work, THREADS, gate.look)
-        finally:
-            gate.open()
-        flow.asked_for_tokens(1, f"{len(THREADS)} threads that meet one expired token renew it once")
-        _renewed(flow, rows, rows[4])
-
-
-class _Gate:
-    """Holds back Zoho's answers until every thread has asked, or is not going to.
-
-    A thread that has neither asked nor ended waits in the store, if it does so for good. Whether it
-    does, only time can tell: so the answers come when nothing at all has happened for a while. A
-    store that lets each thread ask for itself never gets there, and is not judged by time.
-    """
-
-    QUIET = 0.4
-    LIMIT = 10.0
-
-    def __init__(self, flow: Flow) -> None:
-        self._flow = flow
-        self._opened = threading.Event()
-        self._asked = 0
-        self._lock = threading.Lock()
-        self._state: object = None
-        self._since = time.monotonic()
-
-    def wait(self) -> None:
-        """Called by the server for each token request."""
-        with self._lock:
-            self._asked += 1
-        self._opened.wait(self.LIMIT)
-
-    def look(self, ended: set[str]) -> None:
-        """Called by the check now and then: open where it is time."""
-        done = self._asked + len(ended)
-        inside = len(self._flow.recorder.inside)
-        state = (done, inside, len(self._flow.workspace.calls))
-        if state != self._state:
-            self._state, self._since = state, time.monotonic()
-        quiet = time.monotonic() - self._since > self.QUIET
-        if done == len(THREADS) or (quiet and done + inside == len(THREADS)):
-            self.open()
-
-    def open(self) -> None:
-        """Let everybody pass from now on."""
-        self._opened.set()
-
-
-# BYID-5: a token that came from the store is handed to the SDK
-
-
-@check("BYID-5")
-def a_token_from_find_token_by_id_is_handed_to_the_sdk(workspace: Workspace) -> None:
-    _is_whole(workspace, lambda flow, row: flow.store.call("find_token_by_id", row.id).returned)
-
-
-@check("BYID-5")
-def a_token_from_get_tokens_is_handed_to_the_sdk(workspace: Workspace) -> None:
-    def listed(flow: Flow, row: Row) -> Any:
-        tokens = flow.store.call("get_tokens").returned
-        return next((token for token in tokens or () if token.get_id() == row.id), None)
-
-    _is_whole(workspace, listed)
-
-
-def _is_whole(workspace: Workspace, take: Callable[[Flow, Row], Any]) -> None:
-    with Flow(workspace) as flow:
-        rows = flow.store.holding(
-            *STRANGERS, flow.signed_in("ann"), flow.signed_in("bob", expired=True), flow.signed_in("cleo")
-        )
-        for name, place, go in (
-            ("ann", 4, flow.start_with),
-            ("bob", 5, flow.switch),
-            ("cleo", 6, flow.switch),
-            ("bob", 5, flow.start_with),
-        ):
-            token = take(flow, rows[place])
-            if token is None:
-                workspace.fail(
-                    f"the store has the token {format_value(rows[place].id)}",
-                    "None",
-                    precondition_failed=True,
-                )
-            go(token)
-            if rows[place].expires_in == PAST:
-                rows[place] = _renewed(flow, rows, rows[place])
-            flow.calls_as(name, rows[place].access_token)
-        flow.store.expect(rows)

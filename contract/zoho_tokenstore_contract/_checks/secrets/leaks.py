@@ -1,4 +1,4 @@
-"""SECRET: files that others cannot read, and no secret in exceptions, logs or output."""
+"""SECRET-2: no secret is told in logs, output or errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import copy
 import functools
 import hashlib
 import io
-import itertools
 import logging
 import os
 import sys
@@ -16,144 +15,27 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
-from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
-from ..._drivers.processes.crash_points import CrashPoints
-from ..._drivers.processes.fork_server import Pipe, Processes
 from ..._harness.calls import Answer, CallRecord
 from ..._harness.messages import format_exception
 from ..._harness.store_handle import StoreHandle
-from ..._harness.workspace import Workspace, not_applicable
+from ..._harness.workspace import Workspace
 from ..._spec.tokens import SECRETS, Row, format_value, to_token
 from ..registry import check
-from ..sample_tokens import ACCESS, ANN, BOB, GRANT, ONE_OF_EVERY_KIND, REFRESH, person
+from ..sample_tokens import ACCESS, ANN, BOB, GRANT, ONE_OF_EVERY_KIND, person
 from ..storage_faults import DAMAGES, files_in, main_file, out_of_reach
 
-# SECRET-1
-
-
-@check("SECRET-1")
-def files_are_closed_to_others_after_each_call(workspace: Workspace) -> None:
-    with _usual_umask(workspace):
-        store = workspace.open()
-        seen: dict[str, str] = {}
-
-        def look(after: str) -> None:
-            for name, mode in open_files(store.location).items():
-                seen.setdefault(name, f"{name} has mode {mode} after {after}")
-
-        look("opening")
-        for row in ONE_OF_EVERY_KIND:
-            store.try_save(row)
-            look("save_token")
-        saved = store.try_save(ANN.but(access_token="1000.ann.access.2"))
-        look("an update")
-        found = store.find_quietly(ANN.only("user_name"))
-        look("find_token")
-        if files_in(store.location) and found.returned is None:
-            workspace.fail("a token is stored, whose file is looked at", str(found), precondition_failed=True)
-        store.call("delete_token", saved.passed_after.id)
-        look("delete_token")
-        files = files_in(store.location)
-        workspace.close(store)
-        look("closing")
-        files += files_in(store.location)
-        if workspace.sut.persistent:
-            store = workspace.open(store.location)
-            store.try_save(ANN)
-            look("opening again")
-            workspace.close(store)
-        if not files:
-            not_applicable("the store keeps no files under its location")
-        _all_closed(workspace, seen)
-
-
-@check("SECRET-1", persistent=True)
-def files_are_closed_to_others_in_the_middle_of_each_call(workspace: Workspace) -> None:
-    with _usual_umask(workspace), Processes(workspace) as processes:
-        store = workspace.open()
-        store.holding(ANN, ACCESS, BOB)
-        if not files_in(store.location):
-            not_applicable("the store keeps no files under its location")
-        workspace.close(store)
-        rows = [person("zoe"), ANN.but(access_token="1000.ann.access.2"), GRANT, REFRESH]
-        workspace.remember(rows)
-        child = processes.start(watch_modes, store.location, [asdict(row) for row in rows]).ready()
-        told = child.receive("save_token")
-        if "raised" in told:
-            workspace.fail(
-                "save_token works in another process", f"raised {told['raised']}", precondition_failed=True
-            )
-        _all_closed(workspace, told["seen"])
-
-
-def _all_closed(workspace: Workspace, seen: dict[str, str]) -> None:
-    if seen:
-        workspace.fail(
-            "every file with content is closed to group and others, or in a directory of the store's that is",
-            "; ".join(list(seen.values())[:5]),
-        )
-
-
-@contextlib.contextmanager
-def _usual_umask(workspace: Workspace) -> Iterator[None]:
-    probe = workspace.location() / "probe"
-    probe.touch()
-    probe.chmod(0o600)
-    if probe.stat().st_mode & 0o777 != 0o600:  # on Windows, and on some file systems elsewhere
-        not_applicable("files keep no POSIX modes here")
-    before = os.umask(0o022)
-    try:
-        yield
-    finally:
-        os.umask(before)
-
-
-def open_files(location: Path) -> dict[str, str]:
-    """The files with content under a location that group or others can open, and their modes."""
-    found = {}
-    for path in location.rglob("*"):
-        with contextlib.suppress(OSError):  # gone meanwhile
-            status = path.lstat()
-            if not path.is_file() or path.is_symlink() or not status.st_size or not status.st_mode & 0o066:
-                continue
-            around = itertools.takewhile(lambda parent: parent != location, path.parents)
-            if all(parent.stat().st_mode & 0o011 for parent in around):
-                found[str(path.relative_to(location))] = f"{status.st_mode & 0o777:04o}"
-    return found
-
-
-def watch_modes(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
-    """In a child: look at the files at every moment of each save."""
-    seen: dict[str, str] = {}
-
-    def look(moment: int) -> None:
-        for name, mode in open_files(location).items():
-            seen.setdefault(name, f"{name} has mode {mode} in the middle of save_token")
-
-    for fields in payload:
-        try:
-            with CrashPoints(look):
-                store.save_token(to_token(Row(**fields)))
-        except Exception as error:
-            pipe.send({"raised": format_exception(error)})
-            return
-        look(0)
-    pipe.send({"seen": seen})
-
-
-# SECRET-2
-
-_STEP, _BLOCK = 4, 14
 _LONG = 200_000
 
 
 def secret(name: str) -> str:
     """A secret that occurs nowhere else: 60 letters and digits that depend on its name."""
     return base64.b32encode(hashlib.sha512(name.encode(errors="surrogatepass")).digest()).decode()[:60]
+
+
+STEP, BLOCK = 4, 14
 
 
 class Secrets:
@@ -175,16 +57,16 @@ class Secrets:
         text = secret(name + seed)
         # A part of a secret is one as well: blocks so close together that any long part has one.
         for form in (text, text.encode().hex(), *(_base64(text[start:]) for start in range(3))):
-            for start in range(0, len(form) - _BLOCK + 1, _STEP):
-                self._blocks[form[start : start + _BLOCK]] = name
+            for start in range(0, len(form) - BLOCK + 1, STEP):
+                self._blocks[form[start : start + BLOCK]] = name
         return text
 
     def leak(self, text: str) -> str | None:
         """The first secret that a text holds, with what is around it; ``None`` where it holds none."""
-        for place in range(len(text) - _BLOCK + 1):
-            name = self._blocks.get(text[place : place + _BLOCK])
+        for place in range(len(text) - BLOCK + 1):
+            name = self._blocks.get(text[place : place + BLOCK])
             if name is not None:
-                return f"the {name} in {format_value(text[max(0, place - 60) : place + _BLOCK + 30])}"
+                return f"the {name} in {format_value(text[max(0, place - 60) : place + BLOCK + 30])}"
         return None
 
 

@@ -29,8 +29,6 @@ PROCESSES = 2
 ROUND = "round"  # what a process says at the end of each
 MOMENTS = 14
 _PATIENCE = (0.005, 0.03)  # seconds, at least and at most, that one process stands still for the other
-
-
 BESIDE = (ANN, ACCESS, BOB, REFRESH)
 
 

@@ -10,8 +10,8 @@ from ..._spec.tokens import Row, format_row, to_token
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, REFRESH, key_of, person
 from ..storage_faults import mend, out_of_reach
-from .crashes import METHODS
 from .other_threads import in_another_thread
+from .outages import METHODS
 
 ROWS = (ANN, ACCESS, BOB, REFRESH)
 OUTAGES = 3

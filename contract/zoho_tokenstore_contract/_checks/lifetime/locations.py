@@ -1,0 +1,220 @@
+"""ISO-1, PERSIST-4: each location has rows of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..._harness.calls import CallRecord
+from ..._harness.messages import format_rows
+from ..._harness.store_handle import StoreHandle
+from ..._harness.workspace import Workspace, not_applicable
+from ..._spec.outcomes import Violation
+from ..._spec.tokens import Row, format_row
+from ..registry import check
+from ..sample_tokens import (
+    ACCESS,
+    ANN,
+    BOB,
+    EVE,
+    GRANT,
+    GUS,
+    ONE_OF_EACH_KEY,
+    REFRESH,
+    key_of,
+    person,
+)
+
+NEW_ACCESS = "1000.new.access"
+
+
+_KEYS = ("user_name", "refresh_token", "access_token", "grant_token")
+
+
+_marks = itertools.count(1)
+
+
+@check("ISO-1")
+def stores_on_different_locations_share_no_rows(workspace: Workspace) -> None:
+    few, again = _unheard(
+        ONE_OF_EACH_KEY, (ANN.but(access_token=NEW_ACCESS), REFRESH, EVE, ACCESS, person("elsewhere"))
+    )
+    one, other = _apart(workspace)
+    here = one.holding(*few)
+    other.expect([], because="what one store saved is not in the other")
+    found = [one.found(key_of(row)) for row in here]
+    for row in here:
+        _is_unknown(other, row)
+    # Nor does the first store come to miss what the other one has not.
+    for row, before in zip(here, found, strict=True):
+        if (now := one.found(key_of(row))) != before:
+            workspace.fail(f"the store on the first location finds {format_row(row)} as before", f"{now}")
+    # The same users and others again: neither is taken for a row of the first store.
+    there: list[Row] = []
+    for row in again:
+        other.save(row)
+        there += other.expect(there, new=1, because=f"one new row in this store for {format_row(row)}")
+        one.expect(here, because="what the other store saved changes nothing here")
+    one.save(GUS)
+    here += one.expect(here, new=1)
+    other.expect(there, because="what one store saved is not in the other")
+
+
+@check("ISO-1")
+def stores_on_different_locations_delete_apart(workspace: Workspace) -> None:
+    these, those = _unheard((ANN, ACCESS, BOB), (BOB, ANN, GRANT, EVE))
+    one, other = _apart(workspace)
+    here, there = one.holding(*these), other.holding(*those)
+    for row in here[:2]:
+        one.call("delete_token", row.id)
+        if row in one.rows():
+            workspace.fail(f"{format_row(row)} is gone", "it is still there", precondition_failed=True)
+        here.remove(row)
+        other.expect(there, because="deleting in one store deletes nothing in the other")
+    one.save(Row(user_name=those[0].user_name, access_token=NEW_ACCESS))
+    other.expect(there, because="an update in one store changes nothing in the other")
+    here = one.rows()
+    other.clear()
+    if left := other.rows():
+        workspace.fail("no rows after delete_tokens", format_rows(left), precondition_failed=True)
+    one.expect(here, because="delete_tokens of the other store deletes nothing here")
+
+
+@check("ISO-1")
+def a_store_on_another_location_begins_empty(workspace: Workspace) -> None:
+    _needs_storage_of_its_own(workspace)
+    [few] = _unheard(ONE_OF_EACH_KEY)
+    first = workspace.open()
+    rows = first.holding(*few)
+    # Not emptied by the kit, as new locations otherwise are.
+    second = workspace.open(workspace.location())
+    second.expect([], because="a store that is opened on another location begins empty")
+    first.expect(rows, because="opening another location changes nothing here")
+    first.close()
+    third = workspace.open(workspace.location())
+    third.expect([], because="a store that is opened on another location begins empty")
+    for row in rows:
+        _is_unknown(third, row)
+
+
+@check("ISO-1", persistent=True)
+def stores_on_different_locations_are_opened_again_apart(workspace: Workspace) -> None:
+    these, those = _unheard((ANN, ACCESS, BOB), (BOB, EVE))
+    one, other = _apart(workspace)
+    here, there = one.holding(*these), other.holding(*those)
+    one, other = workspace.reopen(one), workspace.reopen(other)
+    for store, rows in ((one, here), (other, there)):
+        # What a store loses when it is opened again is another clause's fault.
+        if lost := [row for row in rows if row not in store.rows()]:
+            workspace.fail(
+                "a store opened again has its rows",
+                f"{format_row(lost[0])} is gone",
+                precondition_failed=True,
+            )
+        store.expect(rows, because="each location has its own rows after opening again")
+
+
+def _apart(workspace: Workspace) -> tuple[StoreHandle, StoreHandle]:
+    _needs_storage_of_its_own(workspace)
+    return workspace.open(), workspace.open()
+
+
+def _unheard(*groups: Sequence[Row]) -> list[list[Row]]:
+    """The rows with keys that this process has never used: whatever a store remembers, it cannot know them.
+
+    A store that keeps users of other locations in mind may have forgotten where those of earlier checks were.
+    """
+    mark = f".{os.getpid()}.{next(_marks)}"
+    return [
+        [
+            row.but(**{name: value + mark for name, value in row.present().items() if name in _KEYS})
+            for row in rows
+        ]
+        for rows in groups
+    ]
+
+
+def _needs_storage_of_its_own(workspace: Workspace) -> None:
+    if not workspace.sut.own_storage:
+        not_applicable("the store is declared as having one shared storage for all locations")
+
+
+def _is_unknown(store: StoreHandle, row: Row) -> None:
+    """A row of another store is found by no lookup."""
+    for answer in (store.find_quietly(key_of(row)), store.call("find_token_by_id", row.id)):
+        if answer.returned is not None:
+            store.workspace.fail("no token of a store on another location", str(answer))
+
+
+def row_by_id(store: StoreHandle, id: object) -> Row | None:
+    """What ``find_token_by_id`` finds; that it raises is the matter of BYID."""
+    answer = store.call("find_token_by_id", id)
+    return None if answer.raised is not None else store.row_or_none("find_token_by_id", answer)
+
+
+@check("PERSIST-4", persistent=True)
+def an_open_store_stays_on_its_location(workspace: Workspace) -> None:
+    store = workspace.open()
+    rows = store.holding(*ONE_OF_EACH_KEY)
+    with _working_elsewhere(workspace, store):
+        store.expect(rows, because="the store has its rows")
+        store.save(GUS)
+        rows += store.expect(rows, new=1, because="one new row for a new user")
+        store.save(Row(user_name=ANN.user_name, access_token=NEW_ACCESS))
+        rows = store.rows()
+    with _working_elsewhere(workspace, store):
+        store.expect(rows, because="the store has its rows")
+        store.call("delete_token", rows[1].id)
+        rows = store.rows()
+        elsewhere = [(store.found(key_of(row)), row_by_id(store, row.id)) for row in rows]
+    store.expect(rows, because="back in its working directory, the store has its rows")
+    for row, found in zip(rows, elsewhere, strict=True):
+        if found != (store.found(key_of(row)), row_by_id(store, row.id)):
+            workspace.fail(
+                f"{format_row(row)} is found in another working directory as in this one", "it is not"
+            )
+    store = workspace.reopen(store)
+    store.expect(rows, because="what was saved in another working directory is on the location")
+    with _working_elsewhere(workspace, store):
+        store.clear()
+        store.expect([], because="delete_tokens removes every row")
+    store = workspace.reopen(store)
+    store.expect([], because="what was deleted in another working directory is gone from the location")
+
+
+@check("PERSIST-4", persistent=True)
+def an_empty_store_stays_on_its_location(workspace: Workspace) -> None:
+    store = workspace.open()
+    with _working_elsewhere(workspace, store):
+        rows = store.holding(ANN, ACCESS)
+    store = workspace.reopen(store)
+    store.expect(rows, because="what was saved in another working directory is on the location")
+
+
+@contextlib.contextmanager
+def _working_elsewhere(workspace: Workspace, store: StoreHandle) -> Iterator[None]:
+    """The process, and every call of the store, in another directory."""
+    home, location = Path.cwd(), store.location
+    elsewhere = workspace.location()
+    workspace.calls.append(
+        CallRecord(store.number, "chdir", location=elsewhere, note="os.chdir(another directory)")
+    )
+    os.chdir(elsewhere)
+    # Where the kit changes into the location for each call, it changes into this one.
+    store.location = elsewhere
+    try:
+        yield
+    except Violation as violation:
+        raise Violation(
+            expected=f"in another working directory: {violation.expected}",
+            seen=violation.seen,
+            done=violation.done,
+            calls=violation.calls,
+        ) from None
+    finally:
+        store.location = location
+        os.chdir(home)
+        workspace.calls.append(CallRecord(store.number, "chdir", note="os.chdir(the directory before)"))

@@ -1,0 +1,200 @@
+"""PERSIST-2: two open stores on one location see each other's changes."""
+
+from __future__ import annotations
+
+from ..._harness.messages import format_rows
+from ..._harness.store_handle import StoreHandle
+from ..._harness.workspace import Workspace
+from ..._spec.tokens import Row, format_row, format_value
+from ..registry import check
+from ..sample_tokens import (
+    ACCESS,
+    ANN,
+    CLEO,
+    DAN,
+    GRANT,
+    GUS,
+    ONE_OF_EACH_KEY,
+    ONE_OF_EVERY_KIND,
+    REFRESH,
+    key_of,
+    person,
+    pool,
+)
+from .locations import row_by_id
+
+
+@check("PERSIST-2", persistent=True)
+def two_stores_see_each_others_saves(workspace: Workspace) -> None:
+    one = workspace.open()
+    other = workspace.open(one.location)
+    rows: list[Row] = []
+    for place, row in enumerate(ONE_OF_EVERY_KIND):
+        saver, reader = (one, other) if place % 2 else (other, one)
+        # A reader that keeps what it read would go on with that.
+        reader.expect(rows, because="each store has the rows of both")
+        saver.save(row)
+        new = reader.expect(
+            rows, new=1, because=f"{format_row(row)} is seen at once by the store that did not save it"
+        )
+        rows += new
+        saver.expect(rows, because="each store has the rows of both")
+        _finds_both_ways(reader, saver, row, new[0])
+
+
+@check("PERSIST-2", persistent=True)
+def what_two_stores_have_looked_up_is_looked_up_anew(workspace: Workspace) -> None:
+    one = workspace.open()
+    other = workspace.open(one.location)
+    for place, row in enumerate((ANN, ACCESS, GRANT, REFRESH)):
+        # The one changes, the other only ever looks: each kind of row has a store that never saves it.
+        changer, looker = (one, other) if place % 2 else (other, one)
+        key, id = key_of(row), f"brought{place}"
+        looker.find_quietly(key)
+        looker.call("find_token_by_id", id)
+        looker.find_quietly(Row(id=id))
+        if changer.try_save(row.but(id=id)).answer.raised is not None:
+            changer.save(row)  # it does not keep such ids [SAVE-3]
+        _look_alike(changer, looker, key, "a token that was looked for before")
+        changer.save(key.but(expires_in="1900000000777"))
+        _look_alike(changer, looker, key, "an update of a token that was found before")
+        row_by_id(changer, id)
+        changer.call("delete_token", _look_alike(changer, looker, key, "the same again"))
+        if changer.found(key) is not None:
+            workspace.fail("a deleted token is found no more", "it is", precondition_failed=True)
+        if looker.found(key) is not None:
+            workspace.fail("no token, for the other store deleted it", "find_token finds it")
+        changer.save(row)
+        _look_alike(changer, looker, key, "a token that was deleted and saved again")
+
+
+def _look_alike(changer: StoreHandle, looker: StoreHandle, key: Row, what: str) -> str:
+    """Both find the same by key and by id; the id."""
+    there = changer.found(key)
+    if there is None:
+        changer.workspace.fail("what a store saved, it finds", "it does not", precondition_failed=True)
+    if looker.found(key) != there:
+        looker.workspace.fail(
+            f"the other store finds {what}: {format_row(there)}", str(looker.find_quietly(key))
+        )
+    if looker.found(Row(id=there.id)) != changer.found(Row(id=there.id)):
+        looker.workspace.fail(
+            f"the other store finds {what} by its id alone: {format_row(there)}",
+            str(looker.find_quietly(Row(id=there.id))),
+        )
+    if row_by_id(changer, there.id) != row_by_id(looker, there.id):
+        looker.workspace.fail(
+            f"the other store finds {what} by its id: {format_row(there)}",
+            str(looker.call("find_token_by_id", there.id)),
+        )
+    return str(there.id)
+
+
+@check("PERSIST-2", persistent=True)
+def a_refused_save_holds_no_other_store_up(workspace: Workspace) -> None:
+    one = workspace.open()
+    other = workspace.open(one.location)
+    one.holding(ANN)
+    for place, refused in enumerate((Row(user_name="stranger@example.com:77"), Row(id="unknown"))):
+        # A lock or a transaction that the refusal left behind would keep the other out.
+        one.try_save(refused)
+        row = person(f"next{place}")
+        other.save(row)
+        for store in (other, one):
+            if all(there.user_name != row.user_name for there in store.rows()):
+                workspace.fail(f"both stores show {format_row(row)}", format_rows(store.rows()))
+
+
+@check("PERSIST-2", persistent=True)
+def two_stores_see_each_others_updates(workspace: Workspace) -> None:
+    one = workspace.open()
+    rows = one.holding(*ONE_OF_EACH_KEY, GUS)
+    other = workspace.open(one.location)
+    other.expect(rows, because="each store has the rows of both")
+    for turn, (saver, reader) in enumerate(((one, other), (other, one), (other, one), (one, other))):
+        for place, row in enumerate((ANN, ACCESS, GRANT, REFRESH)):
+            renewed = f"19000000{turn}0{place}00"
+            saver.save(key_of(row).but(expires_in=renewed))
+            now = saver.rows()
+            if len(now) != len(rows):
+                workspace.fail("an update in place", format_rows(now), precondition_failed=True)
+            rows = now
+            reader.expect(rows, because="an update is seen at once by the store that did not make it")
+            found = row_by_id(reader, rows[place].id)
+            if found is not None and found not in rows:
+                workspace.fail(f"the updated row, {format_row(rows[place])}", format_row(found))
+
+
+@check("PERSIST-2", persistent=True)
+def two_stores_see_each_others_deletions(workspace: Workspace) -> None:
+    one = workspace.open()
+    rows = one.holding(*ONE_OF_EACH_KEY, GUS, DAN)
+    other = workspace.open(one.location)
+    other.expect(rows, because="each store has the rows of both")
+    for place, row in enumerate((rows[-1], rows[0], rows[2], rows[1])):
+        deleter, reader = (one, other) if place % 2 else (other, one)
+        deleter.call("delete_token", row.id)
+        if row in deleter.rows():
+            workspace.fail(f"{format_row(row)} is gone", "it is still there", precondition_failed=True)
+        rows.remove(row)
+        reader.expect(rows, because="a deletion is seen at once by the store that did not make it")
+        if row_by_id(reader, row.id) is not None:
+            workspace.fail(
+                f"no token with the deleted id {format_value(row.id)}", "find_token_by_id finds it"
+            )
+    # A store that writes back what it once read would bring the deleted rows back.
+    for saver, reader, row in ((one, other, person("first")), (other, one, person("second"))):
+        saver.save(row)
+        rows += saver.expect(rows, new=1, because=f"one new row for {format_row(row)}")
+        reader.expect(rows, because="each store has the rows of both")
+
+
+@check("PERSIST-2", persistent=True)
+def two_stores_see_each_others_delete_tokens(workspace: Workspace) -> None:
+    one = workspace.open()
+    rows = one.holding(*ONE_OF_EACH_KEY)
+    other = workspace.open(one.location)
+    for clearer, reader in ((one, other), (other, one)):
+        reader.expect(rows, because="each store has the rows of both")
+        clearer.clear()
+        if clearer.rows():
+            workspace.fail("no rows", format_rows(clearer.rows()), precondition_failed=True)
+        reader.expect([], because="delete_tokens is seen at once by the store that did not call it")
+        reader.save(CLEO)
+        rows = reader.expect([], new=1, because="one new row after delete_tokens")
+        clearer.expect(rows, because="each store has the rows of both")
+        clearer.save(GUS)
+        rows += clearer.expect(rows, new=1, because="one new row for a new user")
+
+
+@check("PERSIST-2", persistent=True)
+def two_stores_that_take_turns_make_no_row_twice(workspace: Workspace) -> None:
+    one = workspace.open()
+    other = workspace.open(one.location)
+    for row in pool(ANN, REFRESH, ACCESS, GRANT):
+        for store in (one, other):
+            store.save(row)
+    again = one.rows()
+    if len(again) != 4:
+        # Saving an equal token again is the matter of SAVE-12, unless one store alone can do it.
+        alone = workspace.open() if workspace.sut.own_storage else None
+        if alone is not None:
+            for row in pool(ANN, REFRESH, ACCESS, GRANT):
+                alone.save(row)
+                alone.save(row)
+        if alone is None or len(alone.rows()) == 4:
+            workspace.fail("four rows for four tokens that each store saved", format_rows(again))
+
+
+def _finds_both_ways(reader: StoreHandle, saver: StoreHandle, sent: Row, row: Row) -> None:
+    """What one store finds, the other finds too."""
+    there = row_by_id(saver, row.id)
+    if there is not None and row_by_id(reader, row.id) != there:
+        reader.workspace.fail(
+            f"{format_row(there)}, which the other store saved and finds by its id",
+            str(reader.call("find_token_by_id", row.id)),
+        )
+    mine = saver.find_quietly(key_of(sent))
+    theirs = reader.find_quietly(key_of(sent))
+    if mine.returned is not None and theirs.returned is None:
+        reader.workspace.fail(f"{format_row(row)}, which the other store saved and finds", str(theirs))

@@ -1,0 +1,186 @@
+"""DEL-3: what is no id removes nothing."""
+
+from __future__ import annotations
+
+from hypothesis.strategies import lists
+
+from ..._drivers.examples import explore
+from ..._harness.store_handle import StoreHandle
+from ..._harness.workspace import Workspace
+from ..._spec.tokens import Row, format_value
+from ..registry import check
+from ..sample_tokens import (
+    ACCESS,
+    ANN,
+    CROWD_TEXTS,
+    ONE_OF_EACH_KEY,
+    ONE_OF_EVERY_KIND,
+    person,
+)
+from ..tricky_strings import COLUMNS, texts
+from .deleting import bring_rows
+
+HOSTILE = (
+    *COLUMNS,
+    "1 or 1=1",
+    "0 or 1=1",
+    "1; drop table oauthtoken",
+    "1; delete from oauthtoken",
+    "' or '1'='1",
+    "' or 1=1 --",
+    '" or ""="',
+    "1' --",
+    "') or ('1'='1",
+    "1) or (1=1",
+    "id or id=id",
+    "x' union select id from oauthtoken --",
+    "%",
+    "_",
+    "*",
+    "?",
+    ".*",
+    "[0-9]",
+    "'",
+    '"',
+    "`",
+    "\\",
+    "--",
+    ";",
+    ",",
+    "/",
+    ".",
+    "..",
+    "{}",
+    "%s",
+    "%d",
+    "{0}",
+    ":id",
+    "rowid",
+    "null",
+    "NULL",
+    "None",
+    "True",
+    "true",
+    "nan",
+    "inf",
+    " ",
+    "\t",
+    "\n",
+    "\r\n",
+    "😀",
+    "\u200b",
+    "\ufeff",
+)
+"""Ids that empty a table, match a pattern or mean a column where a store does not quote them."""
+
+
+def _twisted(id: object) -> tuple[str, ...]:
+    """What is made of a stored id, is not stored, and is taken for it by a loose store."""
+    text = str(id)
+    wide = "".join(chr(ord(letter) + 0xFEE0) if "!" <= letter <= "~" else letter for letter in text)
+    return (
+        f" {text}",
+        f"{text} ",
+        f"{text}\n",
+        f"{text}\t",
+        f"0{text}",
+        f"{text}.0",
+        f"{text}e0",
+        f"+{text}",
+        f"{text}_",
+        f"{text[:1]}_{text[1:]}",
+        f"{text}%",
+        f"{text[:-1]}%",
+        f"{text[:-1]}_",
+        f"{text[:-1]}?",
+        f"({text})",
+        f"'{text}'",
+        f'"{text}"',
+        f"{text}'",
+        f"{text} or 1=1",
+        f"{text}' or '1'='1",
+        f"{text}; drop table oauthtoken",
+        f"{text}--",
+        f"{text},{text}",
+        f"{text}\u200b",
+        f"\ufeff{text}",
+        text * 2,
+        text[:-1] or "1",
+        text.swapcase(),
+        wide,
+    )
+
+
+@check("DEL-3")
+def none_removes_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    rows = store.holding(*ONE_OF_EACH_KEY)
+    store.call("delete_token", None)
+    store.expect(rows, because="None is nobody's id: nothing is removed")
+    _works_on(store, rows)
+
+
+@check("DEL-3")
+def hostile_text_removes_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    rows = store.holding(*ONE_OF_EACH_KEY)
+    for id in HOSTILE:
+        _spares(store, rows, id)
+    _works_on(store, rows)
+
+
+@check("DEL-3")
+def what_looks_like_a_stored_id_removes_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    rows = store.holding(*ONE_OF_EVERY_KIND)
+    # Twelve rows and more: where ids are numbers, one is then the beginning of another.
+    for row in (rows[0], rows[len(rows) // 2], rows[-1]):
+        for id in _twisted(row.id):
+            _spares(store, rows, id)
+    _works_on(store, rows)
+
+
+@check("DEL-3")
+def what_another_field_holds_removes_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    rows = store.holding(*ONE_OF_EVERY_KIND)
+    for text in CROWD_TEXTS:
+        _spares(store, rows, text)
+    _works_on(store, rows)
+
+
+@check("DEL-3")
+def what_looks_like_an_id_that_was_brought_removes_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    rows = store.holding(ANN, ACCESS)
+    for row in bring_rows(store, rows, ("abc", "ABc", "é", "7", "a%b", "axb", "ab")):
+        for id in (*_twisted(row.id), row.id.upper(), "e\u0301", "e", "a_b", "a?b"):
+            _spares(store, rows, id)
+
+
+@check("DEL-3")
+def any_text_that_is_no_id_removes_nothing(workspace: Workspace) -> None:
+    def run(ids: list[str]) -> None:
+        store = workspace.open()
+        rows = store.holding(ANN, ACCESS)
+        for id in ids:
+            _spares(store, rows, id)
+        _works_on(store, rows)
+
+    explore(workspace, 25, lists(texts(), min_size=1, max_size=6), run)
+
+
+def _spares(store: StoreHandle, rows: list[Row], id: str) -> None:
+    """A hostile id removes nothing, if no row happens to have it."""
+    if any(row.id == id for row in rows):
+        return
+    answer = store.call("delete_token", id)
+    if answer.raised is not None and not answer.refused:
+        store.workspace.fail("delete_token removes nothing, or raises SDKException", str(answer))
+    store.expect(rows, because=f"no row has exactly the id {format_value(id)}, so none is removed")
+
+
+def _works_on(store: StoreHandle, rows: list[Row]) -> None:
+    """A new user can be saved."""
+    store.save(person("afterwards"))
+    store.expect(rows, new=1, because="the store works on: a new user is one new row")

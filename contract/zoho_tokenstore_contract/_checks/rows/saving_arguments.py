@@ -1,0 +1,148 @@
+"""SAVE-16 to SAVE-19: what is refused, and what becomes of the passed token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..._harness.calls import TokenCall
+from ..._harness.messages import format_rows
+from ..._harness.workspace import Workspace
+from ..._spec.sdk import load
+from ..._spec.tokens import Row, format_value, to_token
+from ..aliasing import lookups, overwrite, unchanged
+from ..registry import check
+from ..sample_tokens import (
+    ACCESS,
+    ANN,
+    BOB,
+    CLIENT,
+    DAN,
+    GRANT,
+    GUS,
+    LATE_REFRESH,
+    ONE_OF_EACH_KEY,
+    OTHER_CLIENT,
+    REFRESH,
+    WITH_CLIENT,
+    key_of,
+    person,
+)
+from .saving_updates import NEW_ACCESS
+from .saving_user_names import refused_cleanly
+
+NO_TOKENS: tuple[object, ...] = (None, "1000.ann.access", 42, {"user_name": "ann"}, object(), [])
+
+
+@check("SAVE-16")
+def a_token_without_credential_and_row_fails_cleanly(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EACH_KEY)
+    stranger = person("stranger").but(grant_token=None, refresh_token=None, access_token=None)
+    for sent in (
+        stranger,
+        stranger.only("user_name"),
+        stranger.but(user_name=None, id="unknown"),
+        Row(id="unknown"),
+        stranger.but(id="unknown"),
+    ):
+        saved = store.try_save(sent)
+        refused_cleanly(workspace, store, before, saved)
+
+
+@check("SAVE-16")
+def a_token_without_credential_fails_cleanly_in_an_empty_store(workspace: Workspace) -> None:
+    for sent in (Row(user_name=ANN.user_name), Row(user_name=ANN.user_name, **CLIENT), Row(id="unknown")):
+        store = workspace.open()
+        refused_cleanly(workspace, store, [], store.try_save(sent))
+        new = store.holding(ANN)
+        store.expect(new, because="the store works on after it refused a token")
+        workspace.fresh_examples()
+
+
+@check("SAVE-17")
+def the_passed_token_keeps_its_fields(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(ANN, GUS, LATE_REFRESH, GRANT, ACCESS)
+    for sent in (
+        BOB,
+        DAN,
+        WITH_CLIENT,
+        person("fresh", user_name=ANN.user_name, **OTHER_CLIENT),
+        Row(user_name=GUS.user_name, access_token=NEW_ACCESS),
+        key_of(LATE_REFRESH).but(access_token=NEW_ACCESS, expires_in="1900000000444"),
+        key_of(GRANT).but(refresh_token="1000.issued.refresh"),
+        key_of(ACCESS).but(redirect_url="https://example.com/changed"),
+        before[0].but(access_token=NEW_ACCESS, redirect_url="https://example.com/changed"),
+    ):
+        _keeps_its_fields(workspace, store.save(sent))
+
+
+@check("SAVE-17")
+def the_passed_token_of_a_refused_save_keeps_its_fields(workspace: Workspace) -> None:
+    store = workspace.open()
+    store.holding(ANN, GRANT)
+    nothing = Row(**OTHER_CLIENT, redirect_url="https://example.com/nothing", expires_in="1900000000445")
+    for sent in (
+        nothing.but(user_name="stranger@example.com:77"),
+        nothing.but(id="unknown"),
+        person("late", id="x" * 300),
+        person("wide", access_token="1000." + "w" * 5000),
+    ):
+        # Whether it is refused is for other clauses to say: either way the caller's token stays whole.
+        _keeps_its_fields(workspace, store.try_save(sent))
+
+
+def _keeps_its_fields(workspace: Workspace, saved: TokenCall) -> None:
+    for name, value in saved.sent.but(id=None).present().items():
+        if getattr(saved.passed_after, name) != value:
+            refused = ", also where it is refused" if saved.answer.raised is not None else ""
+            workspace.fail(
+                f"the passed token keeps its {name}, {format_value(value)}{refused}",
+                f"it is now {format_value(getattr(saved.passed_after, name))}",
+            )
+
+
+@check("SAVE-18")
+def changing_the_passed_token_later_changes_nothing_stored(workspace: Workspace) -> None:
+    store = workspace.open()
+    rows = (ANN, ACCESS, GRANT, REFRESH)
+    passed = [store.save(row) for row in rows]
+    passed.append(store.save(Row(user_name=ANN.user_name, access_token=NEW_ACCESS)))
+    passed.append(store.save(key_of(REFRESH).but(access_token="1000.renewed.again")))
+    passed.append(store.save(ACCESS.only("access_token").but(expires_in="1900000000112")))
+    before = store.rows()
+    if len(before) != len(rows):
+        workspace.fail(f"{len(rows)} rows", format_rows(before), precondition_failed=True)
+    looked = lookups(store, before)
+    for saved in passed:
+        overwrite(store, saved.token)
+        unchanged(store, before, looked, "the passed token")
+
+
+@check("SAVE-19")
+def what_is_no_token_changes_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EACH_KEY)
+    token = to_token(person("stranger"))
+    for thing in (*NO_TOKENS, load().OAuthToken, [token], _Lookalike(token), _another_kind_of(token)):
+        answer = store.call("save_token", thing)
+        if answer.raised is not None and not answer.refused:
+            workspace.fail("what is no OAuthToken is ignored or refused with SDKException", str(answer))
+        store.expect(before, because="what is no OAuthToken changes nothing")
+
+
+class _Lookalike:
+    """Answers like a token, and is none."""
+
+    def __init__(self, token: Any) -> None:
+        self._token = token
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._token, name)
+
+
+def _another_kind_of(token: Any) -> Any:
+    """One of the SDK's tokens that is no `OAuthToken`, and answers like one."""
+    base = load().OAuthToken.__base__
+    methods = dict.fromkeys(base.__abstractmethods__)
+    return type(base)("AnotherKindOfToken", (_Lookalike, base), methods)(token)

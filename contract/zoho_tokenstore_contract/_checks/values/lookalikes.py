@@ -1,0 +1,127 @@
+"""VALUE-6, VALUE-7: texts that look alike are different texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import permutations
+from typing import Any
+
+from hypothesis import strategies
+
+from ..._drivers.examples import explore
+from ..._harness.calls import Answer
+from ..._harness.limits import Pool
+from ..._harness.workspace import Workspace
+from ..._spec.tokens import Row, format_row, to_row
+from ..registry import check
+from ..sample_tokens import (
+    ACCESS,
+    ANN,
+    CLIENT,
+    DOMAIN,
+    GRANT,
+    REFRESH,
+    key_of,
+    person,
+)
+from ..tricky_strings import FAMILIES, lookalikes
+from .round_trip import KINDS, narrowed, readable, renewal, text_in_words
+
+
+@check("VALUE-6")
+def tokens_that_look_alike_are_different_tokens(workspace: Workspace) -> None:
+    for kind in KINDS[1:]:
+        _families_stay_apart(workspace, kind)
+
+
+@check("VALUE-6")
+def any_two_tokens_that_look_alike_are_different(workspace: Workspace) -> None:
+    _any_stay_apart(workspace, KINDS[1:])
+
+
+@check("VALUE-7")
+def user_names_that_look_alike_are_different_users(workspace: Workspace) -> None:
+    _families_stay_apart(workspace, "user_name")
+
+
+@check("VALUE-7")
+def any_two_user_names_that_look_alike_are_different(workspace: Workspace) -> None:
+    _any_stay_apart(workspace, KINDS[:1])
+
+
+def _families_stay_apart(workspace: Workspace, kind: str) -> None:
+    for family in FAMILIES:
+        rows = _of_a_kind(kind, Pool(family))
+        if len(rows) < 2:
+            continue  # the others have what this store is known not to keep
+        narrowed(
+            workspace,
+            partial(_stay_apart, workspace, kind, rows),
+            [partial(_stay_apart, workspace, kind, pair) for pair in permutations(rows, 2)],
+        )
+
+
+def _any_stay_apart(workspace: Workspace, kinds: Sequence[str]) -> None:
+    def run(example: tuple[str, tuple[str, str]]) -> None:
+        kind, pair = example
+        _stay_apart(workspace, kind, _of_a_kind(kind, pair))
+
+    examples = 25 if len(kinds) == 1 else 45
+    explore(workspace, examples, strategies.tuples(strategies.sampled_from(kinds), lookalikes()), run)
+
+
+def _of_a_kind(kind: str, family: Sequence[str]) -> list[Row]:
+    """A row for each text, with that text as what it is found by."""
+    if kind == "user_name":
+        return [person(f"alike{place}", user_name=text) for place, text in enumerate(family)]
+    client = {} if kind == "access_token" else CLIENT
+    return [
+        Row(**client, expires_in=f"19000000001{place:02d}", api_domain=f"{DOMAIN}/{place}").but(
+            **{kind: text}
+        )
+        for place, text in enumerate(family)
+    ]
+
+
+def _stay_apart(workspace: Workspace, kind: str, rows: Sequence[Row]) -> None:
+    """Each is missed until it is saved, saved as a new row, found as itself, updated alone."""
+    store = workspace.open()
+    witness = {"user_name": ANN, "access_token": ACCESS, "grant_token": GRANT, "refresh_token": REFRESH}
+    stored = store.holding(witness[kind])
+    finds = _found_id(store.find_quietly(key_of(witness[kind]))) == stored[0].id
+    ids: list[Any] = []
+    for row in rows:
+        key = key_of(row)
+        text = text_in_words(getattr(row, kind))
+        answer = store.find_quietly(key)
+        if finds and (found := _found_id(answer)) in ids:
+            workspace.fail(
+                f"no row has exactly the {kind} {text}, so find_token returns None",
+                f"it found that of {text_in_words(getattr(rows[ids.index(found)], kind))}",
+            )
+        store.save(row)
+        new = store.expect(stored, new=1, because=f"one new row, for no row has exactly the {kind} {text}")
+        stored += new
+        ids.append(new[0].id)
+    for place, row in enumerate(rows):
+        found = _found_id(store.find_quietly(key_of(row)))
+        if finds and found != ids[place] and found in ids:
+            workspace.fail(
+                f"find_token finds the row of the {kind} {text_in_words(getattr(row, kind))}",
+                f"it found that of {text_in_words(getattr(rows[ids.index(found)], kind))}",
+            )
+        store.try_save(renewal(row))
+        now = store.rows()
+        for other in stored:
+            if other.id != ids[place] and other not in now:
+                workspace.fail(
+                    f"saving the {kind} {text_in_words(getattr(row, kind))} leaves the row of "
+                    f"{text_in_words(getattr(other, kind))} as it was",
+                    next((format_row(one) for one in now if one.id == other.id), "it is gone"),
+                )
+        stored = now
+
+
+def _found_id(answer: Answer) -> Any:
+    return to_row(answer.returned).id if readable(answer.returned) else None
