@@ -149,7 +149,8 @@ def test_a_search_that_gives_up_is_unknown(monkeypatch: pytest.MonkeyPatch) -> N
     def give_up(history: Any) -> None:
         raise Undecided("the search was given up")
 
-    monkeypatch.setattr("zoho_tokenstore_contract._checks.stress.thread_histories.check_linearizable", give_up)
+    histories = "zoho_tokenstore_contract._checks.stress.thread_histories"
+    monkeypatch.setattr(f"{histories}.check_linearizable", give_up)
 
     assert (
         check_clause("THREAD-5", sut_for(InPlaceStore, persistent=False), Effort()).outcome is Outcome.UNKNOWN
