@@ -37,9 +37,8 @@ from zoho_reference_stores import ListStore, RedisStore, SQLiteFileStore
 from zoho_tokenstore_contract._drivers.zoho.sdk_session import Flow
 from zoho_tokenstore_contract._drivers.zoho.server import TOKEN
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
-from zoho_tokenstore_contract._migration.move import BATCH, CHANGED, move, standing
-from zoho_tokenstore_contract._migration.opening import Target
-from zoho_tokenstore_contract._migration.plan import plan
+from zoho_tokenstore_contract._migration.move import BATCH, CHANGED, look_at_target, move
+from zoho_tokenstore_contract._migration.plan import Plan, plan
 from zoho_tokenstore_contract._migration.reading import SourceRecord, StoreReader
 from zoho_tokenstore_contract._spec.tokens import Row, to_row
 
@@ -317,9 +316,10 @@ def test_a_source_that_changes_is_noticed(monkeypatch: pytest.MonkeyPatch, targe
     """A row that was renewed between plan and move is not written in a mixture of both."""
     store = Listed(ANN, BOB)
     reader = StoreReader(store)
-    made = plan(reader)
+    made = plan(reader, Plan())
+    look_at_target(StoreReader(target), made)
     store.given[1] = BOB.but(access_token="1000.renewed")
-    moved = move(reader, Target(target, StoreReader(target)), made, standing(StoreReader(target), made))
+    moved = move(reader, target, made)
 
     assert moved.broken_off == CHANGED
     assert rows(target) == [ANN]
@@ -329,11 +329,11 @@ def test_a_source_that_changes_is_noticed(monkeypatch: pytest.MonkeyPatch, targe
 def test_what_an_application_saves_in_the_target_meanwhile_stays(given: Row, target: ListStore) -> None:
     """A token that was renewed between the look at the target and the save is newer, and is not replaced."""
     source = StoreReader(Listed(given))
-    made = plan(source)
-    found = standing(StoreReader(target), made)
+    made = plan(source, Plan())
+    look_at_target(StoreReader(target), made)
     renewed = given.but(redirect_url="https://renewed.example.com", expires_in="99999999999999")
     filled(target, renewed)
-    moved = move(source, Target(target, StoreReader(target)), made, found)
+    moved = move(source, target, made)
 
     assert (moved.newer, moved.written, moved.failed) == (1, 0, [])
     assert rows(target) == [renewed]
@@ -369,8 +369,9 @@ def test_it_holds_one_batch_of_rows_at_a_time(target: ListStore) -> None:
 
     tokens: dict[str, Any] = {}
     reader = Streamed(target)
-    made = plan(reader)
-    moved = move(reader, Target(Echo(), StoreReader(target)), made, standing(None, made))
+    made = plan(reader, Plan())
+    look_at_target(None, made)
+    moved = move(reader, Echo(), made)
 
     assert (moved.written, moved.failed, moved.broken_off) == (4 * BATCH, [], "")
     assert most <= 2 * BATCH

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import stat
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from .._spec.tokens import FIELDS, SECRETS, Row
 from . import rules
 from .known import KnownFault, known_faults
 from .reading import CUT, HEADER, NOT_LISTED, UNREADABLE, CannotRead, Reader, SourceRecord
+from .scratch import scratch, to_blob, to_text
 
 LOOK_UPS = 500
 """How many ids are looked up at most; fewer in large stores: `FileStore` reads its file for each."""
@@ -112,134 +114,145 @@ def audit(reader: Reader, release: str, progress: Callable[[int], None] = lambda
     Returns:
         What was found.
     """
-    look = _Look(reader)
-    try:
-        for number, record in enumerate(reader.records(), 1):
-            look.see(record)
-            if number % 1000 == 0:
-                progress(number)
-    except CannotRead as error:
-        look.find("unlisted", str(error))
-    look.finish()
+    with contextlib.closing(scratch(_TABLES)) as database:
+        look = _Look(reader, database)
+        try:
+            for number, record in enumerate(reader.records(), 1):
+                look.see(record)
+                if number % 1000 == 0:
+                    progress(number)
+        except CannotRead as error:
+            look.find("unlisted", str(error))
+        look.finish()
     look.audit.known = known_faults(reader.store, release)
     return look.audit
 
 
-class _Look:
-    """One look at a store. Of secrets it keeps digests."""
+_TABLES = """
+CREATE TABLE row (
+    number INTEGER PRIMARY KEY, place TEXT, id BLOB, contents BLOB, user BLOB,  -- digests
+    name TEXT  -- of the user, as it may be printed
+);
+CREATE TABLE way (  -- by which credentials a row can be found; rows with a user come first
+    digest BLOB, is_unnamed INTEGER, number INTEGER, is_key INTEGER, PRIMARY KEY (digest, is_unnamed, number)
+) WITHOUT ROWID;
+"""
 
-    def __init__(self, reader: Reader) -> None:
+
+class _Look:
+    """One look at a store. What several rows have in common is asked of a scratch database."""
+
+    def __init__(self, reader: Reader, database: sqlite3.Connection) -> None:
         self.audit = Audit(reader.store)
         self._reader = reader
+        self._db = database
         self._now = int(time.time() * 1000)
         self._found = {kind: AuditFinding(kind) for kind in MEANINGS}
-        self._ids: dict[str, tuple[int, rules.Digest, str]] = {}  # how many rows, the first, and its place
-        self._users: Counter[str] = Counter()
-        self._owners: dict[rules.Digest, str] = {}  # of a credential: the first user
-        self._shared: set[rules.Digest] = set()
-        self._reached: dict[rules.Digest, str] = {}  # by a credential: the place of a row
-        self._unnamed: list[tuple[str, list[rules.Digest]]] = []
-        self._ends: list[int] = []
 
-    def find(self, kind: str, example: str = "") -> None:
+    def find(self, kind: str, example: str) -> None:
         """Note what is wrong at one place."""
         finding = self._found[kind]
         finding.count += 1
-        if example and len(finding.examples) < EXAMPLES:
+        if len(finding.examples) < EXAMPLES:
             finding.examples.append(example)
 
     def see(self, record: SourceRecord) -> None:
         """Look at one row."""
-        place = described(record)
         if record.fault:
             self.find(record.fault, f"{record.place}: {record.why}")
         if record.row is None:
             return
-        row = record.row.plain()
+        row, place, number = record.row.plain(), described(record), self.audit.rows
         self.audit.rows += 1
-        self._see_id(row, record, place)
-        self._see_user(row, place)
-        self._see_credentials(row, place)
-        if any(isinstance(value, str) and len(value) == _WIDTH for value in vars(row).values()):
-            names = [name for name in FIELDS if len(getattr(row, name) or "") == _WIDTH]
-            self.find("width", f"{place}: {', '.join(names)}")
-        if row.access_token and 0 < rules.expiry(row) < self._now:
-            self._ends.append(rules.expiry(row))
-
-    def _see_id(self, row: Row, record: SourceRecord, place: str) -> None:
-        if row.id is None:
-            self.find("no-id", place)
-            return
-        id = str(row.id)
-        count, first, first_place = self._ids.get(id, (0, rules.contents(row), place))
-        self._ids[id] = (count + 1, first, first_place)
-        if count == 1:
-            self.find("doubled-id", f"id {shown(id)}")
-        if self._reader.store == "FileStore" and not id.isdecimal():
-            self.find("odd-id", record.place)
-
-    def _see_user(self, row: Row, place: str) -> None:
-        if not row.user_name:
-            self.audit.unnamed += 1
-            return
-        self._users[row.user_name] += 1
-        if self._users[row.user_name] == 2:
-            self.find("doubled-user", f"user {shown(row.user_name)}")
-
-    def _see_credentials(self, row: Row, place: str) -> None:
-        if not rules.has_credential(row):
-            self.find("no-credential", place)
-        elif not row.refresh_token:
-            self.find("no-refresh", place)
-        elif not rules.can_renew(row):
-            self.find("no-client", place)
-        if not row.user_name:
-            if rules.has_no_key(row):
-                self.find("lost" if row.id is None else "no-key", place)
-            self._unnamed.append((place, rules.keys(row)))
-        for way in rules.credentials(row).values():
-            if row.user_name:
-                owner = self._owners.setdefault(way, row.user_name)
-                if owner != row.user_name and way not in self._shared:
-                    self._shared.add(way)
-                    self.find("shared", f"users {shown(owner)} and {shown(row.user_name)}")
-            if row.user_name or way not in self._reached:
-                self._reached[way] = place
+        user = rules.digest("user", row.user_name) if row.user_name else None
+        name = shown(row.user_name) if row.user_name else None
+        values = (number, place, to_blob(row.id), rules.contents(row), user, name)
+        self._db.execute("INSERT INTO row VALUES (?, ?, ?, ?, ?, ?)", values)
+        keys = rules.keys(row)
+        self._db.executemany(
+            "INSERT INTO way VALUES (?, ?, ?, ?)",
+            [(way, user is None, number, way in keys) for way in rules.credentials(row).values()],
+        )
+        if self._reader.store == "FileStore" and row.id is not None and not str(row.id).isdecimal():
+            self.find("odd-id", record.place)  # whatever stands there is not printed
+        for kind, example in _faults(row, place):
+            self.find(kind, example)
+        if row.access_token and 0 < (end := rules.expiry(row)) < self._now:
+            first, last = self.audit.expired_since if self.audit.expired else (end, end)
+            self.audit.expired += 1
+            self.audit.expired_since = min(first, end), max(last, end)
 
     def finish(self) -> None:
         """Look at what takes more than one row."""
-        self.audit.users = len(self._users)
-        self.audit.expired = len(self._ends)
-        if self._ends:
-            self.audit.expired_since = (min(self._ends), max(self._ends))
+        [self.audit.users, self.audit.unnamed] = self._db.execute(
+            "SELECT count(DISTINCT user), count(*) - count(user) FROM row"
+        ).fetchone()
         if reason := self._reader.listing_fails():
             self.find("unlisted", f"{self._reader.store}.get_tokens raises {reason}")
-        for place, ways in self._unnamed:
-            others = [other for way in ways if (other := self._reached.get(way, place)) != place]
-            if others:
-                self.find("same-login", f"{place}, as {others[0]}")
+        for kind, query in _TOGETHER.items():
+            for (example,) in self._db.execute(query):
+                self.find(kind, example)
         self._look_up()
-        if self._reader.store == "DBStore" and self._ids:
-            # As its generate_id does.
-            largest = max(self._ids)
-            if largest.isdecimal() and str(int(largest) + 1) in self._ids:
-                self.find("stuck-id", f"id {shown(str(int(largest) + 1))}")
         if self._reader.path is not None:
             for kind, example in _of_file(Path(self._reader.path)):
                 self.find(kind, example)
         self.audit.findings = [finding for finding in self._found.values() if finding.count]
 
     def _look_up(self) -> None:
+        [number, largest] = self._db.execute("SELECT count(DISTINCT id), max(id) FROM row").fetchone()
         most = max(_LEAST_LOOK_UPS, min(LOOK_UPS, _ROWS_READ // max(self.audit.rows, 1)))
-        step = -(-len(self._ids) // most) or 1
-        for id in list(self._ids)[::step]:
-            _, first, place = self._ids[id]
-            found = self._reader.by_id(id)
-            self.audit.looked_up += 1
-            if found is None:
-                self.find("not-by-id", f"{place}: nothing")
-            elif rules.contents(found.plain()) != first:
-                self.find("not-by-id", f"{place}: another row")
+        step = -(-number // most) or 1
+        ids = self._db.execute(
+            "SELECT id, contents, place, count(*), min(number) FROM row WHERE id IS NOT NULL "
+            "GROUP BY id ORDER BY min(number)"
+        )
+        for index, (blob, contents, place, count, _) in enumerate(ids):
+            id = to_text(blob)
+            if count > 1:
+                self.find("doubled-id", f"id {shown(id)}")
+            if self._reader.store == "DBStore" and id == _next(largest):
+                self.find("stuck-id", f"id {shown(id)}")
+            if index % step == 0:
+                self.audit.looked_up += 1
+                found = self._reader.by_id(id)
+                if found is None or rules.contents(found.plain()) != contents:
+                    self.find("not-by-id", f"{place}: {'nothing' if found is None else 'another row'}")
+
+
+def _faults(row: Row, place: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with a row by itself."""
+    if row.id is None:
+        yield "no-id", place
+    if not rules.has_credential(row):
+        yield "no-credential", place
+    elif not row.refresh_token:
+        yield "no-refresh", place
+    elif not rules.can_renew(row):
+        yield "no-client", place
+    if not row.user_name and rules.has_no_key(row):
+        yield "lost" if row.id is None else "no-key", place
+    wide = [name for name in FIELDS if len(str(getattr(row, name) or "")) == _WIDTH]
+    if wide:
+        yield "width", f"{place}: {', '.join(wide)}"
+
+
+_TOGETHER = {
+    "doubled-user": "SELECT 'user ' || name FROM row WHERE user IS NOT NULL "
+    "GROUP BY user HAVING count(*) > 1 ORDER BY min(number)",
+    "shared": "SELECT 'users ' || min(name) || ' and ' || max(name) FROM way JOIN row USING (number) "
+    "WHERE user IS NOT NULL GROUP BY digest HAVING count(DISTINCT user) > 1 ORDER BY min(number)",
+    "same-login": "SELECT row.place || ', as ' || other.place FROM row JOIN way USING (number) "
+    "JOIN row AS other ON other.number = "
+    "(SELECT number FROM way AS same WHERE same.digest = way.digest ORDER BY is_unnamed, number LIMIT 1) "
+    "WHERE row.user IS NULL AND is_key AND other.number <> row.number GROUP BY row.number",
+}
+"""What several rows have in common: how their places are asked for."""
+
+
+def _next(largest: bytes) -> str:
+    """The id that `DBStore` gives next where this is the largest text."""
+    text = to_text(largest)
+    return str(int(text) + 1) if text.isdecimal() else ""
 
 
 def described(record: SourceRecord) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from .._spec.sdk import load
 from . import report
 from .addresses import parse
 from .audit import audit
-from .move import check_target, move, standing
+from .move import check_target, look_at_target, move
 from .opening import opened, opened_if_there, opened_to_write
-from .plan import plan
+from .plan import LEFT_OUT, Plan, plan
 from .reading import CannotRead
 
 FINE, FOUND = 0, 1
@@ -40,7 +41,7 @@ def run_audit(given: argparse.Namespace) -> int:
     _check_report(given.report)
     with opened(address) as reader, MoveProgress("rows read") as progress:
         found = audit(reader, load().version, progress)
-    sys.stdout.write(report.audit_text(address.text, found))
+    _print(report.audit_lines(address.text, found))
     _write(given.report, lambda: report.audit_json(address.text, found))
     return FOUND if found.findings else FINE
 
@@ -63,28 +64,31 @@ def run_move(given: argparse.Namespace) -> int:
     _check_report(given.report)
     moved = None
     try:
-        with opened(source) as reader:
+        with opened(source) as reader, contextlib.closing(Plan()) as made:
             with MoveProgress("rows read") as progress:
-                made = plan(reader, progress)
-            with opened_if_there(target) as there:
-                found = standing(there, made)
-            check_target(found, target.text, merge=given.merge)
-            told = report.plan_text(source.text, target.text, made, found, whole=given.dry_run)
-            sys.stdout.write(told)
-            sys.stdout.flush()
+                plan(reader, made, progress)
+            with opened_if_there(target) as there, MoveProgress("rows of the target read") as progress:
+                found = look_at_target(there, made, progress)
+            check_target(found, made, target.text, merge=given.merge)
+            _print(report.plan_lines(source.text, target.text, made, found, whole=given.dry_run))
             if not given.dry_run:
                 with (
-                    opened_to_write(target) as written,
-                    MoveProgress(f"of {len(made.writes):,} rows") as progress,
+                    opened_to_write(target) as store,
+                    MoveProgress(f"of {made.to_write:,} rows") as progress,
                 ):
-                    moved = move(reader, written, made, found, progress)
-                sys.stdout.write(report.moved_text(moved, made))
+                    moved = move(reader, store, made, progress)
+                _print(report.moved_lines(moved, made))
+            _write(given.report, lambda: report.move_json(source.text, target.text, made, found, moved))
+            is_whole = not made.notes_of(LEFT_OUT)
     except CannotRead as error:
         raise UsageError(f"a store cannot be read: {error}") from error
-    _write(given.report, lambda: report.move_json(source.text, target.text, made, found, moved))
-    if made.left_out or (moved is not None and (moved.failed or moved.broken_off)):
-        return FOUND
-    return FINE
+    return FINE if is_whole and (moved is None or not (moved.failed or moved.broken_off)) else FOUND
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 class MoveProgress:

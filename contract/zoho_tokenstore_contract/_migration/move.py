@@ -7,7 +7,7 @@ running it again adds what is missing and doubles nothing.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +15,8 @@ from .._spec.outcomes import UsageError
 from .._spec.tokens import FIELDS, SECRETS, Row, to_row, to_token
 from . import rules
 from .audit import EXAMPLES, described
-from .opening import Target
-from .plan import Plan, numbered
-from .reading import Reader
+from .plan import OTHER, SAME, Order, Plan, writable
+from .reading import Reader, SourceRecord
 
 BATCH = 500
 """How many rows are held in memory at once."""
@@ -35,21 +34,15 @@ _WAYS = {
 
 @dataclass
 class Standing:
-    """What the target holds before anything is written.
+    """What else a target holds before anything is written.
 
     Attributes:
-        there: The rows of the plan that it holds already, by their number, with their id.
-        differs: The rows of the plan of whose login it holds another state: its id and its worth.
-        others: How many other rows it holds.
-        examples: Where the first of these and of those that differ stand.
-        ids: Every id that it has given.
+        others: How many rows are of logins that the plan does not write.
+        examples: Where the first of its rows stand that are not those of the plan.
     """
 
-    there: dict[int, str] = field(default_factory=dict)
-    differs: dict[int, tuple[str, tuple[bool, bool, int]]] = field(default_factory=dict)
     others: int = 0
     examples: list[str] = field(default_factory=list)
-    ids: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -61,8 +54,6 @@ class Moved:
         updated: How many rows of the target it brought up to date, with ``--merge``.
         newer: How many rows of the target it left alone, for they are newer than those of the source.
         already: How many rows the target held already.
-        ids: For each row that has another id in the target: the old one and the new one.
-        kept: The ids in the target of the rows that are written in place of others, by their number.
         failed: What could not be carried over, or reads back differently: where, and why.
         broken_off: Why the move ended early; "" where it did not.
     """
@@ -71,106 +62,102 @@ class Moved:
     updated: int = 0
     newer: int = 0
     already: int = 0
-    ids: list[tuple[str | None, str | None]] = field(default_factory=list)
-    kept: dict[int, str] = field(default_factory=dict)
     failed: list[tuple[str, str]] = field(default_factory=list)
     broken_off: str = ""
 
 
-def standing(reader: Reader | None, made: Plan) -> Standing:
-    """Look at what a target holds.
+def look_at_target(
+    reader: Reader | None, made: Plan, progress: Callable[[int], None] = lambda _: None
+) -> Standing:
+    """Compare what a target holds with what is to be written, and note it in the plan.
 
     Args:
         reader: Reads the target; ``None`` where there is none yet.
         made: What is to be written.
+        progress: Told how many rows have been read, now and then.
 
     Raises:
         CannotRead: The target cannot be read.
     """
     found = Standing()
-    for record in reader.records() if reader is not None else ():
-        row = None if record.row is None else record.row.plain()
-        if row is not None and row.id is not None:
-            found.ids.add(str(row.id))
-        number = None if row is None else made.keys.get(rules.contents(row))
-        if row is not None and number is not None and number not in found.there:
-            found.there[number] = str(row.id)
-            continue
-        number = (
-            None
-            if row is None
-            else next((made.keys[key] for key in rules.keys(row) if key in made.keys), None)
-        )
-        if row is not None and number is not None and number not in found.differs:
-            found.differs[number] = (str(row.id), rules.worth(row))
-        else:
-            found.others += 1
-            made.shared.update(rules.reached_by(row) if row is not None else ())
-        if len(found.examples) < EXAMPLES:
+    for count, record in enumerate(reader.records() if reader is not None else (), 1):
+        if not _is_of_plan(record.row and record.row.plain(), made, found) and len(found.examples) < EXAMPLES:
             found.examples.append(described(record))
+        if count % 1000 == 0:
+            progress(count)
+    made.end_of_target()
     return found
 
 
-def check_target(found: Standing, address: str, *, merge: bool) -> None:
+def _is_of_plan(row: Row | None, made: Plan, found: Standing) -> bool:
+    """Note a row of the target. Returns whether it is one that is to be written, in the same state."""
+    if row is None:
+        found.others += 1
+        return False
+    if row.id is not None:
+        made.take(row.id)
+    number = made.leads_to([rules.contents(row)])
+    if number is not None and (state := made.state_of(number)) != SAME:
+        found.others += state == OTHER
+        made.see_in_target(number, SAME, row)
+        return True
+    number = made.leads_to(rules.keys(row))
+    if number is not None and made.state_of(number) is None:
+        made.see_in_target(number, OTHER, row)
+    else:
+        found.others += 1
+        made.share(rules.reached_by(row))
+    return False
+
+
+def check_target(found: Standing, made: Plan, address: str, *, merge: bool) -> None:
     """Refuse a target that holds tokens of its own.
 
     Raises:
         UsageError: It holds other tokens, and nobody said that they are to be merged.
     """
-    if merge or not (found.others or found.differs):
+    differs = made.in_target(OTHER)
+    if merge or not (found.others or differs):
         return
     what = []
     if found.others:
         what.append(f"{found.others:,} rows that are not in the source")
-    if found.differs:
-        what.append(f"{len(found.differs):,} rows of the same logins in another state")
+    if differs:
+        what.append(f"{differs:,} rows of the same logins in another state")
     raise UsageError(
         f"{address} holds {' and '.join(what)}: {'; '.join(found.examples)}. Nothing was written. "
         "With --merge they stay, and of one login the newest row that can renew"
     )
 
 
-def move(
-    source: Reader,
-    target: Target,
-    made: Plan,
-    found: Standing,
-    progress: Callable[[int], None] = lambda _: None,
-) -> Moved:
+def move(source: Reader, store: Any, made: Plan, progress: Callable[[int], None] = lambda _: None) -> Moved:
     """Write what is missing in the target, and read all of it back.
 
     Args:
         source: Reads the source.
-        target: Where to write.
-        made: What to write.
-        found: What the target held before.
+        store: Where to write.
+        made: What to write; what the target holds is noted in it.
         progress: Told how many rows are done, after each batch.
     """
-    mover = _Mover(target.store, made, found)
+    mover = _Mover(store, made)
     done = 0
     # Ids that are kept come first: what the target makes up must not be one of them.
-    for keeps_id in (True, False) if made.new_id else (True,):
-        rows = ((*one,) for one in numbered(source, made) if (one[0] not in made.new_id) is keeps_id)
-        for batch in _batches(rows):
-            saved = [mover.save(number, described(record), row) for number, record, row in batch]
-            for one in saved:
-                if one is not None:
-                    mover.check(one)
-            done += len(batch)
+    for keeps_id in (True, False):
+        records = enumerate(source.records())
+        while batch := list(itertools.islice(records, BATCH)):
+            orders = made.orders(batch[0][0], batch[-1][0], keeps_id=keeps_id)
+            mover.carry_over([(orders[number], record) for number, record in batch if number in orders])
+            done += len(orders)
             progress(done)
             if mover.moved.broken_off:
                 return mover.moved
-    if done != len(made.writes):
-        mover.moved.broken_off = CHANGED
+        if done == made.to_write:
+            return mover.moved
+    mover.moved.broken_off = CHANGED
     return mover.moved
 
 
 CHANGED = "the source has changed since the plan was made; run the command again, with --merge"
-
-
-def _batches(rows: Iterator[Any]) -> Iterator[list[Any]]:
-    while batch := list(itertools.islice(rows, BATCH)):
-        yield batch
 
 
 @dataclass(frozen=True)
@@ -179,45 +166,61 @@ class _Saved:
 
     place: str
     row: Row
-    fields: tuple[str, ...]
+    fields: Sequence[str]
 
 
 class _Mover:
-    def __init__(self, store: Any, made: Plan, found: Standing) -> None:
+    def __init__(self, store: Any, made: Plan) -> None:
         self.moved = Moved()
         self._store = store
         self._plan = made
-        self._found = found
-        self._preferred = {one.instead for one in made.conflicts}
+        self._ids: list[tuple[int, str | None]] = []
 
-    def save(self, number: int, place: str, row: Row) -> _Saved | None:
+    def carry_over(self, batch: list[tuple[Order, SourceRecord]]) -> None:
+        """Save some rows, and read them back."""
+        saved = [self._save(order, record) for order, record in batch]
+        for one in saved:
+            if one is not None:
+                self._check(one)
+        self._plan.note_ids(self._ids)
+        self._ids.clear()
+
+    def _save(self, order: Order, record: SourceRecord) -> _Saved | None:
         """Save a row, unless the target has it; ``None`` where there is nothing to read back."""
-        if self.moved.broken_off:
-            return None
-        if rules.contents(row) != self._plan.writes[number]:
+        row, place = writable(record), described(record)
+        if row is None or rules.contents(row) != order.contents:
             self.moved.broken_off = CHANGED
+        if row is None or self.moved.broken_off:
             return None
-        if number in self._found.differs and number not in self._found.there:
-            return self._merge(number, place, row, *self._found.differs[number])
-        if number in self._found.there:
+        if order.state == SAME:
             self.moved.already += 1
-            return self._saved(number, place, row, self._found.there[number])
+            return self._saved(order, place, row, order.target_id)
+        if order.state == OTHER:
+            return self._merge(order, place, row, order.target_id, order.target_worth)
         # An application that uses the target already may have saved the login since it was looked at.
         since = self._saved_since(row)
         if since is not None:
-            return self._merge(number, place, row, since.id, rules.worth(since))
-        keeps_id = number not in self._plan.new_id and str(row.id) not in self._found.ids
-        token = to_token(row if keeps_id else row.but(id=None))
-        error = self._try_to_save(token)
-        if error is not None and keeps_id:
-            # The store may not keep such an id: better another one than no token.
-            token = to_token(row.but(id=None))
-            error = self._try_to_save(token)
-        if error is not None:
-            self._fail(place, f"save_token raises {_harmless(error, row)}")
+            return self._merge(order, place, row, since.id, rules.worth(since)[1:])
+        # The store may not keep such an id: better another one than no token.
+        id = self._written(place, *([row] if order.keeps_id else []), row.but(id=None))
+        if id is None:
             return None
         self.moved.written += 1
-        return self._saved(number, place, row, token.get_id())
+        return self._saved(order, place, row, id)
+
+    def _written(self, place: str, *tries: Row) -> str | None:
+        """Save the first of these that the target takes. Returns its id; ``None`` where it takes none."""
+        said = ""
+        for row in tries:
+            token = to_token(row)
+            try:
+                self._store.save_token(token)
+            except Exception as error:
+                said = _harmless(error, row)
+            else:
+                return str(token.get_id())
+        self._fail(place, f"save_token raises {said}")
+        return None
 
     def _saved_since(self, row: Row) -> Row | None:
         if row.user_name:
@@ -230,52 +233,40 @@ class _Mover:
         return None if isinstance(answer, str) else answer
 
     def _merge(
-        self, number: int, place: str, row: Row, id: str, worth: tuple[bool, bool, int]
+        self, order: Order, place: str, row: Row, id: str | None, worth: tuple[bool, int]
     ) -> _Saved | None:
-        if worth[1:] >= rules.worth(row)[1:]:
+        if worth >= rules.worth(row)[1:]:
             self.moved.newer += 1
-            self._note_id(number, row, id)
+            self._ids.append((order.number, id))
             return None
-        token = to_token(row.but(id=None))
-        error = self._try_to_save(token)
-        if error is not None:
-            self._fail(place, f"save_token raises {_harmless(error, row)}")
+        if (id := self._written(place, row.but(id=None))) is None:
             return None
         self.moved.updated += 1
-        self._note_id(number, row, token.get_id())
-        return _Saved(place, row.but(id=token.get_id()), tuple(row.but(id=token.get_id()).present()))
+        # Fields that the row lacks stay as they are in the target.
+        return self._saved(order, place, row, id, ["id", *row.but(id=None).present()])
 
-    def _saved(self, number: int, place: str, row: Row, id: str | None) -> _Saved:
-        self._note_id(number, row, id)
-        return _Saved(place, row.but(id=id), FIELDS)
+    def _saved(
+        self, order: Order, place: str, row: Row, id: str | None, fields: Sequence[str] = FIELDS
+    ) -> _Saved:
+        self._ids.append((order.number, id))
+        return _Saved(place, row.but(id=id), fields)
 
-    def _note_id(self, number: int, row: Row, id: str | None) -> None:
-        if number in self._preferred and id is not None:
-            self.moved.kept[number] = id
-        if id != row.id:
-            self.moved.ids.append((row.id, id))
-
-    def _try_to_save(self, token: Any) -> Exception | None:
-        try:
-            self._store.save_token(token)
-        except Exception as error:
-            return error
-        return None
-
-    def check(self, saved: _Saved) -> None:
+    def _check(self, saved: _Saved) -> None:
         """Read a row back by its id and by every key, and compare it field by field."""
         row = saved.row
-        answers = {"id": self._answer(lambda: self._store.find_token_by_id(row.id))}
-        if row.user_name:
-            answers["user name"] = self._found_by(row.only("user_name"))
+        problem = _difference(self._answer(lambda: self._store.find_token_by_id(row.id)), saved)
+        way = "id"
+        if row.user_name and not problem:
+            problem, way = _difference(self._found_by(row.only("user_name")), saved), "user name"
         for name, key in rules.credentials(row).items():
+            if problem:
+                break
+            problem, way = _difference(self._found_by(row.only(*_WAYS[name])), saved), name.replace("_", " ")
             # Where several rows have a credential, it may lead to any of them.
-            if key not in self._plan.shared:
-                answers[name.replace("_", " ")] = self._found_by(row.only(*_WAYS[name]))
-        for way, answer in answers.items():
-            if problem := _difference(answer, saved):
-                self._fail(saved.place, f"read back by its {way}, {problem}")
-                return
+            if problem and self._plan.is_shared(key):
+                problem = ""
+        if problem:
+            self._fail(saved.place, f"read back by its {way}, {problem}")
 
     def _found_by(self, asked: Row) -> Row | str:
         return self._answer(lambda: self._store.find_token(to_token(asked)))

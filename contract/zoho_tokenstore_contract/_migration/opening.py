@@ -11,7 +11,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from .._spec.outcomes import UsageError
 from .._spec.sdk import SDKMissing, load
@@ -27,18 +27,6 @@ _PASSWORD = {"mysql": "MYSQL_PWD", "postgresql": "PGPASSWORD", "redis": "REDISCL
 """Where a password that the address does not have is looked for, as the server's own client does."""
 
 _SQLITE_TABLE = "oauthtoken"
-
-
-class Target(NamedTuple):
-    """A store to write to.
-
-    Attributes:
-        store: The store.
-        reader: Reads what it holds.
-    """
-
-    store: Any
-    reader: Reader
 
 
 @contextlib.contextmanager
@@ -75,8 +63,11 @@ def opened_if_there(address: Address) -> Iterator[Reader | None]:
 
 
 @contextlib.contextmanager
-def opened_to_write(address: Address) -> Iterator[Target]:
+def opened_to_write(address: Address) -> Iterator[Any]:
     """Open a store to be written to; it is made where there is none.
+
+    Yields:
+        The store.
 
     Raises:
         UsageError: It cannot be opened.
@@ -84,15 +75,9 @@ def opened_to_write(address: Address) -> Iterator[Target]:
     with _explained(address):
         store = _store(address)
     try:
-        with opened(address) if address.kind in _READ_WITHOUT_STORE else _nothing(store) as reader:
-            yield Target(store, reader)
+        yield store
     finally:
         _close(store)
-
-
-@contextlib.contextmanager
-def _nothing(store: Any) -> Iterator[Reader]:
-    yield StoreReader(store)
 
 
 @contextlib.contextmanager
@@ -115,8 +100,6 @@ def _explained(address: Address) -> Iterator[None]:
 
 # ---------------------------------------------------------------------------------------------
 # To be read.
-
-_READ_WITHOUT_STORE = (FILE, SQLITE, MYSQL, "postgresql")
 
 
 def _reader(address: Address) -> Reader | None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.metadata
+import itertools
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .._spec.sdk import load
 from .audit import EXAMPLES, Audit, shown
 from .move import Moved, Standing
-from .plan import Plan
+from .plan import CUT, LEFT_OUT, OTHER, SAME, Plan
 
 _WIDTH = 100
 
@@ -26,17 +27,13 @@ def header() -> dict[str, Any]:
     }
 
 
-def audit_text(address: str, audit: Audit) -> str:
+def audit_lines(address: str, audit: Audit) -> Iterator[str]:
     """An audit to be read.
 
     Args:
         address: The store as it may be printed.
         audit: What was found.
     """
-    return "\n".join(_audit_lines(address, audit)) + "\n"
-
-
-def _audit_lines(address: str, audit: Audit) -> Iterator[str]:
     sdk = load()
     whose = f" ({audit.store} of {sdk.distribution} {sdk.version})" if audit.store else ""
     yield f"{address}{whose}"
@@ -94,7 +91,7 @@ def audit_json(address: str, audit: Audit) -> dict[str, Any]:
     }
 
 
-def plan_text(source: str, target: str, made: Plan, found: Standing, *, whole: bool) -> str:
+def plan_lines(source: str, target: str, made: Plan, found: Standing, *, whole: bool) -> Iterator[str]:
     """A plan to be read.
 
     Args:
@@ -104,39 +101,32 @@ def plan_text(source: str, target: str, made: Plan, found: Standing, *, whole: b
         found: What the target holds.
         whole: All rows of which something is to be told are told, and not only the first.
     """
-    return "\n".join(_plan_lines(source, target, made, found, whole=whole)) + "\n"
-
-
-def _plan_lines(source: str, target: str, made: Plan, found: Standing, *, whole: bool) -> Iterator[str]:
     yield f"{source} -> {target}"
     counts = (
         (made.total, "rows in the source"),
-        (len(made.writes), "of them to be in the target"),
-        (len(found.there), "of these there already"),
-        (len(found.differs), "there in another state: the newest row that can renew is kept"),
+        (made.to_write, "of them to be in the target"),
+        (made.in_target(SAME), "of these there already"),
+        (made.in_target(OTHER), "there in another state: the newest row that can renew is kept"),
         (found.others, "other rows in the target, which stay"),
-        (len(made.new_id), "with a new id, for they have none, or that of another row"),
+        (made.new_ids, "with a new id, for they have none, or that of another row"),
         (made.headers, "header lines, which are no tokens"),
     )
     yield from (f"{count:>8,}  {what}" for count, what in counts if count)
     lists = (
         (
+            made.losers,
             "not written: another row of the login is the newest that can renew",
-            [f"{one.place}: {one.instead_place} is written" for one in made.conflicts],
+            (f"{place}: {better} is written" for place, better in made.conflicts()),
         ),
-        ("written without a field that is cut", made.cut),
-        ("not to be carried over", [f"{one.place}: {one.why}" for one in made.left_out]),
+        (made.notes_of(CUT), "written without a field that is cut", _joined(made.notes(CUT))),
+        (made.notes_of(LEFT_OUT), "not to be carried over", _joined(made.notes(LEFT_OUT))),
     )
-    for title, lines in lists:
-        yield from _listed(title, lines, len(lines) if whole else EXAMPLES)
+    for count, title, lines in lists:
+        yield from _listed(count, title, lines, count if whole else EXAMPLES)
 
 
-def moved_text(moved: Moved, made: Plan) -> str:
+def moved_lines(moved: Moved, made: Plan) -> Iterator[str]:
     """What a move did, to be read."""
-    return "\n".join(_moved_lines(moved, made)) + "\n"
-
-
-def _moved_lines(moved: Moved, made: Plan) -> Iterator[str]:
     yield ""
     counts = (
         (moved.written, "written"),
@@ -149,23 +139,11 @@ def _moved_lines(moved: Moved, made: Plan) -> Iterator[str]:
         yield f"broken off: {moved.broken_off}"
     elif not moved.failed:
         yield "each was read back by its id and by every key, and is equal in every field"
-    if moved.failed:
-        failed = [f"{place}: {why}" for place, why in moved.failed]
-        yield from _listed("failed", failed, len(failed))
-    if ids := changed_ids(moved, made):
-        yield "ids that are others in the target, old -> new:"
-        yield from (f"  {shown(old)} -> {shown(new)}" for old, new in ids)
-
-
-def changed_ids(moved: Moved, made: Plan) -> list[tuple[str, str]]:
-    """The ids of the source whose login has another id in the target, with that id."""
-    ids = [(str(old), new) for old, new in moved.ids if old is not None and new is not None]
-    ids += [
-        (one.id, moved.kept[one.instead])
-        for one in made.conflicts
-        if one.id is not None and one.instead in moved.kept
-    ]
-    return ids
+    yield from _listed(len(moved.failed), "failed", _joined(moved.failed), len(moved.failed))
+    for number, (old, new) in enumerate(made.changed_ids()):
+        if not number:
+            yield "ids that are others in the target, old -> new:"
+        yield f"  {shown(old)} -> {shown(new)}"
 
 
 def move_json(source: str, target: str, made: Plan, found: Standing, moved: Moved | None) -> dict[str, Any]:
@@ -183,14 +161,14 @@ def move_json(source: str, target: str, made: Plan, found: Standing, moved: Move
         "source": source,
         "target": target,
         "rows": made.total,
-        "to_write": len(made.writes),
-        "there_already": len(found.there),
-        "there_in_another_state": len(found.differs),
+        "to_write": made.to_write,
+        "there_already": made.in_target(SAME),
+        "there_in_another_state": made.in_target(OTHER),
         "others_in_target": found.others,
         "headers": made.headers,
-        "conflicts": [{"place": one.place, "instead": one.instead_place} for one in made.conflicts],
-        "cut": made.cut,
-        "left_out": [{"place": one.place, "why": one.why} for one in made.left_out],
+        "conflicts": [{"place": place, "instead": better} for place, better in made.conflicts()],
+        "cut": list(_joined(made.notes(CUT))),
+        "left_out": [{"place": place, "why": why} for place, why in made.notes(LEFT_OUT)],
     }
     if moved is not None:
         report |= {
@@ -199,19 +177,23 @@ def move_json(source: str, target: str, made: Plan, found: Standing, moved: Move
             "newer_in_target": moved.newer,
             "failed": [{"place": place, "why": why} for place, why in moved.failed],
             "broken_off": moved.broken_off or None,
-            "ids": dict(changed_ids(moved, made)),
+            "ids": dict(made.changed_ids()),
         }
     return report
 
 
-def _listed(title: str, lines: list[str], most: int) -> Iterator[str]:
-    if not lines:
+def _joined(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    return (f"{place}: {why}" for place, why in pairs)
+
+
+def _listed(count: int, title: str, lines: Iterable[str], most: int) -> Iterator[str]:
+    if not count:
         return
-    yield f"{len(lines):>8,}  {title}:"
-    for line in lines[:most]:
+    yield f"{count:>8,}  {title}:"
+    for line in itertools.islice(lines, most):
         yield from _wrapped(f"          - {line}", 12)
-    if len(lines) > most:
-        yield f"          - and {len(lines) - most:,} more; --dry-run tells them"
+    if count > most:
+        yield f"          - and {count - most:,} more; --dry-run tells them"
 
 
 def _day(moment: int) -> str:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 
 from .._spec.tokens import FIELDS, Row
 
-Digest = int
+Digest = bytes
+LENGTH = 16
+_KEY = secrets.token_bytes(32)
 
 
 def digest(*parts: str) -> Digest:
-    """A number of 128 bits for texts; two different ones do not share it."""
+    """A digest of texts; two different ones do not share it, and nobody else can make it."""
     joined = "".join(f"{len(part)}:{part}" for part in parts)
-    return int.from_bytes(
-        hashlib.blake2b(joined.encode(errors="surrogatepass"), digest_size=16).digest(), "big"
-    )
+    return hashlib.blake2b(joined.encode(errors="surrogatepass"), digest_size=LENGTH, key=_KEY).digest()
 
 
 def contents(row: Row) -> Digest:
@@ -75,7 +76,7 @@ def can_renew(row: Row) -> bool:
 def expiry(row: Row) -> int:
     """Milliseconds since the epoch at which the access token ends; 0 where nothing says so."""
     text = str(row.expires_in or "")
-    return int(text) if text.isdecimal() and len(text) <= 20 else 0
+    return int(text) if text.isdecimal() and len(text) <= 18 else 0
 
 
 def worth(row: Row) -> tuple[bool, bool, int]:
