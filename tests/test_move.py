@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import boto3
 import pytest
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
-from tests import mariadb, published, servers
+from tests import mariadb, moto_server, published, servers
 from tests.sql_stores import KINDS
 from tests.stores.catalogue import sut_for
 from tests.stores_in_use import (
@@ -33,7 +34,8 @@ from tests.stores_in_use import (
     rows,
     user,
 )
-from zoho_reference_stores import ListStore, RedisStore, SQLiteFileStore
+from zoho_reference_stores import DynamoDBStore, ListStore, RedisStore, SQLiteFileStore
+from zoho_reference_stores.dynamodb_store import create_table
 from zoho_tokenstore_contract._drivers.zoho.sdk_session import Flow
 from zoho_tokenstore_contract._drivers.zoho.server import TOKEN
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
@@ -484,6 +486,66 @@ def test_rows_are_moved_to_redis(redis: Any, tmp_path: Path) -> None:
     assert command("audit", url) == 0
     with library.Redis(port=redis.port) as client:
         assert rows(RedisStore(client, tmp_path.name)) == [ANN, BOB, UNNAMED]
+
+
+@pytest.fixture
+def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A table of DynamoDB on moto's server, which an application's own settings lead to; its client."""
+    servers.skip_or_fail(moto_server.missing())
+    with moto_server.running() as server:
+        for name, value in moto_server.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it may have been made with other settings
+        client = boto3.client("dynamodb")
+        create_table(client, "tokens")
+        yield client
+        client.close()
+
+
+def test_rows_are_moved_to_dynamodb_and_back(
+    dynamodb: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table is audited, filled, recognised when it is run again, and read as a source."""
+    given = [*EVERY_KIND, CLEO.but(id="abc"), user(4, user_name="jürgen 'o\"brien")]
+    address = file_of(tmp_path / "tokens.csv", *map(line, given))
+
+    assert command("move", address, "dynamodb:tokens", "--dry-run") == 0
+    assert rows(DynamoDBStore(dynamodb, "tokens")) == []
+    assert command("move", address, "dynamodb:tokens") == 0
+    assert rows(DynamoDBStore(dynamodb, "tokens")) == given
+    assert command("audit", "dynamodb:tokens") == 1
+    assert "rows that can be found by nothing but their id" in capsys.readouterr().out
+    assert command("move", address, "dynamodb:tokens") == 0
+    assert f"{len(given)}  there before" in capsys.readouterr().out
+    assert command("move", "dynamodb:tokens", f"sqlite:{tmp_path / 'tokens.db'}") == 0
+    with SQLiteFileStore(tmp_path / "tokens.db") as store:
+        assert rows(store) == given
+    assert rows(DynamoDBStore(dynamodb, "tokens")) == given
+
+
+def test_a_table_of_dynamodb_with_other_tokens_is_refused(dynamodb: Any, tmp_path: Path) -> None:
+    """With ``--merge`` the newer row of a login stays, whichever store has it."""
+    renewed = ANN.but(expires_in="99999999999999", access_token="1000.renewed")
+    filled(DynamoDBStore(dynamodb, "tokens"), renewed, BOB.but(expires_in=PAST, access_token="1000.older"))
+    address = file_of(tmp_path / "tokens.csv", line(ANN), line(BOB), line(CLEO))
+
+    assert command("move", address, "dynamodb:tokens") == 2
+    assert command("move", address, "dynamodb:tokens", "--merge") == 0
+    assert rows(DynamoDBStore(dynamodb, "tokens")) == [renewed, BOB, CLEO]
+
+
+def test_a_table_of_dynamodb_that_is_not_there_is_told(
+    dynamodb: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With what makes it: a table costs money, and is not made by the way."""
+    address = file_of(tmp_path / "tokens.csv", line(ANN))
+    assert command("audit", "dynamodb:none") == command("move", address, "dynamodb:none") == 2
+
+    told = capsys.readouterr()
+    assert told.err.count("there is no such table in us-east-1; make it with create_table") == 2
+    assert told.out == ""
+    assert dynamodb.list_tables()["TableNames"] == ["tokens"]
 
 
 # The SDK over the new store

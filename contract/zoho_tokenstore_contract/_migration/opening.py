@@ -94,7 +94,8 @@ def _explained(address: Address) -> Iterator[None]:
         raise UsageError(f"{address.text} cannot be opened: there is no module {error.name!r}") from error
     except (Exception, SystemExit) as error:
         # Not its text: drivers quote the address, and with it the password.
-        hint = f" ({error})" if isinstance(error, ImportError | OSError) and not address.url else ""
+        is_harmless = isinstance(error, ImportError | OSError) or address.kind == DYNAMODB
+        hint = f" ({error})" if is_harmless and not address.url else ""
         raise UsageError(f"{address.text} cannot be opened: {type(error).__name__}{hint}") from error
 
 
@@ -257,8 +258,17 @@ def _redis_store(address: Address) -> Any:
 
 
 def _dynamodb_store(address: Address) -> Any:
-    boto3 = importlib.import_module("boto3")
-    return _reference("dynamodb_store", "DynamoDBStore")(boto3.client("dynamodb"), address.place)
+    client = importlib.import_module("boto3").client("dynamodb")
+    try:
+        client.describe_table(TableName=address.place)
+    except client.exceptions.ResourceNotFoundException:
+        raise UsageError(
+            f"{address.text}: there is no such table in {client.meta.region_name}; "
+            "make it with create_table of zoho_reference_stores.dynamodb_store"
+        ) from None
+    except client.exceptions.ClientError:
+        pass  # whoever may read and write tokens need not be allowed to ask that
+    return _reference("dynamodb_store", "DynamoDBStore")(client, address.place)
 
 
 def _reference(module: str, name: str) -> Any:
