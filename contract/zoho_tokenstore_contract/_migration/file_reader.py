@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -31,9 +29,13 @@ _MOST_LINES = 1000  # of one record: a value may hold line breaks
 
 
 class FileReader:
-    """Reads the file line by line, and the rows that `FileStore` finds by id from a copy of the file.
+    """Reads the file line by line, and the rows that `FileStore` finds by id through that store.
 
-    `FileStore` itself is never opened on the file: its constructor may write to it.
+    `FileStore` is made without its constructor, which may write to the file. It gives a file of the oldest
+    releases a column more; in one that lacks it, no row is asked for through the store.
+
+    Raises:
+        OSError: The file cannot be opened.
     """
 
     store = "FileStore"
@@ -41,8 +43,11 @@ class FileReader:
     def __init__(self, path: str) -> None:
         self.path: str | None = path
         self._path = Path(path)
-        self._copies = tempfile.TemporaryDirectory(prefix="tokenstore-audit-")  # closed to others
-        self._on_copy: Any = None
+        self._path.open("rb").close()
+        cls = load().module("src.com.zoho.api.authenticator.store.file_store").FileStore
+        self._store: Any = object.__new__(cls)
+        self._store.file_path = path
+        self._is_old = False
 
     def records(self) -> Iterator[SourceRecord]:
         """Every line of the file but the header and empty ones."""
@@ -60,34 +65,28 @@ class FileReader:
                     yield from _after_nul(place, _fields(after))
                 elif number == 1 and _is_header(fields := _fields(text)):
                     width = max(len(fields), _WIDTH - 1)  # the oldest files have no api_domain
+                    self._is_old = width < _WIDTH
                 else:
                     for record in _read(place, _fields(text), width, is_whole=is_whole):
                         yield _unlisted(record) if number == 1 else record
 
     def by_id(self, id: str) -> Row | None:
-        """The row that `FileStore` finds by an id, in a copy of the file."""
-        return found_by_id(self._store().find_token_by_id, id)
+        """The row that `FileStore` finds by an id."""
+        if self._is_old:
+            return next((one.row for one in self.records() if one.row and one.row.id == id), None)
+        return found_by_id(self._store.find_token_by_id, id)
 
     def listing_fails(self) -> str:
-        """Why `FileStore` cannot list the rows of a copy of the file; "" where it can."""
+        """Why `FileStore` cannot list the rows; "" where it can."""
         try:
-            self._store().get_tokens()
+            if not self._is_old:
+                self._store.get_tokens()
         except Exception as error:
-            cause = error.__cause__ or getattr(error, "cause", None) or error
-            return type(cause).__name__
+            return type(error.__cause__ or getattr(error, "cause", None) or error).__name__
         return ""
 
     def close(self) -> None:
-        """Delete the copy."""
-        self._copies.cleanup()
-
-    def _store(self) -> Any:
-        if self._on_copy is None:
-            copy = Path(self._copies.name, "tokens.csv")
-            shutil.copyfile(self._path, copy)
-            module = load().module("src.com.zoho.api.authenticator.store.file_store")
-            self._on_copy = module.FileStore(str(copy))
-        return self._on_copy
+        """Nothing: no file stays open."""
 
 
 def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes, bool]]:
