@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
+import types
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import pytest
 
 from zoho_reference_stores import ListStore
 from zoho_tokenstore_contract._cli.commands import main
@@ -40,6 +44,24 @@ def line(row: Row) -> str:
     written = io.StringIO()
     csv.writer(written, lineterminator="").writerow([getattr(row, name) for name in FIELDS])
     return written.getvalue()
+
+
+ANN, BOB, CLEO = user(1), user(2), user(3)
+UNNAMED = user(7, user_name=None)
+BY_ACCESS = Row(id="8", access_token="1000.access.alone", expires_in=FUTURE)
+WITHOUT_KEY = Row(id="9", refresh_token="1000.refresh.without.client")
+EVERY_KIND = (ANN, BOB, UNNAMED, BY_ACCESS, WITHOUT_KEY)
+"""Rows that are found in different ways; the last one by its id alone."""
+
+S = TypeVar("S")
+
+
+def named(monkeypatch: pytest.MonkeyPatch, name: str, store: S) -> S:
+    """Make a store what the command knows as ``NAME:store``."""
+    module = types.ModuleType(name)
+    module.store = lambda: store  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, name, module)
+    return store
 
 
 def file_of(path: Path, *lines: str, header: str = HEADER, end: str = "\r\n") -> str:

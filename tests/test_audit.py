@@ -226,7 +226,7 @@ def test_an_sqlite_file_that_is_written_to_meanwhile_is_not_trusted(tmp_path: Pa
         next(records)
         with SQLiteFileStore(tmp_path / "tokens.db") as store:
             store.delete_token("2")
-            with pytest.raises(CannotRead, match="began to write"):
+            with pytest.raises(CannotRead, match="somebody wrote to it"):
                 list(records)
 
 
@@ -361,7 +361,7 @@ def test_json_has_what_the_text_has(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert (header["count"], header["examples"]) == (1, ["line 3: it is a header line"])
     [stopped] = [fault for fault in report["known"] if fault["clauses"] == ["SAVE-3"]]
     assert stopped["seen"] == 1
-    assert header["meaning"] in told
+    assert header["meaning"] in " ".join(told.split())
 
 
 @pytest.mark.parametrize(

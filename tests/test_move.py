@@ -1,77 +1,48 @@
-"""``zoho-tokenstore move``: every token of one store in another, read back, and nothing lost by a kill."""
+"""``zoho-tokenstore move``: every token of one store in another, and read back."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import signal
-import subprocess
-import sys
-import types
-import weakref
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import boto3
 import pytest
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
-from tests import mariadb, moto_server, published, servers
-from tests.sql_stores import KINDS
-from tests.stores.catalogue import sut_for
 from tests.stores_in_use import (
+    ANN,
+    BOB,
+    BY_ACCESS,
+    CLEO,
     CLIENT,
-    FUTURE,
+    EVERY_KIND,
     HEADER,
     PAST,
+    UNNAMED,
     Listed,
     command,
     file_of,
     filled,
     line,
+    named,
     rows,
     user,
 )
-from zoho_reference_stores import DynamoDBStore, ListStore, RedisStore, SQLiteFileStore
-from zoho_reference_stores.dynamodb_store import create_table
-from zoho_tokenstore_contract._drivers.zoho.sdk_session import Flow
-from zoho_tokenstore_contract._drivers.zoho.server import TOKEN
-from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
-from zoho_tokenstore_contract._migration.move import BATCH, CHANGED, look_at_target, move
-from zoho_tokenstore_contract._migration.plan import Plan, plan
-from zoho_tokenstore_contract._migration.reading import SourceRecord, StoreReader
-from zoho_tokenstore_contract._spec.tokens import Row, to_row
+from zoho_reference_stores import ListStore, SQLiteFileStore
+from zoho_tokenstore_contract._spec.tokens import Row
 
 pytestmark = pytest.mark.once
-
-ANN, BOB, CLEO = user(1), user(2), user(3)
-UNNAMED = user(7, user_name=None)
-BY_ACCESS = Row(id="8", access_token="1000.access.alone", expires_in=FUTURE)
-WITHOUT_KEY = Row(id="9", refresh_token="1000.refresh.without.client")
-EVERY_KIND = (ANN, BOB, UNNAMED, BY_ACCESS, WITHOUT_KEY)
 
 
 @pytest.fixture
 def target(monkeypatch: pytest.MonkeyPatch) -> ListStore:
     """A target in memory, which the command knows as ``target:store``."""
-    return _named(monkeypatch, "target", ListStore())
-
-
-S = TypeVar("S")
-
-
-def _named(monkeypatch: pytest.MonkeyPatch, name: str, store: S) -> S:
-    module = types.ModuleType(name)
-    module.store = lambda: store  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, name, module)
-    return store
+    return named(monkeypatch, "target", ListStore())
 
 
 def source(monkeypatch: pytest.MonkeyPatch, *given: Row) -> str:
     """The address of a source with these rows."""
-    _named(monkeypatch, "source", Listed(*given))
+    named(monkeypatch, "source", Listed(*given))
     return "source:store"
 
 
@@ -176,7 +147,7 @@ def test_ids_that_the_target_does_not_keep_change(monkeypatch: pytest.MonkeyPatc
                 raise SDKException("TOKEN_STORE", "the id is no number")
             super().save_token(token)
 
-    store = _named(monkeypatch, "target", KeepsNumbers())
+    store = named(monkeypatch, "target", KeepsNumbers())
     given = source(monkeypatch, ANN.but(id="abc"), BOB)
     assert command("move", given, "target:store", "--report", tmp_path / "m.json") == 0
 
@@ -306,272 +277,9 @@ def test_what_the_target_does_not_keep_is_told(
     store: type[ListStore], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Status 1, with the row and the fields, and without a secret."""
-    _named(monkeypatch, "target", store())
+    named(monkeypatch, "target", store())
 
     assert command("move", source(monkeypatch, ANN), "target:store") == 1
     told = capsys.readouterr().out
     assert says in " ".join(told.split())
     assert ANN.refresh_token not in told
-
-
-def test_a_source_that_changes_is_noticed(monkeypatch: pytest.MonkeyPatch, target: ListStore) -> None:
-    """A row that was renewed between plan and move is not written in a mixture of both."""
-    store = Listed(ANN, BOB)
-    reader = StoreReader(store)
-    made = plan(reader, Plan())
-    look_at_target(StoreReader(target), made)
-    store.given[1] = BOB.but(access_token="1000.renewed")
-    moved = move(reader, target, made)
-
-    assert moved.broken_off == CHANGED
-    assert rows(target) == [ANN]
-
-
-@pytest.mark.parametrize("given", [ANN, UNNAMED, BY_ACCESS], ids=["user", "refresh token", "access token"])
-def test_what_an_application_saves_in_the_target_meanwhile_stays(given: Row, target: ListStore) -> None:
-    """A token that was renewed between the look at the target and the save is newer, and is not replaced."""
-    source = StoreReader(Listed(given))
-    made = plan(source, Plan())
-    look_at_target(StoreReader(target), made)
-    renewed = given.but(redirect_url="https://renewed.example.com", expires_in="99999999999999")
-    filled(target, renewed)
-    moved = move(source, target, made)
-
-    assert (moved.newer, moved.written, moved.failed) == (1, 0, [])
-    assert rows(target) == [renewed]
-
-
-def test_it_holds_one_batch_of_rows_at_a_time(target: ListStore) -> None:
-    """However many rows there are, the rows of two batches are in memory at most."""
-    alive: weakref.WeakSet[Row] = weakref.WeakSet()
-    most = 0
-
-    class Streamed(StoreReader):
-        def records(self) -> Iterator[SourceRecord]:
-            nonlocal most
-            for number in range(4 * BATCH):
-                row = user(number)
-                alive.add(row)
-                most = max(most, len(alive))
-                yield SourceRecord(f"row {number}", row)
-
-    class Echo(ListStore):
-        """Finds what was saved, whatever it is asked with, without keeping rows."""
-
-        def save_token(self, token: Any) -> None:
-            tokens[token.get_id()] = token
-
-        def find_token_by_id(self, id: str) -> Any:
-            return tokens[id]
-
-        def find_token(self, token: Any) -> Any:
-            asked = to_row(token)
-            text = asked.user_name or asked.refresh_token or asked.access_token
-            return tokens.get(str(int(re.findall("[0-9]+", text.removeprefix("1000."))[0])))
-
-    tokens: dict[str, Any] = {}
-    reader = Streamed(target)
-    made = plan(reader, Plan())
-    look_at_target(None, made)
-    moved = move(reader, Echo(), made)
-
-    assert (moved.written, moved.failed, moved.broken_off) == (4 * BATCH, [], "")
-    assert most <= 2 * BATCH
-
-
-# Kills
-
-
-KILLED = """
-import os, signal
-from zoho_reference_stores import SQLiteFileStore
-
-class Killed(SQLiteFileStore):
-    saves = 0
-
-    def save_token(self, token):
-        type(self).saves += 1
-        if self.saves == int(os.environ["SAVES"]) and os.environ["MOMENT"] == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        super().save_token(token)
-        if self.saves == int(os.environ["SAVES"]):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-def store():
-    return Killed("tokens.db")
-"""
-
-
-@pytest.mark.skipif(os.name != "posix", reason="a process is killed with SIGKILL")
-def test_a_move_that_is_killed_again_and_again_ends_in_the_rows_of_the_source(tmp_path: Path) -> None:
-    """After each kill, in the middle of a batch, the next run goes on where the last one ended."""
-    (tmp_path / "killed.py").write_text(KILLED)
-    source = [user(number, id=None if number % 7 == 0 else str(number)) for number in range(1, 60)]
-    address = file_of(tmp_path / "tokens.csv", *map(line, source))
-    statuses = []
-    for saves, moment in ((1, "before"), (1, "after"), (7, "before"), (30, "after"), (5, "after"), (99, "")):
-        done = subprocess.run(
-            [sys.executable, "-m", "zoho_tokenstore_contract", "move", address, "killed:store"],
-            env={**os.environ, "SAVES": str(saves), "MOMENT": moment},
-            cwd=tmp_path,
-            capture_output=True,
-            check=False,
-        )
-        statuses.append(done.returncode)
-
-    assert statuses == [-signal.SIGKILL] * 5 + [0]
-    with SQLiteFileStore(tmp_path / "tokens.db") as store:
-        moved = rows(store)
-    by_user = {row.user_name: row for row in moved}
-    assert len(by_user) == len(moved) == len({row.id for row in moved}) == len(source)
-    assert [by_user[row.user_name].but(id=row.id) for row in source] == source
-    assert all(by_user[row.user_name].id == row.id for row in source if row.id is not None)
-
-
-# Servers
-
-
-@pytest.fixture
-def dbstore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a table of `DBStore` on MariaDB, with a double of a user."""
-    servers.skip_or_fail(mariadb.missing())
-    with published.serving() as server:
-        filled(published.db_store(tmp_path), ANN, BOB, UNNAMED)
-        with published._cursor() as (_, cursor):
-            cursor.execute(f"use {tmp_path.name}")
-            values = vars(ANN.but(id="20", expires_in=PAST, access_token="1000.older")).values()
-            cursor.execute("insert into oauthtoken values (%s,%s,%s,%s,%s,%s,%s,%s,%s,%s)", tuple(values))
-        monkeypatch.setenv("MYSQL_PWD", server.password)
-        yield f"mysql://{server.user}@{server.host}:{server.port}/{tmp_path.name}"
-
-
-def test_a_table_of_dbstore_is_moved_beside_itself(dbstore: str, tmp_path: Path) -> None:
-    """To another table of the same database, of which the old one is left as it was."""
-    assert command("move", dbstore, f"{dbstore}?table=tokens", "--report", tmp_path / "m.json") == 0
-    assert command("move", dbstore, f"{dbstore}?table=tokens") == 0
-    assert command("move", f"{dbstore}?table=tokens", f"sqlite:{tmp_path / 'tokens.db'}") == 0
-
-    assert json.loads((tmp_path / "m.json").read_text())["ids"] == {"20": "1"}
-    with SQLiteFileStore(tmp_path / "tokens.db") as store:
-        assert sorted(rows(store), key=lambda row: int(row.id)) == [ANN, BOB, UNNAMED]
-    assert len(rows(published.db_store(tmp_path))) == 4
-
-
-def test_rows_are_moved_to_postgresql_and_back(
-    postgresql: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Through a table that the move makes."""
-    server = KINDS["postgresql"].server()
-    monkeypatch.setenv("PGPASSWORD", server.password)
-    table = f"postgresql://{server.user}@{server.host}:{server.port}/store?table=moved_{os.getpid()}"
-    address = file_of(tmp_path / "tokens.csv", line(ANN), line(BOB), line(UNNAMED))
-
-    assert command("audit", table) == 2
-    assert command("move", address, table) == 0
-    assert command("move", address, table) == 0
-    assert command("move", table, f"sqlite:{tmp_path / 'tokens.db'}") == 0
-    with SQLiteFileStore(tmp_path / "tokens.db") as store:
-        assert rows(store) == [ANN, BOB, UNNAMED]
-
-
-def test_rows_are_moved_to_redis(redis: Any, tmp_path: Path) -> None:
-    """Under the prefix that the address names."""
-    import redis as library
-
-    address = file_of(tmp_path / "tokens.csv", line(ANN), line(BOB), line(UNNAMED))
-    url = f"redis://127.0.0.1:{redis.port}/0?prefix={tmp_path.name}"
-
-    assert command("move", address, url, "--dry-run") == 0
-    assert command("move", address, url) == 0
-    assert command("audit", url) == 0
-    with library.Redis(port=redis.port) as client:
-        assert rows(RedisStore(client, tmp_path.name)) == [ANN, BOB, UNNAMED]
-
-
-@pytest.fixture
-def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A table of DynamoDB on moto's server, which an application's own settings lead to; its client."""
-    servers.skip_or_fail(moto_server.missing())
-    with moto_server.running() as server:
-        for name, value in moto_server.environment().items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it may have been made with other settings
-        client = boto3.client("dynamodb")
-        create_table(client, "tokens")
-        yield client
-        client.close()
-
-
-def test_rows_are_moved_to_dynamodb_and_back(
-    dynamodb: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The table is audited, filled, recognised when it is run again, and read as a source."""
-    given = [*EVERY_KIND, CLEO.but(id="abc"), user(4, user_name="jürgen 'o\"brien")]
-    address = file_of(tmp_path / "tokens.csv", *map(line, given))
-
-    assert command("move", address, "dynamodb:tokens", "--dry-run") == 0
-    assert rows(DynamoDBStore(dynamodb, "tokens")) == []
-    assert command("move", address, "dynamodb:tokens") == 0
-    assert rows(DynamoDBStore(dynamodb, "tokens")) == given
-    assert command("audit", "dynamodb:tokens") == 1
-    assert "rows that can be found by nothing but their id" in capsys.readouterr().out
-    assert command("move", address, "dynamodb:tokens") == 0
-    assert f"{len(given)}  there before" in capsys.readouterr().out
-    assert command("move", "dynamodb:tokens", f"sqlite:{tmp_path / 'tokens.db'}") == 0
-    with SQLiteFileStore(tmp_path / "tokens.db") as store:
-        assert rows(store) == given
-    assert rows(DynamoDBStore(dynamodb, "tokens")) == given
-
-
-def test_a_table_of_dynamodb_with_other_tokens_is_refused(dynamodb: Any, tmp_path: Path) -> None:
-    """With ``--merge`` the newer row of a login stays, whichever store has it."""
-    renewed = ANN.but(expires_in="99999999999999", access_token="1000.renewed")
-    filled(DynamoDBStore(dynamodb, "tokens"), renewed, BOB.but(expires_in=PAST, access_token="1000.older"))
-    address = file_of(tmp_path / "tokens.csv", line(ANN), line(BOB), line(CLEO))
-
-    assert command("move", address, "dynamodb:tokens") == 2
-    assert command("move", address, "dynamodb:tokens", "--merge") == 0
-    assert rows(DynamoDBStore(dynamodb, "tokens")) == [renewed, BOB, CLEO]
-
-
-def test_a_table_of_dynamodb_that_is_not_there_is_told(
-    dynamodb: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """With what makes it: a table costs money, and is not made by the way."""
-    address = file_of(tmp_path / "tokens.csv", line(ANN))
-    assert command("audit", "dynamodb:none") == command("move", address, "dynamodb:none") == 2
-
-    told = capsys.readouterr()
-    assert told.err.count("there is no such table in us-east-1; make it with create_table") == 2
-    assert told.out == ""
-    assert dynamodb.list_tables()["TableNames"] == ["tokens"]
-
-
-# The SDK over the new store
-
-
-def open_store(location: Path) -> SQLiteFileStore:
-    return SQLiteFileStore(location / "tokens.db")
-
-
-def test_nobody_is_logged_out_by_a_move() -> None:
-    """The SDK over the new store knows every user by id and by name, and renews the expired token alone."""
-    with Workspace(sut_for(open_store), Effort()) as workspace, Flow(workspace) as flow:
-        location = flow.store.location
-        users = [
-            flow.signed_in(name, expired=name == "cleo").but(id=str(number))
-            for number, name in enumerate(("ann", "bob", "cleo"), 1)
-        ]
-        lines = [line(users[0]), HEADER, line(users[1]), line(users[1].but(id="9", expires_in=PAST))]
-        address = file_of(location.parent / "tokens.csv", *lines, line(users[2]))
-        assert command("move", address, f"sqlite:{location / 'tokens.db'}") == 0
-
-        flow.start(Row(id="1"))
-        for name, row in zip(("ann", "bob", "cleo"), users, strict=True):
-            for known in (row.only("id"), row.only("user_name"), row.only("refresh_token", *CLIENT)):
-                flow.start(known)
-                flow.calls_as(name)
-        assert [request.form["refresh_token"] for request in flow.zoho.asked(TOKEN)] == [
-            users[2].refresh_token
-        ]

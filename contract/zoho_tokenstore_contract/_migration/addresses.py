@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -26,6 +27,8 @@ _OPTION = {
     POSTGRESQL: ("table", "oauthtoken"),
     REDIS: ("prefix", "zoho-tokens"),
 }
+_ALIASES = {"mariadb": MYSQL, "postgres": POSTGRESQL, "rediss": REDIS}
+_PORTS = {MYSQL: 3306, POSTGRESQL: 5432, REDIS: 6379}
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,9 @@ class Address:
 
     def is_same_as(self, other: Address) -> bool:
         """Whether both are one store."""
+        if {self.kind, other.kind} <= {FILE, SQLITE}:
+            with contextlib.suppress(OSError):
+                return Path(self.place).samefile(other.place)
         return (self.kind, self.place, self.option) == (other.kind, other.place, other.option)
 
 
@@ -63,17 +69,17 @@ def parse(text: str) -> Address:
     """
     kind, separator, rest = text.partition(":")
     if not separator or not kind or not rest:
-        raise UsageError(f"{text!r} is no address of a store: give {FORMS}")
-    if rest.startswith("//"):
-        return _server(kind, text)
+        meant = f"did you mean file:{text} or sqlite:{text}?" if Path(text).is_file() else f"give {FORMS}"
+        raise UsageError(f"{text!r} is no address of a store: {meant}")
     if kind in (FILE, SQLITE):
-        return Address(kind, text, str(Path(rest).resolve()))
-    if kind == DYNAMODB:
-        return Address(kind, text, rest)
-    return Address(FACTORY, text, text)
+        path = rest.removeprefix("///") if kind == SQLITE else rest  # as SQLAlchemy has it
+        return Address(kind, text, str(Path(path).resolve()))
+    if rest.startswith("//"):
+        return _server(text)
+    return Address(DYNAMODB, text, rest) if kind == DYNAMODB else Address(FACTORY, text, text)
 
 
-def _server(kind: str, text: str) -> Address:
+def _server(text: str) -> Address:
     try:
         url = urlsplit(text)
         port = url.port
@@ -82,6 +88,8 @@ def _server(kind: str, text: str) -> Address:
     shown = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
     if url.username:
         shown = shown.replace("://", f"://{url.username}@", 1)
+    kind = url.scheme.partition("+")[0]  # SQLAlchemy names the driver behind it
+    kind = _ALIASES.get(kind, kind)
     if kind not in _OPTION:
         raise UsageError(f"{shown!r} is no address of a store: give {FORMS}")
     name, value = _OPTION[kind]
@@ -91,7 +99,8 @@ def _server(kind: str, text: str) -> Address:
         raise UsageError(f"{shown}: there is no option {', '.join(sorted(given))}; there is {name}")
     if kind != REDIS and not database(url):
         raise UsageError(f"{shown}: the name of the database is missing, as in {kind}://USER@HOST/DATABASE")
-    return Address(kind, shown, f"{url.hostname or 'localhost'}:{port or ''}/{database(url)}", url, value)
+    place = f"{url.hostname or 'localhost'}:{port or _PORTS[kind]}/{database(url)}"
+    return Address(kind, shown, place, url, value)
 
 
 def database(url: SplitResult) -> str:

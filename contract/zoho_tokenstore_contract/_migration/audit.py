@@ -14,7 +14,7 @@ from pathlib import Path
 from .._spec.tokens import FIELDS, SECRETS, Row
 from . import rules
 from .known import KnownFault, known_faults
-from .reading import CUT, HEADER, NOT_LISTED, UNREADABLE, CannotRead, Reader, SourceRecord
+from .reading import CUT, HEADER, NOT_LISTED, UNREADABLE, CannotRead, Changed, Reader, SourceRecord
 from .scratch import scratch, to_blob, to_text
 
 LOOK_UPS = 500
@@ -26,30 +26,31 @@ EXAMPLES = 5
 _WIDTH = 255  # of the columns of the SDK's table
 
 MEANINGS = {
+    "changed": "somebody wrote to the store while it was read: what follows may be half a save",
     "unlisted": "the store cannot list its rows; what it finds for a user depends on the order of the rows",
     UNREADABLE: "rows that do not read",
+    NOT_LISTED: "rows in the place of the header, which FileStore neither lists nor finds",
+    "lost": "rows that nothing can find again",
     CUT: "rows that are cut, and whose refresh token is whole",
     HEADER: "header lines among the rows; FileStore lists and finds them like tokens",
-    NOT_LISTED: "rows in the place of the header, which FileStore neither lists nor finds",
-    "no-id": "rows without an id",
-    "odd-id": "rows of FileStore whose id is no number",
+    "shared": "credentials that rows of several users share",
     "doubled-id": "ids that several rows share; the SDK asks by id, and gets the first",
     "not-by-id": "ids by which the store does not find their row",
     "stuck-id": "ids that DBStore would give to the next new user, although a row has them",
-    "doubled-user": "users with several rows; the store finds one of them",
-    "same-login": "rows without a user name whose credential another row has too",
-    "no-key": "rows that can be found by nothing but their id",
-    "lost": "rows that nothing can find again",
+    "no-client": "refresh tokens without client id or secret, which cannot be renewed",
     "no-credential": "rows without any token",
     "no-refresh": "rows without a refresh token; their users have to log in again after an hour",
-    "no-client": "refresh tokens without client id or secret, which cannot be renewed",
-    "shared": "credentials that rows of several users share",
-    "width": f"values of exactly {_WIDTH} characters, as wide as the SDK's table: they may be cut",
+    "doubled-user": "users with several rows; the store finds one of them",
+    "same-login": "rows without a user name whose credential another row has too",
     "mode": "the file can be read by others than its owner",
-    "owner": "the file belongs to another user than the one who asks",
     "directory": "others can replace the file: its directory is open to them",
+    "owner": "the file belongs to another user than the one who asks",
+    "no-id": "rows without an id",
+    "odd-id": "rows of FileStore whose id is no number",
+    "no-key": "rows that can be found by nothing but their id",
+    "width": f"values of exactly {_WIDTH} characters, as wide as the SDK's table: they may be cut",
 }
-"""What an audit finds, by kind, in the order in which it is told."""
+"""What an audit finds, by kind; the worst is told first."""
 
 
 @dataclass
@@ -121,6 +122,8 @@ def audit(reader: Reader, release: str, progress: Callable[[int], None] = lambda
                 look.see(record)
                 if number % 1000 == 0:
                     progress(number)
+        except Changed:
+            look.find("changed", "run the command again")
         except CannotRead as error:
             look.find("unlisted", str(error))
         look.finish()

@@ -60,7 +60,7 @@ def run_move(given: argparse.Namespace) -> int:
     """
     source, target = parse(given.source), parse(given.target)
     if source.is_same_as(target):
-        raise UsageError("source and target are the same store")
+        raise UsageError("source and target are the same store; give another file, table or prefix")
     _check_report(given.report)
     moved = None
     try:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from .._spec.sdk import load
 from .._spec.tokens import FIELDS, Row
-from .reading import CUT, HEADER, NOT_LISTED, UNREADABLE, SourceRecord, found_by_id, shifted
+from .reading import (
+    CUT,
+    HEADER,
+    NOT_LISTED,
+    UNREADABLE,
+    CannotRead,
+    Changed,
+    SourceRecord,
+    found_by_id,
+    shifted,
+)
 
 _HEADER = [
     "id",
@@ -43,16 +54,29 @@ class FileReader:
     def __init__(self, path: str) -> None:
         self.path: str | None = path
         self._path = Path(path)
-        self._path.open("rb").close()
+        with self._path.open("rb") as file:
+            self._state = _state(file)
         cls = load().module("src.com.zoho.api.authenticator.store.file_store").FileStore
         self._store: Any = object.__new__(cls)
         self._store.file_path = path
         self._is_old = False
 
     def records(self) -> Iterator[SourceRecord]:
-        """Every line of the file but the header and empty ones."""
+        """Every line of the file but the header and empty ones.
+
+        Raises:
+            Changed: The file is not as it was when it was opened.
+            CannotRead: It does not read.
+        """
+        try:
+            yield from self._records()
+        except OSError as error:
+            raise CannotRead(f"it does not read any more ({error.strerror})") from error
+
+    def _records(self) -> Iterator[SourceRecord]:
         width = _WIDTH
         with self._path.open("rb") as file:
+            self._check(file)
             for number, line, is_whole in _lines(file):
                 place = f"line {number}"
                 text = _decoded(line)
@@ -69,6 +93,11 @@ class FileReader:
                 else:
                     for record in _read(place, _fields(text), width, is_whole=is_whole):
                         yield _unlisted(record) if number == 1 else record
+            self._check(file)
+
+    def _check(self, file: IO[bytes]) -> None:
+        if _state(file) != self._state:
+            raise Changed
 
     def by_id(self, id: str) -> Row | None:
         """The row that `FileStore` finds by an id."""
@@ -87,6 +116,11 @@ class FileReader:
 
     def close(self) -> None:
         """Nothing: no file stays open."""
+
+
+def _state(file: IO[bytes]) -> tuple[int, ...]:
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes, bool]]:

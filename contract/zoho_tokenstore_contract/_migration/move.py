@@ -7,7 +7,7 @@ running it again adds what is missing and doubles nothing.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from .._spec.tokens import FIELDS, SECRETS, Row, to_row, to_token
 from . import rules
 from .audit import EXAMPLES, described
 from .plan import OTHER, SAME, Order, Plan, writable
-from .reading import Reader, SourceRecord
+from .reading import CannotRead, Changed, Reader, SourceRecord
 
 BATCH = 500
 """How many rows are held in memory at once."""
@@ -141,23 +141,29 @@ def move(source: Reader, store: Any, made: Plan, progress: Callable[[int], None]
     """
     mover = _Mover(store, made)
     done = 0
-    # Ids that are kept come first: what the target makes up must not be one of them.
-    for keeps_id in (True, False):
-        records = enumerate(source.records())
-        while batch := list(itertools.islice(records, BATCH)):
-            orders = made.orders(batch[0][0], batch[-1][0], keeps_id=keeps_id)
-            mover.carry_over([(orders[number], record) for number, record in batch if number in orders])
-            done += len(orders)
-            progress(done)
-            if mover.moved.broken_off:
+    try:
+        # Ids that are kept come first: what the target makes up must not be one of them.
+        for keeps_id in (True, False):
+            for orders, records in _batches(source, made, keeps_id=keeps_id):
+                mover.carry_over([(orders[number], record) for number, record in records if number in orders])
+                done += len(orders)
+                progress(done)
+                if mover.moved.broken_off:
+                    return mover.moved
+            if done == made.to_write:
                 return mover.moved
-        if done == made.to_write:
-            return mover.moved
-    mover.moved.broken_off = CHANGED
+        raise Changed
+    except CannotRead as error:
+        mover.moved.broken_off = f"the source: {error}, with --merge"
     return mover.moved
 
 
-CHANGED = "the source has changed since the plan was made; run the command again, with --merge"
+def _batches(
+    source: Reader, made: Plan, *, keeps_id: bool
+) -> Iterator[tuple[dict[int, Order], list[tuple[int, SourceRecord]]]]:
+    records = enumerate(source.records())
+    while batch := list(itertools.islice(records, BATCH)):
+        yield made.orders(batch[0][0], batch[-1][0], keeps_id=keeps_id), batch
 
 
 @dataclass(frozen=True)
@@ -177,20 +183,24 @@ class _Mover:
         self._ids: list[tuple[int, str | None]] = []
 
     def carry_over(self, batch: list[tuple[Order, SourceRecord]]) -> None:
-        """Save some rows, and read them back."""
-        saved = [self._save(order, record) for order, record in batch]
+        """Save some rows, and read them back.
+
+        Raises:
+            Changed: One of them is not as it was when the plan was made. None is saved then.
+        """
+        rows = [(order, described(record), writable(record)) for order, record in batch]
+        if any(row is None or rules.contents(row) != order.contents for order, _, row in rows):
+            raise Changed
+        saved = [self._save(order, place, row) for order, place, row in rows if row is not None]
         for one in saved:
             if one is not None:
                 self._check(one)
         self._plan.note_ids(self._ids)
         self._ids.clear()
 
-    def _save(self, order: Order, record: SourceRecord) -> _Saved | None:
+    def _save(self, order: Order, place: str, row: Row) -> _Saved | None:
         """Save a row, unless the target has it; ``None`` where there is nothing to read back."""
-        row, place = writable(record), described(record)
-        if row is None or rules.contents(row) != order.contents:
-            self.moved.broken_off = CHANGED
-        if row is None or self.moved.broken_off:
+        if self.moved.broken_off:
             return None
         if order.state == SAME:
             self.moved.already += 1
@@ -265,8 +275,17 @@ class _Mover:
             # Where several rows have a credential, it may lead to any of them.
             if problem and self._plan.is_shared(key):
                 problem = ""
-        if problem:
+        if problem and not self._is_renewed(row):
             self._fail(saved.place, f"read back by its {way}, {problem}")
+
+    def _is_renewed(self, row: Row) -> bool:
+        """Whether an application that uses the target has renewed the row meanwhile."""
+        now = self._answer(lambda: self._store.find_token_by_id(row.id))
+        return (
+            isinstance(now, Row)
+            and (now.id, now.user_name) == (row.id, row.user_name)
+            and rules.expiry(now) > rules.expiry(row)
+        )
 
     def _found_by(self, asked: Row) -> Row | str:
         return self._answer(lambda: self._store.find_token(to_token(asked)))

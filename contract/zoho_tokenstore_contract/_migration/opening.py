@@ -17,7 +17,7 @@ from .._spec.outcomes import UsageError
 from .._spec.sdk import SDKMissing, load
 from .addresses import DYNAMODB, FACTORY, FILE, MYSQL, REDIS, SQLITE, Address, database
 from .file_reader import FileReader
-from .reading import CannotRead, Reader, StoreReader, TableReader
+from .reading import CannotRead, Changed, Reader, StoreReader, TableReader
 
 _DRIVERS = {
     "mysql": (("mysql.connector", "mysql+mysqlconnector"), ("pymysql", "mysql+pymysql")),
@@ -93,10 +93,13 @@ def _explained(address: Address) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise UsageError(f"{address.text} cannot be opened: there is no module {error.name!r}") from error
     except (Exception, SystemExit) as error:
-        # Not its text: drivers quote the address, and with it the password.
-        is_harmless = isinstance(error, ImportError | OSError) or address.kind == DYNAMODB
-        hint = f" ({error})" if is_harmless and not address.url else ""
-        raise UsageError(f"{address.text} cannot be opened: {type(error).__name__}{hint}") from error
+        # Of a server or a factory not the text: drivers quote the address, and with it the password.
+        why = type(error).__name__
+        if address.url:
+            why += "; is the server there, and are user, password and database right?"
+        elif address.kind != FACTORY or isinstance(error, ImportError):
+            why = str(error).removeprefix("Caused By: TOKEN_STORE - ")  # as the SDK has it
+        raise UsageError(f"{address.text} cannot be opened: {why}") from error
 
 
 # ---------------------------------------------------------------------------------------------
@@ -118,6 +121,8 @@ def _reader(address: Address) -> Reader | None:
 
 def _is_file(address: Address) -> bool:
     path = Path(address.place)
+    if not path.parent.is_dir():
+        raise UsageError(f"{address.text}: there is no directory {path.parent}")
     if path.exists() and not path.is_file():
         raise UsageError(f"{address.text} is no file")
     return path.exists()
@@ -137,7 +142,7 @@ def _sqlite_reader(path: str) -> Reader:
     def rows_of(cursor: sqlite3.Cursor) -> Iterator[Sequence[Any]]:
         yield from cursor
         if is_alone and Path(f"{path}-wal").exists():
-            raise CannotRead("somebody began to write to it while it was read; run the command again")
+            raise Changed
 
     try:
         connection.execute("PRAGMA query_only = ON")
@@ -228,7 +233,10 @@ def _made_by(target: str) -> Any:
             f"{target} takes arguments: name a function without any, which opens the store as your "
             "application does"
         ) from None
-    return factory()
+    store = factory()
+    if not isinstance(store, load().TokenStore):
+        raise UsageError(f"{target} makes a {type(store).__name__}, which is no TokenStore of the SDK")
+    return store
 
 
 def _file_store(address: Address) -> Any:

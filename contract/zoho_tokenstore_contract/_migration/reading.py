@@ -33,6 +33,13 @@ class CannotRead(Exception):
     """The store as a whole does not read; the text says why, without a secret."""
 
 
+class Changed(CannotRead):
+    """Somebody wrote to the store while it was read."""
+
+    def __init__(self) -> None:
+        super().__init__("somebody wrote to it while it was read; run the command again")
+
+
 class Reader(Protocol):
     """What `audit` and `move` read a store through.
 
@@ -45,7 +52,11 @@ class Reader(Protocol):
     path: str | None
 
     def records(self) -> Iterator[SourceRecord]:
-        """Every place of the store in its order, each time from the beginning."""
+        """Every place of the store in its order, each time from the beginning.
+
+        Raises:
+            CannotRead: It does not read, or has `Changed` since the first time, where that can be seen.
+        """
 
     def by_id(self, id: str) -> Row | None:
         """The row that the store finds by an id; ``None`` also where it raises."""

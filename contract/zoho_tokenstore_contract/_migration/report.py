@@ -14,7 +14,7 @@ from .audit import EXAMPLES, Audit, shown
 from .move import Moved, Standing
 from .plan import CUT, LEFT_OUT, OTHER, SAME, Plan
 
-_WIDTH = 100
+_WIDTH = 80
 
 
 def header() -> dict[str, Any]:
@@ -37,26 +37,30 @@ def audit_lines(address: str, audit: Audit) -> Iterator[str]:
     sdk = load()
     whose = f" ({audit.store} of {sdk.distribution} {sdk.version})" if audit.store else ""
     yield f"{address}{whose}"
-    yield f"  {audit.rows:,} rows, {audit.users:,} users, {audit.unnamed:,} rows without a user name"
+    yield f"  {audit.rows:,} rows, {audit.users:,} users"
+    if audit.unnamed:
+        yield f"  {audit.unnamed:,} rows without a user name"
     if audit.expired:
         first, last = (_day(moment) for moment in audit.expired_since)
         yield f"  {audit.expired:,} access tokens have expired, the first on {first}, the last on {last}"
-    yield f"  {audit.looked_up:,} ids looked up"
+    if audit.looked_up < audit.rows:
+        yield f"  {audit.looked_up:,} ids looked up"
     yield ""
-    yield "found:" if audit.findings else "nothing wrong was found"
+    yield "found, the worst first:" if audit.findings else "nothing wrong was found"
     for finding in audit.findings:
         yield from _wrapped(f"{finding.count:>8,}  {finding.meaning}", 10)
         for example in finding.examples:
             yield from _wrapped(f"          - {example}", 12)
         if finding.count > len(finding.examples) == EXAMPLES:
             yield f"          - and {finding.count - EXAMPLES:,} more"
-    if audit.known:
-        yield ""
-        yield f"what {audit.store} is known to do (docs/published-stores.md), and what was seen of it here:"
-    for fault in audit.known:
+    if not audit.known:
+        return
+    yield ""
+    yield f"what {audit.store} is known to do, and what was seen of it here:"
+    for fault in sorted(audit.known, key=lambda fault: audit.count(fault.traces), reverse=True):
         seen = audit.count(fault.traces)
-        traces = f"traces here: {seen:,}" if seen else "no trace here"
-        yield from _wrapped(f"  {', '.join(fault.clauses)}: {fault.meaning} ({traces})", 4)
+        yield from _wrapped(f"{seen or '-':>8}  {fault.meaning} ({', '.join(fault.clauses)})", 10)
+    yield "More: docs/published-stores.md. The way to another store: docs/moving.md"
 
 
 def audit_json(address: str, audit: Audit) -> dict[str, Any]:
