@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
+import tracemalloc
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +21,10 @@ from tests.stores_in_use import (
     ANN,
     BOB,
     BY_ACCESS,
+    CLEO,
     UNNAMED,
     Listed,
+    command,
     file_of,
     filled,
     line,
@@ -28,10 +33,14 @@ from tests.stores_in_use import (
     user,
 )
 from zoho_reference_stores import ListStore, SQLiteFileStore
+from zoho_tokenstore_contract._migration.addresses import parse
+from zoho_tokenstore_contract._migration.audit import audit
+from zoho_tokenstore_contract._migration.file_reader import FileReader
 from zoho_tokenstore_contract._migration.move import BATCH, look_at_target, move
-from zoho_tokenstore_contract._migration.plan import Plan, plan
-from zoho_tokenstore_contract._migration.reading import SourceRecord, StoreReader
-from zoho_tokenstore_contract._spec.tokens import Row, to_row
+from zoho_tokenstore_contract._migration.opening import opened
+from zoho_tokenstore_contract._migration.plan import SAME, Plan, plan
+from zoho_tokenstore_contract._migration.reading import Changed, SourceRecord, StoreReader
+from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
 pytestmark = pytest.mark.once
 
@@ -107,6 +116,130 @@ def test_it_holds_one_batch_of_rows_at_a_time(target: ListStore) -> None:
     assert most <= 2 * BATCH
 
 
+def test_a_file_that_is_written_to_meanwhile_is_noticed(
+    tmp_path: Path, target: ListStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`FileStore` empties its file to write it anew, so that a reader may have seen half of it."""
+    address = file_of(tmp_path / "tokens.csv", line(ANN), line(BOB))
+    save = ListStore.save_token
+
+    def save_beside_another(store: ListStore, token: Any) -> None:
+        save(store, token)
+        file_of(tmp_path / "tokens.csv", line(ANN), line(BOB), line(CLEO))
+
+    monkeypatch.setattr("zoho_tokenstore_contract._migration.move.BATCH", 1)
+    monkeypatch.setattr(ListStore, "save_token", save_beside_another)
+    assert command("move", address, "target:store") == 1
+    assert "somebody wrote to it while it was read" in " ".join(capsys.readouterr().out.split())
+    monkeypatch.setattr(ListStore, "save_token", save)
+    assert command("move", address, "target:store") == 0
+    assert rows(target) == [ANN, BOB, CLEO]
+
+
+def test_a_file_that_is_emptied_while_it_is_read_is_noticed(tmp_path: Path) -> None:
+    """Neither is a part of it moved, nor does an audit take the rest for lost."""
+    path = tmp_path / "tokens.csv"
+    file_of(path, *(line(user(number)) for number in range(1, 500)))
+
+    class Emptied(FileReader):
+        def records(self) -> Iterator[SourceRecord]:
+            for number, record in enumerate(super().records()):
+                if number == 100:
+                    file_of(path)
+                yield record
+
+    with pytest.raises(Changed):
+        plan(Emptied(str(path)), Plan())
+    file_of(path, *(line(user(number)) for number in range(1, 500)))
+    assert "changed" in [finding.kind for finding in audit(Emptied(str(path)), "7.0.0").findings]
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that opens and does not read")
+def test_a_file_that_does_not_read_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """As of a broken disk: status 2 where it is to be moved, and a finding of an audit."""
+    assert command("move", "file:/proc/self/mem", "none:store") == 2
+    assert "it does not read any more (Input/output error)" in capsys.readouterr().err
+    assert command("audit", "file:/proc/self/mem") == 1
+    assert "it does not read any more" in capsys.readouterr().out
+
+
+def test_what_an_application_renews_before_it_is_read_back_is_no_difference(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The row has the same id and user and ends later; a row that only differs is told."""
+
+    class InUse(ListStore):
+        def find_token_by_id(self, id: str) -> Any:
+            later = {"expires_in": "99999999999999"} if id == ANN.id else {}
+            self.save_token(to_token(user(int(id), access_token="1000.renewed", **later)))
+            return super().find_token_by_id(id)
+
+    named(monkeypatch, "target", InUse())
+    named(monkeypatch, "source", Listed(ANN, BOB))
+    assert command("move", "source:store", "target:store") == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "1 failed: - row 2" in told
+    assert "row 1" not in told
+
+
+# Many rows
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The addresses of two files, one with ten times the rows of the other."""
+    path = tmp_path_factory.mktemp("many")
+    lines = [line(user(number)) for number in range(1, 10_001)]
+    return file_of(path / "few.csv", *lines[:1000]), file_of(path / "many.csv", *lines)
+
+
+def _peak(address: str) -> int:
+    tracemalloc.start()
+    try:
+        with opened(parse(address)) as reader, contextlib.closing(Plan()) as made:
+            plan(reader, made)
+            look_at_target(reader, made)
+            assert made.in_target(SAME) == made.to_write
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_rows(many: tuple[str, str]) -> None:
+    """Of ten times the rows, the plan holds not 100 KB more."""
+    few, all_of_them = _peak(many[0]), _peak(many[1])
+
+    assert all_of_them < few + 100_000
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="Linux shows the files of a process")
+def test_what_lies_on_the_disk_is_nobody_s_and_holds_no_secret(many: tuple[str, str]) -> None:
+    """The file of a plan has no name any more, is closed to others, and has digests for tokens."""
+    with opened(parse(many[1])) as reader, contextlib.closing(Plan()) as made:
+        plan(reader, made)
+        files = [file for file in Path("/proc/self/fd").iterdir() if "etilqs" in os.path.realpath(file)]
+        [content] = [file.read_bytes() for file in files]
+
+        assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600]
+        assert [file.stat().st_nlink for file in files] == [0]
+    assert b"user1@example.com" in content
+    assert not [piece for piece in (b"refreshq", b"accessqq", b"zq8f4d1c") if piece in content]
+
+
+def test_a_terminal_sees_how_far_it_is(
+    tmp_path: Path, many: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On one line of standard error, which is empty in the end; nowhere else."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    command("move", many[0], f"sqlite:{tmp_path / 'tokens.db'}")
+
+    told = capsys.readouterr().err
+    assert told.startswith("\r1,000 rows read")
+    assert "\r500 of 1,000 rows" in told
+    assert told.endswith("\r\x1b[K")
+    assert "\n" not in told
+
+
 # Kills
 
 
@@ -154,3 +287,55 @@ def test_a_move_that_is_killed_again_and_again_ends_in_the_rows_of_the_source(tm
     assert len(by_user) == len(moved) == len({row.id for row in moved}) == len(source)
     assert [by_user[row.user_name].but(id=row.id) for row in source] == source
     assert all(by_user[row.user_name].id == row.id for row in source if row.id is not None)
+
+
+STORM = """
+import os, random, signal
+from zoho_reference_stores import SQLiteFileStore
+
+class Killed(SQLiteFileStore):
+    saves = 0
+
+    def save_token(self, token):
+        super().save_token(token)
+        type(self).saves += 1
+        if self.saves == chance.randrange(1, 40):  # at any moment from here on
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.0001, 0.02))
+
+chance = random.Random(int(os.environ["SEED"]))
+
+def store():
+    return Killed("tokens.db") if os.environ["SEED"] != "0" else SQLiteFileStore("tokens.db")
+"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(os.name != "posix", reason="a timer kills the process")
+def test_a_storm_of_kills_ends_in_the_rows_of_the_source(tmp_path: Path) -> None:
+    """Thirty kills at any moments, the last ones after the end; every row is there once, as it was."""
+    (tmp_path / "storm.py").write_text(STORM)
+    source = [user(number, id=None if number % 7 == 0 else str(number)) for number in range(1, 2001)]
+    address = file_of(tmp_path / "tokens.csv", *map(line, source))
+    before = (tmp_path / "tokens.csv").read_bytes()
+    killed = 0
+    for seed in (*range(1, 200), 0):
+        if killed == 30 and seed:
+            continue
+        done = subprocess.run(
+            [sys.executable, "-m", "zoho_tokenstore_contract", "move", address, "storm:store"],
+            env={**os.environ, "SEED": str(seed)},
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+        )
+        killed += done.returncode == -signal.SIGALRM
+        assert done.returncode in (-signal.SIGALRM, 0)
+
+    assert (killed, done.returncode) == (30, 0)
+    with SQLiteFileStore(tmp_path / "tokens.db") as store:
+        moved = {row.user_name: row for row in rows(store)}
+        assert len(moved) == len(rows(store)) == len(source)
+    assert [moved[row.user_name].but(id=row.id) for row in source] == source
+    assert all(moved[row.user_name].id == row.id for row in source if row.id is not None)
+    assert (tmp_path / "tokens.csv").read_bytes() == before

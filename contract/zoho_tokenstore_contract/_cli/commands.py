@@ -61,15 +61,16 @@ _TARGET = (
 _ADDRESSES = """\
 a store is one of:
   file:PATH                the file of the SDK's FileStore
-  sqlite:PATH              a table oauthtoken in SQLite: of SQLiteFileStore, or of the SDK's sample
+  sqlite:PATH              the table of SQLiteFileStore, or of the SDK's sample
   mysql://USER@HOST/DATABASE?table=NAME
                            the table of the SDK's DBStore, or of SQLAlchemyStore
   postgresql://USER@HOST/DATABASE?table=NAME
                            the table of SQLAlchemyStore
   redis://HOST/0?prefix=P  the keys of RedisStore
   dynamodb:TABLE           the table of DynamoDBStore
-  PACKAGE.MODULE:FACTORY   what a class or function makes that takes no argument
-A password may stand in the address, or in MYSQL_PWD, PGPASSWORD or REDISCLI_AUTH.
+  PACKAGE.MODULE:FACTORY   what a class or function makes without arguments
+A password may stand in the address, or in MYSQL_PWD, PGPASSWORD or
+REDISCLI_AUTH; boto3 reads its own settings.
 
 """
 
@@ -457,7 +458,7 @@ def _add_migration(commands: Any) -> None:
         commands,
         "audit",
         _audit,
-        "look at a store in use, without writing to it, and say what is wrong with its rows",
+        "look at a store in use, without writing to it, and say what is wrong with it",
         _ADDRESSES
         + _examples(
             "audit file:tokens.csv",
@@ -480,18 +481,20 @@ def _add_migration(commands: Any) -> None:
         + _examples(
             "move file:tokens.csv sqlite:tokens.db --dry-run",
             "move file:tokens.csv sqlite:tokens.db",
-            "move mysql://crm@db.example.com/zohooauth mypackage.tokens:open_store --report move.json",
+            "move mysql://crm@db.example.com/crm mypackage.tokens:store",
         )
         + "\nThe source is never changed. After an interruption, run the command again.\n\n"
         "exit status:\n"
-        "  0  every token of the source is in the target (with --dry-run: can be carried over)\n"
+        "  0  every token of the source is in the target, or can be (--dry-run)\n"
         "  1  something could not be carried over, or reads back differently\n"
         "  2  the command was used wrongly, a store cannot be opened, or the target holds\n"
         "     other tokens\n",
     )
     move.add_argument("source", metavar="SOURCE", help="the store to read, see below")
     move.add_argument(
-        "target", metavar="TARGET", help="the store to write to; it is made where there is none"
+        "target",
+        metavar="TARGET",
+        help="the store to write to; a file or an SQL table is made where there is none",
     )
     move.add_argument("--dry-run", action="store_true", help="print what would be written, and write nothing")
     move.add_argument(

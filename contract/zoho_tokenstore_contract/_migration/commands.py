@@ -82,6 +82,9 @@ def run_move(given: argparse.Namespace) -> int:
             is_whole = not made.notes_of(LEFT_OUT)
     except CannotRead as error:
         raise UsageError(f"a store cannot be read: {error}") from error
+    except KeyboardInterrupt:
+        sys.stderr.write("What is written stays; the same command goes on from there.\n")
+        raise
     return FINE if is_whole and (moved is None or not (moved.failed or moved.broken_off)) else FOUND
 
 
