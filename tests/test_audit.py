@@ -25,6 +25,7 @@ from tests.stores_in_use import (
     file_of,
     filled,
     line,
+    rows,
     secrets_of,
     user,
 )
@@ -368,7 +369,12 @@ def test_json_has_what_the_text_has(tmp_path: Path, capsys: pytest.CaptureFixtur
     ("arguments", "says"),
     [
         (["file"], "is no address of a store"),
+        (["tests"], "is no address of a store: give file:tokens.csv, sqlite:tokens.db"),
+        ([__file__], f"did you mean file:{__file__} or sqlite:{__file__}?"),
         (["file:."], "is no file"),
+        (["file:nowhere/tokens.csv"], "there is no directory"),
+        (["builtins:list"], "makes a list, which is no TokenStore of the SDK"),
+        (["redis://127.0.0.1:1/0"], "is the server there, and are user, password and database right?"),
         (["nowhere:store"], "there is no module 'nowhere'"),
         (["zoho_reference_stores:SQLiteFileStore"], "takes arguments"),
         (["zoho_reference_stores:NoStore"], "names nothing that makes a store"),
@@ -384,6 +390,37 @@ def test_wrong_use_is_told_in_one_line(
     said = capsys.readouterr()
     assert says in said.err
     assert (said.out, said.err.count("\n")) == ("", 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ("postgres://me@db/crm", "postgresql"),
+        ("postgresql+psycopg://me@db/crm", "postgresql"),
+        ("mysql+pymysql://me@db/crm", "mysql"),
+        ("mariadb://me@db/crm", "mysql"),
+        ("rediss://db/0", "redis"),
+        ("sqlite:///tokens.db", "sqlite"),
+    ],
+)
+def test_addresses_of_other_libraries_are_read(given: str, kind: str) -> None:
+    """As SQLAlchemy and redis-py write them; the same store without its port is the same."""
+    assert parse(given).kind == kind
+    assert parse(given).is_same_as(parse(given.replace("db/0", "db:6379/0")))
+    assert parse("sqlite:///tokens.db").place == parse("sqlite:tokens.db").place
+
+
+def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With what the system says; the status is 2."""
+    address = file_of(tmp_path / "tokens.csv", line(ANN))
+    (tmp_path / "tokens.csv").chmod(0)
+    user_id = os.geteuid()
+    os.seteuid(user_id or 65534)  # root may read everything
+    try:
+        assert command("audit", address) == 2
+    finally:
+        os.seteuid(user_id)
+    assert "Permission denied" in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_database_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -427,6 +464,9 @@ def test_the_database_of_the_sdk_s_sample_is_read(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "r.json").read_text())
     assert (report["rows"], report["users"], report["expired"]) == (3, 2, 1)
     assert [finding["kind"] for finding in report["findings"]] == ["doubled-user"]
+    assert command("move", f"sqlite:{tmp_path / 'zohooauth.db'}", f"sqlite:{tmp_path / 'new.db'}") == 0
+    with SQLiteFileStore(tmp_path / "new.db") as store:
+        assert rows(store) == [ANN.but(id="2"), BOB.but(id="3")]
 
 
 def test_a_table_of_dbstore_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -221,12 +221,35 @@ def test_merging_keeps_what_is_there(monkeypatch: pytest.MonkeyPatch, target: Li
     assert list(moved.values()) == [newer, BOB, user(4, id="3")]
 
 
-def test_a_store_is_not_moved_to_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two spellings of one file are one store."""
-    file_of(tmp_path / "tokens.csv", line(ANN))
+def test_an_id_that_the_target_makes_up_is_none_that_a_row_brings(
+    monkeypatch: pytest.MonkeyPatch, target: ListStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A row whose id the target has comes after those that can keep theirs, and the plan says so."""
+    filled(target, user(9, id="3"))
+    given = source(monkeypatch, CLEO, user(4), user(5))
 
-    assert command("move", f"file:{tmp_path / 'tokens.csv'}", f"file:{tmp_path}/./tokens.csv") == 2
+    assert command("move", given, "target:store", "--merge", "--dry-run") == 0
+    assert "1 with a new id" in " ".join(capsys.readouterr().out.split())
+    assert command("move", given, "target:store", "--merge") == 0
+    ids = {row.user_name: row.id for row in rows(target)}
+    assert (ids[user(4).user_name], ids[user(5).user_name]) == ("4", "5")
+
+
+@pytest.mark.parametrize("other", ["file:tokens.csv", "file:link.csv", "file:hard.csv", "sqlite:tokens.csv"])
+def test_a_store_is_not_moved_to_itself(
+    other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However the file is called, and whatever it is said to be, the source would be written to."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "tokens.csv"
+    address = file_of(path, line(ANN))
+    (tmp_path / "link.csv").symlink_to(path)
+    (tmp_path / "hard.csv").hardlink_to(path)
+    before = path.read_bytes()
+
+    assert command("move", address, other, "--merge") == 2
     assert "the same store" in capsys.readouterr().err
+    assert path.read_bytes() == before
 
 
 # What goes wrong

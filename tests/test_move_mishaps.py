@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import os
+import random
 import re
 import signal
 import stat
@@ -11,17 +14,20 @@ import subprocess
 import sys
 import tracemalloc
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from zohocrmsdk.src.com.zoho.api.authenticator.store.file_store import FileStore
 
 from tests.stores_in_use import (
     ANN,
     BOB,
     BY_ACCESS,
     CLEO,
+    PAST,
     UNNAMED,
     Listed,
     command,
@@ -30,6 +36,7 @@ from tests.stores_in_use import (
     line,
     named,
     rows,
+    secrets_of,
     user,
 )
 from zoho_reference_stores import ListStore, SQLiteFileStore
@@ -238,6 +245,80 @@ def test_a_terminal_sees_how_far_it_is(
     assert "\r500 of 1,000 rows" in told
     assert told.endswith("\r\x1b[K")
     assert "\n" not in told
+
+
+# Files of the SDK's `FileStore`, as it is used
+
+
+WRITES = """
+import random, signal, sys
+from zohocrmsdk.src.com.zoho.api.authenticator.store.file_store import FileStore
+from tests.stores_in_use import user
+from zoho_tokenstore_contract._spec.tokens import to_token
+
+store, chance = FileStore("tokens.csv"), random.Random(int(sys.argv[1]))
+for number in range(1, 60):
+    store.save_token(to_token(user(number, id=None)))
+signal.signal(signal.SIGALRM, signal.SIG_DFL)
+signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.001, 0.01))
+while True:
+    store.save_token(to_token(user(chance.randrange(1, 60), id=None, expires_in="1700000000000")))
+"""
+
+
+def _damaged_by_threads(path: Path, seed: int) -> None:
+    """Threads log users in and renew their tokens."""
+    store = FileStore(str(path))
+
+    def use(first: int) -> None:
+        chance = random.Random(first)
+        for number in range(first, first + 12):
+            with contextlib.suppress(Exception):  # as an application that logs it
+                store.save_token(to_token(user(number, id=None)))
+                store.save_token(to_token(user(chance.randrange(1, 100), id=None, expires_in=PAST)))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(use, range(seed * 1000, seed * 1000 + 96, 12)))
+
+
+def _damaged_by_a_kill(path: Path, seed: int) -> None:
+    """A process is killed while it saves."""
+    done = subprocess.run(
+        [sys.executable, "-c", WRITES, str(seed)],
+        cwd=path.parent,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        check=False,
+    )
+    assert done.returncode == -signal.SIGALRM
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a timer kills the process")
+@pytest.mark.parametrize("seed", range(1, 4))
+@pytest.mark.parametrize("damage", [_damaged_by_threads, _damaged_by_a_kill])
+def test_every_user_whose_line_is_whole_is_carried_over(
+    damage: Callable[[Path, int], None], seed: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever `FileStore` left, a refresh token in a whole line is in the new store, once for each user."""
+    path = tmp_path / "tokens.csv"
+    damage(path, seed)
+    before = path.read_bytes()
+    text = before.decode(errors="replace").replace("\0", "?")
+    whole = {
+        fields[1]: fields[4]
+        for fields in csv.reader(io.StringIO(text))
+        if len(fields) == 10 and fields[0].isdecimal() and fields[9] == user(1).api_domain
+        # Of a user with several lines, another one may be a mixture of two.
+        if text.count(f",{fields[1]},") == 1
+    }
+    statuses = {command("audit", f"file:{path}"), command("move", f"file:{path}", f"sqlite:{path}.db")}
+
+    assert statuses <= {0, 1}
+    assert path.read_bytes() == before
+    with SQLiteFileStore(f"{path}.db") as store:
+        moved = {row.user_name: row.refresh_token for row in rows(store)}
+        assert len(moved) == len(rows(store))
+    assert whole.items() <= moved.items()
+    assert secrets_of([user(1)]) & set(re.findall("[0-9a-f]{8}", capsys.readouterr().out)) == set()
 
 
 # Kills

@@ -86,7 +86,7 @@ def test_rows_are_moved_to_postgresql_and_back(
         assert rows(store) == [ANN, BOB, UNNAMED]
 
 
-def test_rows_are_moved_to_redis(redis: Any, tmp_path: Path) -> None:
+def test_rows_are_moved_to_redis_and_back(redis: Any, tmp_path: Path) -> None:
     """Under the prefix that the address names."""
     import redis as library
 
@@ -96,6 +96,9 @@ def test_rows_are_moved_to_redis(redis: Any, tmp_path: Path) -> None:
     assert command("move", address, url, "--dry-run") == 0
     assert command("move", address, url) == 0
     assert command("audit", url) == 0
+    assert command("move", url, f"sqlite:{tmp_path / 'tokens.db'}") == 0
+    with SQLiteFileStore(tmp_path / "tokens.db") as store:
+        assert rows(store) == [ANN, BOB, UNNAMED]
     with library.Redis(port=redis.port) as client:
         assert rows(RedisStore(client, tmp_path.name)) == [ANN, BOB, UNNAMED]
 
