@@ -24,6 +24,7 @@ from zoho_reference_stores import (
     DjangoTokenStore,
     DynamoDBStore,
     EncryptedStore,
+    FallbackStore,
     RedisStore,
     SecretsManagerStore,
     SingleFlightStore,
@@ -155,6 +156,11 @@ def encrypted_store(location: Path) -> EncryptedStore:
     return EncryptedStore(SQLiteFileStore(location), [base64.urlsafe_b64encode(bytes(range(32))).decode()])
 
 
+def fallback_store(location: Path) -> FallbackStore:
+    """Open `FallbackStore` over an `SQLiteFileStore` and an old one without rows."""
+    return FallbackStore(SQLiteFileStore(location), SQLiteFileStore(location / "old.db"))
+
+
 PLACES = {
     place.name: place
     for place in (
@@ -198,5 +204,6 @@ PLACES = {
             "SingleFlightStore around RedisStore", "tests.reference_list:single_flight_store", server=_redis
         ),
         Place("EncryptedStore around SQLiteFileStore", "tests.reference_list:encrypted_store"),
+        Place("FallbackStore over SQLiteFileStore", "tests.reference_list:fallback_store"),
     )
 }
