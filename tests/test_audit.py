@@ -188,7 +188,7 @@ def test_a_healthy_store_has_nothing_wrong(capsys: pytest.CaptureFixture[str], t
     assert command("audit", f"sqlite:{tmp_path / 'tokens.db'}") == 0
     told = capsys.readouterr().out
     assert "2 rows, 2 users" in told
-    assert "1 access tokens have expired, the first on 2023-11-14" in told
+    assert "1 expired access token, the first of 2023-11-14" in told
     assert "nothing wrong was found" in told
 
 
@@ -316,6 +316,18 @@ def test_a_row_in_the_place_of_the_header_is_told(tmp_path: Path) -> None:
     file_of(tmp_path / "tokens.csv", line(BOB), header=line(ANN))
     with audited(tmp_path / "tokens.csv") as made:
         assert counts(made) == {"not-listed": 1}
+
+
+def test_a_file_that_is_empty_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`FileStore` always writes a header: an empty file is one that has lost every user."""
+    (tmp_path / "tokens.csv").touch(0o600)
+    address = f"file:{tmp_path / 'tokens.csv'}"
+
+    assert command("audit", address) == 1
+    assert command("move", address, f"sqlite:{tmp_path / 'tokens.db'}") == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.count("the file: it is empty, without the header that FileStore writes") == 2
+    assert "each was read back" not in told
 
 
 def test_what_filestore_itself_wrote_reads(tmp_path: Path) -> None:

@@ -34,7 +34,8 @@ KNOWN_FAULTS = (
     KnownFault(
         "FileStore",
         ("CRASH-1", "CRASH-2"),
-        "a process that is killed while it saves leaves a part of the file",
+        "a process that is killed while it saves leaves a part of the file; what stood behind it leaves "
+        "no trace",
         ("cut", "unreadable", "unlisted"),
     ),
     KnownFault(

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 from .._spec.tokens import Row
 from . import rules
 from .audit import described
-from .reading import HEADER, Reader, SourceRecord
+from .reading import CUT, HEADER, Reader, SourceRecord
 from .scratch import scratch, to_blob, to_text
 
 SAME, OTHER = "same", "other"
 """What the target holds of the login of a row: the same row, or another state of it."""
 
-LEFT_OUT, CUT = "left out", "cut"
-"""The kinds of notes: on what cannot be carried over, and on what is written without a field."""
+LEFT_OUT = "left out"
+"""The kind of notes on what cannot be carried over; those on what is written without a field are `CUT`."""
 
 _TABLES = """
 CREATE TABLE row (  -- what can be written
@@ -85,7 +85,7 @@ class Plan:
         if row is None:
             self._note(LEFT_OUT, described(record), record.why or "it has no token")
             return
-        if record.fault:
+        if record.fault == CUT:
             self._note(CUT, record.place, record.why)
         keys, reached_by = b"".join(rules.keys(row)), b"".join(rules.reached_by(row))
         values = (number, described(record), to_blob(row.id), *rules.worth(row), rules.contents(row))

@@ -12,7 +12,8 @@ from typing import Any
 from .._spec.sdk import load
 from .audit import EXAMPLES, Audit, shown
 from .move import Moved, Standing
-from .plan import CUT, LEFT_OUT, OTHER, SAME, Plan
+from .plan import LEFT_OUT, OTHER, SAME, Plan
+from .reading import CUT
 
 _WIDTH = 80
 
@@ -37,14 +38,14 @@ def audit_lines(address: str, audit: Audit) -> Iterator[str]:
     sdk = load()
     whose = f" ({audit.store} of {sdk.distribution} {sdk.version})" if audit.store else ""
     yield f"{address}{whose}"
-    yield f"  {audit.rows:,} rows, {audit.users:,} users"
+    yield f"  {_number(audit.rows, 'row')}, {_number(audit.users, 'user')}"
     if audit.unnamed:
-        yield f"  {audit.unnamed:,} rows without a user name"
+        yield f"  {_number(audit.unnamed, 'row')} without a user name"
     if audit.expired:
         first, last = (_day(moment) for moment in audit.expired_since)
-        yield f"  {audit.expired:,} access tokens have expired, the first on {first}, the last on {last}"
+        yield f"  {_number(audit.expired, 'expired access token')}, the first of {first}, the last of {last}"
     if audit.looked_up < audit.rows:
-        yield f"  {audit.looked_up:,} ids looked up"
+        yield f"  {_number(audit.looked_up, 'id')} looked up"
     yield ""
     yield "found, the worst first:" if audit.findings else "nothing wrong was found"
     for finding in audit.findings:
@@ -141,7 +142,7 @@ def moved_lines(moved: Moved, made: Plan) -> Iterator[str]:
     yield from (f"{count:>8,}  {what}" for count, what in counts if count)
     if moved.broken_off:
         yield f"broken off: {moved.broken_off}"
-    elif not moved.failed:
+    elif not moved.failed and (moved.written or moved.already or moved.updated):
         yield "each was read back by its id and by every key, and is equal in every field"
     yield from _listed(len(moved.failed), "failed", _joined(moved.failed), len(moved.failed))
     for number, (old, new) in enumerate(made.changed_ids()):
@@ -198,6 +199,10 @@ def _listed(count: int, title: str, lines: Iterable[str], most: int) -> Iterator
         yield from _wrapped(f"          - {line}", 12)
     if count > most:
         yield f"          - and {count - most:,} more; --dry-run tells them"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _day(moment: int) -> str:
