@@ -69,6 +69,7 @@ class DjangoTokenStore(TokenStore):  # type: ignore[misc]  # the SDK has no type
     that may be the token's, decides which one is [THREAD-3, PROC-1], and writes it. So savers come one after
     another, and nobody who finds waits for them (on SQLite for the moment of the commit). A call whose
     connection turns out to be dead is made again on a new one, unless it may have been done: then it raises.
+    An exception from a signal handler comes out when the call has ended, or is sure never to begin [CRASH-6].
 
     What the contract leaves open: deleting an unknown id is silent; ids are ten random decimal digits and
     never given twice, also when the tables are lost or set back; `get_tokens` answers in the order of
