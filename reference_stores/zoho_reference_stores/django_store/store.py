@@ -10,7 +10,6 @@ import functools
 import itertools
 import operator
 import random
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -40,6 +39,7 @@ from ..token_fields import (
     id_to_insert,
     new_token,
     present,
+    random_id,
     read_token,
     read_token_to_save,
     refusal,
@@ -207,7 +207,7 @@ class DjangoTokenStore(TokenStore):  # type: ignore[misc]  # the SDK has no type
     def _unused_id(self) -> str:
         """An id that no row has or had. Random, so that a lost table does not make it begin again [DEL-5]."""
         while True:
-            id = str(10**9 + secrets.randbelow(9 * 10**9))
+            id = random_id()
             if not self._ids.filter(key=key_digest({"id": id}, "id")).exists():
                 return id
 
