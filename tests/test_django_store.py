@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -22,8 +24,10 @@ from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from tests import django_stores, sql_stores
 from tests.calls import find, rows, save
+from tests.interrupts import Interrupted, raise_interrupted, run
 from tests.storms import storm
 from zoho_reference_stores import DjangoTokenStore
+from zoho_reference_stores.django_store.worker import Worker
 from zoho_tokenstore_contract import TokenStoreContract
 from zoho_tokenstore_contract._spec.tokens import Row, to_token
 
@@ -163,6 +167,29 @@ def test_a_handler_may_call_the_store(store: Any) -> None:
         signal.signal(signal.SIGALRM, before)
 
     assert answers == [ANN.but(id=id)] * len(answers)
+
+
+def test_nothing_of_an_interrupted_call_is_still_to_come() -> None:
+    """When a handler's exception comes out, the thread has made the call, or never makes it [CRASH-6]."""
+    worker = Worker("default")
+    came_out = threading.Event()
+    made: list[int] = []
+    for place in itertools.count(1):
+
+        def call(place: int = place) -> None:
+            came_out.wait(0.02)
+            made.append(place)
+
+        came_out.clear()
+        has_place, raised = run(lambda call=call: worker.do(call), place, raise_interrupted)  # type: ignore[misc]
+        made_by_then = list(made)
+        came_out.set()
+        worker.do(lambda: None)
+        assert made == made_by_then
+        if not has_place:
+            break
+        assert isinstance(raised, Interrupted)
+    assert place > 3
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")

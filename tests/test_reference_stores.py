@@ -107,6 +107,42 @@ def test_ids_are_decimal_text_and_never_given_again(store: Any) -> None:
     assert not used & given
 
 
+@pytest.mark.parametrize("name", OPEN)
+def test_ids_do_not_begin_again_when_everything_is_lost(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Whoever kept an id finds nobody under it: no two storages give the same ones [DEL-5]."""
+    if name in ON_SERVERS:
+        request.getfixturevalue(ON_SERVERS[name])
+    given = []
+    for place in ("before", "after"):
+        tmp_path.joinpath(place).mkdir()
+        store = OPEN[name](tmp_path / place)
+        given.append({save(store, Row(access_token=f"{number}")) for number in range(5)})
+        if hasattr(store, "close"):
+            store.close()
+
+    assert not given[0] & given[1]
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_an_id_that_chance_draws_again_is_not_given(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither that of a row, nor that of one which is gone, nor one that came with a token."""
+    numbers = iter([0, 0, 1, 2, 2, 3])
+    monkeypatch.setattr("secrets.randbelow", lambda _: next(numbers))
+    store = OPEN[name](tmp_path)
+    assert save(store, ANN) == "1000000000"
+    store.delete_token("1000000000")
+    assert save(store, ANN) == "1000000001"
+    save(store, ACCESS.but(id="1000000002"))
+    store.delete_tokens()
+    assert save(store, ANN) == "1000000003"
+    if hasattr(store, "close"):
+        store.close()
+
+
 @pytest.mark.parametrize("id", ["999999999999999999999", "9223372036854775807", "٣", "007", "-1", "1.0"])
 def test_an_id_that_is_a_strange_number_does_no_harm(store: Any, id: str) -> None:
     """It is kept as text, and the next ids are like all others."""

@@ -29,6 +29,7 @@ from .token_fields import (
     id_to_insert,
     new_token,
     present,
+    random_id,
     read_token,
     read_token_to_save,
     refusal,
@@ -245,7 +246,7 @@ class DynamoDBStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         """
         version, id = secrets.token_hex(8), None
         for _ in attempts():
-            unused_id = str(10**9 + secrets.randbelow(9 * 10**9))
+            unused_id = random_id()
             addresses = _addresses(fields) | _addresses(_only_id(unused_id))
             state, found = self._look(addresses, self._table.get_at_once)
             if state.version == version:  # what this call wrote itself, though it was told that it did not

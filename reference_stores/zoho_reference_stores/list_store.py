@@ -28,6 +28,7 @@ from .token_fields import (
     id_to_insert,
     new_token,
     present,
+    random_id,
     read_token,
     read_token_to_save,
     refusal,
@@ -89,17 +90,17 @@ class ListStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     that no call but `get_tokens` looks at all records. It can be made anew from the list at any time,
     and is when a change of it was interrupted.
 
-    What the contract leaves open: deleting an unknown id is silent; ids are decimal text and never
-    given twice; `get_tokens` answers in the order of insertion. A token with the name of a stored
-    user and the id of another record updates the user's record alone; with the id of another user's
-    record and a new name it becomes a record of its own, under a new id.
+    What the contract leaves open: deleting an unknown id is silent; ids are ten random decimal digits and
+    never given twice, so that an id that somebody kept when the process ended leads to nobody in the next
+    one; `get_tokens` answers in the order of insertion. A token with the name of a stored user and the id
+    of another record updates the user's record alone; with the id of another user's record and a new name
+    it becomes a record of its own, under a new id.
     """
 
     def __init__(self) -> None:
         self._records: list[_Record | None] = []  # the oldest first; None where one was deleted
         self._index: dict[str, _Places] | None = None
-        self._last_number = 0
-        self._brought: set[str] = set()  # ids that came with tokens, also of records long deleted
+        self._used_ids: set[str] = set()  # also of records long deleted
         self._unlock()
         _STORES[id(self)] = self
 
@@ -130,8 +131,8 @@ class ListStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         sent = read_token_to_save(token)
         place = self._first(sent, ways_to_update(present(sent)))
         if place is None:
-            sent["id"] = id_to_insert(sent, taken=bool(self._places("id", sent)))
-            self._use_up_an_id(sent)
+            sent["id"] = id_to_insert(sent, taken=bool(self._places("id", sent))) or self._unused_id()
+            self._used_ids.add(sent["id"])
             self._records.append(None)
             place = len(self._records) - 1
         else:
@@ -193,15 +194,11 @@ class ListStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             self._index = index
         return self._index[field].get(sent[field], ()) if isinstance(sent[field], str) else ()
 
-    def _use_up_an_id(self, sent: Fields) -> None:
-        """Let no other record get the id that was sent, or send one that none ever had [DEL-5]."""
-        if sent["id"]:
-            self._brought.add(sent["id"])
-            return
-        self._last_number += 1
-        while str(self._last_number) in self._brought:
-            self._last_number += 1
-        sent["id"] = str(self._last_number)
+    def _unused_id(self) -> str:
+        """An id that no record ever had [DEL-5]."""
+        while (id := random_id()) in self._used_ids:
+            pass
+        return id
 
     def _put(self, place: int, record: _Record | None) -> None:
         """Put a record in a place of the list, whole and at once, and let the index follow."""

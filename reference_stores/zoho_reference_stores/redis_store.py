@@ -31,6 +31,7 @@ from .token_fields import (
     id_to_insert,
     new_token,
     present,
+    random_id,
     read_token,
     read_token_to_save,
     refusal,
@@ -120,7 +121,7 @@ class RedisStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         fields = read_token_to_save(token)
         if not all(_is_text(fields[name]) for name in present(fields)):
             raise refusal("text with a lone surrogate cannot be stored")
-        new_id = str(random.SystemRandom().randrange(10**9, 10**10))
+        new_id = random_id()
         insert = {"free": _choice(fields, new_id, taken=False), "taken": _choice(fields, new_id, taken=True)}
         ways = ways_to_update(present(fields))
         with _surfaced(Constants.SAVE_TOKEN_DB_ERROR):

@@ -19,14 +19,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import random
 import secrets
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .token_fields import FIELDS, Fields, Way, refusal
+from .token_fields import FIELDS, Fields, Way, random_id, refusal
 
 LARGEST = 65_536  # bytes of a secret's value, a quota of AWS
 _HINTS = 6  # of one row, the newest first; it needs two at most
@@ -130,7 +129,7 @@ class Catalogue:
     def new_name(self) -> str:
         """Return a name, which is also an id that no row has, nor a row that is gone or was lost."""
         while True:
-            name = str(random.SystemRandom().randrange(10**9, 10**10))
+            name = random_id()
             if not any(name in (entry.name, entry.id) for entry in self.entries):
                 return name
 

@@ -43,6 +43,7 @@ from .token_fields import (
     id_to_insert,
     new_token,
     present,
+    random_id,
     read_token,
     read_token_to_save,
     refusal,
@@ -133,7 +134,7 @@ class SQLAlchemyStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             raise refusal("no field of a token has NUL or half a character in it")
         if len(fields["id"] or "") > ID_WIDTH:
             raise refusal(f"an id has up to {ID_WIDTH} characters")
-        new_id = str(random.SystemRandom().randrange(10**9, 10**10))
+        new_id = random_id()
         with surfaced(Constants.SAVE_TOKEN_DB_ERROR):
             row_id = self.run(lambda connection: self._save(connection, fields, new_id))
         # Only now, so that a save that failed leaves the token as it was.

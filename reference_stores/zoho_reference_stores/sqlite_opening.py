@@ -12,7 +12,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from .sqlite_rows import APPLICATION, BRING, INSERT, VERSION, make_tables
+from .sqlite_rows import APPLICATION, INSERT, USE_UP, VERSION, make_tables
 from .sqlite_sample import SAMPLE_COLUMNS, sample_rows
 from .token_fields import FIELDS, refusal
 
@@ -137,7 +137,7 @@ def _make(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute("DROP TABLE oauthtoken")
         make_tables(connection)
         connection.executemany(INSERT, rows)
-        connection.executemany(BRING, rows)
+        connection.executemany(USE_UP, rows)
 
 
 def _header(connection: sqlite3.Connection) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import functools
 import secrets
 import sqlite3
 
-from .token_fields import FIELDS, Fields, Way, id_to_insert, present, ways_to_update
+from .token_fields import FIELDS, Fields, Way, id_to_insert, present, random_id, ways_to_update
 
 # ---------------------------------------------------------------------------------------------
 # The tables. Only `id` and `user_name` are unique: named users may share a token [SAVE-5], and two
@@ -19,9 +19,8 @@ from .token_fields import FIELDS, Fields, Way, id_to_insert, present, ways_to_up
 APPLICATION = 0x5A6F686F  # "Zoho", in the file's header: whose database this is
 VERSION = 1
 _SCHEMA = (
-    # AUTOINCREMENT never gives a number twice, and an id that the store makes is such a number [DEL-5].
     """CREATE TABLE oauthtoken (
-        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        number INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
         user_name TEXT UNIQUE,
         client_id TEXT,
@@ -36,8 +35,8 @@ _SCHEMA = (
     "CREATE INDEX by_access ON oauthtoken (access_token) WHERE access_token IS NOT NULL",
     "CREATE INDEX by_grant ON oauthtoken (grant_token) WHERE grant_token IS NOT NULL",
     "CREATE INDEX by_refresh ON oauthtoken (refresh_token) WHERE refresh_token IS NOT NULL",
-    # The ids that callers brought, also of rows long deleted: never given to others [DEL-5].
-    "CREATE TABLE brought (id TEXT PRIMARY KEY) WITHOUT ROWID",
+    # Every id that a row ever had: never given to another [DEL-5].
+    "CREATE TABLE used (id TEXT PRIMARY KEY) WITHOUT ROWID",
     # One row: which database this is, and how often it was changed. By these a store notices that
     # another file has come under the name of its own.
     "CREATE TABLE file (identity TEXT NOT NULL, changes INTEGER NOT NULL)",
@@ -66,10 +65,10 @@ def first_row(ways: tuple[Way, ...]) -> str:
 
 
 INSERT = (
-    f"INSERT INTO oauthtoken (number, {', '.join(FIELDS)})"  # noqa: S608 (constants)
-    f" VALUES (:number, {', '.join(f':{field}' for field in FIELDS)})"
+    f"INSERT INTO oauthtoken ({', '.join(FIELDS)})"  # noqa: S608 (constants)
+    f" VALUES ({', '.join(f':{field}' for field in FIELDS)})"
 )
-BRING = "INSERT OR IGNORE INTO brought VALUES (:id)"
+USE_UP = "INSERT OR IGNORE INTO used VALUES (:id)"
 
 
 def make_tables(connection: sqlite3.Connection) -> None:
@@ -112,18 +111,12 @@ def save_row(connection: sqlite3.Connection, sent: Fields) -> str:
 
 def _insert(connection: sqlite3.Connection, sent: Fields) -> str:
     taken = connection.execute("SELECT 1 FROM oauthtoken WHERE id = :id", sent).fetchone() is not None
-    row = Fields(sent, id=id_to_insert(sent, taken=taken), number=None)
+    row = Fields(sent, id=id_to_insert(sent, taken=taken))
     if row["id"]:
-        connection.execute(BRING, row)
-    else:
-        row["number"] = row["id"] = _unused_number(connection)
+        connection.execute(USE_UP, row)
+    while not row["id"]:
+        row["id"] = random_id()
+        if connection.execute(USE_UP, row).rowcount == 0:  # a row has it, or had it
+            row["id"] = None
     connection.execute(INSERT, row)
     return str(row["id"])
-
-
-def _unused_number(connection: sqlite3.Connection) -> str:
-    last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'oauthtoken'").fetchone()
-    number = 1 + (last["seq"] if last else 0)
-    while connection.execute("SELECT 1 FROM brought WHERE id = ?", (str(number),)).fetchone():
-        number += 1
-    return str(number)

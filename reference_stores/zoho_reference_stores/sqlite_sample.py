@@ -37,7 +37,7 @@ def sample_rows(connection: sqlite3.Connection) -> list[Fields]:
     """
     rows = []
     for stored in connection.execute("SELECT * FROM oauthtoken ORDER BY rowid"):
-        row = Fields(zip(FIELDS, stored, strict=True), number=None)
+        row = Fields(zip(FIELDS, stored, strict=True))
         for field in FIELDS:
             if not isinstance(row[field], str | None) or not row["id"]:
                 raise refusal(f"the row with id {row['id']!r} has no id, or holds something that is not text")

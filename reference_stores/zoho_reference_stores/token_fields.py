@@ -8,6 +8,7 @@ TokenStore contract.
 from __future__ import annotations
 
 import functools
+import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
@@ -127,6 +128,15 @@ def new_token(row: Row) -> OAuthToken:
 def refusal(message: str) -> SDKException:
     """Return the exception with which a store refuses a call. The message names no secret [SECRET-2]."""
     return SDKException(code=Constants.TOKEN_STORE, message=message)
+
+
+def random_id() -> str:
+    """Return an id of ten decimal digits, which as good as certainly no row ever had.
+
+    The SDK goes on to ask by the id alone. A counter begins again where the storage was lost or set back, and
+    would then give the id of one user's token to another; so no store counts.
+    """
+    return str(10**9 + secrets.randbelow(9 * 10**9))
 
 
 def id_to_insert(fields: Fields, *, taken: bool) -> str | None:

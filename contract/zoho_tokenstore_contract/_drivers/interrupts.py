@@ -4,6 +4,11 @@ Python runs a signal handler between two steps of the main thread's code: when a
 call into C has returned, and at each turn of a loop. Nowhere else: a ``with`` statement takes a lock and
 enters its body in one step. So an exception is raised at such places alone, one place in each call, and no
 timer and no luck is needed.
+
+In the store's own code it is raised at all of them. In the code of an installed library it is raised only
+after a call that reached out of the process, such as to a socket: there a call spends its time, and there
+the library has to expect a failure. What a library makes of an exception between two steps of its own (it
+logs it, in a helper that must never fail) is not the store's doing.
 """
 
 from __future__ import annotations
@@ -59,11 +64,16 @@ class Interrupts:
     """
 
     def __init__(
-        self, at: tuple[InterruptionPoint, int] | None = None, error: BaseException | None = None
+        self,
+        store: object,
+        at: tuple[InterruptionPoint, int] | None = None,
+        error: BaseException | None = None,
     ) -> None:
         """Prepares to watch a call.
 
         Args:
+            store: The store that is called. The packages of its class are its own code, also where they are
+                installed.
             at: The place, and at which visit to it the exception is raised, counted from 1; ``None`` for
                 nowhere.
             error: What is raised there.
@@ -72,6 +82,7 @@ class Interrupts:
         self.raised = False
         self._at = at
         self._visits = 0
+        self._packages = {cls.__module__.partition(".")[0] for cls in type(store).__mro__}
         self.error = error
 
     @contextlib.contextmanager
@@ -88,21 +99,38 @@ class Interrupts:
 
     def _profile(self, frame: FrameType, event: str, function: Any) -> None:
         code = frame.f_code
-        if event == "call" and is_of_a_store(code.co_filename):
+        if event == "call" and self._is_own(frame):
             # A generator that goes on does not begin.
             if not code.co_flags & inspect.CO_GENERATOR:
                 self._come_by(InterruptionPoint(code, 0, code.co_firstlineno, "begins"), frame)
-        elif event == "c_return" and (is_of_a_store(code.co_filename) or _reaches_out(frame, function)):
+        elif event == "c_return" and (self._is_own(frame) or _reaches_out(frame, function)):
             name = getattr(function, "__qualname__", None) or getattr(function, "__name__", "a call")
             self._come_by(InterruptionPoint(code, frame.f_lasti, frame.f_lineno, f"{name}()"), frame)
 
     def _trace(self, frame: FrameType, event: str, arg: Any) -> Callable[..., Any] | None:
-        return self._trace_line if _turns(frame.f_code) and is_of_a_store(frame.f_code.co_filename) else None
+        return self._trace_line if _turns(frame.f_code) and self._is_own(frame) else None
 
     def _trace_line(self, frame: FrameType, event: str, arg: Any) -> Callable[..., Any]:
         if event == "line" and frame.f_lasti in _turns(frame.f_code):
             self._come_by(InterruptionPoint(frame.f_code, frame.f_lasti, frame.f_lineno, "turn"), frame)
         return self._trace_line
+
+    @property
+    def reached_the_store(self) -> bool:
+        """Whether what was raised came into the store's own code; else a library has kept it to itself."""
+        trace = None if self.error is None else self.error.__traceback__
+        while trace is not None:
+            if self._is_own(trace.tb_frame):
+                return True
+            trace = trace.tb_next
+        return False
+
+    def _is_own(self, frame: FrameType) -> bool:
+        """Whether code is the store's, and not that of an installed library or of Python."""
+        file = frame.f_code.co_filename
+        if not is_of_a_store(file):
+            return False
+        return not _is_installed(file) or _package(frame) in self._packages
 
     def _come_by(self, place: InterruptionPoint, frame: FrameType) -> None:
         if frame.f_code.co_name == "__del__":
@@ -118,8 +146,16 @@ class Interrupts:
 
 def _reaches_out(frame: FrameType, function: Any) -> bool:
     """Whether a library calls into something outside the process: a file, a database, a socket."""
-    module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-    return module not in (*_ELSEWHERE, _KIT) and reaches_out(function)
+    return _package(frame) not in (*_ELSEWHERE, _KIT) and reaches_out(function)
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+@functools.cache
+def _is_installed(file: str) -> bool:
+    return not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
 
 
 @functools.cache

@@ -10,7 +10,6 @@ import functools
 import itertools
 import operator
 import random
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -40,6 +39,7 @@ from ..token_fields import (
     id_to_insert,
     new_token,
     present,
+    random_id,
     read_token,
     read_token_to_save,
     refusal,
@@ -69,6 +69,7 @@ class DjangoTokenStore(TokenStore):  # type: ignore[misc]  # the SDK has no type
     that may be the token's, decides which one is [THREAD-3, PROC-1], and writes it. So savers come one after
     another, and nobody who finds waits for them (on SQLite for the moment of the commit). A call whose
     connection turns out to be dead is made again on a new one, unless it may have been done: then it raises.
+    An exception from a signal handler comes out when the call has ended, or is sure never to begin [CRASH-6].
 
     What the contract leaves open: deleting an unknown id is silent; ids are ten random decimal digits and
     never given twice, also when the tables are lost or set back; `get_tokens` answers in the order of
@@ -206,7 +207,7 @@ class DjangoTokenStore(TokenStore):  # type: ignore[misc]  # the SDK has no type
     def _unused_id(self) -> str:
         """An id that no row has or had. Random, so that a lost table does not make it begin again [DEL-5]."""
         while True:
-            id = str(10**9 + secrets.randbelow(9 * 10**9))
+            id = random_id()
             if not self._ids.filter(key=key_digest({"id": id}, "id")).exists():
                 return id
 

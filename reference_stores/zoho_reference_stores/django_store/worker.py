@@ -39,7 +39,10 @@ class Worker:
         _WORKERS.add(self)
 
     def do(self, call: Callable[[], T]) -> T:
-        """Make a call and wait for it. If the waiting is interrupted, the call is finished nevertheless.
+        """Make a call and wait for it.
+
+        If the waiting is interrupted, a call that has not begun is not made, and one that has begun is
+        finished first: when the exception comes out, nothing of the call is still to come [CRASH-6].
 
         Returns:
             What it returned.
@@ -47,12 +50,17 @@ class Worker:
         Raises:
             Exception: What it raised, without the frames of the thread, which hold secrets [SECRET-2].
         """
-        if self._pid != os.getpid():  # the first call, or the first one after a fork
-            self._start()
         # These queues, and no locks: a signal handler may call in the middle of another call.
         answers: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
-        self._calls.put((call, answers))
-        result, error = answers.get()
+        try:
+            if self._pid != os.getpid():  # the first call, or the first one after a fork
+                self._start()
+            self._calls.put((call, answers))
+            result, error = answers.get()
+        except BaseException:
+            answers.put((None, None))  # a call that has its answer is not made any more
+            self.pause()()
+            raise
         if error is not None:
             raise error
         return result  # type: ignore[no-any-return]
@@ -93,7 +101,8 @@ def _work(using: str, calls: _Calls) -> None:
     while (todo := calls.get()) is not None:
         call, answers = todo
         try:
-            answers.put((call(), None))
+            if answers.empty():
+                answers.put((call(), None))
         except BaseException as error:
             answers.put((None, _without_frames(error)))
         del todo, call, answers  # they hold secrets, and the next call may be hours away

@@ -133,10 +133,10 @@ class _Victim:
         self.other = workspace.open(self.store.location) if workspace.sut.persistent else None
         self.rows = self.store.holding(*ROWS)
         self._turn = 0
-        self._make(Interrupts())  # what comes first imports and connects
+        self._make(Interrupts(self.store.store))  # what comes first imports and connects
         self._arrange()
         began = time.perf_counter()
-        watched = Interrupts()
+        watched = Interrupts(self.store.store)
         self._make(watched)
         self._seconds = time.perf_counter() - began
         self.places = watched.places
@@ -152,7 +152,7 @@ class _Victim:
         """Raise an exception at a place of the call, and see what has become of the store."""
         place, visit = point
         self._arrange()
-        interrupts = Interrupts(point, error)
+        interrupts = Interrupts(self.store.store, point, error)
         sent, answer, as_it_is = self._make(interrupts)
         if not interrupts.raised:
             return  # it went another way this time
@@ -202,7 +202,7 @@ class _Victim:
         self.rows = found
 
     def _make(self, interrupts: Interrupts) -> tuple[Any, str, bool]:
-        """Make the call: what was passed, what came back, and whether that is what was raised in it."""
+        """Make the call: what was passed, what came back, and whether what was raised in it came out."""
         store, workspace = self.store, self.workspace
         sent = self.call.argument(self.rows, self._turn)
         arguments = () if sent is ... else (to_token(sent) if isinstance(sent, Row) else sent,)
@@ -220,7 +220,9 @@ class _Victim:
                 # What a caller has dealt with, it forgets: a traceback would keep the frames alive.
                 error.__traceback__ = error.__context__ = None
             else:
-                told.append((f"returned {format_answer(returned)}", False))
+                # Some libraries keep to themselves what is raised while they close a cursor: then the
+                # call goes on as if nothing had been, and that is not the store's doing.
+                told.append((f"returned {format_answer(returned)}", not interrupts.reached_the_store))
 
         answer = workspace.guarded(self.call.method, make, store.location)
         return (sent, *(told[0] if told else (str(answer), False)))
