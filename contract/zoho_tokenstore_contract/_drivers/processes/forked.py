@@ -39,7 +39,7 @@ class ForkedProcess:
             try:
                 atexit._clear()  # what this process has to do at its end is not the other's
                 os.setsid()
-                nothing = os.open(os.devnull, os.O_RDONLY)
+                nothing = os.open(os.devnull, os.O_RDWR)
                 os.dup2(nothing, 0)
                 os.close(nothing)
                 live()
