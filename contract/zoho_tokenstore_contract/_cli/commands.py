@@ -117,7 +117,13 @@ def _check(given: argparse.Namespace) -> int:
     from .session import run
 
     workers = _workers(given)
-    ran = run(_options(given), processes=given.processes, one_by_one=given.shared_storage, workers=workers)
+    ran = run(
+        _options(given),
+        processes=given.processes,
+        one_by_one=given.shared_storage,
+        workers=workers,
+        durations=given.durations,
+    )
     if ran.misused:
         return MISUSED
     return CONFORMS if ran.conforms else VIOLATES
@@ -383,6 +389,12 @@ def _parser() -> Parser:
         help="write a script for each broken clause that shows it without the kit",
     )
 
+    check.add_argument(
+        "--durations",
+        action="store_true",
+        help="print what each clause took: calls of the store, and seconds, the slowest first",
+    )
+
     clauses = _command(
         commands,
         "clauses",
@@ -573,7 +585,8 @@ def _add_run(parser: Parser) -> None:
         "--processes",
         type=_processes,
         metavar="N",
-        help="share the work between N processes, or auto, with pytest-xdist",
+        help="share the work between N processes, or auto, with pytest-xdist; by default between as many as "
+        "there are processors, where each location has a storage of its own",
     )
 
 

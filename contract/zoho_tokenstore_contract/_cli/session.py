@@ -22,6 +22,7 @@ from .._spec.outcomes import Outcome
 from .._spec.sdk import load
 from .._spec.selection import named_clauses
 from ..plugin import COMMAND, VERDICTS, record_of
+from .durations import Durations
 from .isolation import ALONE, environment
 from .workers import Sharing, Worker, end
 
@@ -67,6 +68,7 @@ def run(
     one_by_one: bool = False,
     quiet: bool = False,
     workers: Sequence[Worker] = (),
+    durations: bool = False,
 ) -> SessionResult:
     """Run pytest in this process.
 
@@ -76,6 +78,7 @@ def run(
         one_by_one: The stores have one storage, so that each is checked by one process.
         quiet: Print nothing but the progress, and that on standard error.
         workers: Processes that make the tests, where each store has its own storage. They have ended then.
+        durations: Print what each clause took, in calls and in seconds.
 
     Returns:
         The exit status and the verdicts. What pytest has to say stands on standard output, and wrong
@@ -87,6 +90,8 @@ def run(
         shared = ("-p", "xdist", "--numprocesses", processes, "--dist", distribution)
     progress = Progress(sys.stderr if quiet else None)
     plugins: list[object] = [progress]
+    if durations:
+        plugins.append(Durations())
     if workers:
         plugins.append(Sharing(workers, [*ALONE, *options]))
     try:

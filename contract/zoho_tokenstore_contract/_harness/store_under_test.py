@@ -43,6 +43,7 @@ class StoreUnderTest:
         hangs: What never came back so far: a call, as ``save_token``, or the calls that hold each
             other, as ``save_token and delete_token``.
         pace: How quick it has been so far.
+        calls: How many of its methods were called in this process.
     """
 
     target: str
@@ -65,6 +66,7 @@ class StoreUnderTest:
     hangs: list[str] = field(default_factory=list)
     limits: Limits | None = None
     pace: Pace = field(default_factory=Pace)
+    calls: int = 0
 
 
 def close_by_default(store: Any) -> None:

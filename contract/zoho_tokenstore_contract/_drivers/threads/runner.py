@@ -214,6 +214,7 @@ class ThreadRunner:
             for number, thread in enumerate(program.threads, 1)
         ]
         history += itertools.chain.from_iterable(threads)
+        self.workspace.sut.calls += sum(map(len, threads))
         if any(made.call.method.startswith("delete") for made in itertools.chain.from_iterable(threads)):
             self.workspace.before_writing(store, "delete_tokens", ...)
         # The calls so far left the process in the store's location, where that is promised.
