@@ -17,7 +17,7 @@ import time
 
 from zoho_reference_stores import SQLiteFileStore
 from zoho_tokenstore_contract._checks.registry import checks_of
-from zoho_tokenstore_contract._drivers.processes.fork_server import Processes
+from zoho_tokenstore_contract._drivers.processes.children import Processes
 from zoho_tokenstore_contract._harness.source import StoreSource
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest, close_by_default
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace

@@ -18,7 +18,8 @@ from zohocrmsdk.src.com.zoho.api.authenticator.store.token_store import TokenSto
 
 from tests.stores.catalogue import sut_for
 from zoho_reference_stores import SingleFlightStore
-from zoho_tokenstore_contract._drivers.processes.fork_server import Child, Pipe, Processes
+from zoho_tokenstore_contract._drivers.processes.children import Child, Processes
+from zoho_tokenstore_contract._drivers.processes.pipe import Pipe
 from zoho_tokenstore_contract._drivers.zoho.sdk_session import (
     CLIENT,
     FUTURE,

@@ -19,7 +19,8 @@ import pytest
 from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
 from zoho_tokenstore_contract import TokenStoreContract
-from zoho_tokenstore_contract._drivers.processes.fork_server import Pipe, Processes
+from zoho_tokenstore_contract._drivers.processes.children import Processes
+from zoho_tokenstore_contract._drivers.processes.pipe import Pipe
 from zoho_tokenstore_contract._harness.source import StoreSource
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest, close_by_default
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
@@ -351,7 +352,7 @@ SCRIPT = """
     from tests.stores.catalogue import sut_for
     from tests.stores.right import RightStore
     from zoho_tokenstore_contract._harness.workspace import Workspace, Effort
-    from zoho_tokenstore_contract._drivers.processes.fork_server import Processes
+    from zoho_tokenstore_contract._drivers.processes.children import Processes
 
 
     class Store(RightStore):

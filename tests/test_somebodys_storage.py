@@ -12,7 +12,7 @@ import pytest
 from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
 from zoho_tokenstore_contract._cli.commands import main
-from zoho_tokenstore_contract._drivers.processes.fork_server import Processes, list_rows
+from zoho_tokenstore_contract._drivers.processes.children import Processes, list_rows
 from zoho_tokenstore_contract._harness.store_handle import StoreHandle
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace

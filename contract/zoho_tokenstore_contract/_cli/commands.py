@@ -40,6 +40,7 @@ from .scaffold import (
 
 if TYPE_CHECKING:
     from .._runner.targets import Declarations
+    from .workers import Worker
 
 PROGRAM = "zoho-tokenstore"
 CONFORMS, VIOLATES, MISUSED = 0, 1, 2
@@ -85,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0, 1 or 2.
     """
     given = _parser().parse_args(arguments)
+    given.alone = arguments is None
     run: Callable[[argparse.Namespace], int] = given.run
     decides = run in (_check, _allow)
     try:
@@ -115,18 +117,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _check(given: argparse.Namespace) -> int:
     from .session import run
 
-    options = _options(given)
-    ran = run(options, processes=given.processes, one_by_one=given.shared_storage)
+    workers = _workers(given)
+    ran = run(
+        _options(given),
+        processes=given.processes,
+        one_by_one=given.shared_storage,
+        workers=workers,
+        durations=given.durations,
+    )
     if ran.misused:
         return MISUSED
     return CONFORMS if ran.conforms else VIOLATES
+
+
+def _workers(given: argparse.Namespace) -> Sequence[Worker]:
+    """Processes that share the work, forked before the store is imported; none inside another program."""
+    from .workers import start
+
+    return start(share=given.processes is None and not given.shared_storage) if given.alone else ()
 
 
 def _allow(given: argparse.Namespace) -> int:
     from .session import run
 
     # What stands on standard output is what is pasted.
-    ran = run(_options(given), processes=given.processes, one_by_one=given.shared_storage, quiet=True)
+    workers = _workers(given)
+    ran = run(
+        _options(given),
+        processes=given.processes,
+        one_by_one=given.shared_storage,
+        quiet=True,
+        workers=workers,
+    )
     if ran.misused:
         return MISUSED
     if not ran.whole or not ran.stores:
@@ -368,6 +390,12 @@ def _parser() -> Parser:
         help="write a script for each broken clause that shows it without the kit",
     )
 
+    check.add_argument(
+        "--durations",
+        action="store_true",
+        help="print what each clause took: calls of the store, and seconds, the slowest first",
+    )
+
     clauses = _command(
         commands,
         "clauses",
@@ -560,7 +588,8 @@ def _add_run(parser: Parser) -> None:
         "--processes",
         type=_processes,
         metavar="N",
-        help="share the work between N processes, or auto, with pytest-xdist",
+        help="share the work between N processes, or auto, with pytest-xdist; by default between as many as "
+        "there are processors, where each location has a storage of its own",
     )
 
 

@@ -1,8 +1,4 @@
-"""One pytest run for the command line: the named stores alone, with a line for each group that is done.
-
-The project around it does not take part: not its pytest.ini with whatever options and warnings as
-errors it has, not its conftest.py, and no plugin but the kit's own, Hypothesis's and pytest-xdist's.
-"""
+"""One pytest run for the command line: the named stores alone, with a line for each group that is done."""
 
 from __future__ import annotations
 
@@ -26,20 +22,14 @@ from .._spec.outcomes import Outcome
 from .._spec.sdk import load
 from .._spec.selection import named_clauses
 from ..plugin import COMMAND, VERDICTS, record_of
+from .durations import Durations
+from .isolation import ALONE, environment
+from .workers import Sharing, Worker, end
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-_ALONE = (
-    f"--config-file={os.devnull}",
-    "--rootdir=.",
-    "--noconftest",
-    *("-p", "no:cacheprovider"),
-    *("-p", "zoho_tokenstore"),
-    *("-p", "hypothesispytest"),
-)
 _LOOKS = ("-q", "--override-ini=console_output_style=classic")
-_ENVIRONMENT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": None, "PYTEST_PLUGINS": None}
 
 
 @dataclass(frozen=True)
@@ -72,7 +62,13 @@ class SessionResult:
 
 
 def run(
-    options: Sequence[str], *, processes: str | None = None, one_by_one: bool = False, quiet: bool = False
+    options: Sequence[str],
+    *,
+    processes: str | None = None,
+    one_by_one: bool = False,
+    quiet: bool = False,
+    workers: Sequence[Worker] = (),
+    durations: bool = False,
 ) -> SessionResult:
     """Run pytest in this process.
 
@@ -81,6 +77,8 @@ def run(
         processes: How many processes share the work, as pytest-xdist's ``-n`` takes it.
         one_by_one: The stores have one storage, so that each is checked by one process.
         quiet: Print nothing but the progress, and that on standard error.
+        workers: Processes that make the tests, where each store has its own storage. They have ended then.
+        durations: Print what each clause took, in calls and in seconds.
 
     Returns:
         The exit status and the verdicts. What pytest has to say stands on standard output, and wrong
@@ -91,8 +89,16 @@ def run(
         distribution = "loadscope" if one_by_one else "worksteal"
         shared = ("-p", "xdist", "--numprocesses", processes, "--dist", distribution)
     progress = Progress(sys.stderr if quiet else None)
-    with _environment(), _silence() if quiet else contextlib.nullcontext():
-        status = pytest.main([*_ALONE, *_LOOKS, *shared, *options], plugins=[progress])
+    plugins: list[object] = [progress]
+    if durations:
+        plugins.append(Durations())
+    if workers:
+        plugins.append(Sharing(workers, [*ALONE, *options]))
+    try:
+        with environment(), _silence() if quiet else contextlib.nullcontext():
+            status = pytest.main([*ALONE, *_LOOKS, *shared, *options], plugins=plugins)
+    finally:
+        end(workers)
     return SessionResult(int(status), progress.stores)
 
 
@@ -280,23 +286,3 @@ class _Group:
 def _silence() -> Iterator[None]:
     with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
         yield
-
-
-@contextlib.contextmanager
-def _environment() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
-    # As `python -m pytest` has it: what lies in the current directory can be imported.
-    sys.path.insert(0, os.getcwd())
-    _set(_ENVIRONMENT)
-    try:
-        yield
-    finally:
-        _set(before)
-
-
-def _set(variables: dict[str, str | None]) -> None:
-    for name, value in variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value

@@ -22,6 +22,8 @@ Example = TypeVar("Example")
 
 EXAMPLES_TO_SHRINK = 150
 """How many more examples are tried for a simpler one after the first that broke the clause."""
+LEAST_EXAMPLES = 6
+"""How many examples a slow store is given, at least."""
 
 
 def explore(
@@ -146,7 +148,7 @@ class _Search:
 def _settings(workspace: Workspace, examples: int) -> hypothesis.settings:
     """Every setting that there is, so that no profile of the user's project has a say."""
     return hypothesis.settings(
-        max_examples=workspace.effort.times(examples),
+        max_examples=workspace.sut.pace.affordable(workspace.effort.times(examples), LEAST_EXAMPLES),
         derandomize=workspace.effort.seed is None,
         database=None,
         verbosity=hypothesis.Verbosity.quiet,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -63,9 +64,12 @@ class StoreHandle:
         if isinstance(argument, Row):
             record.passed = arguments[0]
         self.workspace.calls.append(record)
+        began = time.monotonic()
         answer = self.workspace.guarded(
             method, lambda: getattr(self.store, method)(*arguments), cwd or self.location
         )
+        if answer.raised is None:
+            self.workspace.sut.pace.took(method, time.monotonic() - began)
         if isinstance(argument, Row) and answer.raised is None:
             left = arguments[0].get_id()
             if not absent(left):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .limits import Limits
+from .pace import Pace
 from .source import StoreSource
 
 
@@ -41,6 +42,8 @@ class StoreUnderTest:
         limits: What it cannot do, once a check has failed and somebody has found out.
         hangs: What never came back so far: a call, as ``save_token``, or the calls that hold each
             other, as ``save_token and delete_token``.
+        pace: How quick it has been so far.
+        calls: How many of its methods were called in this process.
     """
 
     target: str
@@ -62,6 +65,8 @@ class StoreUnderTest:
     proven_in_children: set[str] = field(default_factory=set)
     hangs: list[str] = field(default_factory=list)
     limits: Limits | None = None
+    pace: Pace = field(default_factory=Pace)
+    calls: int = 0
 
 
 def close_by_default(store: Any) -> None:

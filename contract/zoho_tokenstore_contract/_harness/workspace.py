@@ -293,6 +293,7 @@ class Workspace:
         """
         if self.sut.in_location and os.getcwd() != str(cwd):
             os.chdir(cwd)
+        self.sut.calls += 1
         outer = self._watchdog.waiting
         # The watchdog watches one thread; who starts others joins them within the limit.
         watched = threading.get_ident() == self._thread

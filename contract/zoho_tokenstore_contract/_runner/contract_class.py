@@ -25,6 +25,8 @@ SEARCHES = pytest.StashKey[int]()
 SHOWN = 5
 """For how many broken clauses of a store the shortest program is searched where nobody asked for scripts."""
 THOROUGH = "tokenstore-thorough"
+CALLS_MADE = "tokenstore_calls"
+"""The property of a test's report that says how many calls of the store the test made."""
 
 
 class TokenStoreContract:
@@ -132,9 +134,11 @@ def _test_of(clause_id: str) -> Callable[[TokenStoreContract, pytest.FixtureRequ
             # The test that met the reason has failed with it; the run says it once.
             result = ClauseResult(clause_id, Outcome.NOT_RUN, reason=sut.refusal)
         else:
+            before = sut.calls
             search = _search(request, CLAUSES[clause_id].weighs(strict=sut.strict))
             result = check_clause(clause_id, sut, _effort(request.config), scripts=search > 0, search=search)
             _count_search(request, result)
+            request.node.user_properties.append((CALLS_MADE, sut.calls - before))
         request.node.stash[RESULT] = result
         _conclude(result, sut)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from dataclasses import dataclass
+from operator import methodcaller
 from typing import Any
 
 from .sdk import load
@@ -23,6 +24,9 @@ FIELDS = (
 )
 CREDENTIALS = ("grant_token", "refresh_token", "access_token")
 SECRETS = ("client_secret", *CREDENTIALS)
+
+
+_GETTERS = tuple(methodcaller(f"get_{name}") for name in FIELDS if name != "user_name")
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,12 @@ class Row:
         ``""`` counts as absent (VALUE-4 speaks of that) and a number in ``expires_in`` as its
         digits (VALUE-5).
         """
+        if "" not in vars(self).values() and not isinstance(self.expires_in, int):
+            return self
         changes: dict[str, Any] = {name: None for name, value in vars(self).items() if value == ""}
         if isinstance(self.expires_in, int):
             changes["expires_in"] = str(self.expires_in)
-        return self.but(**changes) if changes else self
+        return self.but(**changes)
 
     def updated_by(self, other: Row) -> Row:
         """This row after an update with `other`: its present fields replace, the id stays."""
@@ -99,10 +105,9 @@ def to_row(token: Any) -> Row:
     Raises:
         Exception: What a getter raises, such as ``AttributeError`` on a half-built token.
     """
-    values = {name: getattr(token, f"get_{name}")() for name in FIELDS if name != "user_name"}
+    id, *rest = [get(token) for get in _GETTERS]
     signature = token.get_user_signature()
-    name = None if signature is None else signature.get_name()
-    return Row(user_name=name, **values)
+    return Row(id, None if signature is None else signature.get_name(), *rest)
 
 
 def is_token(value: Any) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..._drivers.processes.fork_server import Pipe, Processes
+from ..._drivers.processes.children import Processes
+from ..._drivers.processes.pipe import Pipe
 from ..._drivers.zoho.sdk_session import (
     CLIENT,
     FUTURE,

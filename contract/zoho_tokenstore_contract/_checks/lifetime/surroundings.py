@@ -6,7 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..._drivers.processes.fork_server import Pipe, Processes
+from ..._drivers.processes.children import Processes
+from ..._drivers.processes.pipe import Pipe
 from ..._drivers.processes.surroundings import EAST, WEST, Surroundings
 from ..._harness.calls import CallRecord
 from ..._harness.messages import format_exception, format_rows
@@ -37,6 +38,8 @@ def a_process_in_other_surroundings_reads_finds_and_updates_the_rows(workspace: 
     for surroundings in (WEST, EAST):
         workspace.fresh_examples()
         with Processes(workspace) as processes:
+            # They import at the same time.
+            processes.get_ready(WEST, EAST)
             store = workspace.open()
             rows = store.holding(*KNOWN, *NATIVE)
             workspace.close(store)

@@ -189,14 +189,14 @@ def ids_that_are_nearly_equal_find_each_its_own(workspace: Workspace) -> None:
 
 def _are_apart(workspace: Workspace, store: StoreHandle, ids: list[Any], stored: list[Any]) -> None:
     """These ids find something, and their neighbours nothing, as far as those are not stored."""
-    for id in ids:
+    for turn, id in enumerate(ids):
         if absent(id) or not isinstance(id, str) or store.found_by_id(id) is None:
             workspace.fail(
                 f"the stored id {format_value(id)} finds its token",
                 "it finds nothing",
                 precondition_failed=True,
             )
-        for other in near_ids(id):
+        for other in workspace.sut.pace.in_turn(near_ids(id), turn):
             # Raising is no answer either, but BYID-2 speaks of it.
             if other not in stored and (answer := store.call("find_token_by_id", other)).returned is not None:
                 workspace.fail(

@@ -134,8 +134,8 @@ def what_looks_like_a_stored_id_removes_nothing(workspace: Workspace) -> None:
     store = workspace.open()
     rows = store.holding(*ONE_OF_EVERY_KIND)
     # Twelve rows and more: where ids are numbers, one is then the beginning of another.
-    for row in (rows[0], rows[len(rows) // 2], rows[-1]):
-        for id in _twisted(row.id):
+    for turn, row in enumerate((rows[0], rows[len(rows) // 2], rows[-1])):
+        for id in workspace.sut.pace.in_turn(_twisted(row.id), turn):
             _spares(store, rows, id)
     _works_on(store, rows)
 
@@ -153,8 +153,10 @@ def what_another_field_holds_removes_nothing(workspace: Workspace) -> None:
 def what_looks_like_an_id_that_was_brought_removes_nothing(workspace: Workspace) -> None:
     store = workspace.open()
     rows = store.holding(ANN, ACCESS)
-    for row in bring_rows(store, rows, ("abc", "ABc", "é", "7", "a%b", "axb", "ab")):
-        for id in (*_twisted(row.id), row.id.upper(), "e\u0301", "e", "a_b", "a?b"):
+    brought = bring_rows(store, rows, ("abc", "ABc", "é", "7", "a%b", "axb", "ab"))
+    for turn, row in enumerate(brought):
+        ids = (*_twisted(row.id), row.id.upper(), "e\u0301", "e", "a_b", "a?b")
+        for id in workspace.sut.pace.in_turn(ids, turn):
             _spares(store, rows, id)
 
 

@@ -10,8 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..._drivers.processes.children import Processes
 from ..._drivers.processes.crash_points import CrashPoints
-from ..._drivers.processes.fork_server import Pipe, Processes
+from ..._drivers.processes.pipe import Pipe
 from ..._harness.messages import format_exception
 from ..._harness.workspace import Workspace, not_applicable
 from ..._spec.tokens import Row, to_token

@@ -10,7 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..._drivers.processes.fork_server import Pipe, Processes
+from ..._drivers.processes.children import Processes
+from ..._drivers.processes.pipe import Pipe
 from ..._harness.calls import CallRecord
 from ..._harness.messages import format_exception, format_rows
 from ..._harness.workspace import Workspace

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..._drivers.processes.fork_server import Child, Pipe, Processes
+from ..._drivers.processes.children import Child, Processes
+from ..._drivers.processes.pipe import Pipe
 from ..._harness.messages import format_exception
 from ..._harness.workspace import Workspace, not_applicable
 from ..._spec.tokens import Row, to_token

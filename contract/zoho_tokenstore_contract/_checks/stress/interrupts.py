@@ -112,8 +112,8 @@ def _interrupt(workspace: Workspace, calls: Sequence[Interruption]) -> None:
     for call in calls:
         workspace.fresh_examples()
         victim = _Victim(workspace, call)
-        for kind in (TimeLimitExceeded, Interrupted):
-            for point in interruption_points(victim.places, victim.affordable()):
+        for turn, point in enumerate(interruption_points(victim.places, victim.affordable())):
+            for kind in workspace.sut.pace.in_turn((TimeLimitExceeded, Interrupted), turn):
                 victim.interrupt(point, kind())
         victim.lets_others_in()
 
@@ -145,7 +145,7 @@ class _Victim:
 
     def affordable(self) -> int:
         """How many places to try: fewer where a call takes long."""
-        share = max(LEAST_SHARE, min(1.0, QUICK / self._seconds))
+        share = max(LEAST_SHARE, min(self.workspace.sut.pace.share, QUICK / self._seconds))
         return int(self.workspace.effort.times(POINTS) * share)
 
     def interrupt(self, point: tuple[InterruptionPoint, int], error: BaseException) -> None:

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..._drivers.processes.children import Processes
 from ..._drivers.processes.crash_points import CrashPoints, chosen
-from ..._drivers.processes.fork_server import Pipe, Processes
+from ..._drivers.processes.pipe import Pipe
 from ..._harness.calls import CallRecord
 from ..._harness.limits import SPARE, Pool, active
 from ..._harness.messages import format_exception, format_rows

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..._drivers.processes.children import Processes
 from ..._drivers.processes.crash_points import CrashPoints, chosen
-from ..._drivers.processes.fork_server import Pipe, Processes
+from ..._drivers.processes.pipe import Pipe
 from ..._drivers.processes.surroundings import WEST
 from ..._harness.calls import CallRecord
 from ..._harness.limits import active

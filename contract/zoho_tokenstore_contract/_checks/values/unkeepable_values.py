@@ -49,11 +49,11 @@ def a_long_text_in_a_new_row_is_kept_or_fails_cleanly(workspace: Workspace) -> N
 
 
 def _kept_in_new_rows_or_refused(workspace: Workspace, texts: Sequence[str]) -> None:
-    for text in texts:
+    for turn, text in enumerate(texts):
         store = workspace.open()
         before = store.holding(ANN, ACCESS, REFRESH, BOB)
-        for place, name in enumerate(TEXTS):
-            row = person(f"odd{place}").but(**{name: text})
+        for name in workspace.sut.pace.in_turn(TEXTS, turn):
+            row = person(f"odd{TEXTS.index(name)}").but(**{name: text})
             before += _kept_or_refused(store, before, row, name)
         for kind in KINDS[1:]:
             before += _kept_or_refused(store, before, unnamed(kind, text + "2"), kind)
@@ -74,10 +74,10 @@ def an_id_that_cannot_be_kept_fails_cleanly(workspace: Workspace) -> None:
 
 @check("VALUE-9")
 def what_cannot_be_kept_in_an_update_fails_cleanly(workspace: Workspace) -> None:
-    for text in UNKEEPABLE:
+    for turn, text in enumerate(UNKEEPABLE):
         store = workspace.open()
         before = store.holding(ANN, ACCESS, BOB)
-        for name in TEXTS[1:]:
+        for name in workspace.sut.pace.in_turn(TEXTS[1:], turn):
             sent = Row(user_name=BOB.user_name).but(**{name: text})
             saved = store.try_save(sent)
             if saved.answer.raised is None:

@@ -12,7 +12,7 @@ _SET = ("LANG", "LANGUAGE", "LC_CTYPE", "PYTHONIOENCODING")
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a freshly executed process is started in, other than the test process.
+    """What a process is started in, other than the test process.
 
     Attributes:
         zone: Its time zone, for ``TZ``.
@@ -37,6 +37,10 @@ class Surroundings:
         home, temporary = directory / "home", directory / "tmp"
         home.mkdir()
         temporary.mkdir()
+        return {**self.variables(), "HOME": str(home), "TMPDIR": str(temporary)}
+
+    def variables(self) -> dict[str, str]:
+        """What Python reads when it starts, beside all other variables of this process."""
         return {
             **{name: value for name, value in os.environ.items() if name not in _SET},
             "TZ": self.zone,
@@ -44,8 +48,6 @@ class Surroundings:
             "PYTHONUTF8": str(int(self.utf8)),
             "PYTHONCOERCECLOCALE": "0",
             "PYTHONHASHSEED": str(self.hash_seed),
-            "HOME": str(home),
-            "TMPDIR": str(temporary),
         }
 
     def __str__(self) -> str:

@@ -189,7 +189,7 @@ class ThreadRunner:
 
     def affordable(self, most: int) -> int:
         """How many of so many runs to make: all of them, unless each takes long."""
-        share = min(1.0, (QUICK / self._quickest) ** 2)
+        share = min(self.workspace.sut.pace.share, (QUICK / self._quickest) ** 2)
         return max(1, int(most * max(share, LEAST_SHARE)))
 
     def _run(
@@ -214,6 +214,7 @@ class ThreadRunner:
             for number, thread in enumerate(program.threads, 1)
         ]
         history += itertools.chain.from_iterable(threads)
+        self.workspace.sut.calls += sum(map(len, threads))
         if any(made.call.method.startswith("delete") for made in itertools.chain.from_iterable(threads)):
             self.workspace.before_writing(store, "delete_tokens", ...)
         # The calls so far left the process in the store's location, where that is promised.

@@ -1,0 +1,192 @@
+"""How long the kit takes on a store, beside an older commit of it, on the same machine in one run.
+
+Run it from the project's root, where git and the package ``virtualenv`` or ``uv`` are at hand::
+
+    python -m benchmarks.commits --commit 5228c3b --pairs 3
+
+Both commits are checked out into temporary work trees and installed into temporary environments. They check
+the same stores in turn, in pairs, each as ``zoho-tokenstore check`` does best: the older one with
+pytest-xdist on two processes, this one as it decides by itself. The table tells medians and the ratio of the
+pairs, in seconds and in seconds of the processors, which other work on the machine disturbs less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+STORES = '''
+import time
+
+from zoho_reference_stores import ListStore, SQLiteFileStore
+from zohocrmsdk.src.com.zoho.api.authenticator.store import FileStore
+
+
+def list_store():
+    return ListStore()
+
+
+def sqlite_file_store(location):
+    return SQLiteFileStore(location / "tokens.db")
+
+
+def file_store(location):
+    return FileStore(str(location / "tokens.txt"))
+
+
+def slowed(name):
+    def call(self, *arguments):
+        time.sleep(0.005)
+        return getattr(super(Slow, self), name)(*arguments)
+
+    return call
+
+
+class Slow(ListStore):
+    """Takes 5 ms for every call, as a server does that is not far away."""
+
+
+for method in ("find_token", "save_token", "delete_token", "get_tokens", "delete_tokens", "find_token_by_id"):
+    setattr(Slow, method, slowed(method))
+
+
+def five_ms():
+    return Slow()
+'''
+GOALS = {
+    "list_store": ("`ListStore`", 0.4, ("--transient",)),
+    "sqlite_file_store": ("`SQLiteFileStore`", 0.45, ()),
+    "file_store": ("the SDK's `FileStore`", 0.5, ()),
+    "five_ms": ("a store that takes 5 ms for every call", 0.5, ("--transient",)),
+}
+"""Factory to its name in the table, the ratio to be reached, and what is declared of the store."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one run took, in seconds: by the clock, and of the processors."""
+
+    clock: float
+    processors: float
+
+
+@contextlib.contextmanager
+def installed(commit: str, place: Path) -> Iterator[Path]:
+    """A commit, installed into an environment of its own.
+
+    Args:
+        commit: The commit; "" for the files as they lie here.
+        place: An empty directory.
+
+    Yields:
+        The environment's ``zoho-tokenstore``.
+    """
+    tree, environment = place / "tree", place / "environment"
+    if commit:
+        _run("git", "worktree", "add", "--quiet", "--detach", str(tree), commit)
+    try:
+        source = f"{tree if commit else ROOT}[sdk]"
+        python = environment / "bin" / "python"
+        if uv := shutil.which("uv"):
+            _run(uv, "venv", "--quiet", "--python", sys.executable, str(environment))
+            _run(uv, "pip", "install", "--quiet", "--python", str(python), source, "pytest-xdist")
+        else:
+            _run(sys.executable, "-m", "venv", str(environment))
+            _run(str(python), "-m", "pip", "install", "--quiet", source, "pytest-xdist")
+        yield environment / "bin" / "zoho-tokenstore"
+    finally:
+        if commit:
+            _run("git", "worktree", "remove", "--force", str(tree))
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, cwd=ROOT, check=True)  # noqa: S603 (this program's own words)
+
+
+def check(command: Path, directory: Path, *arguments: str) -> Taken:
+    """Check a store once.
+
+    Args:
+        command: The ``zoho-tokenstore`` of one of the environments.
+        directory: Where the stores lie.
+        arguments: What follows ``check``.
+
+    Raises:
+        RuntimeError: There was no verdict.
+    """
+    with (directory / "output").open("w+b") as output:
+        began = time.perf_counter()
+        process = subprocess.Popen(  # noqa: S603 (this program's own words)
+            [str(command), "check", *arguments], cwd=directory, stdout=output, stderr=subprocess.STDOUT
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        clock = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in (0, 1):
+            output.seek(0)
+            raise RuntimeError(f"{command}: {process.returncode}\n{output.read().decode()[-3000:]}")
+    return Taken(clock, used.ru_utime + used.ru_stime)
+
+
+def table(figures: dict[str, list[tuple[Taken, Taken]]]) -> list[str]:
+    """The table as Markdown.
+
+    Args:
+        figures: Factory to the pairs: what the older commit took, and what this one did.
+    """
+    lines = [
+        "| store | then | now | ratio | goal | processors then | now | ratio |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for factory, pairs in figures.items():
+        name, goal, _ = GOALS[factory]
+        cells = [f"| {name}"]
+        for what in ("clock", "processors"):
+            then = [getattr(old, what) for old, _ in pairs]
+            now = [getattr(new, what) for _, new in pairs]
+            ratio = statistics.median(new / old for old, new in zip(then, now, strict=True))
+            cells += [f"{statistics.median(then):.1f} s", f"{statistics.median(now):.1f} s", f"{ratio:.2f}"]
+            cells += [f"{goal:g} {'' if ratio <= goal else '**not met**'}".strip()] * (what == "clock")
+        lines.append(" | ".join(cells) + " |")
+    return lines
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.commits", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--commit", default="5228c3b", help="the older commit (%(default)s)")
+    parser.add_argument("--pairs", type=int, default=3, help="how often each store is checked (%(default)s)")
+    parser.add_argument(
+        "--stores", nargs="+", choices=GOALS, default=list(GOALS), help="which stores (all of them)"
+    )
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="tokenstore-") as name, contextlib.ExitStack() as both:
+        place = Path(name)
+        (place / "stores.py").write_text(STORES, encoding="utf-8")
+        old = both.enter_context(installed(options.commit, place / "old"))
+        new = both.enter_context(installed("", place / "new"))
+        figures: dict[str, list[tuple[Taken, Taken]]] = {}
+        for turn in range(options.pairs):
+            for factory in options.stores:
+                words = (f"stores:{factory}", *GOALS[factory][2])
+                pair = (check(old, place, *words, "-n", "2"), check(new, place, *words))
+                figures.setdefault(factory, []).append(pair)
+                taken = f"{pair[0].clock:.1f} s, {pair[1].clock:.1f} s"
+                print(f"{turn + 1} of {options.pairs}, {factory}: {taken}", flush=True)
+    print("\n".join(table(figures)))
+
+
+if __name__ == "__main__":
+    main()

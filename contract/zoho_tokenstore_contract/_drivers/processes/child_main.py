@@ -1,0 +1,123 @@
+"""The life of a child process, and of the fork server: what runs in processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import gc
+import importlib
+import os
+import signal
+import socket
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from ..._harness.messages import format_exception
+from ..._harness.source import MissingState, StoreSource, lookup
+from .pipe import Pipe
+
+_PRELOADED = (
+    "_runner.contract_class",
+    "_checks.secrets.leaks",
+    "_checks.flows.sign_in",
+)  # with what they import
+
+
+def server_main(handle: int) -> None:
+    """The life of the fork server: fork and wait as it is told, end when the test process has ended."""
+    package = __name__.partition(".")[0]
+    for name in _PRELOADED:
+        importlib.import_module(f"{package}.{name}")
+    importlib.import_module(f"{package}._spec.sdk").load()
+    gc.collect()
+    gc.freeze()  # or else every child copies what it collects
+    control = socket.socket(fileno=handle)
+    running: set[int] = set()
+    while True:
+        try:
+            word, handles, _, _ = socket.recv_fds(control, 1, 2)
+            if not word:
+                break
+            request = Pipe(control).receive()
+        except (OSError, EOFError):
+            break
+        if "wait" in request:
+            pid = request["wait"]
+            running.discard(pid)
+            Pipe(control).send(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            continue
+        _import_ahead(request["libraries"])
+        pid = os.fork()
+        if not pid:
+            control.close()
+            os.setpgid(0, 0)
+            worker_main(request, Pipe(socket.socket(fileno=handles[0])), handles[1])
+            return
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)  # whoever is first
+        for one in handles:
+            os.close(one)
+        running.add(pid)
+        Pipe(control).send(pid)
+    for pid in running:
+        with contextlib.suppress(OSError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def _import_ahead(libraries: list[str]) -> None:
+    """Import what children would import each by itself; where it fails, they say so."""
+    missing = [name for name in libraries if name not in sys.modules]
+    for name in missing:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+    if missing:
+        gc.collect()
+        gc.freeze()
+
+
+def worker_main(request: dict[str, Any], pipe: Pipe, words: int) -> None:
+    """The life of a child: open the store when it is told to, and run the task."""
+    os.dup2(words, 1)
+    os.dup2(words, 2)
+    faulthandler.register(signal.SIGUSR1)
+    os.umask(request["umask"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.path[:] = request["path"]
+    os.chdir(request["cwd"])
+    importlib.invalidate_caches()
+    location = Path(request["location"])
+    try:
+        open_store = StoreSource(*request["source"]).opener(request["state"])
+    except BaseException as error:
+        # Also what skips a test module.
+        pipe.send({"unimportable": f"importing it fails: {format_exception(error)}"})
+        return
+
+    def open_there(location: Path) -> Any:
+        if request["in_location"]:
+            os.chdir(location)
+        return open_store(location)
+
+    pipe.open = open_there
+    try:
+        pipe.receive()
+        store = pipe.open(location)
+    except EOFError:
+        return  # the check is over
+    except MissingState as missing:
+        pipe.send({"unimportable": str(missing)})
+        return
+    except Exception as error:
+        pipe.send({"raised": format_exception(error)})
+        return
+    task = lookup(*request["task"])
+    try:
+        pipe.send({"opened": True})
+        task(store, location, pipe, request["payload"])
+    except ConnectionError:
+        pass  # the check is over
+    except Exception:
+        pipe.send({"failed": traceback.format_exc()})
