@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from .._spec.sdk import load
-from .._spec.tokens import Row, format_token, format_value, is_token, to_row
+from .._spec.tokens import (
+    Row,
+    UnreadableToken,
+    format_token,
+    format_value,
+    is_token,
+    to_row,
+    to_row_as_far_as_it_reads,
+)
 from .messages import format_answer, format_exception
 
 
@@ -47,7 +55,7 @@ class TokenCall:
     @property
     def passed_after(self) -> Row:
         """The fields of the token after the call."""
-        return to_row(self.token)
+        return to_row_as_far_as_it_reads(self.token)
 
 
 @dataclass
@@ -98,5 +106,5 @@ def rows_of(answer: Answer) -> list[Row] | str:
         return f"get_tokens {answer}"
     try:
         return [to_row(token) for token in answer.returned]
-    except Exception as error:
-        return f"get_tokens returned tokens whose fields cannot be read: {format_exception(error)}"
+    except UnreadableToken as error:
+        return f"get_tokens returned tokens whose fields cannot be read: {error}"

@@ -278,13 +278,31 @@ def _words(name: str) -> str:
 
 
 def store_frame(error: BaseException) -> str:
-    """The innermost line of the store that an exception passed, as ``store.py:12 in save_token``."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not Path(frame.filename).is_relative_to(_KIT)
-    ]
+    """The innermost line of the store that an exception passed, else of a library that it uses.
+
+    Returns:
+        The line as ``store.py:12 in save_token``; "" where it passed neither.
+    """
+    frames = _outside_the_kit(error)
+    return innermost_line(error) or (_line(frames[-1]) if frames else "")
+
+
+def innermost_line(error: BaseException, after: int = 0) -> str:
+    """The innermost line of the store itself that an exception passed; "" where it passed none.
+
+    Args:
+        error: The exception.
+        after: How many of the outermost frames do not count.
+    """
+    frames = _outside_the_kit(error, after)
     own = [frame for frame in frames if not frame.filename.startswith(_LIBRARIES)]
-    for frame in reversed(own or frames):
-        return f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
-    return ""
+    return _line(own[-1]) if own else ""
+
+
+def _outside_the_kit(error: BaseException, after: int = 0) -> list[traceback.FrameSummary]:
+    frames = traceback.extract_tb(error.__traceback__)[after:]
+    return [frame for frame in frames if not Path(frame.filename).is_relative_to(_KIT)]
+
+
+def _line(frame: traceback.FrameSummary) -> str:
+    return f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"

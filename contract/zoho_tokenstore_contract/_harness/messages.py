@@ -6,16 +6,19 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
+from .._spec.junk import text_of
 from .._spec.tokens import (
     CREDENTIALS,
     FIELDS,
     Row,
+    UnreadableToken,
     absent,
     format_row,
     format_token,
     format_value,
     is_token,
     to_row,
+    to_row_as_far_as_it_reads,
 )
 
 
@@ -24,17 +27,18 @@ def format_answer(value: Any) -> str:
     if is_token(value):
         try:
             return format_token(to_row(value))
-        except Exception as error:
-            return f"an OAuthToken whose fields cannot be read ({format_exception(error)})"
+        except UnreadableToken as error:
+            return f"an OAuthToken whose fields cannot be read ({error})"
     if inspect.iscoroutine(value):
         return "a coroutine"
     if isinstance(value, list):
         if len(value) > 2 and all(is_token(item) for item in value):
-            ids = ", ".join(format_value(item.get_id()) for item in value[:20])
+            ids = ", ".join(format_value(to_row_as_far_as_it_reads(item).id) for item in value[:20])
             return f"{len(value)} tokens, with the ids {ids}" + (", …" if len(value) > 20 else "")
         if len(value) > 3:
             return f"a list of {len(value)}"
-        return "[" + ", ".join(format_answer(item) for item in value) + "]"
+        shown = (format_answer(item) if is_token(item) else format_value(item) for item in value)
+        return f"[{', '.join(shown)}]"
     return format_value(value)
 
 
@@ -57,7 +61,7 @@ def _format_briefly(row: Row) -> str:
 
 def format_exception(error: BaseException) -> str:
     """An exception for a message: its type and text."""
-    return f"{type(error).__name__}: {format_value(str(error), 200)[1:-1]}"
+    return f"{type(error).__name__}: {format_value(text_of(error), 200)[1:-1]}"
 
 
 def describe_difference(want: Row, rows: Sequence[Row], fields: Sequence[str]) -> str:

@@ -9,11 +9,22 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._spec.tokens import CREDENTIALS, FIELDS, Row, absent, format_row, is_token, to_row, to_token
+from .._spec.tokens import (
+    CREDENTIALS,
+    FIELDS,
+    Row,
+    UnreadableToken,
+    absent,
+    format_row,
+    is_token,
+    to_row,
+    to_row_as_far_as_it_reads,
+    to_token,
+)
 from .calls import Answer, CallRecord, TokenCall, rows_of
 from .differences import of_rows
 from .limits import active
-from .messages import describe_difference, format_exception, format_rows
+from .messages import describe_difference, format_rows
 
 if TYPE_CHECKING:
     from .workspace import Workspace
@@ -58,7 +69,8 @@ class StoreHandle:
         """
         argument: Any = ...
         if arguments:
-            argument = to_row(arguments[0]) if is_token(arguments[0]) else arguments[0]
+            token = is_token(arguments[0])
+            argument = to_row_as_far_as_it_reads(arguments[0]) if token else arguments[0]
         self.workspace.before_writing(self, method, argument)
         record = CallRecord(self.number, method, argument)
         if isinstance(argument, Row):
@@ -71,7 +83,7 @@ class StoreHandle:
         if answer.raised is None:
             self.workspace.sut.pace.took(method, time.monotonic() - began)
         if isinstance(argument, Row) and answer.raised is None:
-            left = arguments[0].get_id()
+            left = to_row_as_far_as_it_reads(arguments[0]).id
             if not absent(left):
                 self._stored.add(left)
                 self._ids[left] = None  # also one that the token brought: it may be a new row's
@@ -99,7 +111,7 @@ class StoreHandle:
 
     def try_save_token(self, token: Any) -> TokenCall:
         """Pass this very token to ``save_token``; any answer will do."""
-        sent = to_row(token)
+        sent = to_row_as_far_as_it_reads(token)
         self.remember(sent)
         return TokenCall(token, sent, self.call("save_token", token))
 
@@ -300,8 +312,8 @@ class StoreHandle:
             self.workspace.fail(f"{method} returns an OAuthToken or None", str(answer))
         try:
             return to_row(answer.returned)
-        except Exception as error:
-            self.workspace.fail(f"the fields of what {method} returns can be read", format_exception(error))
+        except UnreadableToken as error:
+            self.workspace.fail(f"the fields of what {method} returns can be read", str(error))
 
 
 def marks_of(row: Row) -> set[tuple[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
 import secrets
 import shutil
@@ -13,14 +12,16 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import CoroutineType, TracebackType
 from typing import Any, NoReturn, TypeVar
 
-from .._spec.outcomes import Difference, NotApplicable, StoreUnavailable, Violation
-from .._spec.tokens import Row, absent
+from .._spec.junk import is_a, tame
+from .._spec.outcomes import ENDINGS, Difference, NotApplicable, StoreUnavailable, Violation
+from .._spec.tokens import Row, UnreadableToken, absent
 from .calls import Answer, CallRecord
-from .differences import of_answer
+from .differences import innermost_line, of_answer
 from .limits import active
+from .messages import format_exception
 from .ownership import WRITES, reason_not_ours, refuse, take_over
 from .store_handle import StoreHandle, marks_of
 from .store_under_test import StoreUnderTest
@@ -109,6 +110,8 @@ class Workspace:
             raise self._hang() from None
         if self.sut.refusal != refusal and error is None:
             raise StoreUnavailable(self.sut.refusal)
+        if error is not None and not isinstance(error, (*ENDINGS, KeyboardInterrupt)):
+            self._blame_the_store(error)
 
     def _remove_files(self) -> None:
         """Remove all locations, twice: a process or thread of the store may still have been writing."""
@@ -283,6 +286,16 @@ class Workspace:
             difference=difference or of_answer(self.calls, expected, seen),
         )
 
+    def _blame_the_store(self, error: BaseException) -> None:
+        """Where it comes from the store what ends a check: a violation."""
+        place = innermost_line(error, after=1)
+        if isinstance(error, UnreadableToken) or place:
+            seen = str(error) if isinstance(error, UnreadableToken) else format_exception(error)
+            expected = "what the store answers can be read"
+            if not isinstance(error, Exception):
+                expected = "the store raises nothing that ends the program"
+            self.fail(expected, seen + (f" (at {place})" if place else ""))
+
     def guarded(self, method: str, call: Callable[[], Any], cwd: Path) -> Answer:
         """Make a call with the watchdog running; never raises what the call raises.
 
@@ -301,7 +314,9 @@ class Workspace:
             self._watchdog.waiting = (method, time.monotonic())
         try:
             returned = call()
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             if watched and self._watchdog.interrupts:
                 raise KeyboardInterrupt from error  # the store made another exception of it
             return Answer(raised=error)
@@ -310,12 +325,12 @@ class Workspace:
                 self._watchdog.waiting = outer
         if watched and self._watchdog.interrupts:
             raise KeyboardInterrupt  # the store has swallowed it
-        if inspect.iscoroutine(returned):
+        if is_a(returned, CoroutineType):
             returned.close()
         if method == "break_storage":
             for opened in self.opened:
                 opened.out_of_reach = True
-        return Answer(returned=returned)
+        return Answer(returned=returned if method == "open" else tame(returned))
 
     def _opened(self, location: Path) -> StoreHandle:
         answer, opened = self.try_open(location)

@@ -23,7 +23,7 @@ from .._harness.workspace import Effort, Workspace
 from .._spec.model import Call, Observation, State, decided, state_of
 from .._spec.outcomes import NotApplicable, StoreUnavailable, Violation
 from .._spec.sdk import load
-from .._spec.tokens import FIELDS, Row, absent, overwrite_fields, to_row, to_token
+from .._spec.tokens import FIELDS, Row, UnreadableToken, absent, is_token, overwrite_fields, to_row, to_token
 
 METHODS = ("save_token", "find_token", "find_token_by_id", "get_tokens", "delete_token", "delete_tokens")
 CHANGES = ("append", "pop", "clear")
@@ -376,12 +376,12 @@ def _has_bare_name(token: Any) -> bool:
 
 def _row(token: Any) -> Any:
     """The fields of a token; what cannot be read as one is told apart from every row."""
-    if not isinstance(token, load().OAuthToken):
+    if not is_token(token):
         return None
     try:
         return to_row(token)
-    except Exception as error:
-        return Row(id=f"unreadable: {format_exception(error)}")
+    except UnreadableToken as error:
+        return Row(id=f"unreadable: {error}")
 
 
 def owner(program: Program, seen: dict[int, StepObservation], id: Any, until: int) -> int | None:

@@ -14,9 +14,10 @@ from .._harness.ownership import DISPOSABLE, SHARED
 from .._harness.store_handle import StoreHandle
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace
+from .._spec.junk import is_a
 from .._spec.outcomes import StoreUnavailable, Violation
 from .._spec.sdk import load
-from .._spec.tokens import FIELDS, Row, absent, is_token, to_row
+from .._spec.tokens import FIELDS, Row, UnreadableToken, absent, is_token, to_row
 
 _CLIENT = {"client_id": "1000.SMOKE", "client_secret": "smoke-secret"}
 _ONE, _TWO = (
@@ -115,7 +116,7 @@ def _diagnosis(sut: StoreUnderTest, ask: Callable[[Workspace], Any]) -> Diagnosi
 def _look(workspace: Workspace) -> StoreHandle:
     """A store on a new location that is seen to be empty, or may be lost."""
     store = workspace.open_unproven()
-    foreign = None if isinstance(store.store, load().TokenStore) else _not_a_store(store.store)
+    foreign = None if is_a(store.store, load().TokenStore) else _not_a_store(store.store)
     try:
         _listed(store)
     except _Cause as found:
@@ -253,10 +254,8 @@ def _is_token(method: str, token: Any) -> Row:
         raise _Cause(f"`{method}` answers with {type(token).__name__} instead of OAuthToken", "LIST-1")
     try:
         return to_row(token)
-    except Exception as error:
-        raise _Cause(
-            f"`{method}` answers with a half-built OAuthToken: {format_exception(error)}", "LIST-1"
-        ) from error
+    except UnreadableToken as error:
+        raise _Cause(f"`{method}` answers with a half-built OAuthToken: {error}", "LIST-1") from error
 
 
 def _is_whole(method: str, token: Any) -> None:

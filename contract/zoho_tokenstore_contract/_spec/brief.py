@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from .junk import show
 from .tokens import CREDENTIALS, FIELDS, Row, format_value
 
 _WHOLE = 5
@@ -37,7 +38,7 @@ def brief_token(row: Row) -> str:
 
 def brief_value(value: object) -> str:
     """A value for a message, with the middle of a long text left out."""
-    text = repr(value)
+    text = show(value)
     sample = _SAMPLE.fullmatch(text)
     return sample[1] if sample else format_value(value, _VALUE)
 
@@ -119,7 +120,7 @@ def _part(part: Part, telling: Mapping[str, tuple[str, ...]], fields: tuple[str,
 
 
 def _written(row: Row) -> dict[str, str]:
-    return {name: repr(value) for name in FIELDS if (value := getattr(row, name)) is not None}
+    return {name: show(value) for name in FIELDS if (value := getattr(row, name)) is not None}
 
 
 def _owner(fields: Mapping[str, str]) -> str:

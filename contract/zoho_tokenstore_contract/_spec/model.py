@@ -15,7 +15,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from .sdk import load
-from .tokens import CREDENTIALS, Row, format_row, format_token, format_value, to_row
+from .tokens import (
+    CREDENTIALS,
+    Row,
+    format_row,
+    format_token,
+    format_value,
+    is_token,
+    to_row,
+    to_row_as_far_as_it_reads,
+)
 
 State = tuple[Row, ...]
 """The stored rows, plain and ordered by their ids, so that equal states are equal and hashable."""
@@ -67,10 +76,10 @@ def observe(returned: Any, raised: BaseException | None, passed: Any = None, tex
     sdk = load()
     if raised is not None:
         return Observation("refused" if isinstance(raised, sdk.SDKException) else "raised", text=text)
-    passed_after = to_row(passed) if isinstance(passed, sdk.OAuthToken) else None
-    if isinstance(returned, sdk.OAuthToken):
+    passed_after = to_row_as_far_as_it_reads(passed) if is_token(passed) else None
+    if is_token(returned):
         return Observation("returned", to_row(returned), passed_after, text)
-    if isinstance(returned, list) and all(isinstance(token, sdk.OAuthToken) for token in returned):
+    if isinstance(returned, list) and all(map(is_token, returned)):
         return Observation("returned", tuple(to_row(token) for token in returned), passed_after, text)
     return Observation("returned", returned, passed_after, text)
 

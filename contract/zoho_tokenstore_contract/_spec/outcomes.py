@@ -103,6 +103,10 @@ class StoreUnavailable(Exception):
     """The factory failed or the storage must not be touched: no fault against a clause."""
 
 
+ENDINGS = (Violation, NotApplicable, Undecided, StoreUnavailable)
+"""How a check ends that does not pass."""
+
+
 class UsageError(Exception):
     """What was asked for cannot be done; the text says why in one line."""
 

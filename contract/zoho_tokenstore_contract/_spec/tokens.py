@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from operator import methodcaller
 from typing import Any
 
+from .junk import Junk, is_a, show, tame_field, text_of
 from .sdk import load
 
 FIELDS = (
@@ -99,20 +100,50 @@ def to_token(row: Row) -> Any:
     return token
 
 
+class UnreadableToken(Exception):
+    """A getter of a token raises; the text says what."""
+
+
 def to_row(token: Any) -> Row:
-    """Read the ten fields through the token's getters, exactly as they answer.
+    """Read the ten fields through the token's getters, as they answer.
 
     Raises:
-        Exception: What a getter raises, such as ``AttributeError`` on a half-built token.
+        UnreadableToken: A getter raises, as all do on a half-built token.
     """
-    id, *rest = [get(token) for get in _GETTERS]
+    try:
+        id, *rest = [get(token) for get in _GETTERS]
+        signature = token.get_user_signature()
+        values = (id, None if signature is None else signature.get_name(), *rest)
+        return Row(*(one if one is None or type(one) is str else tame_field(one) for one in values))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise UnreadableToken(f"{type(error).__name__}: {text_of(error)}") from error
+
+
+def to_row_as_far_as_it_reads(token: Any) -> Row:
+    """Read the fields of a token that a store may have spoilt; what cannot be read is a `Junk`."""
+    fields = {}
+    for name in FIELDS:
+        try:
+            fields[name] = tame_field(_read(token, name))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            fields[name] = Junk(f"cannot be read: {type(error).__name__}: {text_of(error)}")
+    return Row(**fields)
+
+
+def _read(token: Any, name: str) -> Any:
+    if name != "user_name":
+        return getattr(token, f"get_{name}")()
     signature = token.get_user_signature()
-    return Row(id, None if signature is None else signature.get_name(), *rest)
+    return None if signature is None else signature.get_name()
 
 
 def is_token(value: Any) -> bool:
     """Whether a value is an instance of the SDK's ``OAuthToken``."""
-    return isinstance(value, load().OAuthToken)
+    return is_a(value, load().OAuthToken)
 
 
 def overwrite_fields(token: Any, row: Row) -> None:
@@ -127,7 +158,7 @@ def overwrite_fields(token: Any, row: Row) -> None:
     """
     signature = token.get_user_signature()
     # The signature has no setter, but a store that keeps this very object still shares it.
-    for attribute in list(vars(signature)) if signature is not None else ():
+    for attribute in list(getattr(signature, "__dict__", ())):
         with contextlib.suppress(AttributeError):
             setattr(signature, attribute, row.user_name)
     other = to_token(row)
@@ -138,10 +169,10 @@ def overwrite_fields(token: Any, row: Row) -> None:
 
 def format_value(value: object, limit: int = 120) -> str:
     """A value for a message: `repr`, with the middle of a long text left out."""
-    text = repr(value)
+    text = show(value)
     if len(text) <= limit:
         return text
-    note = f"…({len(value)} characters)…" if isinstance(value, str) else "…"
+    note = f"…({len(value)} characters)…" if type(value) is str else "…"
     return text[: limit // 2] + note + text[-limit // 3 :]
 
 

@@ -9,15 +9,17 @@ searched twice.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..._harness.messages import format_answer, format_exception, format_rows
+from ..._spec.junk import Junk, tame
 from ..._spec.model import Call, Observation, State, observe, successors
 from ..._spec.outcomes import Undecided
-from ..._spec.tokens import Row, format_token, format_value, to_token
+from ..._spec.tokens import Row, UnreadableToken, format_token, format_value, to_token
 
 BUDGET = 5_000
 """How many pairs of taken calls and model state a search visits before it gives up."""
@@ -56,9 +58,9 @@ class Invocation:
         self.start = time.perf_counter_ns()
         try:
             returned = method(*arguments)
-        except KeyboardInterrupt:  # the watchdog over the main thread
-            raise
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                raise  # the watchdog's, or the user's
             raised = error
         self.end = time.perf_counter_ns()
         self.observation = _observed(returned, raised, passed)
@@ -99,11 +101,9 @@ def _observed(returned: Any, raised: BaseException | None, passed: Any) -> Obser
     if raised is not None:
         return observe(None, raised, passed, f"raised {format_exception(raised)}")
     try:
-        return observe(returned, None, passed)
-    except Exception as error:
-        return Observation(
-            "returned", returned, text=f"a token that cannot be read: {format_exception(error)}"
-        )
+        return observe(tame(returned), None, passed)
+    except UnreadableToken as error:
+        return Observation("returned", Junk("a token"), text=f"a token that cannot be read: {error}")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from ..._spec.model import Call
 from ..._spec.outcomes import Violation
 from ..._spec.tokens import Row, absent
 from .linearizability import AFTER, BEFORE, Invocation, format_timeline
-from .pauses import Place, Scheduler, Stuck, pause_points, time_without_processor
+from .pauses import Scheduler, Stuck, time_without_processor
+from .places import Place, pause_points
 
 QUICK = 0.015
 """Stores whose fastest run takes longer than this get fewer runs (seconds, without waiting for a processor).

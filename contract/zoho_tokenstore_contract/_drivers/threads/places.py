@@ -1,0 +1,146 @@
+"""Places in a store's own code: seen by a trace function, and chosen to stand still at."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import linecache
+import os
+import sys
+import sysconfig
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+from ..._spec.sdk import load
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in the code of a store: before a line, or where a function returns to its caller."""
+
+    code: CodeType
+    line: int
+    event: str
+
+    def __str__(self) -> str:
+        """For a message: where it is, and the line itself."""
+        file = self.code.co_filename
+        when = "at the end of" if self.event == "return" else "before"
+        return (
+            f"{Path(file).name}:{self.line} in {self.code.co_name}, {when} "
+            f"{linecache.getline(file, self.line).strip()!r}"
+        )
+
+
+class PlaceTracer:
+    """A trace function that acts at one of the places of a store's code that a thread comes by.
+
+    Where a debugger or a coverage tool traces already, it goes on to see all that it saw before.
+
+    Attributes:
+        places: The place where it acted, or all that the thread came by.
+        other: The trace function that was there before.
+    """
+
+    def __init__(self, number: int | None, act: Callable[[], None]) -> None:
+        """Prepares to trace.
+
+        Args:
+            number: At which place to act; ``None`` for nowhere.
+            act: Called in the thread, there.
+        """
+        self.places: list[tuple[CodeType, int, str]] = []
+        self.other: Any = None
+        self._ahead = -1 if number is None else number
+        self._keeps = number is None
+        self._act = act
+
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
+        theirs = None
+        if self.other is not None:
+            theirs = self.other(frame, event, arg)
+            sys.settrace(self)  # coverage's own puts itself in this place
+        if not is_of_a_store(frame.f_code.co_filename):
+            return theirs
+        return self._arrive if self.other is None else self._both(theirs)
+
+    def _both(self, theirs: Any) -> Any:
+        def local(frame: FrameType, event: str, arg: Any) -> Any:
+            nonlocal theirs
+            if theirs is not None:
+                theirs = theirs(frame, event, arg)
+            self._arrive(frame, event, arg)
+            return local
+
+        return local
+
+    def _arrive(self, frame: FrameType, event: str, arg: Any) -> Any:
+        """The trace function of one call of a function: it comes by a line, or returns."""
+        # A generator that yields returns, too: no end of anything.
+        if event == "line" or (event == "return" and not frame.f_code.co_flags & inspect.CO_GENERATOR):
+            if self._keeps or self._ahead == 0:
+                self.places.append((frame.f_code, frame.f_lineno, event))
+            if self._ahead == 0:
+                self._act()
+                sys.settrace(self.other)
+            self._ahead -= 1
+        return self._arrive
+
+
+def pause_points(places: Sequence[Place], most: int, turn: int = 0) -> list[int]:
+    """Which of the places that a thread came by are worth standing still at.
+
+    Each the first, the second and the last time: in between, a loop does the same again. A loop that takes
+    a lock for each turn is between two turns at the second. Where these are too many, most of the chosen
+    are such that it came by once, for they are what the call is about; a third is kept for loops, in the
+    middle of which a reader sees halves.
+
+    Args:
+        places: The places in their order.
+        most: How many to choose.
+        turn: Where choosing begins. With another turn, others are chosen.
+    """
+    visits: dict[Place, list[int]] = {}
+    for number, place in enumerate(places):
+        visits.setdefault(place, []).append(number)
+    once = [numbers[0] for numbers in visits.values() if len(numbers) == 1]
+    loops = sorted((numbers for numbers in visits.values() if len(numbers) > 1), key=len)
+    often = list(dict.fromkeys(numbers[visit] for visit in (-1, 0, 1) for numbers in loops))
+    room = max(most // 3, most - len(once))
+    # The lines that are come by least often are those of the outermost loop, which goes from row to row.
+    chosen = {*often[: room // 2], *_spread(often[room // 2 :], room - room // 2, turn)}
+    return sorted({*chosen, *_spread(once, most - len(chosen), turn)})
+
+
+def _spread(numbers: list[int], most: int, turn: int) -> list[int]:
+    if len(numbers) <= most:
+        return numbers
+    # Multiples of the golden ratio never fall on the same spot, and soon come near every spot.
+    shift = turn * 0.618 % 1
+    return [numbers[int((number + shift) * len(numbers) / most)] for number in range(most)]
+
+
+@functools.cache
+def is_of_a_store(file: str) -> bool:
+    """Whether a file may hold a store's code: not Python's own, not the kit's, not the SDK's other code.
+
+    What dataclasses and named tuples generate has no file.
+    """
+    if file.startswith("<frozen") or file == "<string>" or is_the_kits(file):
+        return False
+    path = str(Path(file).absolute())
+    sdk = load()
+    if any(path.startswith(root + os.sep) for root in sys.modules[sdk.root].__path__):
+        return path.startswith(str(Path(inspect.getfile(sdk.TokenStore)).parent) + os.sep)
+    paths = sysconfig.get_paths()
+    if path.startswith((paths["purelib"] + os.sep, paths["platlib"] + os.sep)):
+        return True
+    return not path.startswith((paths["stdlib"] + os.sep, paths["platstdlib"] + os.sep))
+
+
+def is_the_kits(file: str) -> bool:
+    """Whether a file is one of the kit."""
+    return file.startswith(str(Path(__file__).parents[2]) + os.sep)
