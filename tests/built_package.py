@@ -117,14 +117,11 @@ def test_the_wheel_asks_for_pytest_and_hypothesis_alone(wheel: Path) -> None:
     metadata = metadata_of(wheel)
     required = [entry for entry in metadata.get_all("Requires-Dist", []) if "extra ==" not in entry]
 
+    extras = metadata.get_all("Provides-Extra", [])
+
     assert [entry.split(">=")[0] for entry in sorted(required)] == ["hypothesis", "pytest"]
-    assert sorted(metadata.get_all("Provides-Extra", [])) == [
-        "aws",
-        "encrypted",
-        "redis",
-        "sdk",
-        "sql",
-    ]
+    assert "sdk" in extras
+    assert sorted(extras) == sorted(project()["optional-dependencies"])
 
 
 def test_the_wheel_registers_the_plugin_and_the_command(wheel: Path) -> None:
@@ -242,6 +239,35 @@ def test_a_release_leaves_nothing_unreleased() -> None:
 VERSIONS = re.findall(r":: Python :: (3\.[0-9]+)", " ".join(project()["classifiers"]))
 
 
+def miss(what: str, *, may_be_missing: bool) -> None:
+    """End a test that misses an interpreter.
+
+    Args:
+        what: What is missing.
+        may_be_missing: A machine that publishes nothing may do without it, and is told so.
+    """
+    if DIST or not may_be_missing:
+        pytest.fail(f"{what}: a release is tried on every Python that it names", pytrace=False)
+    pytest.skip(what)
+
+
+@pytest.mark.parametrize(
+    ("published", "may_be_missing", "ends"),
+    [
+        pytest.param("dist", True, pytest.fail.Exception, id="published"),
+        pytest.param("", False, pytest.fail.Exception, id="old"),
+        pytest.param("", True, pytest.skip.Exception, id="newest"),
+    ],
+)
+def test_a_missing_python_is_no_success(
+    published: str, may_be_missing: bool, ends: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest Python alone may be missing, and only where nothing is published."""
+    monkeypatch.setattr(sys.modules[__name__], "DIST", published)
+    with pytest.raises(ends):
+        miss("there is no Python", may_be_missing=may_be_missing)
+
+
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_it_works_in_an_empty_environment(
@@ -251,7 +277,7 @@ def test_it_works_in_an_empty_environment(
     uv = [sys.executable, "-m", "uv"]
     wanted = ["--no-python-downloads", "--python-preference", "only-system"]
     if subprocess.run([*uv, "python", "find", *wanted, version], capture_output=True, check=False).returncode:
-        pytest.skip(f"there is no Python {version} here")
+        miss(f"there is no Python {version} on the PATH", may_be_missing=version == VERSIONS[-1])
     run(*uv, "venv", "--quiet", *wanted, "--python", version, tmp_path / "venv")
     programs = programs_of(tmp_path / "venv")
     install(programs / "python", f"{request.getfixturevalue(kind)}[sdk]")
