@@ -300,7 +300,7 @@ class Workspace:
             self._watchdog.waiting = (method, time.monotonic())
         try:
             returned = call()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if watched and self._watchdog.interrupts:
                 raise KeyboardInterrupt from error  # the store made another exception of it
             return Answer(raised=error)

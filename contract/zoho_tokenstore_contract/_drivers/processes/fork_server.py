@@ -36,7 +36,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -448,12 +448,27 @@ class ForkServer:
 
 
 _fork_servers: list[ForkServer] = []
+imports_a_store = False
+"""Whether this is a child, whose import of a module must not check a store of its own."""
 
 
 def get_ready() -> None:
     """Begin to start the nursery, where there can be one: its imports take seconds, beside other work."""
     if _CAN_FORK:
         _fork_server()
+
+
+@contextlib.contextmanager
+def ended_afterwards() -> Iterator[None]:
+    """End the fork server at the end, unless it was there before: who calls a function keeps no process."""
+    before = list(_fork_servers)
+    try:
+        yield
+    finally:
+        for server in [one for one in _fork_servers if one not in before]:
+            _fork_servers.remove(server)
+            atexit.unregister(server.end)
+            server.end()
 
 
 def _fork_server() -> ForkServer:
@@ -539,6 +554,8 @@ def worker_main(request: dict[str, Any], pipe: Pipe, words: int) -> None:
     os.chdir(request["cwd"])
     importlib.invalidate_caches()
     location = Path(request["location"])
+    global imports_a_store  # noqa: PLW0603 (a child has one life)
+    imports_a_store = True
     try:
         open_store = StoreSource(*request["source"]).opener(request["state"])
     except BaseException as error:
