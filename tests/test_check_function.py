@@ -119,6 +119,7 @@ def test_a_store_that_breaks_a_clause_violates_the_contract(violating: Verdict) 
     assert "delete_token" in clause.findings[0].script
 
 
+@pytest.mark.once
 def test_the_command_reports_the_same(violating: Verdict, tmp_path: Path) -> None:
     """The JSON report of ``zoho-tokenstore check`` on the store has the verdict as plain values."""
     done = run_python(
@@ -129,12 +130,15 @@ def test_the_command_reports_the_same(violating: Verdict, tmp_path: Path) -> Non
     (reported,) = json.loads((tmp_path / "report.json").read_text("utf-8"))["stores"]
 
     assert done.returncode == 1
-    assert anonymous(json.loads(json.dumps(violating.as_dict()))) == anonymous(reported)
+    assert comparable(violating.as_dict()) == comparable(reported)
 
 
-def anonymous(value: Any) -> Any:
-    """A report without what differs in every run: numbers of ports, and of processes in made-up names."""
-    return json.loads(re.sub(r"(127\.0\.0\.1:|\.)[0-9]+(?=/|\.[0-9])", r"\1…", json.dumps(value)))
+def comparable(store: dict[str, Any]) -> Any:
+    """The entry of a store without what differs in every run: ports, processes, the order of threads."""
+    for clause in store["clauses"]:
+        for finding in clause.get("findings", ()) if clause["id"].startswith("FLOW-") else ():
+            finding["done"] = "in the order of that run"
+    return json.loads(re.sub(r"(127\.0\.0\.1:|\.)[0-9]+(?=/|\.[0-9])", r"\1…", json.dumps(store)))
 
 
 def test_some_clauses_alone_give_a_partial_verdict() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import inspect
 import re
 import unicodedata
 from collections import Counter
@@ -13,6 +15,7 @@ import pytest
 
 import zoho_tokenstore_contract
 from tests.snippets import DOCS, README, ROOT, Session, fences, play, sessions
+from zoho_tokenstore_contract import ClauseVerdict, Verdict, check
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
 
 pytestmark = pytest.mark.once
@@ -40,6 +43,12 @@ ELSEWHERE = {
 }
 # Its programs are run with each release of the SDK by `tests/published.py`.
 RUN_BY_RELEASE = "published-stores.md"
+
+
+def public(kind: type[Verdict | ClauseVerdict]) -> set[str]:
+    """The names that users of a value see; how it is made is the kit's own."""
+    fields = {field.name for field in dataclasses.fields(kind)}
+    return fields | {name for name in vars(kind) if not name.startswith("_")} - {"of"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -109,6 +118,23 @@ def test_every_layer_is_in_the_map() -> None:
     rows = re.findall(r"^\| `(\w+)/` \|", table.partition("\n## ")[0], re.MULTILINE)
 
     assert sorted(rows) == sorted(folders)
+
+
+@pytest.mark.parametrize(
+    ("heading", "named"),
+    [
+        pytest.param("argument", set(inspect.signature(check).parameters), id="arguments"),
+        pytest.param("of the verdict", public(Verdict), id="verdict"),
+        pytest.param("of a clause", public(ClauseVerdict), id="clause"),
+    ],
+)
+def test_the_page_on_the_function_names_all_of_it(heading: str, named: set[str]) -> None:
+    """Each argument of `check`, and each name of what it returns, has its line in a table, and no other."""
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    (table,) = re.findall(rf"^\| {heading} \|.*\n\|.*\n((?:\|.*\n)+)", page, re.MULTILINE)
+    cells = re.findall(r"^\| (.*?) \|", table, re.MULTILINE)
+
+    assert set(re.findall(r"`(\w+)", " ".join(cells))) - {"id"} == named - {"id"}
 
 
 def test_every_page_is_in_the_navigation() -> None:
