@@ -15,10 +15,10 @@ from .._report.public_verdict import ClauseVerdict, Verdict
 from .._report.verdict import StoreVerdict
 from .._spec.clauses import CLAUSES
 from .._spec.outcomes import UsageError
-from .._spec.selection import named_clauses
+from .._spec.selection import named_clauses, refuse_wrong_allowances
 from .contract_class import sut_of
 from .store_check import StoreCheck
-from .targets import Declarations, contract_class_of, refuse_unknown
+from .targets import Declarations, contract_class_of
 
 _ONE_AT_A_TIME = threading.RLock()
 """Checks change what belongs to the whole process, such as its current directory, and put it back."""
@@ -79,7 +79,7 @@ def check(
         raise UsageError(
             "check() is called as a module is imported: put `if __name__ == '__main__':` around it"
         )
-    refuse_unknown(allowed or {}, "allowed")
+    refuse_wrong_allowances(allowed or {}, "allowed")
     wanted = named_clauses([only] if isinstance(only, str) else list(only), "only")
     declared = Declarations(persistent, thread_safe, own_storage, disposable, dict(allowed or {}))
     with _ONE_AT_A_TIME, fork_server.ended_afterwards():

@@ -115,7 +115,15 @@ def _finding(one: Check, sut: StoreUnderTest, violation: Violation, search: int)
 
 
 def fails(result: ClauseResult, sut: StoreUnderTest) -> bool:
-    """Whether this result fails the run: a clause that counts is broken, or the check reached no result."""
+    """Whether a result fails the run: a clause that counts is broken, or the check reached no result.
+
+    Args:
+        result: What became of the clause.
+        sut: The store under test.
+
+    Returns:
+        Whether the run fails.
+    """
     clause = CLAUSES[result.clause]
     if result.outcome in (Outcome.BROKEN, Outcome.NOT_REACHED):
         return clause.weighs(strict=sut.strict)

@@ -14,6 +14,7 @@ from .._harness.workspace import Effort
 from .._report.wording import message
 from .._spec.clauses import CLAUSES
 from .._spec.outcomes import ClauseResult, Outcome
+from .._spec.selection import refuse_wrong_allowances
 from .clause import fails
 from .smoke import Diagnosis
 from .store_check import StoreCheck
@@ -109,12 +110,26 @@ class TokenStoreContract:
 
 
 def test_name(clause_id: str) -> str:
-    """The name of the test of a clause."""
+    """The name of the test of a clause.
+
+    Args:
+        clause_id: The clause, such as ``SAVE-4``.
+
+    Returns:
+        Its name, such as ``test_SAVE_4``.
+    """
     return f"test_{clause_id.replace('-', '_')}"
 
 
 def clause_of(test: str) -> str | None:
-    """The clause that a test of this name checks, if any."""
+    """The clause that a test checks.
+
+    Args:
+        test: The name of the test.
+
+    Returns:
+        The clause; ``None`` where it is no test of a clause.
+    """
     clause = test.removeprefix("test_").replace("_", "-")
     return clause if test.startswith("test_") and clause in CLAUSES else None
 
@@ -182,21 +197,30 @@ def _check_of(test: TokenStoreContract, request: pytest.FixtureRequest) -> Store
 
 
 def target_of(cls: type[TokenStoreContract]) -> str:
-    """The name of a contract class's store in reports."""
+    """The name of a contract class's store in reports.
+
+    Args:
+        cls: The class.
+
+    Returns:
+        Its ``target``, or its own name.
+    """
     return cls.target or f"{cls.__module__}:{cls.__qualname__}"
 
 
 def sut_of(cls: type[TokenStoreContract]) -> StoreUnderTest:
     """The store under test that a contract class declares.
 
+    Args:
+        cls: The class.
+
+    Returns:
+        The store under test, of which nothing is opened yet.
+
     Raises:
-        ValueError: Where `allowed` names a clause that does not exist, or gives no reason.
+        UsageError: Where `allowed` names a clause that does not exist, or gives no reason.
     """
-    for clause_id, reason in cls.allowed.items():
-        if clause_id not in CLAUSES:
-            raise ValueError(f"allowed: there is no clause {clause_id!r}")
-        if not isinstance(reason, str) or not reason.strip():
-            raise ValueError(f"allowed: {clause_id} needs the reason why it may be broken")
+    refuse_wrong_allowances(cls.allowed, "allowed")
     test = cls()
     return StoreUnderTest(
         target=target_of(cls),

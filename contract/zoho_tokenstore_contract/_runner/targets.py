@@ -14,9 +14,9 @@ from typing import Any
 
 from .._harness.messages import format_exception
 from .._harness.source import StoreSource, first_argument, takes_location
-from .._spec.clauses import CLAUSES, did_you_mean
 from .._spec.outcomes import UsageError
 from .._spec.sdk import SDKMissing, load
+from .._spec.selection import refuse_wrong_allowances
 from .contract_class import TokenStoreContract, sut_of
 from .smoke import Diagnosis, diagnose, first_look
 
@@ -43,6 +43,13 @@ class Declarations:
 def parse_allowed(entries: list[str], option: str = "--tokenstore-allow") -> dict[str, str]:
     """Read ``CLAUSE=REASON`` entries of an option.
 
+    Args:
+        entries: The option's values.
+        option: The option, for the message.
+
+    Returns:
+        Clause id to the reason.
+
     Raises:
         UsageError: Where an entry has another form, or names no clause.
     """
@@ -52,26 +59,8 @@ def parse_allowed(entries: list[str], option: str = "--tokenstore-allow") -> dic
         if not separator or not reason.strip():
             raise UsageError(f"{option}: {entry!r} is not of the form CLAUSE=REASON")
         allowed[clause] = reason.strip()
-    refuse_unknown(allowed, option)
+    refuse_wrong_allowances(allowed, option)
     return allowed
-
-
-def refuse_unknown(allowed: Mapping[str, str], option: str) -> None:
-    """Refuse a list of allowed clauses that names another, or gives no reason.
-
-    Args:
-        allowed: Clause id to the reason why a store may break it.
-        option: Where it comes from, for the message.
-
-    Raises:
-        UsageError: With the first entry that is wrong.
-    """
-    for clause, reason in allowed.items():
-        if clause not in CLAUSES:
-            hint = did_you_mean(str(clause).upper(), CLAUSES)
-            raise UsageError(f"{option}: there is no clause {clause!r}{hint}")
-        if not isinstance(reason, str) or not reason.strip():
-            raise UsageError(f"{option}: {clause} needs the reason why it may be broken")
 
 
 def contract_class(target: str, declared: Declarations, directory: Path) -> type[TokenStoreContract]:
@@ -81,6 +70,9 @@ def contract_class(target: str, declared: Declarations, directory: Path) -> type
         target: ``PACKAGE.MODULE:FACTORY``, or a `TokenStoreContract` subclass in that form.
         declared: What the command line declares; a subclass declares itself.
         directory: Where pytest was started: modules that are not installed are found there.
+
+    Returns:
+        The class; a subclass as it is.
 
     Raises:
         UsageError: Where it cannot be imported or opened, or its storage is not empty.
@@ -152,6 +144,9 @@ def inspect_target(target: str, declared: Declarations, directory: Path) -> Targ
         target: ``PACKAGE.MODULE:FACTORY``.
         declared: What the command line declares.
         directory: Where the command was started.
+
+    Returns:
+        What the class has to say.
 
     Raises:
         UsageError: Where it cannot be imported or opened, or is a contract class already.
@@ -314,6 +309,8 @@ def _try_to_open(target: str, cls: type[TokenStoreContract], argument: str = "")
     try:
         sut = sut_of(cls)
         found = first_look(sut)
+    except UsageError:
+        raise
     except (Exception, SystemExit) as error:
         raise UsageError(f"{target} cannot be opened: {format_exception(error)}") from error
     if found is not None and (sut.refusal or not found.clauses):

@@ -35,13 +35,14 @@ class ContractClass(pytest.Class):
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         """Collect the tests, unless there is no SDK, or somebody replaced one after the class was made."""
         from .._runner.contract_class import refuse_overridden_tests, sut_of
+        from .._spec.outcomes import UsageError
         from .._spec.sdk import SDKMissing, load
 
         try:
             load()
             refuse_overridden_tests(self.obj)
             sut_of(self.obj)
-        except (SDKMissing, TypeError, ValueError) as error:
+        except (SDKMissing, TypeError, UsageError) as error:
             raise self.CollectError(str(error)) from error
         return super().collect()
 
