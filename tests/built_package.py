@@ -212,6 +212,7 @@ def test_the_release_has_notes() -> None:
         pytest.param({}, [], id="nothing"),
         pytest.param({"version": "9.9"}, ["the tag has to be v9.9", "## [9.9]"], id="version"),
         pytest.param({"authors": []}, ["authors"], id="authors"),
+        pytest.param({"authors": [{"name": "Ann"}]}, ["authors"], id="no address of an author"),
         pytest.param({"urls": {}}, ["urls.Source"], id="address"),
     ],
 )
@@ -219,7 +220,7 @@ def test_a_release_names_what_is_missing(spoilt: dict[str, Any], says: list[str]
     """Before a tag is published, its metadata and its changelog have to be complete."""
     whole = {
         "version": "1.2",
-        "authors": [{"name": "Ann"}],
+        "authors": [{"name": "Ann", "email": "ann@example.org"}],
         "urls": {"Source": "https://example.org/kit"},
     }
     found = missing({**whole, **spoilt}, "## [Unreleased]\n\n## [1.2] - 2026-01-02\n\n- New.\n", "v1.2")
@@ -230,7 +231,11 @@ def test_a_release_names_what_is_missing(spoilt: dict[str, Any], says: list[str]
 
 def test_a_release_leaves_nothing_unreleased() -> None:
     """What stands under `Unreleased` would be published without notes."""
-    whole = {"version": "1.2", "authors": [{"name": "Ann"}], "urls": {"Source": "https://example.org/kit"}}
+    whole = {
+        "version": "1.2",
+        "authors": [{"name": "Ann", "email": "ann@example.org"}],
+        "urls": {"Source": "https://example.org/kit"},
+    }
     (found,) = missing(whole, "## [Unreleased]\n\n- More.\n\n## [1.2] - 2026-01-02\n\n- New.\n", "v1.2")
 
     assert "belongs to [1.2]" in found
