@@ -134,10 +134,10 @@ def test_the_command_reports_the_same(violating: Verdict, tmp_path: Path) -> Non
 
 
 def comparable(store: dict[str, Any]) -> Any:
-    """The entry of a store without what differs in every run: ports, processes, the order of threads."""
+    """The entry of a store without what differs in every run: ports, processes, the threads of the SDK."""
     for clause in store["clauses"]:
-        for finding in clause.get("findings", ()) if clause["id"].startswith("FLOW-") else ():
-            finding["done"] = "in the order of that run"
+        if clause["id"].startswith("FLOW-") and "findings" in clause:
+            clause["findings"] = [finding["check"] for finding in clause["findings"]]
     return json.loads(re.sub(r"(127\.0\.0\.1:|\.)[0-9]+(?=/|\.[0-9])", r"\1…", json.dumps(store)))
 
 
