@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -41,11 +41,14 @@ class KeepsDeleted(ListStore):
 
 
 class Talks(ListStore):
-    """Prints what it does, in characters that a terminal may not have."""
+    """Prints what it does, in characters that a terminal may not have, and keeps what it prints to."""
+
+    out: TextIO
 
     def get_tokens(self) -> Any:
         """Print, and list."""
-        sys.stdout.write("chatter \ud800\n")
+        Talks.out = sys.stdout
+        Talks.out.write("chatter \ud800\n")
         return super().get_tokens()
 
 
@@ -184,6 +187,8 @@ def test_every_clause_is_told_as_it_is_done(capsys: pytest.CaptureFixture[str]) 
         sys.stdout.write(f"{clause.id}\n")
 
     verdict = check(Talks, persistent=False, only=["LIST"], progress=tell)
+
+    Talks.out.write("later\n")
 
     assert told == [clause for clause in verdict.clauses if clause.outcome is not Outcome.NOT_RUN]
     assert capsys.readouterr().out.split() == [clause.id for clause in told]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TextIO
 
 from .._drivers.processes import fork_server
 from .._harness.workspace import Effort
@@ -110,11 +111,12 @@ def _verdict(
     return verdict if expected else replace(verdict, passed=False)
 
 
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Drop what the store prints, whatever characters it has."""
-    with (
-        open(os.devnull, "w", encoding="utf-8", errors="backslashreplace") as nowhere,
-        contextlib.redirect_stdout(nowhere),
-    ):
-        yield
+def _silence() -> contextlib.AbstractContextManager[object]:
+    """Drop what the store prints."""
+    return contextlib.redirect_stdout(_nowhere())
+
+
+@functools.cache
+def _nowhere() -> TextIO:
+    """Takes every character. It stays open, for a store may have kept it, as in a handler of a log."""
+    return open(os.devnull, "w", encoding="utf-8", errors="backslashreplace")
