@@ -227,10 +227,11 @@ def test_wrong_arguments_are_refused(factory: Any, options: dict[str, Any], says
 
 
 def test_a_contract_class_will_do() -> None:
-    """A contract class declares its store itself, and gives the name."""
+    """A contract class declares its store itself; a name that is passed counts."""
     verdict = check(AContract, only=["SAVE-1", "PERSIST-1"])
 
     assert verdict.target == f"{__name__}:AContract"
+    assert check(AContract, only=["SAVE-1"], target="tokens").target == "tokens"
     assert verdict.clause("SAVE-1").outcome is Outcome.KEPT
     assert verdict.clause("PERSIST-1").outcome is Outcome.NOT_APPLICABLE
 

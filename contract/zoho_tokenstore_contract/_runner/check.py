@@ -86,6 +86,7 @@ def check(
     with _ONE_AT_A_TIME, fork_server.ended_afterwards():
         with _silence():
             sut = sut_of(contract_class_of(factory, declared, target))
+        sut.target = target or sut.target
         sut.strict = sut.strict or strict
         return _verdict(StoreCheck(sut, Effort(thorough), every_script=True), wanted, progress)
 
