@@ -117,14 +117,11 @@ def test_the_wheel_asks_for_pytest_and_hypothesis_alone(wheel: Path) -> None:
     metadata = metadata_of(wheel)
     required = [entry for entry in metadata.get_all("Requires-Dist", []) if "extra ==" not in entry]
 
+    extras = metadata.get_all("Provides-Extra", [])
+
     assert [entry.split(">=")[0] for entry in sorted(required)] == ["hypothesis", "pytest"]
-    assert sorted(metadata.get_all("Provides-Extra", [])) == [
-        "aws",
-        "encrypted",
-        "redis",
-        "sdk",
-        "sql",
-    ]
+    assert "sdk" in extras
+    assert sorted(extras) == sorted(project()["optional-dependencies"])
 
 
 def test_the_wheel_registers_the_plugin_and_the_command(wheel: Path) -> None:
@@ -215,6 +212,7 @@ def test_the_release_has_notes() -> None:
         pytest.param({}, [], id="nothing"),
         pytest.param({"version": "9.9"}, ["the tag has to be v9.9", "## [9.9]"], id="version"),
         pytest.param({"authors": []}, ["authors"], id="authors"),
+        pytest.param({"authors": [{"name": "Ann"}]}, ["authors"], id="no address of an author"),
         pytest.param({"urls": {}}, ["urls.Source"], id="address"),
     ],
 )
@@ -222,7 +220,7 @@ def test_a_release_names_what_is_missing(spoilt: dict[str, Any], says: list[str]
     """Before a tag is published, its metadata and its changelog have to be complete."""
     whole = {
         "version": "1.2",
-        "authors": [{"name": "Ann"}],
+        "authors": [{"name": "Ann", "email": "ann@example.org"}],
         "urls": {"Source": "https://example.org/kit"},
     }
     found = missing({**whole, **spoilt}, "## [Unreleased]\n\n## [1.2] - 2026-01-02\n\n- New.\n", "v1.2")
@@ -233,13 +231,46 @@ def test_a_release_names_what_is_missing(spoilt: dict[str, Any], says: list[str]
 
 def test_a_release_leaves_nothing_unreleased() -> None:
     """What stands under `Unreleased` would be published without notes."""
-    whole = {"version": "1.2", "authors": [{"name": "Ann"}], "urls": {"Source": "https://example.org/kit"}}
+    whole = {
+        "version": "1.2",
+        "authors": [{"name": "Ann", "email": "ann@example.org"}],
+        "urls": {"Source": "https://example.org/kit"},
+    }
     (found,) = missing(whole, "## [Unreleased]\n\n- More.\n\n## [1.2] - 2026-01-02\n\n- New.\n", "v1.2")
 
     assert "belongs to [1.2]" in found
 
 
 VERSIONS = re.findall(r":: Python :: (3\.[0-9]+)", " ".join(project()["classifiers"]))
+
+
+def miss(what: str, *, may_be_missing: bool) -> None:
+    """End a test that misses an interpreter.
+
+    Args:
+        what: What is missing.
+        may_be_missing: A machine that publishes nothing may do without it, and is told so.
+    """
+    if DIST or not may_be_missing:
+        pytest.fail(f"{what}: a release is tried on every Python that it names", pytrace=False)
+    pytest.skip(what)
+
+
+@pytest.mark.parametrize(
+    ("published", "may_be_missing", "ends"),
+    [
+        pytest.param("dist", True, pytest.fail.Exception, id="published"),
+        pytest.param("", False, pytest.fail.Exception, id="old"),
+        pytest.param("", True, pytest.skip.Exception, id="newest"),
+    ],
+)
+def test_a_missing_python_is_no_success(
+    published: str, may_be_missing: bool, ends: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest Python alone may be missing, and only where nothing is published."""
+    monkeypatch.setattr(sys.modules[__name__], "DIST", published)
+    with pytest.raises(ends):
+        miss("there is no Python", may_be_missing=may_be_missing)
 
 
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])
@@ -251,7 +282,7 @@ def test_it_works_in_an_empty_environment(
     uv = [sys.executable, "-m", "uv"]
     wanted = ["--no-python-downloads", "--python-preference", "only-system"]
     if subprocess.run([*uv, "python", "find", *wanted, version], capture_output=True, check=False).returncode:
-        pytest.skip(f"there is no Python {version} here")
+        miss(f"there is no Python {version} on the PATH", may_be_missing=version == VERSIONS[-1])
     run(*uv, "venv", "--quiet", *wanted, "--python", version, tmp_path / "venv")
     programs = programs_of(tmp_path / "venv")
     install(programs / "python", f"{request.getfixturevalue(kind)}[sdk]")

@@ -31,8 +31,8 @@ from zoho_tokenstore_contract._spec.outcomes import Outcome, UsageError
 HERE = Path(__file__).parent
 LISTED, PAGE = HERE / "equivalent_mutants.toml", HERE.parent / "docs" / "mutants.md"
 STORES = {
-    "list_store": ("ListStore", Declarations(transient=True)),
-    "sqlite_memory": ("SQLiteMemoryStore", Declarations(transient=True)),
+    "list_store": ("ListStore", Declarations(persistent=False)),
+    "sqlite_memory": ("SQLiteMemoryStore", Declarations(persistent=False)),
     "sqlite_file": ("SQLiteFileStore", Declarations()),
 }
 """The modules, with the store in each and what its author declares."""

@@ -59,8 +59,8 @@ def missing(metadata: Mapping[str, Any], changelog: str, tag: str) -> list[str]:
     found = []
     if tag != f"v{version}":
         found.append(f"pyproject.toml: the version is {version}, so the tag has to be v{version}, not {tag}")
-    if not any(author.get("name") for author in metadata.get("authors", [])):
-        found.append("pyproject.toml: authors are not filled in")
+    if not any(author.get("name") and author.get("email") for author in metadata.get("authors", [])):
+        found.append("pyproject.toml: authors are not filled in, with the address that SECURITY.md promises")
     if not metadata.get("urls", {}).get("Source", "").startswith("https://"):
         found.append("pyproject.toml: urls.Source, the address of the repository, is not filled in")
     if not notes(changelog, version):

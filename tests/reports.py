@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from zoho_tokenstore_contract._report.json_report import Report
-from zoho_tokenstore_contract._report.verdict import StoreVerdict
+from zoho_tokenstore_contract._report.verdict import StoreVerdict, Word
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
 from zoho_tokenstore_contract._spec.outcomes import ClauseResult, Finding, Outcome
 
@@ -38,17 +38,17 @@ def finding(text: str = "", **changed: object) -> Finding:
 class Told(StoreVerdict):
     """What a report says of one store, with a verdict that is given and not derived."""
 
-    said: str | None = field(default=None, kw_only=True)
+    said: Word | None = field(default=None, kw_only=True)
 
     @property
-    def verdict(self) -> str | None:
+    def verdict(self) -> Word | None:
         """The verdict that was given."""
         return self.said
 
 
 def store(
     target: str = "shop.tokens:RedisStore",
-    verdict: str | None = "conforms",
+    verdict: Word | None = "conforms",
     results: Mapping[str, ClauseResult] | None = None,
     *,
     others: Outcome = Outcome.KEPT,

@@ -147,7 +147,7 @@ class TestCheck:
             pytest.param(["stores"], "'stores' is not of the form PACKAGE.MODULE:FACTORY", id="no factory"),
             pytest.param(["nowhere:store"], "there is no module 'nowhere'", id="no module"),
             pytest.param(["stores:Looce"], "stores has no 'Looce'; did you mean 'Loose'?", id="misspelt"),
-            pytest.param(["stores:leaving"], "stores:leaving cannot be opened: SystemExit", id="it exits"),
+            pytest.param(["stores:leaving"], "stores:leaving: raised SystemExit", id="it exits"),
             pytest.param(["stores:full"], "the storage already holds 1 token(s)", id="not empty"),
             pytest.param(["stores:one"], "stores:one is not callable", id="no function"),
             pytest.param(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from zoho_tokenstore_contract import UsageError, check
 
 INSTALL = "no Zoho CRM SDK is installed; run: python -m pip install zohocrmsdk8-0"
 TEST_CLASS = """
@@ -64,6 +67,12 @@ def test_the_command_ends_in_that_line(tmp_path: Path, name: str) -> None:
     assert run.returncode == 2
     assert run.stderr.startswith(f"zoho-tokenstore: {INSTALL}")
     assert len(run.stderr.splitlines()) == 1
+
+
+def test_the_function_raises_that_line() -> None:
+    """As wrong use, before the factory is called."""
+    with pytest.raises(UsageError, match=re.escape(INSTALL)):
+        check(object)
 
 
 def test_what_the_command_can_do_without_an_sdk_it_does(tmp_path: Path) -> None:

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._report.public_verdict import ClauseVerdict, Verdict
+    from ._runner.check import check
     from ._runner.contract_class import TokenStoreContract
+    from ._spec.clauses import Level
+    from ._spec.outcomes import Finding, Outcome, UsageError
 
-__all__ = ["TokenStoreContract"]
+__all__ = [
+    "ClauseVerdict",
+    "Finding",
+    "Level",
+    "Outcome",
+    "TokenStoreContract",
+    "UsageError",
+    "Verdict",
+    "check",
+]
+
+_MODULES = {
+    "ClauseVerdict": "_report.public_verdict",
+    "Finding": "_spec.outcomes",
+    "Level": "_spec.clauses",
+    "Outcome": "_spec.outcomes",
+    "TokenStoreContract": "_runner.contract_class",
+    "UsageError": "_spec.outcomes",
+    "Verdict": "_report.public_verdict",
+    "check": "_runner.check",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Import on first use: the plugin lives in this package and is loaded in every pytest run."""
-    if name == "TokenStoreContract":
-        from ._runner.contract_class import TokenStoreContract
-
-        return TokenStoreContract
+    if name in _MODULES:
+        return getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -131,8 +131,9 @@ class ListStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         sent = read_token_to_save(token)
         place = self._first(sent, ways_to_update(present(sent)))
         if place is None:
-            sent["id"] = id_to_insert(sent, taken=bool(self._places("id", sent))) or self._unused_id()
-            self._used_ids.add(sent["id"])
+            id = id_to_insert(sent, taken=bool(self._places("id", sent))) or self._unused_id()
+            self._used_ids.add(id)
+            sent["id"] = id
             self._records.append(None)
             place = len(self._records) - 1
         else:

@@ -217,7 +217,7 @@ class Optimistic(MemoryStore):
         for turn in range(self.tries):
             with self.lock:
                 version, state = self.version, self.read()
-            row = self.match_to_save(state["rows"], sent)
+            row: Any = self.match_to_save(state["rows"], sent)
             if row is None:
                 row = self.insert(state, sent)
             else:

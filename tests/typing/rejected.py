@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from zoho_tokenstore_contract import TokenStoreContract
+from zoho_tokenstore_contract import TokenStoreContract, Verdict, check
 
 
 class TestNoLocation(TokenStoreContract):
@@ -37,3 +37,13 @@ class TestAttributes(TokenStoreContract):
 
     def open_store(self, location: Path) -> Any:
         return None
+
+
+def mistakes(verdict: Verdict) -> None:
+    check(None)  # error
+    check(dict, True)  # error
+    check(dict, persistent="no")  # error
+    check(dict, allowed=["FLOW-10"])  # error
+    check(dict, only=7)  # error
+    verdict.passed = True  # error
+    verdict.word.upper()  # error

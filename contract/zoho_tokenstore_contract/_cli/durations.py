@@ -8,7 +8,7 @@ import pytest
 
 from .._checks.registry import checks_of
 from .._runner.contract_class import CALLS_MADE
-from ..plugin import record_of
+from ..plugin.gathering import record_of
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter

@@ -21,7 +21,7 @@ from .._spec.clauses import CLAUSES
 from .._spec.outcomes import Outcome
 from .._spec.sdk import load
 from .._spec.selection import named_clauses
-from ..plugin import COMMAND, VERDICTS, record_of
+from ..plugin.gathering import COMMAND, VERDICTS, record_of
 from .durations import Durations
 from .isolation import ALONE, environment
 from .workers import Sharing, Worker, end

@@ -23,7 +23,7 @@ import pytest
 from .._checks.registry import checks_of
 from .._drivers.processes import fork_server
 from .._drivers.processes.forked import ForkedProcess
-from .._runner.contract_class import SUT
+from .._runner.contract_class import CHECK
 from .._spec.clauses import CLAUSES
 from .._spec.sdk import SDKMissing, load
 from .isolation import environment
@@ -323,8 +323,8 @@ class _Working:
             upcoming = session.items[following] if isinstance(following, int) else None
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=upcoming)
             holder = item.getparent(pytest.Class)
-            sut = None if holder is None else holder.stash.get(SUT, None)
-            self._line.send(("ended", number, bool(sut is not None and sut.refusal)))
+            check = None if holder is None else holder.stash.get(CHECK, None)
+            self._line.send(("ended", number, bool(check is not None and check.sut.refusal)))
             number = self._next() if following == LATER else following
         return True
 

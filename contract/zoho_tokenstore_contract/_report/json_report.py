@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._spec.clauses import CLAUSES, CONTRACT_VERSION
-from .._spec.outcomes import ClauseResult
+from .._spec.clauses import CONTRACT_VERSION
 from .._spec.sdk import SDKMissing, load
+from .public_verdict import Verdict
 from .verdict import StoreVerdict, Verdicts
 
 SCHEMA = 1
@@ -89,7 +89,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "date": report.date,
         "seconds": report.seconds,
         "command": report.command,
-        "stores": [_store(store) for store in report.stores],
+        "stores": [Verdict.of(store).as_dict() for store in report.stores],
     }
 
 
@@ -99,23 +99,3 @@ def _sdk() -> tuple[str, str] | None:
     except SDKMissing:
         return None
     return sdk.distribution, sdk.version
-
-
-def _store(store: StoreVerdict) -> dict[str, Any]:
-    made: dict[str, Any] = {"target": store.target, "strict": store.strict, "verdict": store.verdict}
-    if store.verdict is None:
-        made["reason"] = store.reason_undecided
-    if store.cause:
-        made["cause"] = store.cause
-    made["clauses"] = [_clause(result) for result in store.all_results]
-    return made
-
-
-def _clause(result: ClauseResult) -> dict[str, Any]:
-    data = result.as_dict()
-    made = {"id": result.clause, "level": CLAUSES[result.clause].level.value, "outcome": data["outcome"]}
-    if result.reason:
-        made["reason"] = result.reason
-    if result.findings:
-        made["findings"] = data["findings"]
-    return made

@@ -12,11 +12,10 @@ from .diagnosis import causes
 from .html.markup import legible
 from .json_report import Report
 from .risks import risks
-from .verdict import StoreVerdict
+from .verdict import WORDS, StoreVerdict
 from .view import (
     NO_STORE,
     TITLE,
-    WORDS,
     by_group,
     check_words,
     clause_of,

@@ -18,7 +18,7 @@ from .._spec.outcomes import ClauseResult, Finding, Outcome
 from .diagnosis import Cause, causes
 from .risks import risk_of, risks
 from .scripts import named, reason_script_missing
-from .verdict import CONFORMS, StoreVerdict, Verdicts
+from .verdict import CONFORMS, WORDS, StoreVerdict, Verdicts
 from .wording import (
     REMEDIES,
     calls_of,
@@ -101,18 +101,15 @@ def conclude(terminal: TerminalReporter, verdicts: Verdicts) -> None:
         for line in wrapped(f"{_headline(store)}: {counts(store)}", width, "", "  "):
             terminal.write_line(line, bold=True, **_colour(store))
     if len(stores) > 1:
-        words = [_WORDS[store.verdict] for store in stores]
+        words = [WORDS[store.verdict] for store in stores]
         told = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
-        worst = min(stores, key=lambda store: list(_WORDS).index(store.verdict))
+        worst = min(stores, key=lambda store: list(WORDS).index(store.verdict))
         terminal.write_line(f"{len(stores)} stores: {told}", bold=True, **_colour(worst))
-
-
-_WORDS = {"violates": "VIOLATES", None: "NO VERDICT", CONFORMS: "CONFORMS"}
 
 
 def _headline(store: StoreVerdict) -> str:
     reason = f" ({store.reason_undecided})" if store.verdict is None else ""
-    return f"{store.target}: {_WORDS[store.verdict]}{reason}"
+    return f"{store.target}: {WORDS[store.verdict]}{reason}"
 
 
 def _colour(store: StoreVerdict) -> dict[str, bool]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final, Literal
 
 from .._spec.clauses import CLAUSES
 from .._spec.outcomes import ClauseResult, Outcome
 from .record import Record
 
-CONFORMS, VIOLATES = "conforms", "violates"
+Word = Literal["conforms", "violates"]
+CONFORMS: Final = "conforms"
+VIOLATES: Final = "violates"
+WORDS = {VIOLATES: "VIOLATES", None: "NO VERDICT", CONFORMS: "CONFORMS"}
+"""The verdicts as they are read, worst first."""
 
 
 @dataclass
@@ -76,7 +81,7 @@ class StoreVerdict:
         )
 
     @property
-    def verdict(self) -> str | None:
+    def verdict(self) -> Word | None:
         """``conforms`` or ``violates``; ``None`` where a part of the contract was not checked."""
         counts = self._scored
         if counts[Outcome.NOT_RUN]:

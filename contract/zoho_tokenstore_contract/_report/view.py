@@ -8,11 +8,10 @@ from collections.abc import Iterable
 from .._spec.clauses import CLAUSES, Clause
 from .._spec.outcomes import ClauseResult, Finding, Outcome
 from .json_report import Report
-from .verdict import CONFORMS, VIOLATES, StoreVerdict
+from .verdict import StoreVerdict
 
 TITLE = "TokenStore contract"
 NO_STORE = "No store was checked."
-WORDS = {CONFORMS: "CONFORMS", VIOLATES: "VIOLATES", None: "NO VERDICT"}
 
 
 def counted(results: Iterable[ClauseResult]) -> dict[Outcome, int]:

@@ -62,6 +62,8 @@ def reproduce(sut: StoreUnderTest, clause: str, violation: Violation, calls: int
     """
     if "<locals>" in sut.source.qualname:
         raise Unplayable("the store is made by a local function, which no script can import")
+    if sut.source.module == "__main__":
+        raise Unplayable("the store is made in the program that runs, which no script can import")
     try:
         lookup(sut.source.module, sut.source.qualname)
     except (ImportError, AttributeError) as error:
@@ -275,7 +277,7 @@ def _fails(made: ScriptBody, sut: StoreUnderTest) -> bool:
         raise Unplayable("the store does not open again as it did in the check") from reason
     except AssertionError:
         return True
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         kind = type(error).__name__
         raise Unplayable(f"a script of these calls ends in {kind} before its assertion") from error
     return False

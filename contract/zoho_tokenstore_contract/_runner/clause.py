@@ -63,7 +63,7 @@ def check_clause(
             return ClauseResult(clause_id, Outcome.UNKNOWN, reason=str(reason))
         except StoreUnavailable as reason:
             return ClauseResult(clause_id, Outcome.ERROR, reason=str(reason))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return ClauseResult(
                 clause_id,
                 Outcome.ERROR,
@@ -110,12 +110,20 @@ def _finding(one: Check, sut: StoreUnderTest, violation: Violation, search: int)
         return replace(finding, script=found.script, shortest=found.shortest)
     except Unplayable as reason:
         return replace(finding, no_script=str(reason))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return replace(finding, no_script=f"the kit itself failed to write one: {format_exception(error)}")
 
 
 def fails(result: ClauseResult, sut: StoreUnderTest) -> bool:
-    """Whether this result fails the run: a clause that counts is broken, or the check reached no result."""
+    """Whether a result fails the run: a clause that counts is broken, or the check reached no result.
+
+    Args:
+        result: What became of the clause.
+        sut: The store under test.
+
+    Returns:
+        Whether the run fails.
+    """
     clause = CLAUSES[result.clause]
     if result.outcome in (Outcome.BROKEN, Outcome.NOT_REACHED):
         return clause.weighs(strict=sut.strict)

@@ -12,18 +12,16 @@ from .._harness.source import StoreSource
 from .._harness.store_under_test import StoreUnderTest, close_by_default
 from .._harness.workspace import Effort
 from .._report.wording import message
-from .._reproduce.minimize import CALLS
 from .._spec.clauses import CLAUSES
 from .._spec.outcomes import ClauseResult, Outcome
-from .clause import check_clause, fails
-from .smoke import Diagnosis, diagnose
+from .._spec.selection import refuse_wrong_allowances
+from .clause import fails
+from .smoke import Diagnosis
+from .store_check import StoreCheck
 
 RESULT = pytest.StashKey[ClauseResult]()
 SMOKE = pytest.StashKey[Diagnosis]()
-SUT = pytest.StashKey[StoreUnderTest]()
-SEARCHES = pytest.StashKey[int]()
-SHOWN = 5
-"""For how many broken clauses of a store the shortest program is searched where nobody asked for scripts."""
+CHECK = pytest.StashKey[StoreCheck]()
 THOROUGH = "tokenstore-thorough"
 CALLS_MADE = "tokenstore_calls"
 """The property of a test's report that says how many calls of the store the test made."""
@@ -101,46 +99,54 @@ class TokenStoreContract:
 
     def test_smoke(self, request: pytest.FixtureRequest) -> None:
         """The store does the simplest things; where not, one root cause in plain words."""
-        sut = _sut_of(self, request)
-        if (reason := _unfit(sut, request.config)) is not None:
+        check = _check_of(self, request)
+        if (reason := _unfit(check.sut, request.config)) is not None:
             pytest.fail(reason, pytrace=False)
-        diagnosis = diagnose(sut)
+        diagnosis = check.smoke()
         if diagnosis is None:
             return
         request.node.stash[SMOKE] = diagnosis
-        if sut.allowed and not sut.refusal:
-            # What follows from the cause may be on the list: the clauses say whether all of it is.
+        if check.expects_cause:
             pytest.xfail(f"Root cause: {diagnosis.cause}")
         pytest.fail(diagnosis.message(), pytrace=False)
 
 
 def test_name(clause_id: str) -> str:
-    """The name of the test of a clause."""
+    """The name of the test of a clause.
+
+    Args:
+        clause_id: The clause, such as ``SAVE-4``.
+
+    Returns:
+        Its name, such as ``test_SAVE_4``.
+    """
     return f"test_{clause_id.replace('-', '_')}"
 
 
 def clause_of(test: str) -> str | None:
-    """The clause that a test of this name checks, if any."""
+    """The clause that a test checks.
+
+    Args:
+        test: The name of the test.
+
+    Returns:
+        The clause; ``None`` where it is no test of a clause.
+    """
     clause = test.removeprefix("test_").replace("_", "-")
     return clause if test.startswith("test_") and clause in CLAUSES else None
 
 
 def _test_of(clause_id: str) -> Callable[[TokenStoreContract, pytest.FixtureRequest], None]:
     def test(self: TokenStoreContract, request: pytest.FixtureRequest) -> None:
-        sut = _sut_of(self, request)
-        if (reason := _unfit(sut, request.config)) is not None:
+        check = _check_of(self, request)
+        if (reason := _unfit(check.sut, request.config)) is not None:
             result = ClauseResult(clause_id, Outcome.ERROR, reason=reason)
-        elif sut.refusal:
-            # The test that met the reason has failed with it; the run says it once.
-            result = ClauseResult(clause_id, Outcome.NOT_RUN, reason=sut.refusal)
         else:
-            before = sut.calls
-            search = _search(request, CLAUSES[clause_id].weighs(strict=sut.strict))
-            result = check_clause(clause_id, sut, _effort(request.config), scripts=search > 0, search=search)
-            _count_search(request, result)
-            request.node.user_properties.append((CALLS_MADE, sut.calls - before))
+            before = check.sut.calls
+            result = check.clause(clause_id)
+            request.node.user_properties.append((CALLS_MADE, check.sut.calls - before))
         request.node.stash[RESULT] = result
-        _conclude(result, sut)
+        _conclude(result, check.sut)
 
     clause = CLAUSES[clause_id]
     test.__name__ = test_name(clause_id)
@@ -170,42 +176,55 @@ def refuse_overridden_tests(cls: type) -> None:
             )
 
 
-def _sut_of(test: TokenStoreContract, request: pytest.FixtureRequest) -> StoreUnderTest:
-    """The store under test, one for each class and process: it remembers what it saved."""
+def _check_of(test: TokenStoreContract, request: pytest.FixtureRequest) -> StoreCheck:
+    """The check of a store, one for each class and process: the store under test remembers what it saved."""
     cls = type(test)
-    holder = request.node.getparent(pytest.Class)
-    sut = None if holder is None else holder.stash.get(SUT, None)
-    if sut is None:
+    config = request.config
+    holder: pytest.Item | pytest.Collector = request.node.getparent(pytest.Class) or request.node
+    check = holder.stash.get(CHECK, None)
+    if check is None:
         sut = sut_of(cls)
-        sut.strict = sut.strict or request.config.getoption("tokenstore_strict")
-        if holder is not None:
-            holder.stash[SUT] = sut
+        sut.strict = sut.strict or config.getoption("tokenstore_strict")
+        asked = (
+            config.getoption("tokenstore_report") or config.getoption("tokenstore_reproducers") is not None
+        )
+        check = StoreCheck(sut, _effort(config), every_script=bool(asked))
+        holder.stash[CHECK] = check
     # Fixtures set attributes on the instance of this very test.
-    sut.open = test.open_store
-    sut.close = test.close_store
+    check.sut.open = test.open_store
+    check.sut.close = test.close_store
     if _defines(cls, "break_storage"):
-        sut.break_storage = test.break_storage
+        check.sut.break_storage = test.break_storage
     if _defines(cls, "mend_storage"):
-        sut.mend_storage = test.mend_storage
-    return sut
+        check.sut.mend_storage = test.mend_storage
+    return check
 
 
 def target_of(cls: type[TokenStoreContract]) -> str:
-    """The name of a contract class's store in reports."""
+    """The name of a contract class's store in reports.
+
+    Args:
+        cls: The class.
+
+    Returns:
+        Its ``target``, or its own name.
+    """
     return cls.target or f"{cls.__module__}:{cls.__qualname__}"
 
 
 def sut_of(cls: type[TokenStoreContract]) -> StoreUnderTest:
     """The store under test that a contract class declares.
 
+    Args:
+        cls: The class.
+
+    Returns:
+        The store under test, of which nothing is opened yet.
+
     Raises:
-        ValueError: Where `allowed` names a clause that does not exist, or gives no reason.
+        UsageError: Where `allowed` names a clause that does not exist, or gives no reason.
     """
-    for clause_id, reason in cls.allowed.items():
-        if clause_id not in CLAUSES:
-            raise ValueError(f"allowed: there is no clause {clause_id!r}")
-        if not isinstance(reason, str) or not reason.strip():
-            raise ValueError(f"allowed: {clause_id} needs the reason why it may be broken")
+    refuse_wrong_allowances(cls.allowed, "allowed")
     test = cls()
     return StoreUnderTest(
         target=target_of(cls),
@@ -239,28 +258,6 @@ def _conclude(result: ClauseResult, sut: StoreUnderTest) -> None:
         pytest.skip(f"{result.clause} is not applicable: {result.reason}")
     if result.outcome is not Outcome.KEPT:
         pytest.xfail(message(result))
-
-
-def _search(request: pytest.FixtureRequest, weighs: bool) -> int:
-    """How many calls the search for the shortest program of a broken clause may cost.
-
-    Reports and scripts tell of each clause, the terminal of a few.
-    """
-    config = request.config
-    if config.getoption("tokenstore_report") or config.getoption("tokenstore_reproducers") is not None:
-        return CALLS
-    return CALLS // 3 if weighs and _holder(request).stash.get(SEARCHES, 0) < SHOWN else 0
-
-
-def _count_search(request: pytest.FixtureRequest, result: ClauseResult) -> None:
-    if any(finding.script or finding.no_script for finding in result.findings):
-        stash = _holder(request).stash
-        stash[SEARCHES] = stash.get(SEARCHES, 0) + 1
-
-
-def _holder(request: pytest.FixtureRequest) -> pytest.Item | pytest.Collector:
-    node: pytest.Item = request.node
-    return node.getparent(pytest.Class) or node
 
 
 def _effort(config: pytest.Config) -> Effort:

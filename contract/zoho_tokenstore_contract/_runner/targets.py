@@ -4,41 +4,51 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import operator
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from .._harness.messages import format_exception
 from .._harness.source import StoreSource, first_argument, takes_location
-from .._spec.clauses import CLAUSES, did_you_mean
 from .._spec.outcomes import UsageError
 from .._spec.sdk import SDKMissing, load
+from .._spec.selection import refuse_wrong_allowances
 from .contract_class import TokenStoreContract, sut_of
 from .smoke import Diagnosis, diagnose, first_look
 
 
 @dataclass(frozen=True)
 class Declarations:
-    """What the command line declares of the stores that it names.
+    """What is declared of the stores that factories make, as `TokenStoreContract` declares it of its own.
 
     Attributes:
-        transient: They are not persistent.
-        shared_storage: They have one storage for all locations.
+        persistent: Opening the same location again means the same rows.
+        thread_safe: One store object may be used by several threads.
+        own_storage: Each location has storage of its own.
         disposable: Everything in their storage may be lost.
         allowed: Clause id to the reason why they may break it.
     """
 
-    transient: bool = False
-    shared_storage: bool = False
+    persistent: bool = True
+    thread_safe: bool = True
+    own_storage: bool = True
     disposable: bool = False
-    allowed: Mapping[str, str] | None = None
+    allowed: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_allowed(entries: list[str], option: str = "--tokenstore-allow") -> dict[str, str]:
     """Read ``CLAUSE=REASON`` entries of an option.
+
+    Args:
+        entries: The option's values.
+        option: The option, for the message.
+
+    Returns:
+        Clause id to the reason.
 
     Raises:
         UsageError: Where an entry has another form, or names no clause.
@@ -48,10 +58,8 @@ def parse_allowed(entries: list[str], option: str = "--tokenstore-allow") -> dic
         clause, separator, reason = entry.partition("=")
         if not separator or not reason.strip():
             raise UsageError(f"{option}: {entry!r} is not of the form CLAUSE=REASON")
-        if clause not in CLAUSES:
-            hint = did_you_mean(clause.upper(), CLAUSES)
-            raise UsageError(f"{option}: there is no clause {clause!r}{hint}")
         allowed[clause] = reason.strip()
+    refuse_wrong_allowances(allowed, option)
     return allowed
 
 
@@ -63,10 +71,41 @@ def contract_class(target: str, declared: Declarations, directory: Path) -> type
         declared: What the command line declares; a subclass declares itself.
         directory: Where pytest was started: modules that are not installed are found there.
 
+    Returns:
+        The class; a subclass as it is.
+
     Raises:
         UsageError: Where it cannot be imported or opened, or its storage is not empty.
     """
     thing, module = _import(target, directory)
+    return _class_of(target, thing, _source_of_target(target, module), declared)
+
+
+def contract_class_of(factory: Any, declared: Declarations, target: str = "") -> type[TokenStoreContract]:
+    """Make the contract class for a factory, and open its store once to see that it can be.
+
+    Args:
+        factory: A class or function that makes a store, or a `TokenStoreContract` subclass.
+        declared: What is declared of its store; a subclass declares itself.
+        target: The name in reports; by default the factory's own.
+
+    Returns:
+        The class; a subclass as it is.
+
+    Raises:
+        UsageError: Where the store cannot be opened, or its storage is not empty.
+    """
+    try:
+        load()
+    except SDKMissing as error:
+        raise UsageError(str(error)) from error
+    source = StoreSource.of(factory)
+    return _class_of(target or f"{source.module}:{source.qualname}", factory, _importable(factory), declared)
+
+
+def _class_of(
+    target: str, thing: Any, source: StoreSource, declared: Declarations
+) -> type[TokenStoreContract]:
     if _is_contract(thing):
         if declared != Declarations():
             raise UsageError(
@@ -75,7 +114,7 @@ def contract_class(target: str, declared: Declarations, directory: Path) -> type
             )
         cls: type[TokenStoreContract] = thing
     else:
-        cls = _factory_class(target, thing, module, declared)
+        cls = _factory_class(target, thing, source, declared)
     _try_to_open(target, cls, first_argument(thing) if not _is_contract(thing) else "")
     return cls
 
@@ -106,17 +145,21 @@ def inspect_target(target: str, declared: Declarations, directory: Path) -> Targ
         declared: What the command line declares.
         directory: Where the command was started.
 
+    Returns:
+        What the class has to say.
+
     Raises:
         UsageError: Where it cannot be imported or opened, or is a contract class already.
     """
     thing, module = _import(target, directory)
     if _is_contract(thing):
         raise UsageError(f"{target} is a contract class already: pytest runs it")
+    source = _source_of_target(target, module)
     calls = {"location": thing, _IN_IT: lambda location: thing(location / "tokens")}
     refusals: list[UsageError] = []
     opened = []
     for call, factory in calls.items() if callable(thing) and takes_location(thing) else [("", thing)]:
-        cls = _factory_class(target, factory, module, declared)
+        cls = _factory_class(target, factory, source, declared)
         try:
             _try_to_open(target, cls)
         except UsageError as error:
@@ -129,16 +172,16 @@ def inspect_target(target: str, declared: Declarations, directory: Path) -> Targ
     if not opened:
         raise refusals[0]
     attributes = {}
-    if declared.transient:
+    if not declared.persistent:
         attributes["persistent"] = False
-    if declared.shared_storage:
+    if not declared.own_storage:
         attributes["own_storage"] = False
     if declared.disposable:
         attributes["disposable"] = True
     if not (opened[0] or attributes):
         # It takes no argument and keeps what it is given, so it does that beside itself.
         attributes["in_location"] = True
-    place = _place_of_hook(thing, module)
+    place = _place_of_hook(thing, source)
     return TargetDescription(opened[0], attributes, None if place is None else place.__name__)
 
 
@@ -195,8 +238,27 @@ def _meant(target: str) -> str:
     return f": a module is named as Python imports it. Did you mean {meant!r}{elsewhere}?"
 
 
+def _source_of_target(target: str, module: ModuleType) -> StoreSource:
+    name, _, qualname = target.partition(":")
+    return StoreSource(name, qualname, getattr(module, "__file__", None))
+
+
+def _importable(factory: Any) -> StoreSource:
+    """Where another process finds a factory; local where its name leads elsewhere, as a method's."""
+    source = StoreSource.of(factory)
+    try:
+        found = operator.attrgetter(source.qualname)(sys.modules[source.module])
+    except (AttributeError, KeyError):
+        found = None
+    return (
+        source
+        if source.is_local or found == factory
+        else replace(source, qualname=f"<locals>.{source.qualname}")
+    )
+
+
 def _factory_class(
-    target: str, factory: Callable[..., Any], module: ModuleType, declared: Declarations
+    target: str, factory: Callable[..., Any], source: StoreSource, declared: Declarations
 ) -> type[TokenStoreContract]:
     if not callable(factory):
         raise UsageError(f"{target} is not callable: name a store class or a function that makes a store")
@@ -205,28 +267,29 @@ def _factory_class(
     def open_store(self: TokenStoreContract, location: Path) -> Any:
         return factory(location) if with_location else factory()
 
-    module_name, _, qualname = target.partition(":")
     members = {
         "__doc__": f"Checks what {target} makes.",
         "open_store": open_store,
         "target": target,
-        "persistent": not declared.transient,
-        "own_storage": not declared.shared_storage,
+        "persistent": declared.persistent,
+        "thread_safe": declared.thread_safe,
+        "own_storage": declared.own_storage,
         "disposable": declared.disposable,
-        "allowed": declared.allowed or {},
+        "allowed": declared.allowed,
         "in_location": True,
-        "_source": StoreSource(module_name, qualname, getattr(module, "__file__", None)),
+        "_source": source,
     }
-    place = _place_of_hook(factory, module)
+    place = _place_of_hook(factory, source)
     for hook in ("break_storage", "mend_storage"):
         if callable(getattr(place, hook, None)):
             members[hook] = staticmethod(getattr(place, hook))
-    return type(qualname.rpartition(".")[2], (TokenStoreContract,), members)
+    return type(source.qualname.rpartition(".")[2], (TokenStoreContract,), members)
 
 
-def _place_of_hook(factory: Any, module: ModuleType) -> ModuleType | None:
+def _place_of_hook(factory: Any, source: StoreSource) -> ModuleType | None:
     """The module with ``break_storage`` beside the factory: the one that is named, or that defines it."""
-    for place in (module, sys.modules.get(getattr(factory, "__module__", ""))):
+    for name in (source.module, getattr(factory, "__module__", "")):
+        place = sys.modules.get(name)
         if place is not None and callable(getattr(place, "break_storage", None)):
             return place
     return None
@@ -246,6 +309,8 @@ def _try_to_open(target: str, cls: type[TokenStoreContract], argument: str = "")
     try:
         sut = sut_of(cls)
         found = first_look(sut)
+    except UsageError:
+        raise
     except (Exception, SystemExit) as error:
         raise UsageError(f"{target} cannot be opened: {format_exception(error)}") from error
     if found is not None and (sut.refusal or not found.clauses):

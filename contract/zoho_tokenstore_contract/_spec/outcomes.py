@@ -120,7 +120,8 @@ class Finding:
         expected: What the clause promises of the last call or of the rows, in plain words.
         seen: What happened instead.
         done: The calls in order, each as one line with its answer.
-        arranging: True where the check could not even be set up: another fault is the cause.
+        precondition_failed: The check could not even be set up: another fault is the cause. Reports name it
+            ``arranging``.
         script: A program that needs the store and the SDK alone, and ends in an assertion that fails.
         no_script: Why there is none, in one sentence.
         shortest: The fewest calls that show it, as lines of the script, its assertion among them.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 
-from .clauses import CLAUSES, GROUPS
+from .clauses import CLAUSES, GROUPS, did_you_mean
 from .outcomes import UsageError
 
 
@@ -28,3 +29,21 @@ def named_clauses(entries: list[str], option: str) -> frozenset[str]:
             hint = f"; the nearest are {', '.join(close)}" if close else f"; groups are {', '.join(GROUPS)}"
             raise UsageError(f"{option}: there is no clause or group {name!r}{hint}")
     return frozenset(id for id, clause in CLAUSES.items() if id in names or clause.group in names)
+
+
+def refuse_wrong_allowances(allowed: Mapping[str, str], option: str) -> None:
+    """Refuse a list of allowed clauses that names another, or gives no reason.
+
+    Args:
+        allowed: Clause id to the reason why a store may break it.
+        option: Where it comes from, for the message.
+
+    Raises:
+        UsageError: With the first entry that is wrong.
+    """
+    for clause, reason in allowed.items():
+        if clause not in CLAUSES:
+            hint = did_you_mean(str(clause).upper(), CLAUSES)
+            raise UsageError(f"{option}: there is no clause {clause!r}{hint}")
+        if not isinstance(reason, str) or not reason.strip():
+            raise UsageError(f"{option}: {clause} needs the reason why it may be broken")

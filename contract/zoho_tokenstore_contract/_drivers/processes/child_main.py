@@ -77,6 +77,10 @@ def _import_ahead(libraries: list[str]) -> None:
         gc.freeze()
 
 
+imports_a_store = False
+"""Whether this is a child, whose import of a module must not check a store of its own."""
+
+
 def worker_main(request: dict[str, Any], pipe: Pipe, words: int) -> None:
     """The life of a child: open the store when it is told to, and run the task."""
     os.dup2(words, 1)
@@ -89,6 +93,8 @@ def worker_main(request: dict[str, Any], pipe: Pipe, words: int) -> None:
     os.chdir(request["cwd"])
     importlib.invalidate_caches()
     location = Path(request["location"])
+    global imports_a_store  # noqa: PLW0603 (a child has one life)
+    imports_a_store = True
     try:
         open_store = StoreSource(*request["source"]).opener(request["state"])
     except BaseException as error:

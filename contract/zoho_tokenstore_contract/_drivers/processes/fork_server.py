@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -132,6 +132,20 @@ class ForkServer:
 
 
 _fork_servers: dict[Surroundings | None, ForkServer] = {}
+
+
+@contextlib.contextmanager
+def ended_afterwards() -> Iterator[None]:
+    """End those fork servers at the end that were not there before: who calls a function keeps no process."""
+    before = list(_fork_servers.values())
+    try:
+        yield
+    finally:
+        for surroundings, server in list(_fork_servers.items()):
+            if server not in before:
+                del _fork_servers[surroundings]
+                atexit.unregister(server.end)
+                server.end()
 
 
 def get_ready() -> None:

@@ -13,11 +13,10 @@ from ..._spec.outcomes import ClauseResult, Outcome
 from ..diagnosis import causes
 from ..json_report import Report
 from ..risks import risks
-from ..verdict import StoreVerdict
+from ..verdict import WORDS, StoreVerdict
 from ..view import (
     NO_STORE,
     TITLE,
-    WORDS,
     clause_of,
     counted,
     made_when,
