@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,11 @@ pytestmark = pytest.mark.once
 # Servers
 
 
-@pytest.fixture
-def dbstore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a table of `DBStore` on MariaDB, with a double of a user."""
+@pytest.fixture(params=["pymysql", "mysql.connector"])
+def dbstore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a table of `DBStore` on MariaDB, with a double of a user, read with each driver."""
+    if request.param == "mysql.connector":
+        monkeypatch.setitem(sys.modules, "pymysql", None)
     servers.skip_or_fail(mariadb.missing())
     with published.serving() as server:
         filled(published.db_store(tmp_path), ANN, BOB, UNNAMED)

@@ -20,9 +20,19 @@ from .file_reader import FileReader
 from .reading import CannotRead, Changed, Reader, StoreReader, TableReader
 
 _DRIVERS = {
-    "mysql": (("mysql.connector", "mysql+mysqlconnector"), ("pymysql", "mysql+pymysql")),
-    "postgresql": (("psycopg", "postgresql+psycopg"), ("psycopg2", "postgresql+psycopg2")),
+    "mysql": (
+        # MySQL's own one comes behind it: SQLAlchemy lets it fetch a whole table at once.
+        (("pymysql", "cryptography"), "mysql+pymysql"),
+        (("mysql.connector",), "mysql+mysqlconnector"),
+        (("pymysql",), "mysql+pymysql"),
+    ),
+    "postgresql": (
+        (("psycopg",), "postgresql+psycopg"),
+        (("psycopg2",), "postgresql+psycopg2"),
+    ),
 }
+"""For each kind of server the modules that a driver needs, and its name in SQLAlchemy; the best one first."""
+
 _PASSWORD = {"mysql": "MYSQL_PWD", "postgresql": "PGPASSWORD", "redis": "REDISCLI_AUTH"}
 """Where a password that the address does not have is looked for, as the server's own client does."""
 
@@ -190,9 +200,10 @@ def _sql_url(address: Address) -> Any:
     sql: Any = importlib.import_module("sqlalchemy")
     url = address.url
     assert url is not None
-    driver = next((name for module, name in _DRIVERS[address.kind] if _is_installed(module)), None)
+    drivers = _DRIVERS[address.kind]
+    driver = next((name for modules, name in drivers if all(map(_is_installed, modules))), None)
     if driver is None:
-        names = " or ".join(module for module, _ in _DRIVERS[address.kind])
+        names = " or ".join(dict.fromkeys(modules[0] for modules, _ in drivers))
         raise UsageError(f"{address.text}: no driver is installed, neither of {names}")
     password = url.password or os.environ.get(_PASSWORD[address.kind])
     return sql.URL.create(driver, url.username, password, url.hostname, url.port, database(url))
