@@ -77,10 +77,9 @@ class FileReader:
         width = _WIDTH
         with self._path.open("rb") as file:
             self._check(file)
-            if file.seek(0, os.SEEK_END) == 0:
+            if os.fstat(file.fileno()).st_size == 0:
                 why = "it is empty, without the header that FileStore writes: a save was killed"
                 yield SourceRecord("the file", None, UNREADABLE, why)
-            file.seek(0)
             for number, line, is_whole in _lines(file):
                 place = f"line {number}"
                 text = _decoded(line)

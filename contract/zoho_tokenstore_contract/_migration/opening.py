@@ -52,13 +52,10 @@ def opened(address: Address) -> Iterator[Reader]:
     Raises:
         UsageError: There is no such store, or a library that it needs is missing.
     """
-    reader = _reader(address)
-    if reader is None:
-        raise UsageError(f"{address.text}: there is no such {'table' if address.url else 'file'}")
-    try:
+    with opened_if_there(address) as reader:
+        if reader is None:
+            raise UsageError(f"{address.text}: there is no such {'table' if address.url else 'file'}")
         yield reader
-    finally:
-        reader.close()
 
 
 @contextlib.contextmanager
