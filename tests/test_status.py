@@ -102,6 +102,30 @@ def test_a_full_disk_is_no_success() -> None:
     assert "could not be written" in words
 
 
+def test_closed_output_is_no_success() -> None:
+    """The status is 1, and one line says why, where there is no standard output at all."""
+    given = [
+        sys.executable,
+        "-c",
+        RUN,
+        "check",
+        "zoho_reference_stores:ListStore",
+        "--transient",
+        "--only",
+        "LIST",
+    ]
+    ended = subprocess.run(
+        ["sh", "-c", 'exec "$0" "$@" >&-', *given],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == ["zoho-tokenstore: standard output is closed"]
+
+
 @pytest.mark.parametrize("sent", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_run_that_is_ended_leaves_nothing(project: Path, sent: str) -> None:
     """The status is no success, and the directory for temporary files is empty."""
