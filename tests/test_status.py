@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,13 @@ class Says(ListStore):
         if os.environ.get("SIGNAL"):
             os.kill(os.getpid(), int(os.environ["SIGNAL"]))
             time.sleep(30)
+
+class Waits(ListStore):
+    def save_token(self, token):
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            open(os.environ["SIGNAL"], "w").close()
+            time.sleep(25)
+        super().save_token(token)
 
 class Swallows(ListStore):
     def get_tokens(self):
@@ -102,6 +110,30 @@ def test_a_full_disk_is_no_success() -> None:
     assert "could not be written" in words
 
 
+def test_closed_output_is_no_success() -> None:
+    """The status is 1, and one line says why, where there is no standard output at all."""
+    given = [
+        sys.executable,
+        "-c",
+        RUN,
+        "check",
+        "zoho_reference_stores:ListStore",
+        "--transient",
+        "--only",
+        "LIST",
+    ]
+    ended = subprocess.run(
+        ["sh", "-c", 'exec "$0" "$@" >&-', *given],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == ["zoho-tokenstore: standard output is closed"]
+
+
 @pytest.mark.parametrize("sent", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_run_that_is_ended_leaves_nothing(project: Path, sent: str) -> None:
     """The status is no success, and the directory for temporary files is empty."""
@@ -136,6 +168,25 @@ def test_a_worker_that_dies_is_no_success() -> None:
 
     assert status == 1
     assert "NO VERDICT" in words
+
+
+def test_a_worker_whose_master_is_ended_leaves_nothing(project: Path) -> None:
+    """SIGTERM to the process that started a worker: the worker ends as well, and no file is left."""
+    saving = project / "saving"
+    given = [sys.executable, "-m", "zoho_tokenstore_contract", "check", "stores:Waits", "--transient"]
+    with subprocess.Popen(
+        ["sh", "-c", 'trap "" INT; exec "$0" "$@"', *given, "--only", "SAVE-1", "-n", "1"],
+        env={**os.environ, "SIGNAL": str(saving)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as master:
+        while not saving.exists() and master.poll() is None:
+            time.sleep(0.05)
+        master.terminate()
+        master.communicate(timeout=300)  # the worker has the same standard error
+
+    assert master.returncode != 0
+    assert [] == list((project / "tmp").glob("tokenstore-*"))
 
 
 def test_a_kit_that_fails_is_no_success(project: Path) -> None:

@@ -53,6 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given.alone = arguments is None
     run: Run = given.run
     decides = run in (_check, _allow)
+    if sys.stdout is None:  # a shell has closed it, as with `>&-`
+        if sys.stderr is not None:
+            print(f"{PROGRAM}: standard output is closed", file=sys.stderr)
+        return VIOLATES
     try:
         status = run(given)
         sys.stdout.flush()

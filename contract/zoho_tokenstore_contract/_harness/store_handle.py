@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._spec.junk import tame_field
 from .._spec.tokens import (
     CREDENTIALS,
     FIELDS,
@@ -96,12 +97,14 @@ class StoreHandle:
         elif method == "delete_tokens":
             self._stored.clear()
         elif method == "delete_token":
-            self._stored.discard(argument)
+            self._stored.discard(tame_field(argument))
         return answer
 
     def _blame(self, method: str, argument: Any, answer: Answer) -> None:
         """Where a call raised as the store is known to, end the check: that is told under another clause."""
-        blame = active().blame(method, argument, self._stored)
+        blame = active().blame(
+            method, argument if isinstance(argument, Row) else tame_field(argument), self._stored
+        )
         if blame:
             self.workspace.fail(f"{method} works (it does not: {blame})", str(answer), blame=blame)
 

@@ -20,7 +20,8 @@ class Watchdog:
 
     A real signal is what interrupts a lock or a sleep in the main thread. A call that swallows it is given
     the limit once more; then the process ends with a word and status 1. A process that is asked to end
-    (SIGTERM, SIGHUP) does so when the workspace has removed its files. Where the workspace is not used in the
+    (SIGTERM, SIGHUP) does so when the workspace has removed its files; so does a worker of pytest-xdist
+    whose master has ended. Where the workspace is not used in the
     main thread, or the system has no `signal.pthread_kill`, nothing is watched.
 
     Attributes:
@@ -46,6 +47,8 @@ class Watchdog:
             signal, "pthread_kill"
         )
         self._main = threading.get_ident()
+        # A worker of pytest-xdist serves the process that started it, and ends with that one.
+        self._master = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else 0
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
         self._was_ignored = False
@@ -96,6 +99,8 @@ class Watchdog:
     def _watch(self) -> None:
         while not self._done.wait(min(0.5, self.limit)):
             waiting, now = self.waiting, time.monotonic()
+            if self._master and os.getppid() != self._master and not self._ending and self._replaced:
+                signal.pthread_kill(self._main, self._replaced[0])
             if self._ending and now - self._asked_at > _GRACE:
                 self._give_up(waiting[0] if waiting else "the kit", "was asked to end", 128 + self._ending)
             if waiting is None or now - waiting[1] <= self.limit:
