@@ -100,7 +100,17 @@ def installed(commit: str, place: Path) -> Iterator[Path]:
         python = environment / "bin" / "python"
         if uv := shutil.which("uv"):
             _run(uv, "venv", "--quiet", "--python", sys.executable, str(environment))
-            _run(uv, "pip", "install", "--quiet", "--python", str(python), source, "pytest-xdist")
+            _run(
+                uv,
+                "pip",
+                "install",
+                "--quiet",
+                "--compile-bytecode",
+                "--python",
+                str(python),
+                source,
+                "pytest-xdist",
+            )
         else:
             _run(sys.executable, "-m", "venv", str(environment))
             _run(str(python), "-m", "pip", "install", "--quiet", source, "pytest-xdist")

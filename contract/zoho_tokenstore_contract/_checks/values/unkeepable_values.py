@@ -49,11 +49,11 @@ def a_long_text_in_a_new_row_is_kept_or_fails_cleanly(workspace: Workspace) -> N
 
 
 def _kept_in_new_rows_or_refused(workspace: Workspace, texts: Sequence[str]) -> None:
-    for turn, text in enumerate(texts):
+    for text in texts:
         store = workspace.open()
         before = store.holding(ANN, ACCESS, REFRESH, BOB)
-        for name in workspace.sut.pace.in_turn(TEXTS, turn):
-            row = person(f"odd{TEXTS.index(name)}").but(**{name: text})
+        for place, name in enumerate(TEXTS):
+            row = person(f"odd{place}").but(**{name: text})
             before += _kept_or_refused(store, before, row, name)
         for kind in KINDS[1:]:
             before += _kept_or_refused(store, before, unnamed(kind, text + "2"), kind)

@@ -190,7 +190,7 @@ class ThreadRunner:
 
     def affordable(self, most: int) -> int:
         """How many of so many runs to make: all of them, unless each takes long."""
-        share = min(self.workspace.sut.pace.share, (QUICK / self._quickest) ** 2)
+        share = min(1.0, (QUICK / self._quickest) ** 2)
         return max(1, int(most * max(share, LEAST_SHARE)))
 
     def _run(
