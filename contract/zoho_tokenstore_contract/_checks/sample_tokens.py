@@ -95,6 +95,16 @@ _FIRST = (
 """The rows in the order in which a store gets them that has room for a few."""
 
 
+WITHOUT_KEY = (
+    WITH_CLIENT,
+    Row(refresh_token="1000.alone.refresh"),
+    Row(grant_token="1000.alone.grant"),
+    Row(client_id=CLIENT["client_id"], access_token="1000.half.access"),
+    Row(client_secret=CLIENT["client_secret"], refresh_token="1000.half.refresh"),
+)
+"""Tokens that have no key: once they are stored, they address their rows by their ids alone."""
+
+
 def pool(*rows: Row) -> Pool[Row]:
     """A pool of the crowd: what a store with limits does not hold of it is left out."""
     return Pool(rows, crowd=_FIRST)

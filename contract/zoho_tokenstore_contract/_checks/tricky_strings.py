@@ -187,6 +187,21 @@ TRAPS = Pool(
 )
 """Texts that some store once changed, refused or took for something else."""
 
+NUMERALS = (
+    "²",
+    "①",
+    "½",
+    "ⅷ",
+    "٣",
+    "９",
+    "一",
+    "2²",
+    "1½",
+    "9" * 20,
+    "9" * 5000,
+)
+"""Texts that are digits to one function of a language and not to another, or too many of them."""
+
 PIECES = tuple(dict.fromkeys(("a", "b", "A", "1", "1000.", "@example.com:77", *TRAPS)))
 """What Hypothesis concatenates texts from; it shrinks towards the first."""
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from ..._harness.calls import CallRecord
 from ..._harness.messages import format_rows
+from ..._harness.observer import Observer, lookups_of
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace, not_applicable
 from ..._spec.outcomes import Violation
-from ..._spec.tokens import Row, format_row
+from ..._spec.tokens import Row, format_row, to_token
 from ..registry import check
 from ..sample_tokens import (
     ACCESS,
@@ -45,13 +46,11 @@ def stores_on_different_locations_share_no_rows(workspace: Workspace) -> None:
     one, other = _apart(workspace)
     here = one.holding(*few)
     other.expect([], because="what one store saved is not in the other")
-    found = [one.found(key_of(row)) for row in here]
+    observer = Observer(one, here)  # what a store keeps in mind of its answers, it has in mind now
     for row in here:
         _is_unknown(other, row)
     # Nor does the first store come to miss what the other one has not.
-    for row, before in zip(here, found, strict=True):
-        if (now := one.found(key_of(row))) != before:
-            workspace.fail(f"the store on the first location finds {format_row(row)} as before", f"{now}")
+    observer.look(here, "on the first location")
     # The same users and others again: neither is taken for a row of the first store.
     there: list[Row] = []
     for row in again:
@@ -144,7 +143,9 @@ def _needs_storage_of_its_own(workspace: Workspace) -> None:
 
 def _is_unknown(store: StoreHandle, row: Row) -> None:
     """A row of another store is found by no lookup."""
-    for answer in (store.find_quietly(key_of(row)), store.call("find_token_by_id", row.id)):
+    for call in lookups_of(row):
+        passed = to_token(call.argument) if isinstance(call.argument, Row) else call.argument
+        answer = store.call(call.method, passed)
         if answer.returned is not None:
             store.workspace.fail("no token of a store on another location", str(answer))
 

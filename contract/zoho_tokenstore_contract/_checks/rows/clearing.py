@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..._harness.observer import Observer
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, absent, format_row, format_value
@@ -19,7 +20,7 @@ from ..sample_tokens import (
     pool,
 )
 from .deleted_ids import clear_all
-from .deleting import bring_rows, hits, look_up, lookup_in_words, lookups_of, remove_row
+from .deleting import bring_rows, remove_row
 
 
 @check("CLEAR-1")
@@ -65,7 +66,7 @@ def _clears(store: StoreHandle, rows: list[Row]) -> None:
     store.expect(rows, gone=rows, because="no row is left after delete_tokens")
     for row in rows:
         found = store.call("find_token_by_id", row.id)
-        if hits(row, found):
+        if found.returned is not None:
             store.workspace.fail(
                 f"no token has the id {format_value(row.id)} after delete_tokens", str(found)
             )
@@ -79,14 +80,9 @@ def _clears(store: StoreHandle, rows: list[Row]) -> None:
 def what_was_found_before_delete_tokens_is_found_no_more(workspace: Workspace) -> None:
     store = workspace.open()
     rows = store.holding(*ONE_OF_EACH_KEY)
-    found = [(row, lookup) for row in rows for lookup in lookups_of(row) if hits(row, look_up(store, lookup))]
+    observer = Observer(store, rows)
     _clears(store, rows)
-    for row, lookup in found:
-        if hits(row, answer := look_up(store, lookup)):
-            workspace.fail(
-                f"{lookup_in_words(lookup)}, which found a row before, finds nothing after delete_tokens",
-                str(answer),
-            )
+    observer.look([], "after delete_tokens")
 
 
 @check("CLEAR-2")

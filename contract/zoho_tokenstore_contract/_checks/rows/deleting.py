@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..._harness.calls import Answer
 from ..._harness.messages import format_rows
+from ..._harness.observer import Observer
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, format_row, format_value
@@ -154,16 +154,9 @@ def a_deleted_token_is_found_by_no_lookup(workspace: Workspace) -> None:
         store = workspace.open()
         rows = store.holding(*_LONERS)
         row = rows[place]
-        lookups = lookups_of(row)
-        working = [lookup for lookup in lookups if hits(row, look_up(store, lookup))]
+        observer = Observer(store, rows, [row])
         store.call("delete_token", row.id)
-        for lookup in working:
-            answer = look_up(store, lookup)
-            if hits(row, answer):
-                workspace.fail(
-                    f"the deleted token is not found by {lookup_in_words(lookup)}",
-                    str(answer),
-                )
+        observer.look([other for other in rows if other != row], "after the token is deleted")
         left = [other for other in store.rows() if other.id == row.id or _same_token(other, row)]
         if left:
             workspace.fail("the deleted token is not listed", format_row(left[0]))
@@ -225,38 +218,6 @@ def _row_of(workspace: Workspace, rows: list[Row], wanted: Row) -> Row:
 
 def _same_token(row: Row, other: Row) -> bool:
     return key_of(row) == key_of(other)
-
-
-def lookups_of(row: Row) -> list[Row | str]:
-    """Everything that finds a row: tokens for ``find_token``, the id itself for the other."""
-    lookups: list[Row | str] = [row.id, Row(id=row.id)]
-    if row.user_name is not None:
-        lookups.append(row.only("user_name"))
-    if row.access_token is not None:
-        lookups.append(row.only("access_token"))
-    if row.client_id is not None:
-        lookups += [
-            row.only("client_id", "client_secret", name)
-            for name in ("grant_token", "refresh_token")
-            if getattr(row, name) is not None
-        ]
-    return [*lookups, row]
-
-
-def look_up(store: StoreHandle, lookup: Row | str) -> Answer:
-    if isinstance(lookup, Row):
-        return store.find_quietly(lookup)
-    return store.call("find_token_by_id", lookup)
-
-
-def hits(row: Row, answer: Answer) -> bool:
-    """Whether an answer is a token with the row's id."""
-    get_id = getattr(answer.returned, "get_id", None)
-    return get_id is not None and get_id() == row.id
-
-
-def lookup_in_words(lookup: Row | str) -> str:
-    return format_row(lookup) if isinstance(lookup, Row) else f"the id {format_value(lookup)}"
 
 
 def remove_row(store: StoreHandle, row: Row) -> None:

@@ -27,6 +27,7 @@ from ..sample_tokens import (
     near_ids,
     pool,
 )
+from ..tricky_strings import NUMERALS
 from .finding import OWN, UNKNOWN
 
 STRANGER = "stranger@example.com:77"
@@ -51,6 +52,9 @@ def what_matches_nothing_is_none(workspace: Workspace) -> None:
     before = store.holding(*ONE_OF_EVERY_KIND)
     for sent in unmatched(before):
         _finds_nothing(store, sent)
+    for text in NUMERALS:
+        if all(row.id != text for row in before):
+            _finds_nothing(store, Row(id=text))
     store.expect(before, because="finding changes nothing stored")
 
 
@@ -195,6 +199,9 @@ def empty_texts_are_no_key(workspace: Workspace) -> None:
         Row(user_name="", access_token=""),
     ):
         _finds_nothing(store, sent)
+    for text in NUMERALS:
+        if all(row.id != text for row in before):
+            _finds_nothing(store, Row(id=text))
     store.expect(before, because="finding changes nothing stored")
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..._harness.calls import TokenCall
+from ..._harness.limits import Pool
 from ..._harness.messages import format_rows
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
-from ..._spec.tokens import Row, format_value, to_token
+from ..._spec.tokens import FIELDS, Row, format_value, to_token
 from ..aliasing import lookups, overwrite, unchanged
 from ..registry import check
 from ..sample_tokens import (
@@ -75,6 +76,21 @@ def the_passed_token_keeps_its_fields(workspace: Workspace) -> None:
         before[0].but(access_token=NEW_ACCESS, redirect_url="https://example.com/changed"),
     ):
         _keeps_its_fields(workspace, store.save(sent))
+
+
+TIDIED = ("https://Example.com/a/", " a b ", "\ta\n", "A%20b//", "E\u0301", '"q"', "a?b=1&b=#", "000123")
+"""Texts that somebody tidies: a last slash, space at the ends, letter case, normal forms, leading zeros."""
+
+
+@check("SAVE-17")
+def the_passed_token_is_not_tidied(workspace: Workspace) -> None:
+    store = workspace.open()
+    store.holding(ANN)
+    for text in Pool(TIDIED):
+        sent = Row(**dict.fromkeys(FIELDS, text)).but(id=None, expires_in="0001900000000")
+        _keeps_its_fields(workspace, store.try_save(sent))
+        _keeps_its_fields(workspace, store.try_save(sent.but(user_name=ANN.user_name)))
+        _keeps_its_fields(workspace, store.try_save(sent.but(user_name=None)))
 
 
 @check("SAVE-17")

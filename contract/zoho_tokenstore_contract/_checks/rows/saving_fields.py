@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
-from ..._spec.tokens import Row, format_row
+from ..._spec.tokens import FIELDS, Row, format_row, to_token
 from ..registry import check
 from ..sample_tokens import (
     ACCESS,
@@ -16,9 +19,11 @@ from ..sample_tokens import (
     GUS,
     LATE_REFRESH,
     OTHER_CLIENT,
+    WIDTH,
     person,
     pool,
 )
+from .saving_new_rows import USED_TOKENS
 from .saving_updates import bring_up_to_date
 
 
@@ -44,12 +49,18 @@ def an_update_replaces_every_field_at_once(workspace: Workspace) -> None:
     rotated, second = {**CLIENT, "client_secret": "rotated"}, {**CLIENT, "client_id": "1000.SECOND"}
     for client in (OTHER_CLIENT, rotated, second):
         store = workspace.open()
-        before = store.holding(ANN, GUS, DAN)
-        for place, row in enumerate(pool(ANN, GUS, DAN)):
+        rows = pool(ANN, _LONG, DAN)
+        before = store.holding(*rows)
+        for place, row in enumerate(rows):
             fresh = person(f"fresh{place}", **client, user_name=row.user_name)
             _changes(store, before, place, fresh.but(expires_in="1900000000778"))
         workspace.fresh_examples()
 
+
+_LONG = person("long").but(
+    **{name: f"{name}.".ljust(WIDTH, "x") for name in FIELDS if name not in ("id", "user_name", "expires_in")}
+)
+"""What a short value has to replace whole."""
 
 _EVERY_FIELD = person("whole").but(user_name=None)
 
@@ -109,12 +120,31 @@ def _replaced(name: str) -> str:
     return "1900000000779" if name == "expires_in" else f"replaced.{name}"
 
 
-def _changes(store: StoreHandle, before: list[Row], place: int, sent: Row) -> None:
+@check("SAVE-13")
+def a_token_with_more_attributes_than_fields_updates_its_row(workspace: Workspace) -> None:
+    for what, make in USED_TOKENS.items():
+        store = workspace.open()
+        before = store.holding(ANN, GRANT, BOB)
+        for place, key in ((0, ("user_name",)), (1, ("client_id", "client_secret", "grant_token"))):
+            sent = before[place].only(*key).but(access_token=f"replaced.{place}", expires_in="1900000000780")
+            _changes(store, before, place, sent, make=make, how=f" as {what}")
+        workspace.fresh_examples()
+
+
+def _changes(
+    store: StoreHandle,
+    before: list[Row],
+    place: int,
+    sent: Row,
+    *,
+    make: Callable[[Row], Any] = to_token,
+    how: str = "",
+) -> None:
     wanted = before[place].updated_by(sent)
-    store.save(sent)
+    store.save_token(make(sent))
     store.expect(
         before,
         changed=[(before[place], wanted)],
-        because=f"after saving {format_row(sent)}, its fields replaced and the others kept",
+        because=f"after saving {format_row(sent)}{how}, its fields replaced and the others kept",
     )
     bring_up_to_date(store, before, place)

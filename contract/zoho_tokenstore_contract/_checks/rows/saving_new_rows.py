@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..._harness.calls import TokenCall
+from ..._harness.observer import Observer
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
-from ..._spec.tokens import Row, absent, format_row, format_value
+from ..._spec.sdk import load
+from ..._spec.tokens import Row, absent, format_row, format_value, to_token
 from ..registry import check
 from ..sample_tokens import (
     ACCESS,
@@ -23,6 +27,8 @@ from ..sample_tokens import (
     key_of,
     person,
 )
+from ..tricky_strings import NUMERALS
+from .deleting import remove_row
 
 IDS = (
     "7",
@@ -37,8 +43,7 @@ IDS = (
     "-1",
     "1_0",
     "1e3",
-    "²",
-    "٣",
+    *(text for text in NUMERALS if len(text) <= 10),
     "é",
     "x'y",
     "9999999999",
@@ -117,6 +122,44 @@ def a_text_that_another_field_holds_does_not_match(workspace: Workspace) -> None
     ):
         store.save(row)
         before += store.expect(before, new=1, because=f"one new row for {format_row(row)}")
+
+
+def _merged(row: Row) -> Any:
+    """As ``OAuthToken.merge_objects`` leaves a token: its methods are attributes of it as well."""
+    token = to_token(row)
+    load().OAuthToken.merge_objects(token, to_token(row))
+    return token
+
+
+def _extended(row: Row) -> Any:
+    """A token of an application's own class, with attributes that are no fields and no texts."""
+    token = to_token(row)
+    token.__class__ = type("ExtendedToken", (load().OAuthToken,), {})
+    token.note, token.scopes, token.made = "an application's own", {"ZohoCRM.users.READ"}, object()
+    return token
+
+
+USED_TOKENS = {
+    "a token that the SDK has merged": _merged,
+    "a token of a subclass with attributes of its own": _extended,
+}
+"""Tokens that are not fresh from the constructor, in words, and how they are made."""
+
+
+@check("SAVE-1")
+def a_token_with_more_attributes_than_fields_is_a_new_row(workspace: Workspace) -> None:
+    for what, make in USED_TOKENS.items():
+        store = workspace.open()
+        before = store.holding(*ONE_OF_EACH_KEY)
+        for row in (GUS, WITH_CLIENT, EVE):
+            saved = store.try_save_token(make(row))
+            if saved.answer.raised is not None:
+                workspace.fail(f"save_token stores {what}", str(saved.answer))
+            new = store.expect(before, new=1, because=f"one new row for {what}, {format_row(row)}")
+            row_holds(workspace, new[0], row)
+            has_nothing_but(workspace, new[0], row)
+            before += new
+        workspace.fresh_examples()
 
 
 @check("SAVE-2")
@@ -208,6 +251,27 @@ def a_token_without_a_user_brings_its_id_too(workspace: Workspace) -> None:
         Row(id="k3", **CLIENT, refresh_token="1000.brought.refresh"),
     ):
         _bring(workspace, store, before, row)
+
+
+WIDTHS = (11, 33, 37, 65, 129, 256)
+"""One more than the characters of an id that somebody's column or index holds."""
+
+
+@check("SAVE-3")
+def a_long_id_that_is_taken_is_an_id_like_all_others(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(ANN, ACCESS, BOB)
+    observer = Observer(store, before)
+    remove_row(store, before[2])
+    before.pop()
+    # Of two that differ in their ends alone, the second is no update of the first.
+    for id in [f"{width}".ljust(width - 1, "x") + end for width in WIDTHS for end in "yz"]:
+        _bring(workspace, store, before, person(f"guest{id[:3]}{id[-1]}", id=id))
+    observer.look(before, "where long ids are taken", before)
+    for row in before[2:]:
+        store.call("delete_token", row.id)
+        store.expect(before, gone=[row], because=f"delete_token of {len(row.id)} characters removes the row")
+        before.remove(row)
 
 
 def _bring(

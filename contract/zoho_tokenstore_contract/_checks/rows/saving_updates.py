@@ -7,7 +7,7 @@ from typing import Any
 from ..._harness.calls import TokenCall
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
-from ..._spec.tokens import Row, format_value
+from ..._spec.tokens import Row, format_token, format_value
 from ..registry import check
 from ..sample_tokens import (
     ANN,
@@ -25,6 +25,7 @@ from ..sample_tokens import (
     OTHER_CLIENT,
     REFRESH,
     WITH_CLIENT,
+    WITHOUT_KEY,
     key_of,
     person,
     pool,
@@ -243,12 +244,14 @@ def each_client_updates_its_own_row_of_a_token_that_two_have(workspace: Workspac
 @check("SAVE-12")
 def saving_the_same_token_again_changes_nothing(workspace: Workspace) -> None:
     store = workspace.open()
-    kept = [row for row in ONE_OF_EVERY_KIND if row != WITH_CLIENT]
-    passed = [store.save(row) for row in kept]
+    passed = [store.save(row) for row in ONE_OF_EVERY_KIND]
+    # What a store makes of a token without a key is its own affair, as long as it does it once.
+    without = [store.try_save(row) for row in WITHOUT_KEY if row != WITH_CLIENT]
+    passed += [saved for saved in without if saved.answer.raised is None]
     before = store.showing(passed)
     for saved in passed:
         store.save_token(saved.token)
-        store.expect(before, because="the same token again changes nothing")
+        store.expect(before, because=f"{format_token(saved.sent)} again changes nothing")
 
 
 @check("SAVE-12")
@@ -259,10 +262,9 @@ def saving_an_equal_token_again_changes_nothing(workspace: Workspace) -> None:
         if row != WITH_CLIENT:
             store.save(row)
             store.expect(before, because="an equal token again changes nothing")
-    for row, stored in zip(ONE_OF_EVERY_KIND, before, strict=True):
-        if row != WITH_CLIENT:
-            store.save(stored)
-            store.expect(before, because="a token that was found, saved as it is, changes nothing")
+    for stored in before:
+        store.save(stored)
+        store.expect(before, because="a token that was found, saved as it is, changes nothing")
 
 
 @check("SAVE-21")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -54,6 +55,52 @@ def files_are_closed_to_others_after_each_call(workspace: Workspace) -> None:
         if not files:
             not_applicable("the store keeps no files under its location")
         _all_closed(workspace, seen)
+
+
+@check("SECRET-1")
+def files_outside_the_location_are_closed_to_others(workspace: Workspace) -> None:
+    with _usual_umask(workspace):
+        store = workspace.open()
+        store.holding(ANN)
+        if not files_in(store.location):
+            not_applicable("the store keeps no files under its location")
+        workspace.fresh_examples()
+        with _places_of_its_own(workspace) as places:
+            store = workspace.open()
+            rows = store.holding(ANN, ACCESS, GRANT, REFRESH)
+            store.try_save(ANN.but(access_token="1000.ann.access.2"))
+            store.call("delete_token", rows[1].id)
+            store.find_quietly(ANN.only("user_name"))
+            seen = {
+                name: f"{name}, which lies outside the location, has mode {mode}"
+                for name, mode in open_files(places).items()
+            }
+        for path in store.location.parent.iterdir():  # beside the location
+            if path.is_file() and path.stat().st_size and path.stat().st_mode & 0o066:
+                seen[path.name] = f"../{path.name}, which lies outside the location, is open"
+        _all_closed(workspace, seen)
+
+
+@contextlib.contextmanager
+def _places_of_its_own(workspace: Workspace) -> Iterator[Path]:
+    """A home, a directory for temporary files and a working directory to which nothing else writes."""
+    places, before = workspace.location(), dict(os.environ)
+    home, temporary, working = (places / name for name in ("home", "tmp", "work"))
+    cwd, tempdir = Path.cwd(), tempfile.tempdir
+    for place in (home, temporary, working):
+        place.mkdir(mode=0o755)
+    os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)), HOME=str(home))
+    for name in ("CACHE", "CONFIG", "DATA", "STATE"):
+        os.environ[f"XDG_{name}_HOME"] = str(home / f".{name.lower()}")
+    tempfile.tempdir = None
+    os.chdir(working)
+    try:
+        yield places
+    finally:
+        os.chdir(cwd)
+        tempfile.tempdir = tempdir
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @check("SECRET-1", persistent=True)

@@ -53,7 +53,12 @@ TOO_LONG = person("long", refresh_token="1000." + "r" * 200_000)
 def _calls(before: list[Row]) -> Iterator[tuple[str, object]]:
     """Calls that find nothing, are refused, or raise: a method and what it is passed."""
     unknown = Row(user_name="stranger@example.com:77")
-    for row in (unknown, Row(access_token="1000.unknown"), Row(**CLIENT, refresh_token="1000.unknown")):
+    for row in (
+        unknown,
+        Row(access_token="1000.unknown"),
+        Row(**CLIENT, grant_token="1000.unknown"),
+        Row(**CLIENT, refresh_token="1000.unknown"),
+    ):
         yield "find_token", row
     yield "find_token", Row(id="unknown")
     for thing in ("unknown", "x'y", before[0].user_name, *UNFIT):

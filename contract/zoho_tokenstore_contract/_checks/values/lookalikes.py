@@ -1,8 +1,8 @@
-"""VALUE-6, VALUE-7: texts that look alike are different texts."""
+"""VALUE-6, VALUE-7: texts that look alike are different texts; SAVE-10: so are clients that do."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import permutations
 from typing import Any
@@ -11,9 +11,9 @@ from hypothesis import strategies
 
 from ..._drivers.examples import explore
 from ..._harness.calls import Answer
-from ..._harness.limits import Pool
+from ..._harness.limits import Pool, batches
 from ..._harness.workspace import Workspace
-from ..._spec.tokens import Row, format_row, to_row
+from ..._spec.tokens import Row, format_row, format_value, to_row
 from ..registry import check
 from ..sample_tokens import (
     ACCESS,
@@ -38,6 +38,58 @@ def tokens_that_look_alike_are_different_tokens(workspace: Workspace) -> None:
 @check("VALUE-6")
 def any_two_tokens_that_look_alike_are_different(workspace: Workspace) -> None:
     _any_stay_apart(workspace, KINDS[1:])
+
+
+SEPARATORS = ("", *":|/-_.,;# &=@~+", "::", "||", "--", "__", "\t", "\n", "\x1f", "', '", '","', "%3A")
+"""What stands between the parts of a key that somebody makes of client id, secret and token."""
+
+
+@check("VALUE-6")
+def secret_and_token_that_run_together_are_two(workspace: Workspace) -> None:
+    _run_together(workspace, lambda sep: (("c", f"s{sep}t", "u"), ("c", "s", f"t{sep}u")))
+
+
+@check("SAVE-10")
+def client_id_and_secret_that_run_together_are_two(workspace: Workspace) -> None:
+    _run_together(workspace, lambda sep: ((f"c{sep}d", "s", "t"), ("c", f"d{sep}s", "t")))
+
+
+def _run_together(
+    workspace: Workspace, pair_of: Callable[[str], tuple[tuple[str, str, str], tuple[str, str, str]]]
+) -> None:
+    """Tokens that are the same text once client id, secret and token are joined are two rows."""
+    pairs = [
+        [
+            Row(client_id=f"{number}{id}", client_secret=secret, **{kind: token})
+            for id, secret, token in pair_of(separator)
+        ]
+        for kind in KINDS[2:]
+        for number, separator in enumerate(Pool(SEPARATORS))
+    ]
+    for some in batches([pair[0] for pair in pairs]):
+        mine = [pair for pair in pairs if pair[0] in some]
+        narrowed(
+            workspace,
+            partial(_are_two, workspace, [row for pair in mine for row in pair]),
+            [partial(_are_two, workspace, pair) for pair in mine],
+        )
+
+
+def _are_two(workspace: Workspace, rows: Sequence[Row]) -> None:
+    store = workspace.open()
+    stored = store.holding(GRANT, REFRESH)
+    finds = all(_found_id(store.find_quietly(key_of(row))) == row.id for row in stored)
+    for row in rows:
+        store.save(row)
+    what = f"one new row for {format_row(rows[0])} and one for {format_row(rows[1])}, which share no key"
+    new = {row.but(id=None): row.id for row in store.expect(stored, new=len(rows), because=what)}
+    for row in rows if finds else ():
+        found = store.found(row)
+        if row in new and (found is None or found.id != new[row]):
+            workspace.fail(
+                f"find_token finds the row that was saved for {format_row(row)}",
+                "None" if found is None else f"the id {format_value(found.id)}, not {format_value(new[row])}",
+            )
 
 
 @check("VALUE-7")
@@ -100,10 +152,10 @@ def _stay_apart(workspace: Workspace, kind: str, rows: Sequence[Row]) -> None:
                 f"no row has exactly the {kind} {text}, so find_token returns None",
                 f"it found that of {text_in_words(getattr(rows[ids.index(found)], kind))}",
             )
-        store.save(row)
-        new = store.expect(stored, new=1, because=f"one new row, for no row has exactly the {kind} {text}")
-        stored += new
-        ids.append(new[0].id)
+        ids.append(store.save(row).passed_after.id)
+    texts = ", ".join(text_in_words(getattr(row, kind)) for row in rows)
+    because = f"one new row each, for no two have exactly the same {kind}: {texts}"
+    stored += store.expect(stored, new=len(rows), because=because)
     for place, row in enumerate(rows):
         found = _found_id(store.find_quietly(key_of(row)))
         if finds and found != ids[place] and found in ids:

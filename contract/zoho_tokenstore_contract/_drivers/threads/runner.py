@@ -233,7 +233,11 @@ class ThreadRunner:
         store = self._store
         if store is None or fresh or self._runs >= RUNS or not self._emptied(store):
             self.workspace.fresh_examples()
-            store = self._store = self.workspace.open()
+            store = self.workspace.open()
+            if fresh and self.workspace.sut.own_storage:
+                # Looking whether it is empty was its first call; this one has not been called yet.
+                store = self.workspace.reopen(store)
+            self._store = store
             self._runs = 0
         self._runs += 1
         self.workspace.calls.clear()

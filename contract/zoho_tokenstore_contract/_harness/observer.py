@@ -1,0 +1,93 @@
+"""Every way of finding the rows of a store, before and after an act: what was found once is found anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from .._spec.model import Call, State, decided, expectation, observe, state_of, successors
+from .._spec.tokens import Row, to_token
+from .calls import Answer
+
+if TYPE_CHECKING:
+    from .store_handle import StoreHandle
+
+_KEYS = (
+    ("user_name",),
+    ("access_token",),
+    ("client_id", "client_secret", "grant_token"),
+    ("client_id", "client_secret", "refresh_token"),
+)
+"""The fields by which ``find_token`` finds a row, each group by itself."""
+
+
+def lookups_of(row: Row) -> list[Call]:
+    """Every call that finds a row, and is decided whatever other rows there are."""
+    whole = [row.only("id"), *keys_of(row), row]
+    return [Call("find_token_by_id", row.id), *(Call("find_token", key) for key in whole)]
+
+
+def keys_of(row: Row) -> list[Row]:
+    """All that finds and updates a row, each by itself; not its id, which updates nothing that is decided."""
+    return [row.only(*key) for key in _KEYS if len(row.only(*key).present()) == len(key)]
+
+
+class Observer:
+    """Looks for rows in every way that the contract decides, again and again.
+
+    A way that does not work at the beginning is the fault of another clause, and is left out from then on.
+    A way that works at first and no longer after an act leads to something stale: a cache, an index,
+    a deleted row.
+    """
+
+    def __init__(self, store: StoreHandle, rows: Sequence[Row], of: Sequence[Row] | None = None) -> None:
+        """Looks for the rows.
+
+        Args:
+            store: The store, which holds these rows and no others.
+            rows: The rows as they read.
+            of: Those of them that are looked for; by default all.
+        """
+        self._store = store
+        self._asked: dict[Call, None] = {}
+        state = state_of(rows)
+        self._note(state if of is None else of)
+        self._broken = {_way(call) for call in self._asked if self._wrong_answer(state, call) is not None}
+
+    def look(self, rows: Sequence[Row], because: str, also: Sequence[Row] = ()) -> None:
+        """Look for what was looked for before, and for more.
+
+        Args:
+            rows: The rows as they read now.
+            because: What was done, in words, for the message.
+            also: More rows to look for, stored ones and others.
+
+        Raises:
+            Violation: A way that worked before leads to something else than these rows.
+        """
+        state = state_of(rows)
+        self._note(also)
+        for call in self._asked:
+            if _way(call) in self._broken:
+                continue
+            answer = self._wrong_answer(state, call)
+            if answer is not None:
+                self._store.workspace.fail(
+                    f"{because}, {call} {expectation(state, call)}, for such calls did so before", str(answer)
+                )
+
+    def _note(self, rows: Iterable[Row]) -> None:
+        self._asked.update(dict.fromkeys(call for row in rows for call in lookups_of(row)))
+
+    def _wrong_answer(self, state: State, call: Call) -> Answer | None:
+        """What the store answers, where that is not what the contract says."""
+        if not decided(state, call):
+            return None
+        passed = to_token(call.argument) if isinstance(call.argument, Row) else call.argument
+        answer = self._store.call(call.method, passed)
+        right = successors(state, call, observe(answer.returned, answer.raised, passed))
+        return None if right else answer
+
+
+def _way(call: Call) -> tuple[str, ...]:
+    return tuple(call.argument.present()) if isinstance(call.argument, Row) else (call.method,)
