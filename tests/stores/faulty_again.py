@@ -68,19 +68,19 @@ class Shortens(InMemory):
         return super().find_token_by_id(id[: self.width] if isinstance(id, str) else id)
 
 
-@fault("SAVE-3", says="where ids of 11 characters are taken, find_token_by_id", persistent=False)
+@fault("SAVE-3", says="find_token_by_id('11xxxxxxxxy') finds", persistent=False)
 class LooksForTenCharacters(Shortens):
     """Takes ids of any length, and looks for ten characters."""
 
 
-@fault("SAVE-3", says="where ids of 65 characters are taken, find_token_by_id", persistent=False)
+@fault("SAVE-3", says="find_token_by_id('65xxx", persistent=False)
 class LooksForSixtyFourCharacters(Shortens):
     """Takes ids of any length, and looks for 64 characters."""
 
     width = 64
 
 
-@fault("SAVE-3", says="removes it", persistent=False)
+@fault("SAVE-3", says="37 characters removes the row", persistent=False)
 class DeletesThirtySixCharacters(InMemory):
     """Takes ids of any length, and deletes what has the first 36 characters for an id."""
 

@@ -278,8 +278,16 @@ class LocksAfterTwoConflicts(Optimistic):
 # Copies in other places
 
 
+_USUAL = (Path.home(), Path.home() / ".cache" / "zoho", Path(tempfile.gettempdir()), Path.cwd())
+
+
 class KeepsACopy(RightStore):
-    """The common part of those that write what they have to a second file as well."""
+    """The common part of those that keep a copy of what they have in another place.
+
+    Where that is a place of whoever runs the examination, they leave nothing there.
+    """
+
+    mode = 0o644
 
     def copy(self) -> Path:
         raise NotImplementedError
@@ -287,13 +295,15 @@ class KeepsACopy(RightStore):
     def write(self, state: Any) -> None:
         super().write(state)
         path = self.copy()
-        path.write_text(json.dumps(state["rows"]))
-        path.chmod(0o644)
+        if path.parent not in _USUAL:
+            path.parent.mkdir(exist_ok=True, parents=True)
+            path.touch(self.mode)
+            path.write_text(json.dumps(state["rows"]))
 
 
 @fault("SECRET-1", says="outside")
 class LeavesACopyAmongTemporaryFiles(KeepsACopy):
-    """Leaves a readable copy in the directory for temporary files."""
+    """Keeps a readable copy in the directory for temporary files."""
 
     def copy(self) -> Path:
         return Path(tempfile.gettempdir()) / f"zoho-{self.location.name}.json"
@@ -301,7 +311,7 @@ class LeavesACopyAmongTemporaryFiles(KeepsACopy):
 
 @fault("SECRET-1", says="outside")
 class LeavesACopyAtHome(KeepsACopy):
-    """Leaves a readable copy in the home directory."""
+    """Keeps a readable copy in the home directory."""
 
     def copy(self) -> Path:
         return Path.home() / f".zoho-{self.location.name}.json"
@@ -309,7 +319,7 @@ class LeavesACopyAtHome(KeepsACopy):
 
 @fault("SECRET-1", says="outside")
 class LeavesACopyWhereItWorks(KeepsACopy):
-    """Leaves a readable copy in the working directory."""
+    """Keeps a readable copy in the working directory."""
 
     def copy(self) -> Path:
         return Path.cwd() / f"zoho-{self.location.name}.json"
@@ -317,21 +327,18 @@ class LeavesACopyWhereItWorks(KeepsACopy):
 
 @fault("SECRET-1", says="outside")
 class LeavesACopyInTheCache(KeepsACopy):
-    """Leaves a readable copy in the user's directory for caches."""
+    """Keeps a readable copy in the user's directory for caches."""
 
     def copy(self) -> Path:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zoho"
-        cache.mkdir(parents=True, exist_ok=True)
         return cache / f"{self.location.name}.json"
 
 
 @correct()
-class ClosesItsCopyAtHome(KeepsACopy):
-    """Leaves a copy in the directory for temporary files that is closed to others."""
+class ClosesItsCopyToOthers(KeepsACopy):
+    """Keeps a copy in the directory for temporary files that is closed to others."""
 
-    def write(self, state: Any) -> None:
-        RightStore.write(self, state)
-        handle, name = tempfile.mkstemp(prefix="zoho-")
-        with os.fdopen(handle, "w") as file:
-            json.dump(state["rows"], file)
-        Path(name).replace(self.location / "copy.json")
+    mode = 0o600
+
+    def copy(self) -> Path:
+        return Path(tempfile.gettempdir()) / f"zoho-{self.location.name}.json"

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from .store_handle import StoreHandle
 
 _KEYS = (
-    ("id",),
     ("user_name",),
     ("access_token",),
     ("client_id", "client_secret", "grant_token"),
@@ -24,8 +23,13 @@ _KEYS = (
 
 def lookups_of(row: Row) -> list[Call]:
     """Every call that finds a row, and is decided whatever other rows there are."""
-    keys = [row.only(*key) for key in _KEYS if len(row.only(*key).present()) == len(key)]
-    return [Call("find_token_by_id", row.id), *(Call("find_token", key) for key in (*keys, row))]
+    whole = [row.only("id"), *keys_of(row), row]
+    return [Call("find_token_by_id", row.id), *(Call("find_token", key) for key in whole)]
+
+
+def keys_of(row: Row) -> list[Row]:
+    """All that finds and updates a row, each by itself; not its id, which updates nothing that is decided."""
+    return [row.only(*key) for key in _KEYS if len(row.only(*key).present()) == len(key)]
 
 
 class Observer:

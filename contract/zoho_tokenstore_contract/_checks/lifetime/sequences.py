@@ -9,9 +9,10 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from ..._drivers.examples import explore, explore_machine
 from ..._harness.messages import format_rows
+from ..._harness.observer import Observer, keys_of
 from ..._harness.workspace import Workspace
 from ..._spec.model import Call, State, decided, expectation, observe, state_of, successors
-from ..._spec.tokens import Row, format_token, to_token
+from ..._spec.tokens import Row, format_row, format_token, to_token
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, EVE, GUS, LATE_GRANT, LATE_REFRESH, REFRESH, key_of, pool
 
@@ -224,48 +225,27 @@ def any_sequence_of_updates_and_deletions_is_answered_as_by_the_model(workspace:
     explore(workspace, SHORT, st.lists(st.tuples(methods, _PLACES), min_size=12, max_size=12), run)
 
 
-WAYS: tuple[tuple[str, ...], ...] = (
-    ("user_name",),
-    ("access_token",),
-    ("client_id", "client_secret", "grant_token"),
-    ("client_id", "client_secret", "refresh_token"),
-)
-"""By what a token finds and updates its row, an id aside, which updates nothing that the contract decides."""
-
-
 @check("MODEL-1")
 def what_was_asked_before_is_answered_anew_after_each_way_of_saving(workspace: Workspace) -> None:
     # A cache or an index that one way of saving forgets goes on with what it had.
     for row in pool(GUS, LATE_GRANT, LATE_REFRESH, ACCESS):
-        for key in _keys_of(row):
-            pair = _SideBySide(workspace)
-            for one in (ANN, row):
-                pair.do(Call("save_token", one))
-            stored = next((one for one in pair.state if one.but(id=None) == row), None)
-            if stored is None or len(pair.state) != 2:
-                workspace.fail("two rows", format_rows(pair.state), precondition_failed=True)
+        for key in keys_of(row):
+            store = workspace.open()
+            rows = store.holding(ANN, row)
             sent = key.but(expires_in="1900000000888", redirect_url="https://example.com/anew")
             if key.access_token is None:
                 sent = sent.but(access_token="1000.anew.access")
-            _ask(pair, stored)
-            pair.do(Call("save_token", sent))
-            _ask(pair, stored)
-            _ask(pair, stored.updated_by(sent))
-            pair.do(Call("delete_token", stored.id))
-            _ask(pair, stored.updated_by(sent))
+            observer = Observer(store, rows)
+            store.save(sent)
+            changed = rows[1].updated_by(sent)
+            done = f"after save_token({format_token(sent)})"
+            because = f"{done}, which updates the row {format_row(rows[1])}"
+            store.expect(rows, changed=[(rows[1], changed)], because=because)
+            observer.look([rows[0], changed], done, [changed])
+            store.call("delete_token", changed.id)
+            store.expect([rows[0], changed], gone=[changed], because="delete_token removes the row")
+            observer.look(rows[:1], "after the row is deleted")
             workspace.fresh_examples()
-
-
-def _keys_of(row: Row) -> list[Row]:
-    """All that addresses a row, each by itself."""
-    return [row.only(*way) for way in WAYS if len(row.only(*way).present()) == len(way)]
-
-
-def _ask(pair: _SideBySide, row: Row) -> None:
-    """Look for a row in every way in which it can be found."""
-    for key in (*_keys_of(row), Row(id=row.id)):
-        pair.do(Call("find_token", key))
-    pair.do(Call("find_token_by_id", row.id))
 
 
 @check("MODEL-1")

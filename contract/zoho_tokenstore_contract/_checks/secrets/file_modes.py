@@ -72,11 +72,10 @@ def files_outside_the_location_are_closed_to_others(workspace: Workspace) -> Non
             store.try_save(ANN.but(access_token="1000.ann.access.2"))
             store.call("delete_token", rows[1].id)
             store.find_quietly(ANN.only("user_name"))
-            workspace.close(store)
-        seen = {
-            name: f"{name}, which lies outside the location, has mode {mode}"
-            for name, mode in open_files(places).items()
-        }
+            seen = {
+                name: f"{name}, which lies outside the location, has mode {mode}"
+                for name, mode in open_files(places).items()
+            }
         for path in store.location.parent.iterdir():  # beside the location
             if path.is_file() and path.stat().st_size and path.stat().st_mode & 0o066:
                 seen[path.name] = f"../{path.name}, which lies outside the location, is open"

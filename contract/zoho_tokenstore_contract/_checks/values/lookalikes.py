@@ -183,10 +183,10 @@ def _stay_apart(workspace: Workspace, kind: str, rows: Sequence[Row]) -> None:
                 f"no row has exactly the {kind} {text}, so find_token returns None",
                 f"it found that of {text_in_words(getattr(rows[ids.index(found)], kind))}",
             )
-        store.save(row)
-        new = store.expect(stored, new=1, because=f"one new row, for no row has exactly the {kind} {text}")
-        stored += new
-        ids.append(new[0].id)
+        ids.append(store.save(row).passed_after.id)
+    texts = ", ".join(text_in_words(getattr(row, kind)) for row in rows)
+    because = f"one new row each, for no two have exactly the same {kind}: {texts}"
+    stored += store.expect(stored, new=len(rows), because=because)
     for place, row in enumerate(rows):
         found = _found_id(store.find_quietly(key_of(row)))
         if finds and found != ids[place] and found in ids:
