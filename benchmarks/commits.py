@@ -77,8 +77,8 @@ GOALS = {
 
 WHY = (
     "No goal is reached. Threads, exceptions in the middle of a call and awkward values make most "
-    "of the calls. Of a store of 5 ms, a third of all calls are those of CRASH-6 and THREAD: where they try fewer places, "
-    "faults of the examination pass."
+    "of the calls. Of a store of 5 ms, a third of all calls are those of CRASH-6 and THREAD: where "
+    "they try fewer places, faults of the examination pass."
 )
 """What the page says below the table."""
 
