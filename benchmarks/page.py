@@ -65,7 +65,7 @@ def write(docs: Path, **made: Any) -> Path:
     Args:
         docs: The directory of the page. Plots go into a directory beside it, the figures as JSON into
             ``data/benchmarks`` beside the directory.
-        made: The figures of one command, by its name: ``stores`` or ``kit``.
+        made: The figures of one command, by its name: ``stores``, ``kit`` or ``commits``.
 
     Returns:
         The page.
@@ -77,7 +77,7 @@ def write(docs: Path, **made: Any) -> Path:
     for name, figures in made.items():
         (data / f"{name}.json").write_text(compact(figures) + "\n", encoding="utf-8")
     parts = ["# Benchmarks\n\nFigures of one machine: read the ratios, not the times.\n"]
-    for name, part in (("stores", _stores), ("kit", _kit)):
+    for name, part in (("stores", _stores), ("kit", _kit), ("commits", _commits)):
         kept = data / f"{name}.json"
         if kept.exists():
             parts += part(json.loads(kept.read_text("utf-8")), folder)
@@ -191,6 +191,13 @@ def _kit(made: dict[str, Any], folder: Path) -> Iterator[str]:
             for one in made["figures"]
         ),
     )
+
+
+def _commits(made: dict[str, Any], folder: Path) -> Iterator[str]:
+    yield f"## The kit beside commit {made['commit']}\n"
+    yield _made_with(made)
+    yield "\n".join(made["table"]) + "\n"
+    yield f"{made['why']}\n"
 
 
 # Words

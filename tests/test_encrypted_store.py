@@ -34,7 +34,7 @@ from zoho_reference_stores import (
 )
 from zoho_reference_stores.encrypted_store import _encrypted, _Key, _secret_of
 from zoho_reference_stores.token_fields import refusal
-from zoho_tokenstore_contract._drivers.zoho.sdk_session import abilities
+from zoho_tokenstore_contract._drivers.zoho.abilities import abilities
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
 from zoho_tokenstore_contract._harness.workspace import Effort
 from zoho_tokenstore_contract._runner.clause import check_clause

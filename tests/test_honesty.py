@@ -8,7 +8,7 @@ import pytest
 
 from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
-from zoho_tokenstore_contract._drivers.zoho.sdk_session import abilities
+from zoho_tokenstore_contract._drivers.zoho.abilities import abilities
 from zoho_tokenstore_contract._harness.workspace import Effort
 from zoho_tokenstore_contract._runner.clause import check_clause
 from zoho_tokenstore_contract._runner.smoke import diagnose

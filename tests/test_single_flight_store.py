@@ -20,7 +20,7 @@ from tests.leasing import LeasingSQLiteFileStore
 from tests.reference_list import PLACES
 from tests.stores.catalogue import sut_for
 from zoho_reference_stores import ListStore, SingleFlightStore, SQLiteFileStore, sqlite_file
-from zoho_tokenstore_contract._drivers.zoho.sdk_session import abilities
+from zoho_tokenstore_contract._drivers.zoho.abilities import abilities
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
 from zoho_tokenstore_contract._harness.workspace import Effort
 from zoho_tokenstore_contract._runner.clause import check_clause

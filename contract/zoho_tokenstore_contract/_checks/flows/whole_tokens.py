@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..._drivers.zoho.sdk_session import (
-    PAST,
-    Flow,
-)
+from ..._drivers.zoho.abilities import PAST
+from ..._drivers.zoho.sdk_session import Flow
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, format_value
 from ..registry import check
