@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._spec.model import Call, State, decided, expectation, observe, state_of, successors
 from .._spec.tokens import Row, to_token
@@ -71,10 +71,17 @@ class Observer:
             if _way(call) in self._broken:
                 continue
             answer = self._wrong_answer(state, call)
-            if answer is not None:
+            if answer is not None and not (answer.raised is not None and self._raises_for_unknown(call)):
                 self._store.workspace.fail(
                     f"{because}, {call} {expectation(state, call)}, for such calls did so before", str(answer)
                 )
+
+    def _raises_for_unknown(self, call: Call) -> bool:
+        """Whether such a call raises for what nobody ever stored: then nothing is stale [BYID-2, FIND-6]."""
+        argument: Any = "unknown"
+        if isinstance(call.argument, Row):
+            argument = to_token(Row(**dict.fromkeys(call.argument.present(), "unknown")))
+        return self._store.quietly(call.method, argument).raised is not None
 
     def _note(self, rows: Iterable[Row]) -> None:
         self._asked.update(dict.fromkeys(call for row in rows for call in lookups_of(row)))
