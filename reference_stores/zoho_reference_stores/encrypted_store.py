@@ -214,7 +214,7 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     def _check_all(self) -> None:
         """Refuse to go on where rows are encrypted with other keys: they might be those looked for."""
         rows = map(read_token, self.inner.get_tokens())
-        strange = [row["id"] for row in rows if not _key_names(row) <= self._known.keys()]
+        strange = [str(row["id"]) for row in rows if not _key_names(row) <= self._known.keys()]
         if strange:
             raise refusal(
                 "these rows are not encrypted, or with a key that this store does not have: "
@@ -306,7 +306,7 @@ class _Key:
         if not isinstance(fields[field], str):
             return self._value(self._cipher.encrypt(b"no text", [b"no text"]))
         return self._value(
-            self._cipher.encrypt(str.encode(fields[field], errors="surrogatepass"), [field.encode()])
+            self._cipher.encrypt(str(fields[field]).encode(errors="surrogatepass"), [field.encode()])
         )
 
     def decrypt(self, field: str, fields: Fields) -> str:
