@@ -33,7 +33,7 @@ from zoho_reference_stores import (
     sqlite_file,
 )
 from zoho_reference_stores.encrypted_store import _encrypted, _Key, _secret_of
-from zoho_reference_stores.token_fields import refusal
+from zoho_reference_stores.token_fields import read_token, refusal
 from zoho_tokenstore_contract._drivers.zoho.abilities import abilities
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
 from zoho_tokenstore_contract._harness.workspace import Effort
@@ -251,11 +251,11 @@ def test_text_that_no_encoding_takes_comes_back() -> None:
     awkward = ANN.but(
         access_token="\ud800", refresh_token="a\0b", grant_token="x" * 200_000, client_secret="\r\n "
     )
-    save(store, awkward)
+    id = save(store, awkward)
 
-    assert find(store, Row(user_name="ann")) == awkward.but(id="1")
+    assert find(store, Row(user_name="ann")) == awkward.but(id=id)
     assert find(store, Row(**CLIENT).but(client_secret="\r\n ", refresh_token="a\0b")) == awkward.but(
-        id="1", user_name="ann"
+        id=id, user_name="ann"
     )
     inner = rows(store.inner)[0]
     assert all(getattr(inner, name).isascii() for name in SECRETS)
@@ -330,11 +330,11 @@ def test_rows_that_come_into_an_empty_store_under_another_key_are_noticed() -> N
 def test_a_name_that_is_stored_under_another_key_raises_where_a_secret_is_missing() -> None:
     """A token that brings all of them itself is filled in with what needs no key."""
     inner = ListStore()
-    save(EncryptedStore(inner, [OLD]), ANN)
+    id = save(EncryptedStore(inner, [OLD]), ANN)
     store = EncryptedStore(inner, [NEW])
 
     refuses(lambda: store.find_token(to_token(Row(user_name="ann"))))
-    assert find(store, ANN) == ANN.but(id="1")
+    assert find(store, ANN) == ANN.but(id=id)
 
 
 def altered(text: str) -> dict[str, str]:
@@ -361,8 +361,7 @@ def test_altered_text_is_refused(how: str) -> None:
     """Whatever asks for it; another row still reads, and can be saved."""
     inner = ListStore()
     first = EncryptedStore(inner, [NEW])
-    id = save(first, ANN)
-    save(first, ACCESS)
+    id, other = save(first, ANN), save(first, ACCESS)
     column = 5
     text = record_of(inner)[column]
     assert text is not None
@@ -374,8 +373,8 @@ def test_altered_text_is_refused(how: str) -> None:
         refuses(lambda store=store: store.find_token(to_token(Row(user_name="ann"))))  # type: ignore[misc]
         refuses(lambda store=store: store.find_token_by_id(id))  # type: ignore[misc]
         refuses(lambda store=store: store.get_tokens())  # type: ignore[misc]
-        assert find(store, ACCESS) == ACCESS.but(id="2")
-    assert save(first, ACCESS) == "2"
+        assert find(store, ACCESS) == ACCESS.but(id=other)
+    assert save(first, ACCESS) == other
 
 
 def test_a_value_in_another_field_is_refused() -> None:
@@ -410,9 +409,9 @@ def test_keys_are_those_of_fernet() -> None:
     """Text or bytes."""
     key = Fernet.generate_key()
     inner = ListStore()
-    save(EncryptedStore(inner, [key]), ANN)
+    id = save(EncryptedStore(inner, [key]), ANN)
 
-    assert rows(EncryptedStore(inner, [key.decode()])) == [ANN.but(id="1")]
+    assert rows(EncryptedStore(inner, [key.decode()])) == [ANN.but(id=id)]
 
 
 # New keys
@@ -422,7 +421,7 @@ def put(inner: Any, key: str, row: Row) -> None:
     """Have another process save a row under a key, whatever is stored already."""
     secret = _secret_of(key)
     assert secret is not None
-    inner.save_token(_encrypted(to_token(row), _Key(secret)))
+    inner.save_token(_encrypted(read_token(to_token(row)), _Key(secret)))
 
 
 def key_names(inner: Any) -> list[set[str]]:
@@ -493,7 +492,7 @@ def test_rotate_rewrites_what_other_keys_encrypted(inner: Any) -> None:
 def test_rotate_names_the_rows_that_it_cannot_read() -> None:
     """By their ids; all others are rewritten."""
     inner = ListStore()
-    for key, row in ((OTHER, ANN), (OLD, REFRESH), (NEW, ACCESS)):
+    for key, row in ((OTHER, ANN.but(id="1")), (OLD, REFRESH), (NEW, ACCESS)):
         put(inner, key, row)
     store = EncryptedStore(inner, [NEW, OLD])
 
@@ -541,7 +540,7 @@ def test_a_row_that_cannot_be_rewritten_stays_under_its_key(kind: Any) -> None:
 def test_an_unnamed_row_does_not_reach_a_user_who_has_the_same_token() -> None:
     """Rewriting a row of an older key changes no other row."""
     inner = ListStore()
-    save(EncryptedStore(inner, [OLD]), REFRESH.but(access_token="unnamed"))
+    save(EncryptedStore(inner, [OLD]), REFRESH.but(id="1", access_token="unnamed"))
     store = EncryptedStore(inner, [NEW, OLD])
     bob = REFRESH.but(user_name="bob", access_token="bob's")
     put(inner, NEW, bob)
@@ -595,6 +594,18 @@ def test_a_key_that_came_later_is_noticed_before_nothing_is_found() -> None:
     refuses(lambda: find(old, REFRESH))
 
 
+@pytest.mark.parametrize("row", EVERY_KIND)
+def test_a_key_that_came_later_is_noticed_before_a_row_is_added(row: Row, inner: Any) -> None:
+    """Also by a store object that has looked at all rows before, and that looks for nothing first."""
+    old = EncryptedStore(inner, [OLD])
+    save(old, Row(user_name="bob", access_token="bob's"))
+    save(EncryptedStore(inner, [NEW, OLD]), row)
+    before = rows(inner)
+
+    refuses(lambda: save(old, row))
+    assert rows(inner) == before
+
+
 @pytest.mark.parametrize("keys", [["hidden" * 9], NEW, [NEW, b"hidden"], []])
 def test_no_frame_shows_a_key(keys: Any) -> None:
     """Where local variables are shown, too."""
@@ -625,18 +636,17 @@ def test_what_it_cannot_go_around_is_refused(inner: Any) -> None:
 # Beside the tokens
 
 
-def test_a_call_of_a_store_with_one_key_is_one_call_of_the_inner_store() -> None:
-    """But for the one look at all rows, before anything hangs on what is not found."""
+def test_a_find_is_one_call_of_the_inner_store_and_a_save_of_a_stored_token_two() -> None:
+    """It looks first, so that no row comes to be of two keys; only what is new is looked for everywhere."""
     inner = Spied()
     store = EncryptedStore(inner, [NEW])
     save(store, ANN)
     save(store, ACCESS)
     inner.given.clear()
-    for row in EVERY_KIND[:1]:
-        find(store, row)
-        save(store, row)
-
-    assert len(inner.given) == 2
+    find(store, ANN)
+    assert len(inner.given) == 1
+    save(store, ANN)
+    assert len(inner.given) == 3
 
 
 def test_leases_are_those_of_the_inner_store(tmp_path: Path) -> None:

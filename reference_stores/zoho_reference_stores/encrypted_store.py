@@ -34,16 +34,22 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.api.authenticator.store.token_store import TokenStore
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
-from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 
-from .token_fields import fill_token, read_token, refusal
+from .token_fields import (
+    FIELDS,
+    Fields,
+    fill_token,
+    new_token,
+    read_token,
+    read_token_to_save,
+    refusal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
 _SECRET = ("client_secret", "refresh_token", "access_token", "grant_token")
-_PLAIN = ("client_id", "expires_in", "redirect_url", "api_domain")
 _VERSION = "siv1"
 
 
@@ -63,8 +69,8 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     writes nothing that it has read, so that it undoes no other node's save.
 
     A value that was altered, that is not encrypted, or whose key is not here, raises: it is never taken
-    for no value. For this a store object reads all rows before its first save, and each time before it
-    finds nothing. So an existing store is not taken over in place; copy it:
+    for no value, and no row is added beside it. For this a save looks for its row first, and all rows are
+    read before one is added or nothing is found. So an existing store is not taken over in place; copy it:
     ``for token in old.get_tokens(): encrypted.save_token(token)``.
 
     A signal handler may call the store; in the middle of `rotate` in its own thread it is refused.
@@ -97,7 +103,6 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         if len(self._keys) < len(secrets):
             raise ValueError("a key is 32 bytes in URL-safe base64, as Fernet.generate_key makes it")
         self._known = {key.name: key for key in self._keys}
-        self._all_known = False  # every stored value was once seen to be of a key that is here
         self._begin()
         _STORES[id(self)] = self
 
@@ -111,26 +116,21 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         """Fill in the token from its row and return it, or return ``None`` and leave it alone."""
         if not isinstance(token, OAuthToken):
             return self.inner.find_token(token)
+        fields = read_token(token)
         # The oldest key first: a row that is rewritten meanwhile moves to where is still to be looked.
-        for key in reversed(self._keys_for(token)):
-            found = self.inner.find_token(_encrypted(token, key))
+        for key in reversed(self._keys_for(fields)):
+            found = self.inner.find_token(_encrypted(fields, key))
             if found is not None:
-                return self._fill(token, found)
+                return fill_token(token, self._decrypted(found))
         self._check_all()
         return None
 
     def save_token(self, token: OAuthToken) -> None:
         """Update the token's row or insert one, and set the row's id on the token."""
-        if not isinstance(token, OAuthToken):
-            self.inner.save_token(token)
-            return
-        if any(not isinstance(getattr(token, f"get_{field}")() or "", str) for field in _SECRET):
-            raise refusal("every field of a token is text")
-        if not self._all_known:
-            self._check_all()
+        fields = read_token_to_save(token)
         with self._writing:
             self._check_rotating()
-            sent = _encrypted(token, self._key_for(token))
+            sent = _encrypted(fields, self._key_to_save(fields))
             self.inner.save_token(sent)
         token.set_id(sent.get_id())
 
@@ -142,7 +142,7 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
     def get_tokens(self) -> list[OAuthToken]:
         """Return a new token for each row."""
-        return [self._decrypted(row) for row in self.inner.get_tokens()]
+        return [new_token(self._decrypted(row)) for row in self.inner.get_tokens()]
 
     def delete_tokens(self) -> None:
         """Delete every row."""
@@ -153,7 +153,7 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     def find_token_by_id(self, id: str) -> OAuthToken | None:
         """Return a new token with the row of exactly this id, or ``None``."""
         row = self.inner.find_token_by_id(id)
-        return None if row is None else self._decrypted(row)
+        return None if row is None else new_token(self._decrypted(row))
 
     def rotate(self) -> int:
         """Encrypt with the first key what another one has encrypted.
@@ -198,72 +198,55 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     # ---------------------------------------------------------------------------------------------
     # Decrypting.
 
-    def _decrypted(self, row: OAuthToken) -> OAuthToken:
-        # The constructor, not object.__new__: the SDK needs what it sets [FIND-13, BYID-5].
-        return self._fill(OAuthToken(id=row.get_id()), row)
-
-    def _fill(self, token: OAuthToken, row: OAuthToken) -> OAuthToken:
-        """Give the token the row's id, and of its other fields those that the token lacks."""
+    def _decrypted(self, row: OAuthToken) -> Fields:
         fields = read_token(row)
         for field in _SECRET:
-            if fields[field] and not getattr(token, f"get_{field}")():
-                fields[field] = self._decrypt(field, row)
-        return fill_token(token, fields)
+            if fields[field]:
+                fields[field] = self._key_of(fields, field).decrypt(field, fields)
+        return fields
 
-    def _decrypt(self, field: str, row: OAuthToken) -> str:
-        key = self._known.get(_key_name(getattr(row, f"get_{field}")()))
-        if key is None or not key.made(field, row):
-            raise refusal(
-                f"a stored {field} was altered, or encrypted with a key that this store does not have"
-            )
-        return key.decrypt(field, row)
+    def _key_of(self, fields: Fields, field: str) -> _Key:
+        key = self._known.get(_key_name(fields[field]))
+        if key is None:
+            raise _unreadable(field)
+        return key
 
     def _check_all(self) -> None:
         """Refuse to go on where rows are encrypted with other keys: they might be those looked for."""
-        rows = self.inner.get_tokens()
-        strange = [row.get_id() for row in rows if any(name not in self._known for name in _key_names(row))]
+        rows = map(read_token, self.inner.get_tokens())
+        strange = [str(row["id"]) for row in rows if not _key_names(row) <= self._known.keys()]
         if strange:
             raise refusal(
                 "these rows are not encrypted, or with a key that this store does not have: "
                 + _listed(strange)
             )
-        self._all_known = bool(rows)  # an empty store says nothing about the keys
 
     # ---------------------------------------------------------------------------------------------
     # Several keys. The secrets of a row all have the same key, or else no single look-up would find it.
 
-    def _keys_for(self, token: OAuthToken) -> list[_Key]:
+    def _keys_for(self, fields: Fields) -> list[_Key]:
         """The keys that can make a difference: a name is looked for as it is, and so is an id alone."""
-        if _user_name(token) or not any(map(read_token(token).get, _SECRET)):
-            return self._keys[:1]
-        return self._keys
+        return self._keys if not fields["user_name"] and _secrets_of(fields) else self._keys[:1]
 
-    def _key_for(self, token: OAuthToken) -> _Key:
-        """The key to save a token with: that of the row which it might be saved to, or else the first."""
-        if len(self._keys) == 1:
+    def _key_to_save(self, fields: Fields) -> _Key:
+        """The key to save a token with: that of the row which it is saved to, or else the first."""
+        row = self._row_to_update(fields)
+        if row is None:
+            self._check_all()
             return self._keys[0]
-        name = _user_name(token)
-        if (
-            name
-            and (row := self.inner.find_token(_made({"user_signature": UserSignature(name)}))) is not None
-        ):
-            return self._key_of(row)
-        # A name that is new may go to an unnamed row of an older key, behind a row of another user.
-        for key in reversed(self._keys) if name else self._keys:
-            sent = _encrypted(token, key)
-            client = {field: getattr(sent, f"get_{field}")() for field in ("client_id", "client_secret")}
-            for field in ("access_token", "grant_token", "refresh_token"):
-                if (
-                    self.inner.find_token(_made({**client, field: getattr(sent, f"get_{field}")()}))
-                    is not None
-                ):
-                    return key
-        row = self.inner.find_token_by_id(token.get_id()) if token.get_id() else None
-        return self._keys[0] if row is None else self._key_of(row)
+        keys = [self._key_of(row, field) for field in _secrets_of(row)]
+        return keys[0] if keys else self._keys[0]
 
-    def _key_of(self, row: OAuthToken) -> _Key:
-        names = _key_names(row)
-        return self._known.get(min(names), self._keys[0]) if names else self._keys[0]
+    def _row_to_update(self, fields: Fields) -> Fields | None:
+        """The row of the inner store that a token might be saved to."""
+        sought = [(Fields(fields, user_name=None), key) for key in reversed(self._keys)]
+        if fields["user_name"]:  # one that is new may go to an unnamed row, of any key
+            sought.insert(0, (Fields(dict.fromkeys(FIELDS), user_name=fields["user_name"]), self._keys[0]))
+        for one, key in sought:
+            found = self.inner.find_token(_encrypted(one, key))
+            if found is not None:
+                return read_token(found)
+        return None
 
     def _check_rotating(self) -> None:
         if self._rotating:  # by this thread, which has the lock
@@ -274,7 +257,7 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         rewritten, left = 0, []
         for listed in self.inner.get_tokens():
             row = self.inner.find_token_by_id(listed.get_id())  # as it is now
-            if row is None or self._is_newest(row):
+            if row is None or _key_names(read_token(row)) <= {self._keys[0].name}:
                 continue
             try:
                 done = self._rewrite(row)
@@ -286,13 +269,10 @@ class EncryptedStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
                 left.append(row.get_id())
         return rewritten, left
 
-    def _is_newest(self, row: OAuthToken) -> bool:
-        return all(name == self._keys[0].name for name in _key_names(row))
-
     def _rewrite(self, row: OAuthToken) -> bool:
         """Encrypt a row of the inner store with the first key; whether that was possible."""
         new = _encrypted(self._decrypted(row), self._keys[0])
-        if not _user_name(row):
+        if row.get_user_signature() is None:
             # It is addressed by its id alone: of its new secrets, no other row may have one.
             new.set_id(None)
             other = self.inner.find_token(new)
@@ -321,32 +301,25 @@ class _Key:
         self._cipher = AESSIV(_derived(secret, b"AES-SIV", 64))
         self.name = _derived(secret, b"name", 4).hex()
 
-    def encrypt(self, field: str, token: OAuthToken) -> str:
+    def encrypt(self, field: str, fields: Fields) -> str:
         """What a token's field becomes; what is no text equals nothing that is stored."""
-        if not isinstance(getattr(token, f"get_{field}")(), str):
+        if not isinstance(fields[field], str):
             return self._value(self._cipher.encrypt(b"no text", [b"no text"]))
         return self._value(
-            self._cipher.encrypt(
-                getattr(token, f"get_{field}")().encode(errors="surrogatepass"), [field.encode()]
-            )
+            self._cipher.encrypt(str(fields[field]).encode(errors="surrogatepass"), [field.encode()])
         )
 
-    def made(self, field: str, row: OAuthToken) -> bool:
-        """Whether a row's field is what this key made in this field, and all of it."""
-        try:
+    def decrypt(self, field: str, fields: Fields) -> str:
+        """The secret in a row's field, if this key made all of it in this field."""
+        with contextlib.suppress(ValueError, InvalidTag):
             # Several texts in base64 stand for the same bytes: only one of them is made.
-            if self._value(_sealed(field, row)) != getattr(row, f"get_{field}")():
-                return False
-            self.decrypt(field, row)
-        except (ValueError, InvalidTag):
-            return False
-        return True
-
-    def decrypt(self, field: str, row: OAuthToken) -> str:
-        """The secret in a row's field."""
-        return str(
-            self._cipher.decrypt(_sealed(field, row), [field.encode()]), "utf-8", errors="surrogatepass"
-        )
+            if self._value(_sealed(fields[field])) == fields[field]:
+                return str(
+                    self._cipher.decrypt(_sealed(fields[field]), [field.encode()]),
+                    "utf-8",
+                    errors="surrogatepass",
+                )
+        raise _unreadable(field)
 
     def _value(self, sealed: bytes) -> str:
         return f"{_VERSION}.{self.name}.{base64.urlsafe_b64encode(sealed).decode()}"
@@ -368,8 +341,8 @@ def _secret_of(key: str | bytes) -> _Secret | None:
     return secret if len(secret) == 32 else None
 
 
-def _sealed(field: str, row: OAuthToken) -> bytes:
-    return base64.b64decode(getattr(row, f"get_{field}")().rpartition(".")[2], altchars=b"-_", validate=True)
+def _sealed(text: Any) -> bytes:
+    return base64.b64decode(text.rpartition(".")[2], altchars=b"-_", validate=True)
 
 
 def _derived(secret: bytes, purpose: bytes, length: int) -> bytes:
@@ -378,41 +351,31 @@ def _derived(secret: bytes, purpose: bytes, length: int) -> bytes:
     return derived
 
 
-def _key_name(text: str) -> str:
+def _key_name(text: Any) -> str:
     version, _, rest = text.partition(".")
     return rest.partition(".")[0] if version == _VERSION else ""
 
 
-def _key_names(row: OAuthToken) -> set[str]:
-    values = [getattr(row, f"get_{field}")() for field in _SECRET]
-    return {_key_name(value) for value in values if value}
+def _key_names(row: Fields) -> set[str]:
+    return {_key_name(row[field]) for field in _secrets_of(row)}
 
 
-# ---------------------------------------------------------------------------------------------
-# Tokens.
+def _secrets_of(fields: Fields) -> list[str]:
+    """The names of the secrets that a token has."""
+    return [field for field in _SECRET if fields[field]]
 
 
-def _made(fields: dict[str, Any]) -> OAuthToken:
-    token = OAuthToken(id="lent")  # the constructor insists on one of its fields
-    for field, value in {"id": None, **fields}.items():
-        getattr(token, f"set_{field}")(value)
-    return token
+def _encrypted(fields: Fields, key: _Key) -> OAuthToken:
+    """A new token for the inner store, with these fields but for its secrets."""
+    fields = Fields(fields)
+    for field in _secrets_of(fields):
+        fields[field] = key.encrypt(field, fields)
+    # The constructor insists on one of its fields, which the row's id replaces.
+    return fill_token(OAuthToken(id="none"), fields)
 
 
-def _encrypted(token: OAuthToken, key: _Key) -> OAuthToken:
-    """A new token for the inner store, as this one but for its secrets."""
-    fields = {field: getattr(token, f"get_{field}")() for field in ("id", *_PLAIN)}
-    name = _user_name(token)
-    fields["user_signature"] = UserSignature(name) if name else None
-    for field in _SECRET:
-        if getattr(token, f"get_{field}")():
-            fields[field] = key.encrypt(field, token)
-    return _made(fields)
-
-
-def _user_name(token: OAuthToken) -> Any:
-    signature = token.get_user_signature()
-    return signature.get_name() if signature is not None else None
+def _unreadable(field: str) -> SDKException:
+    return refusal(f"a stored {field} was altered, or encrypted with a key that this store does not have")
 
 
 def _listed(ids: list[str]) -> str:
