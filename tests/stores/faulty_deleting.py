@@ -250,12 +250,12 @@ class FindsGoneByRefreshToken(RightStore):
         return row
 
 
-@fault("DEL-4", says="is not found by the id")
+@fault("DEL-4", says="deleted, find_token_by_id('1') returns None")
 class KeepsDeletedRowsById(FindsGoneById, KeepsDeleted):
     """Marks rows as deleted, and forgets to look at the mark when it looks for an id."""
 
 
-@fault("DEL-4", says="is not found by")
+@fault("DEL-4", says="is deleted, find_token(OAuthToken(client_id=")
 class KeepsDeletedRefreshTokens(FindsGoneByRefreshToken, KeepsDeleted):
     """Has an index of refresh tokens from which nothing is ever removed."""
 
@@ -618,7 +618,7 @@ class DropsAnEmptyTable(RightStore):
         return super().insert(state, sent)
 
 
-@fault("DEL-3", says="so none is removed")
+@fault("DEL-3", says="none is removed")
 class DeletesARefreshToken(RightStore):
     """Takes a refresh token for the id of its row."""
 

@@ -1,4 +1,4 @@
-"""Stores that keep a lock, build their state late, give up early, or leave copies elsewhere."""
+"""Stores that keep a lock, build their state late, or leave copies elsewhere."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class BuildsLateUnderItsLock(BuildsLate):
             return super().read()
 
 
-@fault("THREAD-2", says="", persistent=False)
+@fault("THREAD-2", says="an id unlike all others", persistent=False)
 class StartsItsCounterLate(MemoryStore):
     """Makes the counter of its ids when it needs the first one, before it takes its lock."""
 
@@ -163,7 +163,7 @@ class StartsItsCounterLate(MemoryStore):
         return str(next(self.counter))
 
 
-@fault("THREAD-2", says="", persistent=False)
+@fault("THREAD-2", says="leave each of them one row", persistent=False)
 class MakesItsRowsLate(BuildsLate):
     """Makes its rows when they are needed first, before it takes its lock."""
 
@@ -178,7 +178,7 @@ class MakesItsRowsLate(BuildsLate):
             self.write(state)
 
 
-@fault("THREAD-2", says="")
+@fault("THREAD-2", says="leave each of them one row")
 class MakesItsFileLate(RightStore):
     """Makes its file when the first row is saved, without its lock."""
 
@@ -196,83 +196,6 @@ class MakesItsFileLate(RightStore):
             self.write({"last": 0, "used": [], "rows": []})
         with super().changing() as state:
             yield state
-
-
-# Optimistic changes
-
-
-class Optimistic(MemoryStore):
-    """The common part of those that change a copy, and write it where nobody has written meanwhile."""
-
-    tries = 2
-
-    def prepare(self) -> None:
-        super().prepare()
-        self.version = 0
-
-    def save_token(self, token: Any) -> None:
-        sent = self.fields_of(token) if hasattr(token, "get_access_token") else None
-        if sent is None:
-            return
-        for turn in range(self.tries):
-            with self.lock:
-                version, state = self.version, self.read()
-            row: Any = self.match_to_save(state["rows"], sent)
-            if row is None:
-                row = self.insert(state, sent)
-            else:
-                self.update(row, sent)
-            if self.written(version, state, last=turn == self.tries - 1):
-                break
-        self.saved(token, row)
-
-    def written(self, version: int, state: Any, *, last: bool) -> bool:
-        with self.lock:
-            if self.version != version:
-                return self.gives_up(state) if last else False
-            self.write(state)
-            return True
-
-    def write(self, state: Any) -> None:
-        self.version += 1
-        super().write(state)
-
-    def gives_up(self, state: Any) -> bool:
-        """What becomes of the last try where somebody else has written again."""
-        raise NotImplementedError
-
-
-@fault("THREAD-5", says="", persistent=False)
-class OverwritesAfterTwoConflicts(Optimistic):
-    """Writes what it has after the second conflict."""
-
-    def gives_up(self, state: Any) -> bool:
-        self.write(state)
-        return True
-
-
-@fault("THREAD-5", says="", persistent=False)
-class GivesUpAfterTwoConflicts(Optimistic):
-    """Returns without having saved after the second conflict."""
-
-    def gives_up(self, state: Any) -> bool:
-        return True
-
-
-@fault("THREAD-5", says="", persistent=False)
-class OverwritesAfterThreeConflicts(OverwritesAfterTwoConflicts):
-    """Writes what it has after the third conflict."""
-
-    tries = 3
-
-
-@correct(persistent=False)
-class LocksAfterTwoConflicts(Optimistic):
-    """Keeps everybody out after two conflicts."""
-
-    def save_token(self, token: Any) -> None:
-        with self.lock:
-            super().save_token(token)
 
 
 # Copies in other places

@@ -687,7 +687,7 @@ class TrimsNamesWhenItIsOpened(ChangesWhenOpened):
                 row["user_name"] = row["user_name"].strip() or row["user_name"]
 
 
-@fault("ISO-1", says="as before")
+@fault("ISO-1", says="on the first location, find_token")
 class RemembersWhoIsNowhere(RightStore):
     """All stores of the process share whom one of them did not find; saving the user ends that."""
 
