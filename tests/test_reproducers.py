@@ -18,9 +18,9 @@ from tests.stores.catalogue import Fault, faults, sut_for
 from zoho_tokenstore_contract._harness.calls import CallRecord
 from zoho_tokenstore_contract._harness.workspace import Effort
 from zoho_tokenstore_contract._report.scripts import reason_script_missing, script_of
-from zoho_tokenstore_contract._reproduce.replay import Unplayable, program_of
+from zoho_tokenstore_contract._reproduce.program import Unplayable, program_of
+from zoho_tokenstore_contract._reproduce.script_lines import folded, long_text
 from zoho_tokenstore_contract._reproduce.stress_templates import texts_of
-from zoho_tokenstore_contract._reproduce.write import folded, long_text
 from zoho_tokenstore_contract._runner.clause import check_clause
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
 from zoho_tokenstore_contract._spec.tokens import Row

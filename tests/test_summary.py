@@ -11,7 +11,7 @@ import pytest
 import zoho_reference_stores  # noqa: F401
 import zoho_tokenstore_contract._drivers.examples
 import zoho_tokenstore_contract._runner.targets  # noqa: F401
-from zoho_tokenstore_contract._report.terminal import wrapped
+from zoho_tokenstore_contract._report.wording import wrapped
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, GROUPS
 
 pytestmark = pytest.mark.once

@@ -6,18 +6,18 @@ broken clauses a line each, grouped by what they share, and a few of them in ful
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._spec.brief import several, shorten
-from .._spec.clauses import CLAUSES, GROUPS
+from .._spec.clauses import CLAUSES
 from .._spec.outcomes import ClauseResult, Finding, Outcome
 from .diagnosis import Cause, causes
 from .risks import risk_of, risks
 from .scripts import named, reason_script_missing
+from .terminal_table import write_table
 from .verdict import CONFORMS, WORDS, StoreVerdict, Verdicts
 from .wording import (
     REMEDIES,
@@ -31,6 +31,7 @@ from .wording import (
     sentence,
     short_sentence,
     telling,
+    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -49,25 +50,6 @@ _FEW_STORES = 3
 """Of more stores, clauses that do not fail the run are named, and not told."""
 _PRINTED = 5
 """Lines that are shown of what a test printed."""
-_LABELS = {
-    Outcome.KEPT: "kept",
-    Outcome.BROKEN: "broken",
-    Outcome.NOT_REACHED: "n/r",
-    Outcome.ALLOWED: "allowed",
-    Outcome.NOT_APPLICABLE: "n/a",
-    Outcome.UNKNOWN: "unknown",
-    Outcome.ERROR: "error",
-    Outcome.NOT_RUN: "not run",
-}
-_COLOURS = {
-    Outcome.KEPT: {"green": True},
-    Outcome.BROKEN: {"red": True},
-    Outcome.NOT_REACHED: {"yellow": True},
-    Outcome.ALLOWED: {"yellow": True},
-    Outcome.UNKNOWN: {"yellow": True},
-    Outcome.ERROR: {"red": True},
-}
-_ALWAYS = (Outcome.KEPT, Outcome.BROKEN, Outcome.ALLOWED, Outcome.NOT_APPLICABLE)
 _REASONS = {Outcome.NOT_REACHED: "what their checks arrange fails already; repair what is broken first"}
 
 Printed = Mapping[tuple[str, str], Sequence[tuple[str, str]]]
@@ -151,7 +133,7 @@ class _Summary:
             return
         self.terminal.section("TokenStore contract")
         if self.all:
-            self._tables()
+            write_table(self.terminal, list(self.stores.values()), self.width)
         for store in self.stores.values():
             self._what_does_not_fail(store)
         for store in self.stores.values():
@@ -378,58 +360,6 @@ class _Summary:
             for line in lines:
                 yield line, {}
 
-    # the table
-
-    def _tables(self) -> None:
-        """Groups as rows; as many stores side by side as the width has room for."""
-        outcomes = [
-            outcome
-            for outcome in _LABELS
-            if (outcome in _ALWAYS and not self.several)
-            or any(store.counts[outcome] for store in self.stores.values())
-        ]
-        widths = [len(_LABELS[outcome]) + (1 if self.several else 2) for outcome in outcomes]
-        one = sum(widths) + 1
-        label = max(map(len, GROUPS)) + 1
-        about = max(map(len, GROUPS.values())) + 1
-        together = max(1, min(len(self.stores), (self.width - label) // one))
-        if label + about + together * one > self.width:
-            about = 0
-        numbered = list(enumerate(self.stores.values(), 1))
-        for start in range(0, len(numbered), together):
-            block = numbered[start : start + together]
-            if self.several:
-                for number, store in block:
-                    self.terminal.line(f"[{number}] {store.target}")
-                heads = "".join(f"[{number}]".rjust(one) for number, _ in block)
-                self.terminal.line(" " * (label + about) + heads)
-            heads = " " + "".join(
-                _LABELS[outcome].rjust(width) for outcome, width in zip(outcomes, widths, strict=True)
-            )
-            self.terminal.line(" " * (label + about) + heads * len(block))
-            for group, words in GROUPS.items():
-                self._row(group.ljust(label) + words.ljust(about)[:about], group, block, outcomes, widths)
-            self._row("all".ljust(label + about), None, block, outcomes, widths)
-            self.terminal.line("")
-
-    def _row(
-        self,
-        label: str,
-        group: str | None,
-        block: Sequence[tuple[int, StoreVerdict]],
-        outcomes: Sequence[Outcome],
-        widths: Sequence[int],
-    ) -> None:
-        self.terminal.write(label, bold=group is None)
-        for _, store in block:
-            self.terminal.write(" ")
-            counted = [result.outcome for result in store.all_results if _is_in(result, group)]
-            for outcome, width in zip(outcomes, widths, strict=True):
-                number = counted.count(outcome)
-                colour = _COLOURS.get(outcome, {}) if number else {}
-                self.terminal.write((str(number) if number else "-").rjust(width), **colour)
-        self.terminal.line("")
-
     # lines
 
     def _lines(
@@ -451,35 +381,3 @@ def _rank(clause: str) -> int:
     """How much has to come together for a clause to fail: the plainest is told first."""
     ranks = {"MODEL": 1, "THREAD": 1, "PROC": 1, "CRASH": 1, "FLOW": 2}
     return ranks.get(CLAUSES[clause].group, 0)
-
-
-def wrapped(text: str, width: int, indent: str = "", hang: str = "") -> Iterator[str]:
-    """Break a text into lines, with every character of it.
-
-    Args:
-        text: The text; line breaks in it stay.
-        width: How long a line may be, in characters.
-        indent: What the first line begins with.
-        hang: What the others begin with.
-    """
-    for paragraph in text.split("\n"):
-        # Words with the space behind them: nothing inside a quoted value is swallowed or doubled.
-        line, empty = indent, True
-        for word in re.findall(r"\S*[^\S\n]*", paragraph):
-            if not empty and len(line) + len(word.rstrip()) > width:
-                yield line.rstrip(" ")
-                line, empty = hang, True
-            left = word
-            while empty and len(line) + len(left.rstrip()) > width > len(line):
-                room = width - len(line)
-                yield line + left[:room]
-                left = left[room:]
-                line = hang
-            line += left
-            empty = empty and not left
-        yield line.rstrip(" ")
-        indent = hang
-
-
-def _is_in(result: ClauseResult, group: str | None) -> bool:
-    return group is None or CLAUSES[result.clause].group == group

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from .._spec.brief import shorten
 from .._spec.clauses import CLAUSES
@@ -219,3 +219,31 @@ def message(result: ClauseResult) -> str:
     clause = CLAUSES[result.clause]
     head = f"{clause.id} ({clause.level.value}) {result.outcome.words}: {sentence(result)}"
     return f"{head}\n\n{result.message()}"
+
+
+def wrapped(text: str, width: int, indent: str = "", hang: str = "") -> Iterator[str]:
+    """Break a text into lines, with every character of it.
+
+    Args:
+        text: The text; line breaks in it stay.
+        width: How long a line may be, in characters.
+        indent: What the first line begins with.
+        hang: What the others begin with.
+    """
+    for paragraph in text.split("\n"):
+        # Words with the space behind them: nothing inside a quoted value is swallowed or doubled.
+        line, empty = indent, True
+        for word in re.findall(r"\S*[^\S\n]*", paragraph):
+            if not empty and len(line) + len(word.rstrip()) > width:
+                yield line.rstrip(" ")
+                line, empty = hang, True
+            left = word
+            while empty and len(line) + len(left.rstrip()) > width > len(line):
+                room = width - len(line)
+                yield line + left[:room]
+                left = left[room:]
+                line = hang
+            line += left
+            empty = empty and not left
+        yield line.rstrip(" ")
+        indent = hang

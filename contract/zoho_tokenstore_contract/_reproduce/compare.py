@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._spec.tokens import Row, absent
-from .replay import IdOfStep, Program, ProgramStep, StepObservation, owner
+from .program import IdOfStep, Program, ProgramStep
+from .replay import StepObservation, owner
 
 _TELLING = (
     "access_token",

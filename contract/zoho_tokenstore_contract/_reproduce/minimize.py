@@ -23,9 +23,11 @@ from .._spec.clauses import CLAUSES
 from .._spec.outcomes import NotApplicable, StoreUnavailable, Violation
 from .._spec.tokens import FIELDS, Row
 from .compare import Assertion, Comparison
-from .replay import IdOfStep, Program, ProgramStep, Unplayable, left_open, play, program_of
+from .program import IdOfStep, Program, ProgramStep, Unplayable, program_of
+from .replay import left_open, play
+from .script_body import ScriptBody, body
+from .script_file import script
 from .stress_templates import reason_no_script, texts_of
-from .write import ScriptBody, body, script
 
 _LOOKING = ("get_tokens", "find_token", "find_token_by_id")
 _LEAST = tuple(name for name in FIELDS if name not in ("user_name", "client_id", "client_secret"))

@@ -11,7 +11,7 @@ from .._harness.messages import format_exception
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace
 from .._reproduce.minimize import CALLS, reproduce
-from .._reproduce.replay import Unplayable
+from .._reproduce.program import Unplayable
 from .._spec.clauses import CLAUSES
 from .._spec.outcomes import (
     ClauseResult,

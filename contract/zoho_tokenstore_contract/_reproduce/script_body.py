@@ -1,31 +1,24 @@
-"""Writes a program down as a Python script that needs the store and the SDK alone."""
+"""The lines of a script that shows a finding without the kit: its calls, and the assertion that fails."""
 
 from __future__ import annotations
 
 import builtins
-import io
-import itertools
 import keyword
 import re
-import textwrap
-import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from .._harness.source import lookup, takes_location
-from .._harness.store_under_test import StoreUnderTest
-from .._spec.clauses import Clause
 from .._spec.sdk import load
 from .._spec.tokens import FIELDS, Row, to_row
 from .compare import Assertion, Comparison
-from .replay import CHANGES, OVERWRITTEN, IdOfStep, ProgramStep
+from .program import CHANGES, OVERWRITTEN, IdOfStep, ProgramStep
+from .script_lines import long_text, raising_lines
 
 _PARTS = ("client_id", "client_secret", "grant_token", "refresh_token", "redirect_url", "id", "access_token")
 """What the constructor of the SDK's token takes, beside the user and, in some releases, the API domain."""
 
-_WIDTH = 100
+
 _HELPERS = {
     "new_token": """\
 def new_token(user_name=None, **fields):
@@ -61,6 +54,8 @@ def overwrite_fields(token):
         getattr(token, f"set_{{name}}")({OVERWRITTEN!r})
 ''',
 }
+
+
 _NEEDS = {"stored": ("fields",)}
 
 
@@ -277,7 +272,7 @@ class _Writer:
         kind = self.claim.kind
         if kind in ("opens", "comes back"):
             what = "open_store" if kind == "opens" else step.method
-            return _raising(lines, f"{what} raised {{error!r}}")
+            return raising_lines(lines, f"{what} raised {{error!r}}")
         if kind == "clean":
             *before, call = lines
             return [
@@ -376,48 +371,6 @@ class _Writer:
         yield f"assert seen {comparison} {self._value(wanted)}, seen"
 
 
-def folded(line: str) -> list[str]:
-    """A long line of code on several, broken inside its longest brackets."""
-    if len(line) <= _WIDTH:
-        return [line]
-    pairs, opened = [], []
-    commas: dict[int, list[int]] = {}
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(line.strip()).readline):
-            place = token.start[1]
-            if token.string in ("(", "[", "{"):
-                opened.append(place)
-            elif token.string in (")", "]", "}"):
-                pairs.append((place - opened[-1], opened.pop(), place))
-            elif token.string == "," and opened:
-                commas.setdefault(opened[-1], []).append(place)
-    except (tokenize.TokenError, IndexError):  # a part of a statement, as in "with suppress():"
-        pass
-    if not pairs:
-        return [line]
-    indent, code = line[: len(line) - len(line.lstrip())], line.strip()
-    _, start, end = max(pairs)
-    breaks = commas.get(start, [])
-    edges = [start, *breaks, end]
-    parts = [code[one + 1 : other].strip() for one, other in itertools.pairwise(edges)]
-    made = [indent + code[: start + 1]]
-    for part in filter(None, parts):
-        made += folded(f"{indent}    {part}{',' if breaks else ''}")
-    return [*made, indent + code[end:]]
-
-
-def _raising(lines: list[str], message: str) -> list[str]:
-    """The last of the lines, with what it raises as a failing assertion."""
-    *before, call = lines
-    return [
-        *before,
-        "try:",
-        f"    {call}",
-        "except Exception as error:",
-        f'    raise AssertionError(f"{message}") from error',
-    ]
-
-
 def _is_constructed(present: dict[str, Any]) -> bool:
     """The constructor makes a token of these fields and no others."""
     if set(present) - {*_PARTS, "user_name"} or any(
@@ -432,111 +385,3 @@ def _is_constructed(present: dict[str, Any]) -> bool:
         return to_row(sdk.OAuthToken(**parts)) == Row(**present)
     except Exception:
         return False
-
-
-def long_text(text: str) -> str:
-    """A long text as the repetition that it is, where it is one."""
-    for width in range(1, 9):
-        unit = text[:width]
-        times = len(text) // width
-        for tail in range(3):
-            head = unit * (times - tail)
-            if times > tail and text.startswith(head) and len(text) - len(head) < 30:
-                rest = text[len(head) :]
-                return f"{unit!r} * {times - tail}" + (f" + {rest!r}" if rest else "")
-    return repr(text)
-
-
-def script(sut: StoreUnderTest, clause: Clause, made: ScriptBody, notes: list[str]) -> str:
-    """The whole script.
-
-    Args:
-        sut: The store under test.
-        clause: What it breaks.
-        made: The calls and the assertion.
-        notes: What was expected and seen, in plain words.
-    """
-    code = made.code
-    imports = ["import tempfile", "from pathlib import Path"]
-    if "suppress(" in code:
-        imports.append("from contextlib import suppress")
-    opening = _opening(sut, made)
-    path = _path(sut)
-    imports += [f"import {name}" for name in ("os", "sys") if f"{name}." in path + opening + code]
-    sdk = [
-        f"from {module} import {name}"
-        for name, module in (
-            ("OAuthToken", "zohocrmsdk.src.com.zoho.api.authenticator.oauth_token"),
-            ("TokenStore", "zohocrmsdk.src.com.zoho.api.authenticator.store.token_store"),
-            ("SDKException", "zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception"),
-            ("UserSignature", "zohocrmsdk.src.com.zoho.crm.api.user_signature"),
-        )
-        if re.search(rf"\b{name}\b", code)
-    ]
-    imports = sorted(one for one in imports if one.startswith("import")) + sorted(
-        one for one in imports if one.startswith("from")
-    )
-    notes = [*notes, made.chance] if made.chance else notes
-    says = "\n".join(
-        line
-        for text in (f"{sut.target} breaks {clause.id} ({clause.level.value}): {clause.text}", *notes)
-        for line in [*textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False), ""]
-    ).rstrip()
-    quote = says.replace("\\", "\\\\").replace('"""', "'''")
-    parts = [f'"""{quote}\n"""', "\n".join(imports), "\n".join(sdk)]
-    return "\n\n".join(part for part in parts if part) + "\n\n" + path + opening + "\n\n" + code
-
-
-def _path(sut: StoreUnderTest) -> str:
-    """The line that lets Python find a module that is not installed."""
-    if sut.source.file is None or "site-packages" in sut.source.file:
-        return ""
-    file = Path(sut.source.file)
-    top = file.parents[sut.source.module.count(".") - 1] if "." in sut.source.module else file
-    return f"sys.path.insert(0, os.getcwd())  # run this where {top.name} lies\n"
-
-
-def _hook(sut: StoreUnderTest, thing: Any, qualname: str) -> str:
-    """What puts the storage out of reach, as its author says."""
-    if hasattr(thing, "open_store"):
-        return f"break_storage = {qualname}().break_storage"
-    hook = sut.break_storage
-    return f"from {getattr(hook, '__module__', '')} import {getattr(hook, '__name__', '')}"
-
-
-def _opening(sut: StoreUnderTest, made: ScriptBody) -> str:
-    """Imports what opens the store, and opens it as the run did."""
-    module, qualname = sut.source.module, sut.source.qualname
-    thing = lookup(module, qualname)
-    first, dot, rest = qualname.partition(".")
-    imported = f"from {module} import {first}"
-    if first.islower():  # the script has names like this of its own
-        imported += " as make_store"
-        qualname = f"make_store{dot}{rest}"
-    lines = [imported]
-    if "break_storage(" in made.code:
-        lines.append(_hook(sut, thing, qualname))
-    lines += ["", 'directory = tempfile.TemporaryDirectory(prefix="store-")', ""]
-    if hasattr(thing, "open_store"):
-        lines.insert(0, "# A test class, which imports the kit: put what its open_store does in its place.")
-        opens = f"{qualname}().open_store(location)"
-        closes = f"{qualname}().close_store(store)"
-    else:
-        opens = f"{qualname}({'location' if takes_location(thing) else ''})"
-        closes = 'getattr(store, "close", lambda: None)()'
-    lines += [
-        "",
-        'def where(place="location 1"):',
-        "    return Path(directory.name, place)",
-        "",
-        "",
-        'def open_store(place="location 1"):',
-        "    location = where(place)",
-        "    location.mkdir(exist_ok=True)",
-        *(["    os.chdir(location)"] if sut.in_location else []),
-        f"    return {opens}",
-        "",
-    ]
-    if "close_store(" in made.code:
-        lines += ["", "def close_store(store):", f"    {closes}", ""]
-    return "\n".join(lines)
