@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 STORES = """
+import itertools
 import os
 import pathlib
 
@@ -29,7 +30,13 @@ HERE = pathlib.Path.cwd()
 ROWS = ListStore()
 
 
-class Counted(ListStore):
+class Counting(ListStore):
+    # Its ids are the same in every run.
+    def _unused_id(self):
+        return next(str(id) for id in itertools.count(1) if str(id) not in self._used_ids)
+
+
+class Counted(Counting):
     def __init__(self):
         super().__init__()
         (HERE / f"process.{os.getpid()}").touch()
@@ -171,8 +178,7 @@ def test_a_table_tells_what_each_clause_took(project: Path) -> None:
 
     assert rows[-1][0] == "all"
     assert len(rows) == 1 + 48
-    assert all(calls)
-    assert calls[-1] == sum(calls[:-1])
+    assert calls[-1] == sum(calls[:-1]) > 0
     assert seconds == sorted(seconds, reverse=True)
 
 
