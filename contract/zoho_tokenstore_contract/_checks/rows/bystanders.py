@@ -20,7 +20,7 @@ CONTENT = b"Not a token.\n" * 40
 
 @check("CLEAR-3", persistent=True)
 def delete_tokens_leaves_other_files_alone(workspace: Workspace) -> None:
-    def clear(store: StoreHandle, rows: list[Row]) -> None:
+    def clear(store: StoreHandle, rows: list[Row], others: list[str]) -> None:
         store.call("delete_tokens")
 
     _leaves_other_files(workspace, clear, "delete_tokens")
@@ -28,19 +28,20 @@ def delete_tokens_leaves_other_files_alone(workspace: Workspace) -> None:
 
 @check("CLEAR-3", persistent=True)
 def delete_token_leaves_other_files_alone(workspace: Workspace) -> None:
-    def delete(store: StoreHandle, rows: list[Row]) -> None:
-        for row in rows:
-            store.call("delete_token", row.id)
+    def delete(store: StoreHandle, rows: list[Row], others: list[str]) -> None:
+        # A store with a file for each row may take any name for an id.
+        for id in (*others, *(row.id for row in rows)):
+            store.call("delete_token", id)
 
     _leaves_other_files(workspace, delete, "delete_token")
 
 
 def _leaves_other_files(
-    workspace: Workspace, delete: Callable[[StoreHandle, list[Row]], None], method: str
+    workspace: Workspace, delete: Callable[[StoreHandle, list[Row], list[str]], None], method: str
 ) -> None:
     store, rows = _holding(workspace)
     main = main_file(store)
-    delete(store, rows)
+    delete(store, rows, [])
     if left := store.rows():
         workspace.fail(f"{method} removes the rows", format_rows(left), precondition_failed=True)
     for opened_again in (False, True):
@@ -49,16 +50,16 @@ def _leaves_other_files(
         if opened_again:
             workspace.close(store)
         others = _put_others(store.location, main, rows)
-        names = ", ".join(str(path.relative_to(store.location)) for path in others)
+        names = [str(path.relative_to(store.location)) for path in others]
         workspace.calls.append(
-            CallRecord(1, "other", note=f"other files are put under the location: {names}")
+            CallRecord(1, "other", note=f"other files are put under the location: {', '.join(names)}")
         )
         if opened_again:
             _, again = workspace.try_open(store.location)
             if again is None:
                 return  # it owns up to what it does not know
             store = again
-        delete(store, rows)
+        delete(store, rows, names)
         for path in others:
             if not path.is_file():
                 workspace.fail(

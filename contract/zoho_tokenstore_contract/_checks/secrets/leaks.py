@@ -277,6 +277,7 @@ def no_secret_is_told_when_all_goes_well(workspace: Workspace) -> None:
         tapped.save(secrets.make(ANN.but(access_token="renewed")))
         for row in rows:
             tapped.find(row)
+        tapped.save(secrets.make(ANN.but(**dict.fromkeys(SECRETS, "replaced"))))
         tapped.find(secrets.make(person("nobody")))
         tapped.ask("get_tokens")
         tapped.ask("find_token_by_id", ids[0])
