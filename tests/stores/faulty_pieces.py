@@ -24,9 +24,8 @@ class JoinsKeys(InMemory):
         if not (sent["client_id"] and sent["client_secret"] and sent[name]):
             return None
         key = self.joined(sent, name)
-        return next(
-            (row for row in rows if row["client_id"] and row[name] and self.joined(row, name) == key), None
-        )
+        whole = [row for row in rows if row["client_id"] and row["client_secret"] and row[name]]
+        return next((row for row in whole if self.joined(row, name) == key), None)
 
     def by_grant(self, rows: list[Fields], sent: Fields) -> Fields | None:
         return self.by_joined(rows, sent, "grant_token")
