@@ -458,13 +458,19 @@ class Served(TokenStore):  # type: ignore[misc]
 
 @correct()
 class IsServedByOneThread(Served):
-    """One thread does everything, in the order in which it was asked."""
+    """One thread does everything, in the order in which it was asked; a forked process has its own."""
 
     def __init__(self, location: Path) -> None:
-        self.questions: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.worker = threading.Thread(target=self.work, args=(BelongsToOneThread, location), daemon=True)
-        self.worker.start()
+        self.location = location
+        self.start()
         self.ask("find_token", None)  # raises where the store could not be opened
+
+    def start(self) -> None:
+        self.questions: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.worker = threading.Thread(
+            target=self.work, args=(BelongsToOneThread, self.location), daemon=True
+        )
+        self.worker.start()
 
     def work(self, factory: Any, location: Path) -> None:
         store, failure = None, None
@@ -483,6 +489,8 @@ class IsServedByOneThread(Served):
             store.close()
 
     def ask(self, method: str, *arguments: Any) -> Any:
+        if not self.worker.is_alive():
+            self.start()
         answer: Future[Any] = Future()
         self.questions.put((answer, method, arguments))
         return answer.result()
