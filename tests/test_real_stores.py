@@ -15,7 +15,6 @@ KNOWN = {
     "sqlite": {
         "SAVE-1": "broken",
         "SAVE-11": "broken",
-        "SAVE-13": "broken",
         "BYID-3": "kept",
         "DEL-2": "kept",
         "CLEAR-2": "not-reached",
@@ -23,7 +22,6 @@ KNOWN = {
     "memory": {
         "SAVE-1": "broken",
         "SAVE-11": "broken",
-        "SAVE-13": "broken",
         "BYID-3": "kept",
         "DEL-2": "kept",
     },
