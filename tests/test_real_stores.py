@@ -13,14 +13,12 @@ from zoho_tokenstore_contract._spec.outcomes import Outcome
 
 KNOWN = {
     "sqlite": {
-        "SAVE-1": "broken",
         "SAVE-11": "broken",
         "BYID-3": "kept",
         "DEL-2": "kept",
         "CLEAR-2": "not-reached",
     },
     "memory": {
-        "SAVE-1": "broken",
         "SAVE-11": "broken",
         "BYID-3": "kept",
         "DEL-2": "kept",

@@ -45,7 +45,7 @@ class Limits:
         return replace(
             self,
             room=None if clause == "VALUE-8" else self.room,
-            refused=frozenset() if clause in ("SAVE-1", "SAVE-20") else self.refused,
+            refused=frozenset(row for row in self.refused if _clause_of(row) != clause),
             characters=frozenset() if clause == "VALUE-1" else self.characters,
             clears=self.clears or clause == "CLEAR-1",
             deletes=self.deletes or clause == "DEL-1",
@@ -66,7 +66,7 @@ class Limits:
             return "VALUE-1"
         if method == "save_token" and isinstance(argument, Row):
             if self.refuses(argument):
-                return "SAVE-20" if _fields(argument) == _ACCESS_WITH_CLIENT else "SAVE-1"
+                return _clause_of(argument)
             return "" if self.fitting(1, len(stored)) else "VALUE-8"
         if method == "delete_token" and not self.deletes and argument in stored:
             return "DEL-1"
@@ -176,6 +176,11 @@ def _fits(item: object, limits: Limits) -> bool:
     if isinstance(item, Row):
         return not limits.refuses(item) and not limits.spoils_a_field(item)
     return not limits.spoils(item)
+
+
+def _clause_of(row: Row) -> str:
+    """The clause that tells that a row of this kind is not stored."""
+    return "SAVE-20" if _fields(row) == _ACCESS_WITH_CLIENT else "SAVE-1"
 
 
 def _fields(row: Row) -> frozenset[str]:

@@ -26,6 +26,7 @@ from ..sample_tokens import (
     WITH_CLIENT,
     key_of,
     person,
+    pool,
 )
 from ..tricky_strings import NUMERALS
 from .deleting import remove_row
@@ -151,7 +152,7 @@ def a_token_with_more_attributes_than_fields_is_a_new_row(workspace: Workspace) 
     for what, make in USED_TOKENS.items():
         store = workspace.open()
         before = store.holding(*ONE_OF_EACH_KEY)
-        for row in (GUS, WITH_CLIENT, EVE):
+        for row in pool(GUS, WITH_CLIENT, EVE):
             saved = store.try_save_token(make(row))
             if saved.answer.raised is not None:
                 workspace.fail(f"save_token stores {what}", str(saved.answer))
