@@ -916,7 +916,7 @@ def _access_with_client(sent: Fields) -> bool:
     )
 
 
-@fault("SAVE-20", "SAVE-1", says="save_token stores the token")
+@fault("SAVE-20", says="save_token stores the token")
 class RefusesAccessTokensWithClient(RightStore):
     """An access token with client credentials is an error in its query."""
 
@@ -926,7 +926,7 @@ class RefusesAccessTokensWithClient(RightStore):
         return super().insert(state, sent)
 
 
-@fault("SAVE-20", "SAVE-1", says="one new row for")
+@fault("SAVE-20", says="one new row for")
 class DropsAccessTokensWithClient(RightStore):
     """Says that it saved an access token with client credentials, and does not."""
 
