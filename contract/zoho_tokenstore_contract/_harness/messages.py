@@ -13,12 +13,12 @@ from .._spec.tokens import (
     Row,
     UnreadableToken,
     absent,
+    field_as_far_as_it_reads,
     format_row,
     format_token,
     format_value,
     is_token,
     to_row,
-    to_row_as_far_as_it_reads,
 )
 
 
@@ -33,7 +33,7 @@ def format_answer(value: Any) -> str:
         return "a coroutine"
     if isinstance(value, list):
         if len(value) > 2 and all(is_token(item) for item in value):
-            ids = ", ".join(format_value(to_row_as_far_as_it_reads(item).id) for item in value[:20])
+            ids = ", ".join(format_value(field_as_far_as_it_reads(item, "id")) for item in value[:20])
             return f"{len(value)} tokens, with the ids {ids}" + (", …" if len(value) > 20 else "")
         if len(value) > 3:
             return f"a list of {len(value)}"

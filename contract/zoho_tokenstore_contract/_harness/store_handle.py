@@ -16,6 +16,7 @@ from .._spec.tokens import (
     Row,
     UnreadableToken,
     absent,
+    field_as_far_as_it_reads,
     format_row,
     is_token,
     to_row,
@@ -84,7 +85,7 @@ class StoreHandle:
         if answer.raised is None:
             self.workspace.sut.pace.took(method, time.monotonic() - began)
         if isinstance(argument, Row) and answer.raised is None:
-            left = to_row_as_far_as_it_reads(arguments[0]).id
+            left = field_as_far_as_it_reads(arguments[0], "id")
             if not absent(left):
                 self._stored.add(left)
                 self._ids[left] = None  # also one that the token brought: it may be a new row's

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from operator import methodcaller
 from typing import Any
@@ -25,9 +26,6 @@ FIELDS = (
 )
 CREDENTIALS = ("grant_token", "refresh_token", "access_token")
 SECRETS = ("client_secret", *CREDENTIALS)
-
-
-_GETTERS = tuple(methodcaller(f"get_{name}") for name in FIELDS if name != "user_name")
 
 
 @dataclass(frozen=True)
@@ -104,6 +102,16 @@ class UnreadableToken(Exception):
     """A getter of a token raises; the text says what."""
 
 
+def _user_name(token: Any) -> Any:
+    signature = token.get_user_signature()
+    return None if signature is None else signature.get_name()
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {name: methodcaller(f"get_{name}") for name in FIELDS}
+_READERS["user_name"] = _user_name
+"""How each field of a token is read."""
+
+
 def to_row(token: Any) -> Row:
     """Read the ten fields through the token's getters, as they answer.
 
@@ -111,10 +119,7 @@ def to_row(token: Any) -> Row:
         UnreadableToken: A getter raises, as all do on a half-built token.
     """
     try:
-        id, *rest = [get(token) for get in _GETTERS]
-        signature = token.get_user_signature()
-        values = (id, None if signature is None else signature.get_name(), *rest)
-        return Row(*(one if one is None or type(one) is str else tame_field(one) for one in values))
+        return Row(*(tame_field(read(token)) for read in _READERS.values()))
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -123,22 +128,25 @@ def to_row(token: Any) -> Row:
 
 def to_row_as_far_as_it_reads(token: Any) -> Row:
     """Read the fields of a token that a store may have spoilt; what cannot be read is a `Junk`."""
-    fields = {}
-    for name in FIELDS:
-        try:
-            fields[name] = tame_field(_read(token, name))
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            fields[name] = Junk(f"cannot be read: {type(error).__name__}: {text_of(error)}")
-    return Row(**fields)
+    return Row(*(field_as_far_as_it_reads(token, name) for name in FIELDS))
 
 
-def _read(token: Any, name: str) -> Any:
-    if name != "user_name":
-        return getattr(token, f"get_{name}")()
-    signature = token.get_user_signature()
-    return None if signature is None else signature.get_name()
+def field_as_far_as_it_reads(token: Any, name: str) -> Any:
+    """Read one field of a token that a store may have spoilt.
+
+    Args:
+        token: The token.
+        name: The field.
+
+    Returns:
+        What the getter answers; a `Junk` where it cannot be read.
+    """
+    try:
+        return tame_field(_READERS[name](token))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return Junk(f"cannot be read: {type(error).__name__}: {text_of(error)}")
 
 
 def is_token(value: Any) -> bool:
