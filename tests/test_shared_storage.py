@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
 from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
+from zoho_reference_stores import SQLiteFileStore
 from zoho_tokenstore_contract._harness.workspace import Effort
 from zoho_tokenstore_contract._runner.clause import check_clause
 from zoho_tokenstore_contract._spec.outcomes import Outcome
@@ -35,6 +37,18 @@ def test_the_storage_is_empty_after_each_clause(
 
     assert result.outcome in (Outcome.KEPT, Outcome.NOT_APPLICABLE)
     assert shared(tmp_path).get_tokens() == []
+
+
+def test_a_store_that_shows_nothing_once_it_is_closed_gets_a_verdict(tmp_path: Path) -> None:
+    """What it left in the storage is removed through another store."""
+    path = tmp_path / "shared.db"
+    sut = sut_for(lambda _: SQLiteFileStore(path), own_storage=False, disposable=False)
+
+    result = check_clause("SECRET-2", sut, Effort(), scripts=False)
+
+    assert result.outcome is Outcome.KEPT
+    with contextlib.closing(SQLiteFileStore(path)) as store:
+        assert store.get_tokens() == []
 
 
 def test_rows_that_the_kit_did_not_save_are_never_removed(tmp_path: Path, shared: type[RightStore]) -> None:

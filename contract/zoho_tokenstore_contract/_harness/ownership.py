@@ -88,12 +88,15 @@ def reason_not_ours(opened: StoreHandle) -> str:
 
     Returns:
         "" where every row is the kit's own; also where nobody else reaches the storage, it may be lost, or
-        the check itself has put it out of reach: then it is not looked at.
+        the check itself has put it out of reach: then it is not looked at. A store that the check has closed
+        need not show its rows: another one is opened to remove them.
     """
     sut = opened.workspace.sut
     if sut.own_storage or sut.disposable or opened.out_of_reach:
         return ""
     rows = rows_of(opened.quietly("get_tokens"))
+    if isinstance(rows, str) and opened.closed:
+        return ""
     if isinstance(rows, str):
         return f"{rows}, so nobody can see whose tokens the storage holds; nothing was deleted. {DISPOSABLE}"
     return "" if all(opened.is_ours(row) for row in rows) else OTHERS_ROWS

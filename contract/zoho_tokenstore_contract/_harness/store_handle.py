@@ -44,6 +44,7 @@ class StoreHandle:
         found_empty: This very store was seen to be empty when it was opened.
         proven: Its storage may be written to.
         out_of_reach: The check has put its storage out of reach.
+        closed: The check has closed it.
     """
 
     def __init__(self, workspace: Workspace, store: Any, location: Path, number: int) -> None:
@@ -58,6 +59,7 @@ class StoreHandle:
         self.found_empty = False
         self.proven = False
         self.out_of_reach = False
+        self.closed = False
 
     # calls
 

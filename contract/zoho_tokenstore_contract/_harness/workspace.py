@@ -248,6 +248,7 @@ class Workspace:
     def close(self, opened: StoreHandle) -> None:
         """Close a store; an exception breaks the clause."""
         self.opened.remove(opened)
+        opened.closed = True
         record = CallRecord(opened.number, "close")
         self.calls.append(record)
         answer = self._guarded_close(opened)
