@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import os
@@ -17,6 +16,7 @@ from typing import Any, TextIO
 
 import pytest
 
+from tests.counting import Counting
 from zoho_reference_stores import ListStore, SQLiteFileStore
 from zoho_tokenstore_contract import (
     ClauseVerdict,
@@ -34,11 +34,8 @@ FEW = ["SAVE-1", "DEL-1", "PROC-2", "SECRET-2", "FLOW-1"]
 """Clauses that change what belongs to the process: other processes, output and logging, the SDK."""
 
 
-class KeepsDeleted(ListStore):
-    """Deletes nothing by id. Its ids are the same in every run."""
-
-    def _unused_id(self) -> str:
-        return next(id for id in map(str, itertools.count(1)) if id not in self._used_ids)
+class KeepsDeleted(Counting):
+    """Deletes nothing by id."""
 
     def delete_token(self, id: Any) -> None:
         """Do nothing."""

@@ -12,18 +12,14 @@ import pytest
 import zoho_reference_stores  # noqa: F401
 import zoho_tokenstore_contract._drivers.examples
 import zoho_tokenstore_contract._runner.targets  # noqa: F401
+from tests.counting import SOURCE
 from zoho_tokenstore_contract._drivers.processes import fork_server
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
 
-STORE = """
-import itertools
-from zoho_reference_stores import ListStore
+STORE = (
+    SOURCE
+    + """
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
-
-class Counting(ListStore):
-    # Its ids are the same in every run.
-    def _unused_id(self):
-        return next(str(id) for id in itertools.count(1) if str(id) not in self._used_ids)
 
 def keeping():
     return ListStore()
@@ -48,6 +44,7 @@ class Loose(ListStore):
             token.set_redirect_url("left behind")  # FIND-12, a SHOULD clause
         return found
 """
+)
 TEST = """
 from zoho_tokenstore_contract import TokenStoreContract
 import stores

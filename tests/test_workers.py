@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.counting import SOURCE
 from zoho_tokenstore_contract._drivers.processes.fork_server import CAN_FORK
 from zoho_tokenstore_contract._drivers.processes.forked import ForkedProcess
 
@@ -19,21 +20,13 @@ pytestmark = pytest.mark.skipif(
     not CAN_FORK or sys.platform == "darwin", reason="nothing is shared where no process is forked"
 )
 
-STORES = """
-import itertools
+STORES = (
+    SOURCE
+    + """
 import os
 import pathlib
-
-from zoho_reference_stores import ListStore
-
 HERE = pathlib.Path.cwd()
 ROWS = ListStore()
-
-
-class Counting(ListStore):
-    # Its ids are the same in every run.
-    def _unused_id(self):
-        return next(str(id) for id in itertools.count(1) if str(id) not in self._used_ids)
 
 
 class Counted(Counting):
@@ -62,6 +55,7 @@ def waits():
         os.read(os.open(HERE / "line", os.O_RDONLY), 1)
     return ListStore()
 """
+)
 CHECK = "import sys; from zoho_tokenstore_contract._cli.commands import main; sys.exit(main({}))"
 
 

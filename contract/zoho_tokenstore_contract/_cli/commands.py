@@ -34,6 +34,7 @@ from .scaffold import (
 
 if TYPE_CHECKING:
     from .._runner.targets import Declarations
+    from .session import SessionResult
     from .workers import Worker
 
 CONFORMS, VIOLATES, MISUSED = 0, 1, 2
@@ -83,40 +84,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check(given: argparse.Namespace) -> int:
-    from .session import run
-
-    workers = _workers(given)
-    ran = run(
-        _options(given),
-        processes=given.processes,
-        one_by_one=given.shared_storage,
-        workers=workers,
-        durations=given.durations,
-    )
+    ran = _run(given, durations=given.durations)
     if ran.misused:
         return MISUSED
     return CONFORMS if ran.conforms else VIOLATES
 
 
+def _run(given: argparse.Namespace, *, quiet: bool = False, durations: bool = False) -> SessionResult:
+    from .session import run
+
+    return run(
+        # Processes that share the work are forked before the store is imported; none inside another program.
+        workers=_workers(given),
+        options=_options(given),
+        processes=given.processes,
+        one_by_one=given.shared_storage,
+        quiet=quiet,
+        durations=durations,
+    )
+
+
 def _workers(given: argparse.Namespace) -> Sequence[Worker]:
-    """Processes that share the work, forked before the store is imported; none inside another program."""
     from .workers import start
 
     return start(share=given.processes is None and not given.shared_storage) if given.alone else ()
 
 
 def _allow(given: argparse.Namespace) -> int:
-    from .session import run
-
-    # What stands on standard output is what is pasted.
-    workers = _workers(given)
-    ran = run(
-        _options(given),
-        processes=given.processes,
-        one_by_one=given.shared_storage,
-        quiet=True,
-        workers=workers,
-    )
+    ran = _run(given, quiet=True)  # what stands on standard output is what is pasted
     if ran.misused:
         return MISUSED
     if not ran.whole or not ran.stores:

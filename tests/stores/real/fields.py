@@ -9,17 +9,8 @@ from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 
-OTHERS = (
-    "client_id",
-    "client_secret",
-    "refresh_token",
-    "access_token",
-    "grant_token",
-    "expires_in",
-    "redirect_url",
-    "api_domain",
-)
-"""The fields beside id and user name, in the order of the columns."""
+from ..right import OTHERS
+
 NAMES = ("id", "user_name", *OTHERS)
 
 

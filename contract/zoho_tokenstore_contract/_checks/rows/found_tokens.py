@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..._harness.calls import TokenCall
 from ..._harness.limits import going_around
@@ -35,17 +35,13 @@ from .finding_nothing import STRANGER, unmatched
 
 @check("FIND-9")
 def a_hit_is_complete(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for passed, wanted in _hits(store, _questions(before)):
+    for passed, wanted in _hits_in_a_crowd(workspace, _questions):
         _returns(workspace, passed, wanted)
 
 
 @check("FIND-9")
 def a_hit_keeps_what_the_argument_had(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for passed, wanted in _hits(store, _questions_of_their_own(before)):
+    for passed, wanted in _hits_in_a_crowd(workspace, _questions_of_their_own):
         _returns(workspace, passed, wanted)
 
 
@@ -55,17 +51,13 @@ def _returns(workspace: Workspace, passed: TokenCall, wanted: Row) -> None:
 
 @check("FIND-10")
 def a_hit_fills_the_passed_token(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for passed, wanted in _hits(store, _questions(before)):
+    for passed, wanted in _hits_in_a_crowd(workspace, _questions):
         _fills(workspace, passed, wanted)
 
 
 @check("FIND-10")
 def a_hit_leaves_the_fields_that_the_passed_token_had(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for passed, wanted in _hits(store, _questions_of_their_own(before)):
+    for passed, wanted in _hits_in_a_crowd(workspace, _questions_of_their_own):
         _fills(workspace, passed, wanted)
 
 
@@ -80,6 +72,19 @@ def _is_filled(workspace: Workspace, what: str, seen: Row, wanted: Row) -> None:
                 f"{what} with {name}={format_value(getattr(wanted, name))}, as {format_row(wanted)}",
                 f"its {name} is {format_value(getattr(seen, name))}: {format_row(seen)}",
             )
+
+
+def _hits_in_a_crowd(
+    workspace: Workspace, questions: Callable[[Sequence[Row]], list[tuple[Row, Row]]]
+) -> Iterator[tuple[TokenCall, Row]]:
+    """The hits among rows of every kind.
+
+    Args:
+        workspace: Where the check is made.
+        questions: What is asked, given the rows as they are stored.
+    """
+    store = workspace.open()
+    yield from _hits(store, questions(store.holding(*ONE_OF_EVERY_KIND)))
 
 
 def _hits(store: StoreHandle, questions: Iterable[tuple[Row, Row]]) -> Iterator[tuple[TokenCall, Row]]:
