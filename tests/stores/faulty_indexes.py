@@ -188,11 +188,10 @@ class Shares(RightStore):
         super().write(state)
 
     def cached(self, key: Any, row: Fields | None) -> Fields | None:
-        if key in self.cache:
-            return self.cache[key]
+        # Each line is one step, for another thread may empty the cache.
         if row is not None:
-            self.cache[key] = row
-        return row
+            return self.cache.setdefault(key, row)
+        return self.cache.get(key)
 
 
 @fault("ISO-1", says="another location")
