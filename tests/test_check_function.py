@@ -143,11 +143,15 @@ def test_the_command_reports_the_same(violating: Verdict, tmp_path: Path) -> Non
 
 
 def comparable(store: dict[str, Any]) -> Any:
-    """The entry of a store without what differs in every run: ports, processes, the threads of the SDK."""
+    """The entry of a store without what differs in every run.
+
+    Ports, the threads of the SDK, and the marks of ISO-1: the process, and how often it was asked there.
+    """
     for clause in store["clauses"]:
         if clause["id"].startswith("FLOW-") and "findings" in clause:
             clause["findings"] = [finding["check"] for finding in clause["findings"]]
-    return json.loads(re.sub(r"(127\.0\.0\.1:|\.)[0-9]+(?=/|\.[0-9])", r"\1…", json.dumps(store)))
+    told = re.sub(r"(127\.0\.0\.1:)[0-9]+", r"\1…", json.dumps(store))
+    return json.loads(re.sub(r"\.[0-9]{3,}\.[0-9]+\b", "….…", told))
 
 
 def test_some_clauses_alone_give_a_partial_verdict() -> None:
