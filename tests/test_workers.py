@@ -45,6 +45,11 @@ class Ends(ListStore):
         os._exit(7)
 
 
+class EndsWell(ListStore):
+    def save_token(self, token):
+        os._exit(0)
+
+
 def one_for_all():
     return ROWS
 
@@ -133,6 +138,15 @@ def test_a_worker_that_ends_ends_the_run(project: Path) -> None:
     assert done.returncode == 1
     assert re.search(r"the process that ran test_\w+ ended with status 7", done.stdout)
     assert "CONFORMS" not in done.stdout
+
+
+@pytest.mark.usefixtures("two_processors", "project")
+def test_a_store_that_ends_the_process_in_a_short_run_is_no_success() -> None:
+    """Also where it ends with status 0, and a few clauses alone were asked for."""
+    done = shared(["check", "stores:EndsWell", "--transient", "--only", "LIST-1"])
+
+    assert done.returncode == 1
+    assert "ended with status 0" in done.stdout
 
 
 @pytest.mark.usefixtures("two_processors")

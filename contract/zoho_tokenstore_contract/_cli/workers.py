@@ -30,8 +30,6 @@ from .isolation import environment
 
 FIRST = 6
 """Tests of a store that one process makes alone: by then it is seen whether two locations share a storage."""
-FEW = 20
-"""A run of fewer tests is over before more processes would help."""
 LATER, NO_MORE = "later", "no more"
 _GRACE = 7.0  # seconds that a worker gets to remove its files, when it is asked to end
 _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -139,7 +137,6 @@ class Sharing:
         if (
             session.testsfailed
             or session.config.option.collectonly
-            or len(items) < FEW
             or len(classes) < len(items)
             or not all(getattr(cls, "own_storage", False) for cls in classes)
         ):
