@@ -135,6 +135,7 @@ class Progress:
         entries = config.getoption("tokenstore_only")
         only = named_clauses(entries, "--only") if entries else CLAUSES
         self._sizes = Counter(CLAUSES[clause].group for clause in only)
+        self._whole = self._sizes.total() * len(self._targets)
         config.stash[COMMAND] = shlex.join(["zoho-tokenstore", *sys.argv[1:]])
 
     @pytest.hookimpl(trylast=True)
@@ -196,8 +197,7 @@ class Progress:
         self.stores = [] if verdicts is None else list(verdicts.stores.values())
 
     def _tell(self, target: str, name: str, group: _Group) -> None:
-        whole = self._sizes.total() * len(self._targets)
-        line = f"[{self._done:{len(str(whole))}}/{whole}] {f'{name:7} ' if name else ''}{group}"
+        line = f"[{self._done:{len(str(self._whole))}}/{self._whole}] {f'{name:7} ' if name else ''}{group}"
         if len(self._targets) > 1:
             line += f"  ({target})"
         self._line(line, red=group.fails)
@@ -216,8 +216,7 @@ class Progress:
                 self._refresh(now, running)
 
     def _refresh(self, now: float, running: dict[str, float]) -> None:
-        whole = len(CLAUSES) * len(self._targets)
-        words = f"{self._done}/{whole} clauses, {now - self._began:.0f} s"
+        words = f"{self._done}/{self._whole} clauses, {now - self._began:.0f} s"
         if running:
             names = [f"{_clause_in(nodeid)} {now - began:.0f} s" for nodeid, began in running.items()]
             words += f"; now {', '.join(names[:3])}"

@@ -28,7 +28,7 @@ HINTS = {
     (
         "changed another row",
         "save_token",
-    ): "does the id outrank the user name? look the row up by user name first",
+    ): "which key led to that row? look the user name up first, and compare whole, exact text",
     ("kept old value", "save_token"): "does the update leave these fields out?",
     (
         "added a second row",
