@@ -273,7 +273,7 @@ class RebuildsWithoutUpdates(ChangesWhenOpened):
         state["rows"] = [inserted.get(row["id"], row) for row in state["rows"]]
 
 
-@fault("PERSIST-1", "PERSIST-2", says="the store opens")
+@fault("PERSIST-1", says="the store opens")
 class CannotOpenWhenNoIdWasGiven(RightStore):
     """Reads the last id that it gave when it is opened, also where it never gave one."""
 

@@ -34,7 +34,7 @@ class Changing(RightStore):
 # VALUE-1
 
 
-@fault("VALUE-1", "SAVE-5", says="save_token stores the token")
+@fault("VALUE-1", says="save_token stores the token")
 class CannotQuote(RightStore):
     """Puts values into its SQL: a quote ends in a syntax error."""
 

@@ -25,32 +25,34 @@ REMEDIES = {
 """What keeps a clause that a store need not keep."""
 
 HINTS = {
-    (
-        "changed another row",
-        "save_token",
-    ): "which key led to that row? look the user name up first, and compare whole, exact text",
-    ("kept old value", "save_token"): "does the update leave these fields out?",
-    (
-        "added a second row",
-        "save_token",
-    ): "does saving look for the row that the token addresses before it inserts?",
-    ("lost another row", "delete_token"): "is the id compared as whole, exact text?",
-    ("lost another row", "save_token"): "does saving write back every other row?",
-    (
-        "left a row",
-        "delete_tokens",
-    ): "is there a condition in the deletion, or a cache that it does not empty?",
-    ("left a row", "delete_token"): "is there a cache or an index that the deletion does not reach?",
-    (
-        "found nothing",
-        "find_token",
-    ): "does the look-up cover each way of addressing, also beside empty fields?",
-    ("found nothing", "find_token_by_id"): "is the id that was given the one that is looked up?",
-    ("threads", ""): "hold one lock from reading the rows to writing them",
-    ("processes", ""): "hold a lock that other processes see from reading the rows to writing them",
-    ("kills", ""): "write a new file beside the old one, flush it, and put it in place with os.replace",
+    ("changed another row", "save_token", "id"): (
+        "does the id outrank the user name? look the row up by user name first"
+    ),
+    ("changed another row", "save_token", ""): (
+        "which key led to that row? compare each key as whole, exact text, the user name first"
+    ),
+    ("kept old value", "save_token", ""): "does the update leave these fields out?",
+    ("added a second row", "save_token", ""): (
+        "does saving look for the row that the token addresses before it inserts?"
+    ),
+    ("lost another row", "delete_token", ""): "is the id compared as whole, exact text?",
+    ("lost another row", "save_token", ""): "does saving write back every other row?",
+    ("left a row", "delete_tokens", ""): (
+        "is there a condition in the deletion, or a cache that it does not empty?"
+    ),
+    ("left a row", "delete_token", ""): "is there a cache or an index that the deletion does not reach?",
+    ("found nothing", "find_token", ""): (
+        "does the look-up cover each way of addressing, also beside empty fields?"
+    ),
+    ("found nothing", "find_token_by_id", ""): "is the id that was given the one that is looked up?",
+    ("threads", "", ""): "hold one lock from reading the rows to writing them",
+    ("processes", "", ""): "hold a lock that other processes see from reading the rows to writing them",
+    ("kills", "", ""): "write a new file beside the old one, flush it, and put it in place with os.replace",
 }
-"""A question or an advice where the class of fault is known: by what went wrong, and the method."""
+"""A question or an advice where the class of fault is known.
+
+By what went wrong, the method, and a field of the passed token where that matters.
+"""
 
 _LINE = re.compile(r"(before|after|thread \d+) +\[[=\]]*[ ]*  ?(?P<call>.+)", re.DOTALL)
 _SIGNATURE = re.compile(r"user_signature=UserSignature\(('[^']*')\)")
@@ -173,12 +175,14 @@ def hint(result: ClauseResult) -> str:
     finding = telling(result)
     if finding is None:
         return ""
-    if (difference := finding.difference) and (found := HINTS.get((difference.kind, difference.method))):
-        return found
+    if difference := finding.difference:
+        for field in (*difference.by, ""):
+            if found := HINTS.get((difference.kind, difference.method, field)):
+                return found
     group = CLAUSES[result.clause].group
     kind = {"THREAD": "threads", "PROC": "processes", "CRASH": "kills"}.get(group, "")
     lost = any(word in finding.seen for word in ("no rows", "rows", "no such row"))
-    return HINTS.get((kind, ""), "") if lost else ""
+    return HINTS.get((kind, "", ""), "") if lost else ""
 
 
 def counts(store: StoreVerdict) -> str:

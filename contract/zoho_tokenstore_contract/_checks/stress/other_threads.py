@@ -90,7 +90,7 @@ def _works_on_after(workspace: Workspace, here: Run, there: Run) -> None:
         try:
             not_shown = there(partial(_not_shown, store, rows[1], number))
         except Violation:
-            if store not in workspace.opened or not _is_spoilt(workspace, store, rows[1], number):
+            if store not in workspace.opened or not _is_spoilt(workspace, here, store, rows[1], number):
                 raise
             workspace.fresh_examples()
             store = here(workspace.open)
@@ -105,15 +105,25 @@ def _works_on_after(workspace: Workspace, here: Run, there: Run) -> None:
         )
 
 
-def _is_spoilt(workspace: Workspace, store: StoreHandle, row: Row, number: int) -> bool:
-    """Whether the call has spoilt the storage: a store that is opened anew does not work on it either."""
+def _is_spoilt(workspace: Workspace, here: Run, store: StoreHandle, row: Row, number: int) -> bool:
+    """Whether the call has spoilt the storage.
+
+    Then it works neither for the thread that made the call, which a lock of its own lets through, nor for
+    a store that is opened anew, which has locks of its own.
+    """
     if not workspace.sut.persistent:
         return False
-    try:
-        _not_shown(workspace.reopen(store), row, number)
-    except Violation:
-        return True
-    return False
+    looks = (
+        lambda: here(partial(_not_shown, store, row, number)),
+        lambda: _not_shown(workspace.reopen(store), row, number),
+    )
+    for look in looks:
+        try:
+            look()
+        except Violation:
+            continue
+        return False
+    return True
 
 
 def _not_shown(store: StoreHandle, row: Row, number: int) -> str:
