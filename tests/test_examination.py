@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from tests.exam import PAGE
 from tests.stores.catalogue import correct_stores, faults
 
 
-@pytest.mark.long  # the page is renewed by the whole examination, and not with every store
 def test_the_page_tells_of_every_store() -> None:
     """Each faulty one was caught and each correct one passed, under the clauses that are claimed today."""
     rows = [
