@@ -13,7 +13,7 @@ from zoho_tokenstore_contract._harness.source import StoreSource
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest, close_by_default
 from zoho_tokenstore_contract._spec.outcomes import ClauseResult
 
-S = TypeVar("S", bound=type)
+S = TypeVar("S", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ def correct(**declared: Any) -> Callable[[S], S]:
 def _load() -> None:
     import tests.stores as package
 
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
 
 
 def faults() -> list[Fault]:
