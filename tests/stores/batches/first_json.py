@@ -248,13 +248,13 @@ class JsonMissingIsEmpty(JsonStore):
             with super()._tx(True) as state:
                 yield state
             return
-        state: Any = {"next": 1, "rows": {}}
+        found: Any = {"next": 1, "rows": {}}
         try:
             with contextlib.suppress(OSError):
-                state = json.loads(self.file.read_bytes())
+                found = json.loads(self.file.read_bytes())
         except ValueError:
             raise refuse("the token file is damaged") from None
-        yield state
+        yield found
 
 
 @fault("CRASH-5", "CRASH-2", says="", **HOOKS)
