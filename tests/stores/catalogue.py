@@ -86,7 +86,9 @@ def correct(**declared: Any) -> Callable[[S], S]:
 def _load() -> None:
     import tests.stores as package
 
-    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+    # What lies in packages comes last.
+    found = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    for module in sorted(found, key=lambda module: module.name.count(".")):
         importlib.import_module(module.name)
 
 

@@ -26,7 +26,7 @@ from ..catalogue import fault
 from .first_designs import FIELDS, HOOKS, PLAIN, Core, JsonStore, by_key, merge, refuse, row_of
 
 
-@fault("PROC-1", "THREAD-2", "THREAD-3", says="")
+@fault("PROC-1", says="no rows")
 class JsonUnlinksLockFile(JsonStore):
     """The lock file is deleted after use: one may hold the old file's lock, another the new one's."""
 
@@ -44,7 +44,7 @@ class JsonUnlinksLockFile(JsonStore):
             os.close(fd)
 
 
-@fault("PERSIST-2", "PROC-1", "PROC-2", says="")
+@fault("PERSIST-2", "PROC-2", says="is seen at once by the store that did not save it")
 class JsonMtimeInSeconds(JsonStore):
     """The parsed file is cached for as long as its modification time, in whole seconds, stays the same."""
 
@@ -65,7 +65,7 @@ class JsonMtimeInSeconds(JsonStore):
         self._seen = (int(self.file.stat().st_mtime), json.dumps(state))
 
 
-@fault("PERSIST-2", "PROC-1", says="")
+@fault("PERSIST-2", says="the other store finds an update of a token that was found")
 class JsonCacheBySize(JsonStore):
     """The parsed file is cached for as long as the file keeps its size."""
 
@@ -86,7 +86,7 @@ class JsonCacheBySize(JsonStore):
         self._seen = (self.file.stat().st_size, json.dumps(state))
 
 
-@fault("CRASH-2", "CRASH-1", says="")
+@fault("CRASH-2", says="the store opens")
 class JsonWritesInPlace(JsonStore):
     """The file is cut and written in place, so a write that fails or is killed loses the rows."""
 
@@ -96,7 +96,7 @@ class JsonWritesInPlace(JsonStore):
             f.write(self._encode(state))
 
 
-@fault("PERSIST-5", says="")
+@fault("PERSIST-5", says="the store opens in another process")
 class JsonPreferredEncoding(JsonStore):
     """The text is written unescaped in the encoding that the process prefers."""
 
@@ -111,7 +111,7 @@ class JsonPreferredEncoding(JsonStore):
         return json.loads(data.decode(locale.getpreferredencoding(False)))
 
 
-@fault("VALUE-9", says="")
+@fault("VALUE-9", says="came back as 'a?b'")
 class JsonReplacesSurrogates(JsonStore):
     """Characters that UTF-8 cannot carry are written as question marks."""
 
@@ -119,7 +119,7 @@ class JsonReplacesSurrogates(JsonStore):
         return json.dumps(state, ensure_ascii=False).encode("utf-8", "replace")
 
 
-@fault("CRASH-3", says="")
+@fault("CRASH-3", says="a file is refused when its first")
 class JsonDamagedStartsEmpty(JsonStore):
     """A file that does not parse counts as empty, and the next save overwrites it."""
 
@@ -132,7 +132,7 @@ class JsonDamagedStartsEmpty(JsonStore):
             return {"next": 1, "rows": {}}
 
 
-@fault("VALUE-2", "VALUE-5", says="")
+@fault("VALUE-2", "VALUE-5", says="expires_in comes back as")
 class JsonExpiryAsFloat(JsonStore):
     """expires_in is kept as a float of seconds and turned back into milliseconds."""
 
@@ -144,7 +144,7 @@ class JsonExpiryAsFloat(JsonStore):
         return row
 
 
-@fault("PERSIST-4", says="")
+@fault("PERSIST-4", says="in another working directory")
 class JsonRelativePath(JsonStore):
     """The location is remembered relative to the working directory at opening."""
 
@@ -155,7 +155,7 @@ class JsonRelativePath(JsonStore):
             pass
 
 
-@fault("SECRET-1", says="")
+@fault("SECRET-1", says="tokens.json.bak has mode 0644")
 class JsonBackupForAll(JsonStore):
     """Before each write the file is copied to tokens.json.bak, whose mode comes from the umask."""
 
@@ -166,7 +166,7 @@ class JsonBackupForAll(JsonStore):
         super()._dump(state)
 
 
-@fault("SECRET-1", says="")
+@fault("SECRET-1", says="tokens.json has mode 0644")
 class JsonModeAtFirstWriteOnly(JsonStore):
     """The file is closed to others when it is made; rewriting replaces it by one with the umask's mode."""
 
@@ -184,7 +184,7 @@ class JsonModeAtFirstWriteOnly(JsonStore):
                 os.unlink(tmp)
 
 
-@fault("PROC-1", "THREAD-2", "THREAD-3", "THREAD-5", says="")
+@fault("THREAD-2", says="threads that save different users leave each of them one")
 class JsonGivesUpWaiting(JsonStore):
     """A lock that is not free after a twentieth of a second is taken for left behind and ignored."""
 
@@ -207,7 +207,7 @@ class JsonGivesUpWaiting(JsonStore):
             os.close(fd)
 
 
-@fault("PROC-2", says="")
+@fault("PROC-2", says="no rows")
 class JsonLockHeldOpenOverFork(JsonStore):
     """The lock file is opened once in the constructor, so parent and child share one lock after a fork."""
 
@@ -238,7 +238,7 @@ class JsonLockHeldOpenOverFork(JsonStore):
                 self._fd = None
 
 
-@fault("CRASH-4", says="", **HOOKS)
+@fault("CRASH-4", says="returned None", **HOOKS)
 class JsonMissingIsEmpty(JsonStore):
     """Whatever keeps the file from being opened is taken for an empty store by what only reads."""
 
@@ -257,7 +257,7 @@ class JsonMissingIsEmpty(JsonStore):
         yield found
 
 
-@fault("CRASH-5", "CRASH-2", says="", **HOOKS)
+@fault("CRASH-5", says="in reach again, the same store has every row, and works on", **HOOKS)
 class JsonBrokenForGood(JsonStore):
     """After one storage error the store object refuses every later call."""
 
@@ -273,7 +273,7 @@ class JsonBrokenForGood(JsonStore):
             yield state
 
 
-@fault("PROC-1", "PERSIST-1", says="")
+@fault("PROC-1", says="opening the store costs no row")
 class JsonFirstOpenWrites(JsonStore):
     """Opening looks for the file and, outside the lock, writes an empty one over another opener's row."""
 
@@ -291,7 +291,7 @@ class JsonFirstOpenWrites(JsonStore):
         pass
 
 
-@fault("PERSIST-1", "SAVE-22", says="")
+@fault("PERSIST-1", says="a store opened again has every row, as it was")
 class JsonOpeningUnites(JsonStore):
     """Opening "repairs" the file: of rows that share client and refresh token only the newest stays."""
 
@@ -305,7 +305,7 @@ class JsonOpeningUnites(JsonStore):
             state["rows"] = dict(seen.values())
 
 
-@fault("PERSIST-2", "PROC-1", "SAVE-2", "PERSIST-3", says="")
+@fault("PERSIST-2", "PERSIST-3", says="is seen at once by the store that did not save it")
 class JsonCounterFromOpening(JsonStore):
     """Counts ids in the object from what was stored at opening: two open stores give one id twice."""
 
@@ -325,7 +325,7 @@ class JsonCounterFromOpening(JsonStore):
         self._next = max(self._next, state["next"])
 
 
-@fault("PERSIST-5", "FLOW-2", "PROC-1", says="")
+@fault("PERSIST-5", "FLOW-2", says="works in a process with")
 class JsonHashedNames(JsonStore):
     """Rows are looked up by hash() of the user name, which differs from process to process."""
 
@@ -363,7 +363,7 @@ class JsonHashedNames(JsonStore):
             yield state
 
 
-@fault("CLEAR-3", says="")
+@fault("CLEAR-3", says="notes.txt is gone")
 class JsonClearsTheFolder(JsonStore):
     """delete_tokens removes the whole folder and makes it anew."""
 
@@ -377,7 +377,7 @@ class JsonClearsTheFolder(JsonStore):
             self._dump({"next": state["next"], "rows": {}})
 
 
-@fault("SAVE-4", "SAVE-21", says="")
+@fault("SAVE-4", says="the stored user")
 class JsonAppendsExtraOnUpdate(JsonStore):
     """An update moves the row under the id that the token brought, a stale one too."""
 
@@ -398,7 +398,7 @@ class JsonAppendsExtraOnUpdate(JsonStore):
         self._fill(token, new)
 
 
-@fault("CRASH-6", says="")
+@fault("CRASH-6", says="every row still reads, also in another thread than the one")
 class JsonLockLostOnInterrupt(JsonStore):
     """Only SDKException clears the flag of a save: an interrupted call locks out all later ones."""
 
@@ -429,7 +429,7 @@ class JsonLockLostOnInterrupt(JsonStore):
             self._cond.notify()
 
 
-@fault("BYID-5", says="")
+@fault("BYID-5", says="Initializer.initialize works")
 class PickledTokens(Core):
     """Pickles its rows, and makes the tokens that it hands out with object.__new__ and the setters."""
 
@@ -458,7 +458,7 @@ class PickledTokens(Core):
         return t
 
 
-@fault("VALUE-1", says="")
+@fault("VALUE-1", says="comes back as '0'")
 class CsvSniffsNumbers(JsonStore):
     """A CSV file whose cells are guessed to be numbers: a value of digits loses its leading zeros."""
 
@@ -493,7 +493,7 @@ class CsvSniffsNumbers(JsonStore):
         return v
 
 
-@fault("PROC-2", says="")
+@fault("PROC-2", says="no rows")
 class JsonForkedDice(JsonStore):
     """Ids come from a random generator seeded at opening: after a fork both sides throw the same."""
 
@@ -506,7 +506,7 @@ class JsonForkedDice(JsonStore):
         return "%016x" % self._dice.getrandbits(64)
 
 
-@fault("PERSIST-5", says="")
+@fault("PERSIST-5", says="the rows as they are, in a process with")
 class JsonLocalTime(JsonStore):
     """expires_in is written as local time without its zone."""
 

@@ -19,7 +19,7 @@ from .first_designs import LogStore, merge, refuse
 log = logging.getLogger("tokenlog")
 
 
-@fault("DEL-4", "SAVE-3", "SAVE-4", says="")
+@fault("DEL-4", says="one new row for")
 class LogDeadIdsStayDead(LogStore):
     """Replaying skips every row whose id was deleted before, although a later save brought that id back."""
 
@@ -35,7 +35,7 @@ class LogDeadIdsStayDead(LogStore):
         super()._apply(state, rec)
 
 
-@fault("CRASH-1", "CRASH-3", says="")
+@fault("CRASH-3", says="a file is refused when its first")
 class LogGluesToTornTail(LogStore):
     """The half line of a killed save is not cut off: the next line is glued to it, and both are skipped."""
 
@@ -53,7 +53,7 @@ class LogGluesToTornTail(LogStore):
         return state
 
 
-@fault("DEL-5", says="")
+@fault("DEL-5", says="an id that no deleted row had")
 class LogClearForgetsCounter(LogStore):
     """delete_tokens starts a new log file and, with it, the ids from 1."""
 
@@ -64,7 +64,7 @@ class LogClearForgetsCounter(LogStore):
                     p.unlink()
 
 
-@fault("PERSIST-2", "PROC-1", "CRASH-3", says="")
+@fault("PERSIST-2", "CRASH-3", says="delete_tokens is seen at once by the store that did not")
 class LogOffsetReader(LogStore):
     """Reads on from where it stopped, though another store may have compacted the file."""
 
@@ -103,7 +103,7 @@ class LogOffsetReader(LogStore):
             self._known = {"next": state["next"], "rows": {}}
 
 
-@fault("VALUE-1", says="")
+@fault("VALUE-1", says="every row still reads")
 class LogSplitlines(LogStore):
     """The log is UTF-8 text split by str.splitlines(), which also breaks at U+2028 inside a value."""
 
@@ -121,7 +121,7 @@ class LogSplitlines(LogStore):
         return [x.encode("utf-8") for x in data.decode("utf-8").splitlines()]
 
 
-@fault("CRASH-1", "PERSIST-2", "PERSIST-1", says="")
+@fault("CRASH-1", "PERSIST-2", "PERSIST-1", says="no such row")
 class LogFlushesAtClose(LogStore):
     """New lines are gathered in memory and written every eight saves and at close."""
 
@@ -152,7 +152,7 @@ class LogFlushesAtClose(LogStore):
             self.flush()
 
 
-@fault("CLEAR-2", "SAVE-1", says="")
+@fault("CLEAR-2", says="no rows")
 class LogClearByTime(LogStore):
     """A clear is a time stamp in whole seconds: every row put not after it counts as deleted."""
 
@@ -174,7 +174,7 @@ class LogClearByTime(LogStore):
         super()._apply(state, rec)
 
 
-@fault("SAVE-14", "SAVE-15", says="")
+@fault("SAVE-14", "SAVE-15", says="one row, now under the name that its token brought")
 class LogPatchesByName(LogStore):
     """Replay puts a row in the place of the one with its user name: who learns a name is two rows."""
 
@@ -193,7 +193,7 @@ class LogPatchesByName(LogStore):
         super()._apply(state, rec)
 
 
-@fault("CRASH-2", "CRASH-1", says="")
+@fault("CRASH-2", says="the log is damaged")
 class LogHalfLineStays(LogStore):
     """A write that fails half-way leaves its half line, and every later call calls the log damaged."""
 
@@ -214,7 +214,7 @@ class LogHalfLineStays(LogStore):
         return super()._load()
 
 
-@fault("SECRET-2", says="")
+@fault("SECRET-2", says="no secret in what a log or a traceback may show")
 class LogTellsRotation(LogStore):
     """A debug record tells which refresh token was replaced by which."""
 
@@ -229,7 +229,7 @@ class LogTellsRotation(LogStore):
         return merge(old, new)
 
 
-@fault("THREAD-5", "PROC-1", "THREAD-2", "CRASH-3", says="")
+@fault("THREAD-5", says="explains every answer")
 class LogCompactsOutsideLock(LogStore):
     """After a deletion the log is rewritten outside the lock from what was read before."""
 

@@ -11,7 +11,7 @@ import time
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
@@ -20,7 +20,7 @@ from ..catalogue import fault
 from .first_designs import FIELDS, MemStore, build, by_key, fill, merge, refuse, row_of
 
 
-@fault("LIST-3", says="", persistent=False)
+@fault("LIST-3", says="changing a token that get_tokens returned changes nothing", persistent=False)
 class MemListBuiltOnce(MemStore):
     """get_tokens keeps the tokens that it built until the next change: callers share them."""
 
@@ -33,7 +33,7 @@ class MemListBuiltOnce(MemStore):
             return list(self._built[1])
 
 
-@fault("SAVE-13", "BYID-1", "FLOW-3", "SAVE-4", "MODEL-1", says="", persistent=False)
+@fault("FLOW-3", says="it carried", persistent=False)
 class MemByIdMemo(MemStore):
     """find_token_by_id keeps tokens by id until they are deleted: a save is not seen."""
 
@@ -59,7 +59,7 @@ class MemByIdMemo(MemStore):
         self._memo.clear()
 
 
-@fault("CLEAR-2", "CLEAR-1", says="", persistent=False)
+@fault("CLEAR-2", "CLEAR-1", says="raised KeyError", persistent=False)
 class MemNameIndexAfterClear(MemStore):
     """The index from user name to id survives delete_tokens, so a cleared user's next save breaks."""
 
@@ -90,7 +90,7 @@ class MemNameIndexAfterClear(MemStore):
                 self._names.pop(row["user_name"], None)
 
 
-@fault("FIND-6", "SAVE-8", "MODEL-1", says="", persistent=False)
+@fault("FIND-6", says="find_token returns None for", persistent=False)
 class MemOldRefreshIndex(MemStore):
     """The index of refresh tokens keeps the entry of a replaced one, which still finds the row."""
 
@@ -112,7 +112,7 @@ class MemOldRefreshIndex(MemStore):
             self._idx[r["refresh_token"], r["client_id"], r["client_secret"]] = r["id"]
 
 
-@fault("FIND-9", says="", persistent=False)
+@fault("FIND-9", says="the returned token with expires_in=", persistent=False)
 class MemFreshestExpiryWins(MemStore):
     """A find gives the row's expires_in although the token that was passed has one of its own."""
 
@@ -126,7 +126,7 @@ class MemFreshestExpiryWins(MemStore):
         return found
 
 
-@fault("SAVE-13", "THREAD-3", "MODEL-1", says="", persistent=False)
+@fault("SAVE-13", "THREAD-3", says="1600000000777", persistent=False)
 class MemExpiryOnlyGrows(MemStore):
     """An update with an earlier expires_in than the stored one keeps the stored one."""
 
@@ -138,7 +138,7 @@ class MemExpiryOnlyGrows(MemStore):
         return row
 
 
-@fault("VALUE-7", "VALUE-1", says="", persistent=False)
+@fault("VALUE-7", says="it found that of 'ab'", persistent=False)
 class MemStripsUserNames(MemStore):
     """User names are stripped of blanks before they are looked up and stored."""
 
@@ -148,7 +148,7 @@ class MemStripsUserNames(MemStore):
         return row
 
 
-@fault("VALUE-6", says="", persistent=False)
+@fault("VALUE-6", says="it found that of", persistent=False)
 class MemNfcTokens(MemStore):
     """Credentials are compared in Unicode form NFC."""
 
@@ -165,7 +165,7 @@ class MemNfcTokens(MemStore):
         return norm[hit["id"]][0] if hit else None
 
 
-@fault("THREAD-1", "THREAD-5", "SAVE-16", says="", persistent=False)
+@fault("THREAD-1", says="the call comes back, in another thread too", persistent=False)
 class MemRefusalKeepsLock(MemStore):
     """A refused save raises between acquire and release, so every other thread waits for ever."""
 
@@ -185,7 +185,7 @@ class MemRefusalKeepsLock(MemStore):
         fill(token, new)
 
 
-@fault("THREAD-3", "THREAD-5", says="", persistent=False)
+@fault("THREAD-3", says="threads that save ann@example.com", persistent=False)
 class MemLookThenInsert(MemStore):
     """Look-up and insert take the lock one after another: two first saves make two rows."""
 
@@ -207,7 +207,7 @@ class MemLookThenInsert(MemStore):
         pass
 
 
-@fault("THREAD-4", "THREAD-5", "THREAD-2", says="", persistent=False)
+@fault("THREAD-4", says="get_tokens works while other threads call", persistent=False)
 class MemListWithoutLock(MemStore):
     """Rows live in one dict changed in place, and get_tokens walks it without the lock."""
 
@@ -220,7 +220,7 @@ class MemListWithoutLock(MemStore):
         return [self._build(r) for r in self._state["rows"].values()]
 
 
-@fault("THREAD-4", "THREAD-5", says="", persistent=False)
+@fault("THREAD-4", "THREAD-5", says="shows the row", persistent=False)
 class MemFieldByField(MemStore):
     """An update writes the fields of the live row one by one while readers copy it without the lock."""
 
@@ -242,7 +242,7 @@ class MemFieldByField(MemStore):
         return [self._build(r) for r in list(self._state["rows"].values())]
 
 
-@fault("SECRET-2", says="", persistent=False)
+@fault("SECRET-2", says="no secret in what a log or a traceback may show", persistent=False)
 class MemTalkativeRepr(MemStore):
     """repr() of the store shows its rows."""
 
@@ -250,7 +250,7 @@ class MemTalkativeRepr(MemStore):
         return f"{type(self).__name__}({list(self._state['rows'].values())!r})"
 
 
-@fault("VALUE-8", "SAVE-22", says="", persistent=False)
+@fault("VALUE-8", says="500 rows", persistent=False)
 class MemBoundedLru(MemStore):
     """Keeps the 500 rows that were saved last."""
 
@@ -261,7 +261,7 @@ class MemBoundedLru(MemStore):
         return row
 
 
-@fault("SAVE-22", "LIST-1", says="", persistent=False)
+@fault("SAVE-22", says="no such row", persistent=False)
 class MemSweepsExpired(MemStore):
     """Listing sweeps away the rows whose access token has expired a day ago."""
 
@@ -274,7 +274,7 @@ class MemSweepsExpired(MemStore):
         return super().get_tokens()
 
 
-@fault("FIND-9", "FIND-1", "BYID-1", says="", persistent=False)
+@fault("FIND-9", says="the returned token with access_token=", persistent=False)
 class MemHidesExpiredAccess(MemStore):
     """A find leaves out an access token that has expired, so that the SDK renews it."""
 
@@ -293,7 +293,7 @@ class MemHidesExpiredAccess(MemStore):
         return fill(token, self._fresh(hit)) if hit else None
 
 
-@fault("SECRET-2", says="", persistent=False)
+@fault("SECRET-2", says="no secret in what a log or a traceback may show", persistent=False)
 class MemRefusalTellsToken(MemStore):
     """The refusal of a foreign id carries the token's fields in its details."""
 
@@ -303,7 +303,7 @@ class MemRefusalTellsToken(MemStore):
         return super()._insert(state, row)
 
 
-@fault("FIND-10", "FIND-5", "FLOW-8", says="", persistent=False)
+@fault("FIND-10", "FIND-5", "FLOW-8", says="the passed token with client_id=", persistent=False)
 class MemFindReturnsCopy(MemStore):
     """find_token returns a fresh complete token and sets only the id on the one that was passed."""
 
@@ -321,7 +321,7 @@ class MemFindReturnsCopy(MemStore):
         return found
 
 
-@fault("SAVE-18", "FLOW-3", "FLOW-6", says="", persistent=False)
+@fault("SAVE-18", says="changing the passed token changes nothing stored", persistent=False)
 class MemCopyCopy(MemStore):
     """Rows are copy.copy of tokens, whose bound getters, after the SDK's merge, answer for the original."""
 
@@ -347,7 +347,7 @@ class MemCopyCopy(MemStore):
         self._kept.clear()
 
 
-@fault("THREAD-1", "THREAD-5", "THREAD-4", says="", persistent=False)
+@fault("THREAD-5", says="explains every answer", persistent=False)
 class MemThreadCache(MemStore):
     """Each thread keeps the rows it looked up by id until it saves or deletes them itself."""
 
@@ -382,7 +382,7 @@ class MemThreadCache(MemStore):
         self._cache().clear()
 
 
-@fault("THREAD-5", "THREAD-2", "THREAD-1", says="", persistent=False)
+@fault("THREAD-5", says="every call comes back, whatever other threads call", persistent=False)
 class MemTwoLocksCrosswise(MemStore):
     """Saving takes the lock of the rows, then that of the journal; deleting the other way round."""
 
@@ -408,28 +408,7 @@ class MemTwoLocksCrosswise(MemStore):
         pass
 
 
-@fault("ISO-1", says="", persistent=False)
-class MemSharedByFolderName(MemStore):
-    """Rows are kept in a class-wide table under the last part of the location's path."""
-
-    _all: ClassVar[dict[str, Any]] = {}
-    _guard = threading.RLock()
-
-    def __init__(self, location: Path) -> None:
-        self._name: Any = Path(location).name
-        self._lock = self._guard
-        self._all.setdefault(self._name, {"next": 1, "rows": {}})
-
-    @property
-    def _state(self) -> Any:
-        return self._all[self._name]
-
-    @_state.setter
-    def _state(self, value: Any) -> None:
-        self._all[self._name] = value
-
-
-@fault("SAVE-1", says="", persistent=False)
+@fault("SAVE-1", says="returned '1'", persistent=False)
 class MemSaveAnswersId(MemStore):
     """save_token returns the id of the row."""
 
@@ -438,7 +417,7 @@ class MemSaveAnswersId(MemStore):
         return token.get_id()
 
 
-@fault("IFACE-2", says="", persistent=False)
+@fault("IFACE-2", says="find_token answers with a plain value", persistent=False)
 class MemTaskInLoop(MemStore):
     """Where an event loop runs in the thread, find_token answers with a future to be awaited."""
 
@@ -453,7 +432,7 @@ class MemTaskInLoop(MemStore):
         return future
 
 
-@fault("LIST-1", "BYID-1", says="", persistent=False)
+@fault("LIST-1", says="one of the tokens is", persistent=False)
 class MemMasksSecretInList(MemStore):
     """get_tokens masks the client secret, as an admin page would."""
 
@@ -465,7 +444,7 @@ class MemMasksSecretInList(MemStore):
         return tokens
 
 
-@fault("SAVE-1", "VALUE-1", "SAVE-7", "FIND-3", "FLOW-1", says="", persistent=False)
+@fault("SAVE-1", "SAVE-7", "FIND-3", "FLOW-1", says="with grant_token=", persistent=False)
 class MemDropsUsedGrant(MemStore):
     """The grant token is dropped as used up once an access token is saved with it."""
 
@@ -481,7 +460,7 @@ class MemDropsUsedGrant(MemStore):
         return row
 
 
-@fault("SAVE-13", "SAVE-4", "FLOW-7", says="", persistent=False)
+@fault("SAVE-13", says="after saving", persistent=False)
 class MemRefreshTokenIsForLife(MemStore):
     """An update never replaces a stored refresh token."""
 
@@ -491,7 +470,7 @@ class MemRefreshTokenIsForLife(MemStore):
         return row
 
 
-@fault("DEL-1", "FLOW-7", says="", persistent=False)
+@fault("DEL-1", says="the row with the id", persistent=False)
 class MemRevokesSiblings(MemStore):
     """Deleting a row also deletes the rows that share its refresh token, as that is revoked anyway."""
 
@@ -504,7 +483,7 @@ class MemRevokesSiblings(MemStore):
                         del state["rows"][i]
 
 
-@fault("THREAD-2", "THREAD-5", says="", persistent=False)
+@fault("THREAD-2", says="threads that save different users leave each of them one", persistent=False)
 class MemLockMadeOnFirstUse(MemStore):
     """The lock and the table are made by the first call, and first calls at once make one each."""
 
@@ -523,7 +502,7 @@ class MemLockMadeOnFirstUse(MemStore):
         pass
 
 
-@fault("FIND-6", "FIND-7", "FLOW-1", "FLOW-6", says="", persistent=False)
+@fault("FIND-6", "FIND-7", says="find_token returns None for", persistent=False)
 class MemSoleRowServesAll(MemStore):
     """While just one row is stored, an unnamed token that matches nothing is answered with it."""
 

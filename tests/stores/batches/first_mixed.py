@@ -25,7 +25,7 @@ from .first_designs import (
 )
 
 
-@fault("SAVE-2", "VALUE-8", "THREAD-2", says="")
+@fault("VALUE-8", says="a row for each of")
 class DirTimestampIds(DirStore):
     """The id is the time in hundredths of a second, without a look at the stored ones."""
 
@@ -33,7 +33,7 @@ class DirTimestampIds(DirStore):
         return str(int(time.time() * 100))
 
 
-@fault("SAVE-21", "FLOW-7", says="")
+@fault("SAVE-21", "FLOW-7", says="its id is None")
 class SqlIdOnlyAfterInsert(SqlStore):
     """After an update the passed token gets no id."""
 
@@ -42,7 +42,7 @@ class SqlIdOnlyAfterInsert(SqlStore):
         return dict(new, id=row["id"])
 
 
-@fault("SAVE-17", says="")
+@fault("SAVE-17", says="it is now None")
 class DirBlanksPassedGrant(DirStore):
     """A save takes the grant token out of the passed token, as it can be used only once."""
 
@@ -52,7 +52,7 @@ class DirBlanksPassedGrant(DirStore):
             token.set_grant_token(None)
 
 
-@fault("VALUE-4", says="")
+@fault("VALUE-4", says="from get_tokens it is ''")
 class SqlNotNullColumns(SqlStore):
     """By id and in the list, absent client fields, redirect URL and domain are empty texts."""
 
@@ -64,7 +64,7 @@ class SqlNotNullColumns(SqlStore):
         return t
 
 
-@fault("VALUE-5", "FLOW-3", "BYID-1", says="")
+@fault("VALUE-5", "FLOW-3", says="expires_in comes back as the str")
 class SqlExpiryInteger(SqlStore):
     """find_token_by_id and get_tokens give expires_in as the number that the column holds."""
 
@@ -75,7 +75,7 @@ class SqlExpiryInteger(SqlStore):
         return t
 
 
-@fault("SAVE-10", says="")
+@fault("SAVE-10", says="the refresh_token")
 class LogRefreshOfAnyClient(LogStore):
     """A refresh token matches under whichever client it was stored."""
 
@@ -94,7 +94,7 @@ class LogRefreshOfAnyClient(LogStore):
         return hit
 
 
-@fault("SAVE-15", says="")
+@fault("SAVE-15", says="one row, now under the name that its token brought")
 class DirNameOnlyById(DirStore):
     """A named token takes over an unnamed row only by its id, never by a shared refresh token."""
 
@@ -105,7 +105,7 @@ class DirNameOnlyById(DirStore):
         return hit
 
 
-@fault("FIND-8", "FLOW-6", says="")
+@fault("FIND-8", says="find_token returns None for")
 class SqlFindFallsBack(SqlStore):
     """A user who is not stored is looked for by refresh token next, whoever's that is."""
 
@@ -120,7 +120,7 @@ class SqlFindFallsBack(SqlStore):
         return found
 
 
-@fault("FIND-12", "FIND-9", says="")
+@fault("FIND-12", says="the passed token is left as it was")
 class JsonPreparesArgument(JsonStore):
     """find_token first sets the default domain on the passed token, also where it then finds nothing."""
 
@@ -133,7 +133,7 @@ class JsonPreparesArgument(JsonStore):
         return super().find_token(token)
 
 
-@fault("SAVE-19", says="")
+@fault("SAVE-19", says="what is no OAuthToken is ignored or refused with")
 class JsonTrustsItsArgument(JsonStore):
     """save_token reads whatever it is given: anything but a token ends in an AttributeError."""
 
@@ -142,7 +142,7 @@ class JsonTrustsItsArgument(JsonStore):
         super().save_token(token)
 
 
-@fault("SAVE-16", says="")
+@fault("SAVE-16", says="returned None")
 class LogStoresBareUsers(LogStore):
     """A user without any credential is stored as a new row."""
 
@@ -151,7 +151,7 @@ class LogStoresBareUsers(LogStore):
             super()._check_insert(row)
 
 
-@fault("SAVE-20", says="")
+@fault("SAVE-20", says="no rows")
 class SqlNoBranchForAccessWithClient(SqlStore):
     """An access token with client credentials fits no branch of save_token and is silently not stored."""
 
@@ -168,7 +168,7 @@ class SqlNoBranchForAccessWithClient(SqlStore):
         super().save_token(token)
 
 
-@fault("PERSIST-3", "PERSIST-1", "DEL-5", says="")
+@fault("PERSIST-3", "DEL-5", says="one new row for")
 class JsonCountsRowsAtOpening(JsonStore):
     """Opening sets the next id to the number of rows plus one: after a deletion one is given twice."""
 
@@ -183,7 +183,7 @@ class JsonCountsRowsAtOpening(JsonStore):
         return new
 
 
-@fault("BYID-1", "FLOW-4", "FLOW-3", says="")
+@fault("BYID-1", "FLOW-4", "FLOW-3", says="a token with refresh_token=")
 class DirByIdWithoutRefresh(DirStore):
     """find_token_by_id leaves the refresh token out ("an id is enough for the access token")."""
 
@@ -194,7 +194,7 @@ class DirByIdWithoutRefresh(DirStore):
         return t
 
 
-@fault("VALUE-10", says="", persistent=False)
+@fault("VALUE-10", says="after saving", persistent=False)
 class MemEmptyReplaces(MemStore):
     """An empty text in a saved token replaces the stored value, which is then absent."""
 
@@ -213,7 +213,7 @@ class MemEmptyReplaces(MemStore):
         return super()._insert(state, row)
 
 
-@fault("SAVE-6", "FIND-2", "FLOW-5", says="")
+@fault("SAVE-6", "FIND-2", says="the row that holds the token is updated in place")
 class LogAccessOfUnnamedOnly(LogStore):
     """An access token is looked for among rows without a user alone, so a known one is stored again."""
 
@@ -229,7 +229,7 @@ class LogAccessOfUnnamedOnly(LogStore):
         return by_key(rows, row)
 
 
-@fault("SAVE-4", "SAVE-13", "THREAD-3", says="", persistent=False)
+@fault("SAVE-4", "SAVE-13", says="the stored user", persistent=False)
 class MemDebounces(MemStore):
     """A second save of one user within half a second is taken for an echo and dropped."""
 
@@ -250,7 +250,7 @@ class MemDebounces(MemStore):
         return row
 
 
-@fault("BYID-4", "FLOW-3", says="")
+@fault("BYID-4", says="changing the token that find_token_by_id returned changes")
 class LogByIdShared(LogStore):
     """find_token_by_id hands the same token to every caller for as long as its row is the same."""
 
@@ -271,7 +271,7 @@ class LogByIdShared(LogStore):
         return kept[1]
 
 
-@fault("FIND-5", "FLOW-8", "FIND-9", says="")
+@fault("FIND-5", "FLOW-8", "FIND-9", says="the passed token itself is filled in from its row")
 class SqlRevokeBlind(SqlStore):
     """A token that has nothing but an id gets its access token filled in, and no more."""
 

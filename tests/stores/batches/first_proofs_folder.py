@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -77,17 +76,6 @@ def prove_DirQuotedUserNames(tmp: Path, cls: Any) -> Any:
 
 def prove_DirPrunesStrangers(tmp: Path, cls: Any) -> Any:
     return strangers(tmp, cls, lambda s, a: s.delete_token(a.get_id()))
-
-
-def prove_DirMirrorsToTemp(tmp: Path, cls: Any) -> Any:
-    s, t = (cls(folder(tmp, "m%d" % os.getpid())), None)
-    s.save_token(full("a"))
-    t = cls(folder(tmp, "m%d" % os.getpid()))
-    try:
-        return len(rows(t)) == 1
-    finally:
-        s.close()
-        t.close()
 
 
 def prove_DirFoldsFileNames(tmp: Path, cls: Any) -> Any:

@@ -202,14 +202,6 @@ def prove_MemTwoLocksCrosswise(tmp: Path, cls: Any) -> Any:
     return at_once(lambda: s.save_token(full("b", 2)), lambda: s.delete_token(a.get_id()), timeout=5)[1]
 
 
-def prove_MemSharedByFolderName(tmp: Path, cls: Any) -> Any:
-    s, t = (cls(folder(tmp, "x")), cls(folder(tmp, "x")))
-    s.save_token(full("a"))
-    r = len(rows(t)) == 1
-    s.delete_tokens()
-    return r
-
-
 def prove_MemSaveAnswersId(tmp: Path, cls: Any) -> Any:
     return cls(folder(tmp)).save_token(full("a")) is not None
 

@@ -19,7 +19,7 @@ from ..right import break_storage, mend_storage
 from .first_designs import FIELDS, SqlStore, merge, refuse, row_of
 
 
-@fault("BYID-3", says="")
+@fault("BYID-3", says="find_token_by_id(")
 class SqlLikeForIds(SqlStore):
     """find_token_by_id looks with LIKE, so % and _ in an id match other rows, and case does not count."""
 
@@ -31,7 +31,7 @@ class SqlLikeForIds(SqlStore):
         return self._build(hit) if hit else None
 
 
-@fault("DEL-3", "BYID-3", "SAVE-3", says="")
+@fault("DEL-3", "BYID-3", "SAVE-3", says="no row has exactly the id")
 class SqlNumericIds(SqlStore):
     """The id column has numeric affinity: '01', '1.0' and ' 1' are the id 1, and '007' is 7."""
 
@@ -55,14 +55,14 @@ class SqlNumericIds(SqlStore):
         return [self._build(dict(r, id=str(r["id"]))) for r in rows]
 
 
-@fault("VALUE-6", says="")
+@fault("VALUE-6", says="it found that of 'token'")
 class SqlGrantNocase(SqlStore):
     """The grant_token column compares without case."""
 
     DDL = SqlStore.DDL.replace("grant_token text", "grant_token text collate nocase")
 
 
-@fault("VALUE-6", says="")
+@fault("VALUE-6", says="it found that of 'ab'")
 class SqlTrimmedCredentials(SqlStore):
     """Access tokens match through rtrim(), as with a CHAR column."""
 
@@ -77,7 +77,7 @@ class SqlTrimmedCredentials(SqlStore):
         return super()._key(db, row, extra)
 
 
-@fault("SAVE-5", "SAVE-1", "SAVE-11", says="")
+@fault("SAVE-5", "SAVE-1", "SAVE-11", says="only the row of the named user is updated")
 class SqlInsertOrReplace(SqlStore):
     """A unique index on the refresh token with INSERT OR REPLACE: a second user of it removes the first."""
 
@@ -100,7 +100,7 @@ class SqlInsertOrReplace(SqlStore):
         return new
 
 
-@fault("SAVE-5", "SAVE-1", "SAVE-6", says="")
+@fault("SAVE-5", "SAVE-1", says="save_token stores the token")
 class SqlUniqueAccessToken(SqlStore):
     """A unique index on the access token refuses a second user that was given the same one."""
 
@@ -109,7 +109,7 @@ class SqlUniqueAccessToken(SqlStore):
         db.execute("create unique index if not exists one_access on t (access_token)")
 
 
-@fault("DEL-1", "DEL-4", "PERSIST-2", says="")
+@fault("DEL-1", "DEL-4", says="the row with that id is gone, and no other")
 class SqlDeleteNotCommitted(SqlStore):
     """delete_token forgets to commit."""
 
@@ -120,7 +120,7 @@ class SqlDeleteNotCommitted(SqlStore):
                 db.execute("delete from t where id=?", (id,))
 
 
-@fault("THREAD-1", says="")
+@fault("THREAD-1", says="save_token stores the token, also in another thread than")
 class SqlReconnectsPinned(SqlStore):
     """After an error the connection is opened anew for that thread alone."""
 
@@ -164,7 +164,7 @@ class SqlReconnectsPinned(SqlStore):
             self._db = None
 
 
-@fault("THREAD-2", "THREAD-3", "PROC-1", says="")
+@fault("THREAD-2", says="save_token works while other threads call")
 class SqlUpgradesLock(SqlStore):
     """A save reads in a deferred transaction, then writes: of two at once one fails."""
 
@@ -179,7 +179,7 @@ class SqlUpgradesLock(SqlStore):
         pass
 
 
-@fault("THREAD-3", "THREAD-2", "PROC-1", says="")
+@fault("THREAD-3", says="save_token works while other threads call")
 class SqlRetriesOnce(SqlStore):
     """Saves by a version number and tries again after the first conflict, not after the second."""
 
@@ -223,7 +223,7 @@ class SqlRetriesOnce(SqlStore):
             return False
 
 
-@fault("SECRET-2", says="")
+@fault("SECRET-2", says="no secret in what a log or a traceback may show")
 class SqlErrorTellsStatement(SqlStore):
     """A database error is raised again with the values that were bound."""
 
@@ -238,7 +238,7 @@ class SqlErrorTellsStatement(SqlStore):
             raise
 
 
-@fault("FIND-7", says="")
+@fault("FIND-7", says="find_token returns None for")
 class SqlEmptyNameIsNull(SqlStore):
     """A signature with an empty name finds the first unnamed row."""
 
@@ -253,7 +253,7 @@ class SqlEmptyNameIsNull(SqlStore):
         return super().find_token(token)
 
 
-@fault("SAVE-9", says="")
+@fault("SAVE-9", says="the row of the grant token is updated, that of the refresh")
 class SqlGrantOrRefresh(SqlStore):
     """Grant and refresh token are asked for in one OR: the older row wins, whichever it matches."""
 
@@ -271,7 +271,7 @@ class SqlGrantOrRefresh(SqlStore):
         return super()._key(db, row, extra)
 
 
-@fault("VALUE-9", "VALUE-3", says="")
+@fault("VALUE-9", "VALUE-3", says="user_name comes back as")
 class SqlCutsLongText(SqlStore):
     """Texts are cut to 2,000 characters, the width of the column."""
 
@@ -279,7 +279,7 @@ class SqlCutsLongText(SqlStore):
         return {f: v[:2000] if v else v for f, v in row_of(token).items()}
 
 
-@fault("DEL-2", "DEL-3", says="")
+@fault("DEL-2", "DEL-3", says="raised KeyError: 'unknown'")
 class SqlDeleteUnknownKeyError(SqlStore):
     """Deleting an id that is not stored raises KeyError."""
 
@@ -289,7 +289,7 @@ class SqlDeleteUnknownKeyError(SqlStore):
         super().delete_token(id)
 
 
-@fault("CRASH-6", says="")
+@fault("CRASH-6", says="every row still reads, also in another thread than the one")
 class SqlOpenTransactionAfterInterrupt(SqlStore):
     """Rolls back after errors of the database alone: any other leaves the transaction open."""
 
@@ -328,7 +328,7 @@ class SqlOpenTransactionAfterInterrupt(SqlStore):
             self._db = None
 
 
-@fault("THREAD-5", "THREAD-4", says="")
+@fault("THREAD-5", says="is missing")
 class SqlListsInPages(SqlStore):
     """get_tokens reads pages of five rows, each for itself: a deletion in between hides a row."""
 
@@ -351,7 +351,7 @@ class SqlListsInPages(SqlStore):
         pass
 
 
-@fault("CRASH-1", "CRASH-2", says="")
+@fault("CRASH-2", says="database: DatabaseError")
 class SqlJournalOff(SqlStore):
     """The rollback journal is switched off: a failed transaction cannot be undone."""
 
@@ -361,7 +361,7 @@ class SqlJournalOff(SqlStore):
         return db
 
 
-@fault("CRASH-1", "THREAD-4", "THREAD-5", "CRASH-6", says="")
+@fault("CRASH-1", says="after the kill, no row but those that were saved")
 class SqlTwoStepInsert(SqlStore):
     """A new row is committed with its id and name alone, and its other fields follow."""
 
@@ -383,7 +383,7 @@ def mend(store: Any, location: Path) -> None:
     mend_storage(store, location)
 
 
-@fault("CRASH-4", says="", break_storage=break_storage, mend_storage=mend)
+@fault("CRASH-4", says="returned None", break_storage=break_storage, mend_storage=mend)
 class SqlMakesFolderAnew(SqlStore):
     """Makes a missing folder and table anew: an unmounted storage looks like an empty one."""
 

@@ -39,8 +39,10 @@ def an_update_replaces_what_the_token_has_and_keeps_the_rest(workspace: Workspac
         (5, ("user_name",), ("access_token", "grant_token", "expires_in", "redirect_url")),
     ):
         for name in names:
-            value = "1900000000777" if name == "expires_in" else f"replaced.{name}.{place}"
-            _changes(store, before, place, before[place].only(*key).but(**{name: value}))
+            # Whatever comes last counts, also where it is the lesser one.
+            texts = (f"replaced.{name}.{place}", f"0.{name}.{place}")
+            for value in ("1900000000777", "1600000000777") if name == "expires_in" else texts:
+                _changes(store, before, place, before[place].only(*key).but(**{name: value}))
 
 
 @check("SAVE-13")

@@ -220,8 +220,8 @@ def _before_or_after(ran: ThreadRun) -> None:
         if made.call.method == "save_token":
             continue
         # The id of a row that the threads inserted is not known beforehand.
-        seen = {row if stored or row in others else row.but(id=None) for row in _shown(made)}
-        if all(seen != {*_reading(made.call, rows)} for rows in states) or len(seen) != len(_shown(made)):
+        seen = {row if stored or row in others else row.but(id=None) for row in shown_rows(made)}
+        if all(seen != {*_reading(made.call, rows)} for rows in states) or len(seen) != len(shown_rows(made)):
             ran.fail(
                 f"{made.call} beside a save shows the row of {ANN.user_name} before or after it, "
                 "and every other row",
@@ -229,7 +229,7 @@ def _before_or_after(ran: ThreadRun) -> None:
             )
 
 
-def _shown(made: Invocation) -> list[Row]:
+def shown_rows(made: Invocation) -> list[Row]:
     """The rows that a reading call answered with."""
     value = None if made.observation is None else made.observation.value
     answered = value if isinstance(value, tuple) else (value,)

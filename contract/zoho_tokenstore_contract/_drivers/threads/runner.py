@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
@@ -163,6 +163,32 @@ class ThreadRunner:
         paused = pause is not None and len(places) == 1
         return ThreadRun(ran.history, ran.rows, tuple(places), leader, paused)
 
+    def run_on(
+        self, store: StoreHandle, threads: Sequence[Sequence[Call]], pause: int | None = None
+    ) -> ThreadRun:
+        """Run threads on a store as it is; the first one ends, or is paused, before the others start.
+
+        Args:
+            store: The store, which is left as the threads leave it.
+            threads: The calls of each thread.
+            pause: At which of the places that it comes by the first thread stands still.
+
+        Returns:
+            The run, without the rows afterwards.
+
+        Raises:
+            Violation: Threads do not come back.
+        """
+        history: list[Invocation] = []
+        places: list[Place] = []
+        self._at_once(
+            store,
+            history,
+            threads,
+            lambda works: places.extend(self._scheduler.run_with_pause(works, 0, pause)),
+        )
+        return ThreadRun(tuple(history), (), tuple(places), 0, pause is not None and len(places) == 1)
+
     def interleavings(
         self, program: ThreadProgram, most: int, leaders: int | None = None
     ) -> Iterator[ThreadRun]:
@@ -210,26 +236,35 @@ class ThreadRunner:
                     "a new token is stored and gets an id", str(made), precondition_failed=True
                 )
             ids[row] = made.passed_after.id
-        threads = [
-            [Invocation(number, _call(step, ids)) for step in thread]
-            for number, thread in enumerate(program.threads, 1)
-        ]
-        history += itertools.chain.from_iterable(threads)
-        self.workspace.sut.calls += sum(map(len, threads))
-        if any(made.call.method.startswith("delete") for made in itertools.chain.from_iterable(threads)):
-            self.workspace.before_writing(store, "delete_tokens", ...)
-        # The calls so far left the process in the store's location, where that is promised.
-        try:
-            meet([[partial(made.make, store.store) for made in thread] for thread in threads])
-        except Stuck as stuck:
-            self._leave(store, history, stuck)
-        history.sort(key=lambda made: made.start or 0)
+        self._at_once(
+            store, history, [[_call(step, ids) for step in thread] for thread in program.threads], meet
+        )
         history.append(_make(store, AFTER, Call("get_tokens")))
         self._timed += 1
         # What a busy machine makes it wait does not make a store slow.
         lasted = time.monotonic() - time_without_processor() - begun - self._scheduler.delay
         self._quickest = max(0.001, min(self._quickest, lasted))
         return ThreadRun(tuple(history), _rows_after(store, history))
+
+    def _at_once(
+        self,
+        store: StoreHandle,
+        history: list[Invocation],
+        threads: Sequence[Sequence[Call]],
+        meet: Callable[[list[list[Callable[[], None]]]], None],
+    ) -> None:
+        """Have threads make their calls, and add these to a history by the time at which they began."""
+        made = [[Invocation(number, step) for step in thread] for number, thread in enumerate(threads, 1)]
+        history += itertools.chain.from_iterable(made)
+        self.workspace.sut.calls += sum(map(len, made))
+        if any(step.method.startswith("delete") for step in itertools.chain.from_iterable(threads)):
+            self.workspace.before_writing(store, "delete_tokens", ...)
+        # The calls so far left the process in the store's location, where that is promised.
+        try:
+            meet([[partial(one.make, store.store) for one in thread] for thread in made])
+        except Stuck as stuck:
+            self._leave(store, history, stuck)
+        history.sort(key=lambda one: one.start or 0)
 
     def _empty_store(self, fresh: bool) -> StoreHandle:
         store = self._store
