@@ -211,7 +211,7 @@ def matrix(arguments: argparse.Namespace) -> dict[str, dict[str, str]]:
     """The answer matrix: store to clause to outcome, for the stores and clauses that are asked."""
     clauses = [id for id in CLAUSES if _is_named(id, arguments.clauses)]
     found: dict[str, dict[str, str]] = {}
-    stores = _stores(arguments.only)
+    stores = _stores(arguments.only)[:: arguments.every]
     with ProcessPoolExecutor(arguments.processes, initializer=_without_output) as pool:
         jobs = {
             pool.submit(answers, kind, place, clauses, arguments.seed): f"{kind}:{name}"
