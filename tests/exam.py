@@ -16,7 +16,7 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -207,11 +207,23 @@ def answers(kind: str, place: int, clauses: Sequence[str], seed: int | None) -> 
     return {id: check_clause(id, sut, Effort(seed=seed), scripts=False).outcome.value for id in clauses}
 
 
-def matrix(arguments: argparse.Namespace) -> dict[str, dict[str, str]]:
-    """The answer matrix: store to clause to outcome, for the stores and clauses that are asked."""
+def matrix(arguments: argparse.Namespace, among: Collection[str] | None = None) -> dict[str, dict[str, str]]:
+    """The answer matrix: store to clause to outcome, for the stores and clauses that are asked.
+
+    Args:
+        arguments: What the command line names.
+        among: The stores to choose from, as ``kind:name``; by default all.
+
+    Returns:
+        The outcomes, in the order of the names.
+    """
     clauses = [id for id in CLAUSES if _is_named(id, arguments.clauses)]
     found: dict[str, dict[str, str]] = {}
-    stores = _stores(arguments.only)[:: arguments.every]
+    stores = [
+        (kind, place, name)
+        for kind, place, name in _stores(arguments.only)
+        if among is None or f"{kind}:{name}" in among
+    ][:: arguments.every]
     with ProcessPoolExecutor(arguments.processes, initializer=_without_output) as pool:
         jobs = {
             pool.submit(answers, kind, place, clauses, arguments.seed): f"{kind}:{name}"
@@ -232,14 +244,17 @@ def record(arguments: argparse.Namespace) -> int:
 
 
 def compare(arguments: argparse.Namespace) -> int:
-    """Say which outcomes differ from the recorded matrix; the exit status is 1 where one does."""
+    """Say which outcomes differ from the recorded matrix; the exit status is 1 where one does.
+
+    Stores that came since are not asked.
+    """
     recorded = json.loads(Path(arguments.compare).read_text(encoding="utf-8"))
-    now = matrix(arguments)
+    now = matrix(arguments, recorded)
     different, compared = 0, 0
-    for store in sorted(recorded.keys() | now.keys()):
-        if store not in now or store not in recorded:
-            if arguments.only in store:
-                sys.stdout.write(f"only {'recorded' if store in recorded else 'now'}: {store}\n")
+    for store in sorted(recorded):
+        if store not in now:
+            if arguments.only in store and arguments.every == 1:
+                sys.stdout.write(f"only recorded: {store}\n")
             continue
         for clause in now[store].keys() & recorded[store].keys():
             compared += 1
