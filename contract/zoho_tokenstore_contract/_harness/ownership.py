@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from .._spec.outcomes import StoreUnavailable
+from .._spec.surface import declaration
 from .calls import rows_of
 
 if TYPE_CHECKING:
@@ -13,15 +14,6 @@ if TYPE_CHECKING:
 
 WRITES = ("save_token", "delete_token", "delete_tokens")
 """Methods that change what is stored."""
-DISPOSABLE = (
-    "If everything in the storage may be lost, say so: --tokenstore-disposable, or disposable = True "
-    "in the contract class"
-)
-SHARED = (
-    "two locations share one storage: what the store is opened with makes no difference. If it has one "
-    "storage on purpose, declare it: --tokenstore-shared-storage, or own_storage = False in the contract "
-    "class. Otherwise let it keep its rows under the directory that it gets"
-)
 OTHERS_ROWS = (
     "the storage now holds tokens that the kit did not save: another program uses it. The kit stopped "
     "and deleted nothing; its own rows are left there"
@@ -32,6 +24,21 @@ OTHER_STORAGE = (
     "process sets in module globals or on the test is not set there, so the store opens another storage. "
     "Nothing was written to it. Let open_store depend on the location and on environment variables alone"
 )
+
+
+def if_disposable() -> str:
+    """What to declare where a storage may be written to although nobody can see whose it is."""
+    how = declaration("disposable", "disposable = True")
+    return f"If everything in the storage may be lost, say so: {how}"
+
+
+def shared_by_locations() -> str:
+    """What is said, as the root cause, of a store that ignores its location."""
+    return (
+        "two locations share one storage: what the store is opened with makes no difference. If it has one "
+        f"storage on purpose, declare it: {declaration('shared-storage', 'own_storage = False')}. Otherwise "
+        "let it keep its rows under the directory that it gets"
+    )
 
 
 def refuse(sut: StoreUnderTest, reason: str) -> NoReturn:
@@ -72,7 +79,7 @@ def take_over(opened: StoreHandle) -> None:
         if sut.own_storage and sut.found_empty:
             if ours:
                 opened.quietly("delete_tokens")
-            refuse(sut, SHARED)
+            refuse(sut, shared_by_locations())
         if not ours:
             refuse(sut, _in_use(len(rows)))
     if rows:
@@ -98,7 +105,10 @@ def reason_not_ours(opened: StoreHandle) -> str:
     if isinstance(rows, str) and opened.closed:
         return ""
     if isinstance(rows, str):
-        return f"{rows}, so nobody can see whose tokens the storage holds; nothing was deleted. {DISPOSABLE}"
+        return (
+            f"{rows}, so nobody can see whose tokens the storage holds; nothing was deleted. "
+            f"{if_disposable()}"
+        )
     return "" if all(opened.is_ours(row) for row in rows) else OTHERS_ROWS
 
 
@@ -108,11 +118,11 @@ def reason_unreadable(seen: str) -> str:
     Args:
         seen: What ``get_tokens`` did.
     """
-    return f"{seen}, so nobody can see whether the storage is empty; nothing was written. {DISPOSABLE}"
+    return f"{seen}, so nobody can see whether the storage is empty; nothing was written. {if_disposable()}"
 
 
 def _in_use(number: int) -> str:
     return (
         f"the storage already holds {number} token(s) that the kit did not save; nothing was written. Point "
-        f"the kit at an empty storage; a run that was interrupted may have left them. {DISPOSABLE}"
+        f"the kit at an empty storage; a run that was interrupted may have left them. {if_disposable()}"
     )
