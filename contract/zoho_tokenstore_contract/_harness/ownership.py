@@ -9,6 +9,7 @@ from .._spec.surface import declaration
 from .calls import rows_of
 
 if TYPE_CHECKING:
+    from .._spec.tokens import Row
     from .store_handle import StoreHandle
     from .store_under_test import StoreUnderTest
 
@@ -19,6 +20,10 @@ OTHERS_ROWS = (
     "and deleted nothing; its own rows are left there"
 )
 
+HIDDEN = (
+    "after the first save, the storage shows tokens that the kit did not save, and that get_tokens did not "
+    "show before. The kit stopped and deleted nothing; what it has saved is left there"
+)
 OTHER_STORAGE = (
     "in another process the same location shows tokens that the kit did not save there: what the test "
     "process sets in module globals or on the test is not set there, so the store opens another storage. "
@@ -94,14 +99,18 @@ def reason_not_ours(opened: StoreHandle) -> str:
         opened: The store.
 
     Returns:
-        "" where every row is the kit's own; also where nobody else reaches the storage, it may be lost, or
-        the check itself has put it out of reach: then it is not looked at. A store that the check has closed
-        need not show its rows: another one is opened to remove them.
+        "" where every row is the kit's own; also where it may be lost, or the check itself has put it out of
+        reach: then it is not looked at. Where each location has its own storage, it is looked at once, after
+        the first save: a store may have shown an empty cache before. A store that the check has closed need
+        not show its rows: another one is opened to remove them.
     """
     sut = opened.workspace.sut
-    if sut.own_storage or sut.disposable or opened.out_of_reach:
+    if sut.disposable or opened.out_of_reach or (sut.own_storage and not _may_have_hidden(sut)):
         return ""
     rows = rows_of(opened.quietly("get_tokens"))
+    if sut.own_storage:
+        sut.shown = True
+        return HIDDEN if not isinstance(rows, str) and _holds_hidden(opened, rows) else ""
     if isinstance(rows, str) and opened.closed:
         return ""
     if isinstance(rows, str):
@@ -110,6 +119,20 @@ def reason_not_ours(opened: StoreHandle) -> str:
             f"{if_disposable()}"
         )
     return "" if all(opened.is_ours(row) for row in rows) else OTHERS_ROWS
+
+
+def _may_have_hidden(sut: StoreUnderTest) -> bool:
+    """Whether something was saved, and no list of the store was looked at since."""
+    return bool(sut.saved) and not sut.shown
+
+
+def _holds_hidden(opened: StoreHandle, rows: list[Row]) -> bool:
+    """Whether there are more rows than the check has saved, and one with nothing that the kit has saved.
+
+    A store that changes whatever it is given has rows that do not look like the kit's, but not more of them.
+    """
+    saves = sum(call.method == "save_token" for call in opened.workspace.calls)
+    return len(rows) > saves and not all(opened.is_ours(row) for row in rows)
 
 
 def reason_unreadable(seen: str) -> str:
