@@ -244,6 +244,30 @@ def test_another_process_that_opens_another_storage_writes_nothing(
     assert ["somebody"] == names(theirs)
 
 
+class TheirsInAnotherHome(RightStore):
+    """Keeps its rows where a file in the user's home says, and without one where another program does."""
+
+    def __init__(self, location: Path) -> None:
+        configured = (Path.home() / ".tokens").exists()
+        super().__init__(location if configured else Path(os.environ["TOKENS_LIE_IN"]))
+
+
+def test_a_process_with_another_home_that_opens_another_storage_writes_nothing(
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is started in other surroundings is asked to list before it is used, too."""
+    (tmp_path / ".tokens").touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TOKENS_LIE_IN", str(place))
+    add_row(place)
+
+    result = check_clause("PERSIST-5", sut_of(TheirsInAnotherHome), Effort(), scripts=False)
+
+    assert Outcome.ERROR is result.outcome
+    assert "in another process" in result.reason
+    assert ["somebody"] == names(place)
+
+
 @pytest.mark.parametrize("body", ["None", "()", "Tuple()", "Async()"])
 def test_the_command_writes_nothing_and_says_it_on_one_screen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], body: str

@@ -38,8 +38,8 @@ class StoreUnderTest:
         refusal: Why nothing more is done with this store; "" while it may be checked.
         found_empty: A new location was found empty, so rows on a later one come from a shared storage.
         shown: After a save, a list was seen to hold nobody else's rows.
-        proven_in_children: The state of contract classes with which another process was seen to open
-            the storage that the kit means.
+        proven_in_children: The state of contract classes, and the surroundings, with which another process
+            was seen to open the storage that the kit means.
         limits: What it cannot do, once a check has failed and somebody has found out.
         hangs: What never came back so far: a call, as ``save_token``, or the calls that hold each
             other, as ``save_token and delete_token``.
