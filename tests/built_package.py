@@ -131,7 +131,7 @@ def test_the_wheel_registers_the_plugin_and_the_command(wheel: Path) -> None:
         text = archive.read(name).decode()
 
     assert text.split() == [
-        *("[console_scripts]", "zoho-tokenstore", "=", "zoho_tokenstore_contract._cli.commands:main"),
+        *("[console_scripts]", "zoho-tokenstore", "=", "zoho_tokenstore_contract.__main__:main"),
         *("[pytest11]", "zoho_tokenstore", "=", "zoho_tokenstore_contract.plugin"),
     ]
 

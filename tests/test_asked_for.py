@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
 from tests.test_somebodys_storage import add_row, names
+from zoho_tokenstore_contract import UsageError, check
 from zoho_tokenstore_contract._cli.commands import main
 from zoho_tokenstore_contract._harness.workspace import Effort
 from zoho_tokenstore_contract._runner.clause import check_clause
@@ -35,6 +37,23 @@ class OfAFile(SQLiteFileStore):
     def __init__(self, db_path="tokens.db"):
         open(db_path, "a").close()
         super().__init__(db_path)
+
+class Raises(ListStore):
+    def get_tokens(self):
+        raise KeyError("rows")
+
+class Tuple(ListStore):
+    def get_tokens(self):
+        return tuple(super().get_tokens())
+
+class Two(SQLiteFileStore):
+    def __init__(self, location):
+        super().__init__(Path(location).parent / "one-for-all.db")
+
+class Violates(ListStore):
+    def save_token(self, token):
+        super().save_token(token)
+        token.set_id(None)
 
 class Forgets(ListStore):
     def find_token(self, token):
@@ -64,6 +83,47 @@ def test_a_run_of_other_tests_has_one_line(pytester: pytest.Pytester) -> None:
     assert [line for line in shown if "TokenStore" in line or "test_mine:" in line or "VERDICT" in line] == [
         "TokenStore contract: no clause was run of test_mine:TestMine"
     ]
+
+
+_LEAVES_OUT = """
+import pytest
+
+def pytest_collection_modifyitems(items):
+    {}
+"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[item.add_marker(pytest.mark.skip) for item in items]",
+        "[item.add_marker(pytest.mark.skip) for item in items if 'CLEAR_2' in item.name]",
+        "items[:] = [item for item in items if 'LIST' in item.name or 'other' in item.name]",
+        "items[:] = [item for item in items if 'other' in item.name]",
+    ],
+    ids=["skips all", "skips one", "deselects some", "deselects all"],
+)
+def test_a_named_store_that_was_left_out_is_no_success(pytester: pytest.Pytester, body: str) -> None:
+    """What a conftest.py leaves out of a run that was told to check a store was not asked for."""
+    pytester.makeconftest(_LEAVES_OUT.format(body))
+    pytester.makepyfile(test_mine="def test_other(): pass")
+    named = ("--tokenstore", "zoho_reference_stores:ListStore", "--tokenstore-transient")
+    only = ("--tokenstore-only", "CLEAR,LIST", "test_mine.py")
+
+    run = pytester.runpytest("-q", "-p", "no:randomly", *named, *only)
+
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    run.stdout.fnmatch_lines(["no success, for tests of zoho_reference_stores:ListStore were skipped*"])
+
+
+def test_a_named_store_that_an_option_leaves_out_in_part_may_succeed(pytester: pytest.Pytester) -> None:
+    """``-k`` asks for a part, and the run says what was not run."""
+    named = ("--tokenstore", "zoho_reference_stores:ListStore", "--tokenstore-transient")
+
+    run = pytester.runpytest("-q", "-p", "no:randomly", *named, "-k", "LIST_2")
+
+    assert run.ret == pytest.ExitCode.OK
+    run.stdout.fnmatch_lines(["*NO VERDICT (94 of 95 clauses were not run)*"])
 
 
 @pytest.mark.parametrize(
@@ -174,3 +234,69 @@ def test_a_store_that_is_declared_to_stay_in_its_location_and_does_not(
     assert check_clause("CLEAR-1", sut, Effort(), scripts=False).outcome is Outcome.ERROR
     assert names(tmp_path) == ["somebody"]
     assert before == (tmp_path / "rows.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("check asked:Raises", "--disposable, or disposable = True"),
+        ("check asked:Two", "--shared-storage, or own_storage = False"),
+        ("check asked:Violates --transient --only SAVE", "--report report.html tells each"),
+        ("check asked:Forgets --report report.xml", "--report: 'report.xml' does not end in"),
+        ("check asked:Forgets --reproducers asked.py", "--reproducers: "),
+        ("check asked:Forgets --only NONE", "--only: there is no clause"),
+    ],
+)
+def test_the_command_names_its_own_options(
+    stores: Path, capsys: pytest.CaptureFixture[str], words: str, says: str
+) -> None:
+    """What it tells its reader to give is what the command takes, and no option of pytest."""
+    assert main(words.split()) != 0
+    out, err = capsys.readouterr()
+    told = " ".join((out + err).split())
+
+    assert says in told
+    assert "--tokenstore" not in told
+    assert "-v " not in told
+
+
+def test_the_command_names_its_own_options_in_other_processes_too(
+    stores: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A worker of pytest-xdist words a message as the process that the user has started."""
+    assert main(["check", "asked:Two", "--only", "LIST", "-n", "2"]) != 0
+    told = " ".join("".join(capfd.readouterr()).split())
+
+    assert "--shared-storage" in told
+    assert "--tokenstore" not in told
+
+
+def test_the_function_names_its_own_arguments(stores: Path) -> None:
+    """A message for whoever calls `check` names what `check` takes."""
+    asked = importlib.import_module("asked")
+
+    with pytest.raises(UsageError, match=r"say so: disposable=True$"):
+        check(asked.Raises)
+
+
+def test_pytest_names_its_own_options(pytester: pytest.Pytester) -> None:
+    """A message for whoever runs pytest names the option of the plugin, and the class's attribute."""
+    pytester.makepyfile(asked=STORES)
+
+    run = pytester.runpytest("--tokenstore", "asked:Raises")
+
+    run.stderr.fnmatch_lines(["*say so: --tokenstore-disposable, or disposable = True in the contract class"])
+
+
+@pytest.mark.parametrize("name", ["Tuple", "STORES"])
+def test_what_is_no_matter_of_rows_gets_no_advice_to_lose_them(
+    stores: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Where the store has to be mended first, nobody is told to give his data away."""
+    (stores / "asked.py").write_text(f"{STORES}\ndef STORES(): return None\n")
+
+    assert main(["check", f"asked:{name}"]) == 2
+    told = capsys.readouterr().err
+
+    assert "nothing was written" in told
+    assert "disposable" not in told

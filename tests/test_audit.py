@@ -440,7 +440,33 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path, capsys: pytest.Captu
     address = file_of(tmp_path / "tokens.csv", line(ANN))
 
     assert command("audit", f"sqlite:{address.partition(':')[2]}") == 2
-    assert "no SQLite database with a table oauthtoken" in capsys.readouterr().err
+    assert "no SQLite database, or its first bytes are damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("left", [100_000, 4_096], ids=["rows", "pages"])
+@pytest.mark.parametrize("name", ["audit", "move"])
+def test_a_damaged_database_is_told_with_what_helps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, left: int
+) -> None:
+    """The message says that the file is damaged, and nothing is written."""
+    path = tmp_path / "tokens.db"
+    with SQLiteFileStore(path) as store:
+        for number in range(300):
+            store.save_token(to_token(Row(access_token=f"1000.{number}" * 50)))
+    with open(path, "r+b") as file:
+        file.seek(left)
+        file.write(b"\xff" * (path.stat().st_size - left))
+    before = path.read_bytes()
+    target = tmp_path / "new.db"
+
+    status = command(name, f"sqlite:{path}", *([f"sqlite:{target}"] if name == "move" else []))
+    out, err = capsys.readouterr()
+
+    assert status != 0
+    assert "the file is damaged" in out + err
+    assert ".recover" in out + err
+    assert before == path.read_bytes()
+    assert not target.exists()
 
 
 @pytest.mark.parametrize("fault", KNOWN_FAULTS, ids=lambda fault: f"{fault.store} {fault.clauses[0]}")

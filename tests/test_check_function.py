@@ -228,6 +228,12 @@ def test_somebodys_storage_is_refused(tmp_path: Path) -> None:
             ListStore, {"only": ["DELL"]}, "only: there is no clause or group 'DELL'", id="no group"
         ),
         pytest.param(AContract, {"disposable": True}, "declares itself", id="declared twice"),
+        pytest.param(ListStore, {"only": 5}, "only = 5 names no clauses", id="only a number"),
+        pytest.param(ListStore, {"only": [5]}, r"only = \[5\] names no clauses", id="only of numbers"),
+        pytest.param(ListStore, {"allowed": ["DEL-1"]}, "allowed = .* is no dict", id="allowed as a list"),
+        pytest.param(ListStore, {"progress": 3}, "progress = 3 is not callable", id="progress"),
+        pytest.param(ListStore, {"target": 3}, "target = 3 is no text", id="target"),
+        pytest.param(ListStore, {"disposable": "no"}, "disposable has to be True or False", id="a text"),
     ],
 )
 def test_wrong_arguments_are_refused(factory: Any, options: dict[str, Any], says: str) -> None:

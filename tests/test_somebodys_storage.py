@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +20,7 @@ from zoho_tokenstore_contract._drivers.processes.children import Processes, list
 from zoho_tokenstore_contract._harness.store_handle import StoreHandle
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
+from zoho_tokenstore_contract._reproduce.looked_at import looked_at
 from zoho_tokenstore_contract._runner.clause import check_clause
 from zoho_tokenstore_contract._runner.smoke import diagnose, first_look
 from zoho_tokenstore_contract._spec.outcomes import Outcome, StoreUnavailable
@@ -208,6 +213,7 @@ def test_two_runs_at_once_delete_nobodys_row(place: Path) -> None:
     assert ["ours", "somebody"] == names(place)
 
 
+ROOT = Path(__file__).parents[1]
 THEIRS: list[Path] = []
 
 
@@ -238,6 +244,30 @@ def test_another_process_that_opens_another_storage_writes_nothing(
     assert ["somebody"] == names(theirs)
 
 
+class TheirsInAnotherHome(RightStore):
+    """Keeps its rows where a file in the user's home says, and without one where another program does."""
+
+    def __init__(self, location: Path) -> None:
+        configured = (Path.home() / ".tokens").exists()
+        super().__init__(location if configured else Path(os.environ["TOKENS_LIE_IN"]))
+
+
+def test_a_process_with_another_home_that_opens_another_storage_writes_nothing(
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is started in other surroundings is asked to list before it is used, too."""
+    (tmp_path / ".tokens").touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TOKENS_LIE_IN", str(place))
+    add_row(place)
+
+    result = check_clause("PERSIST-5", sut_of(TheirsInAnotherHome), Effort(), scripts=False)
+
+    assert Outcome.ERROR is result.outcome
+    assert "in another process" in result.reason
+    assert ["somebody"] == names(place)
+
+
 @pytest.mark.parametrize("body", ["None", "()", "Tuple()", "Async()"])
 def test_the_command_writes_nothing_and_says_it_on_one_screen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], body: str
@@ -258,3 +288,166 @@ def test_the_command_writes_nothing_and_says_it_on_one_screen(
     assert out == ""
     assert "nothing was written" in err
     assert len(err.splitlines()) < 5
+
+
+class ShowsAnEmptyCache(RightStore):
+    """Lists what it has read, and reads when it is changed: first it shows nothing of what is stored."""
+
+    seen: Any = None
+
+    def get_tokens(self) -> Any:
+        """List the rows as they were after the latest change; none before one."""
+        return [] if type(self).seen is None else super().get_tokens()
+
+    def save_token(self, token: Any) -> Any:
+        """Save, and read all rows."""
+        type(self).seen = True
+        return super().save_token(token)
+
+
+@pytest.mark.parametrize("clause", ["DEL-1", "CLEAR-1", "SAVE-3"])
+def test_a_row_that_an_empty_cache_hides_at_first_survives(
+    place: Path, monkeypatch: pytest.MonkeyPatch, clause: str
+) -> None:
+    """What turns up after the first save, and is not the kit's, stops the run before it deletes."""
+    monkeypatch.setattr(ShowsAnEmptyCache, "seen", None)
+    add_row(place)
+    sut = sut_of(at(place, ShowsAnEmptyCache))
+
+    result = check_clause(clause, sut, Effort(), scripts=False)
+
+    assert Outcome.ERROR is result.outcome
+    assert "did not show before" in result.reason
+    assert "somebody" in names(place)
+
+
+LINKS: dict[str, Callable[[Path, Path], object]] = {
+    "symbolic": lambda theirs, here: (here / "app.json").symlink_to(theirs),
+    "hard": lambda theirs, here: (here / "app.json").hardlink_to(theirs),
+    "directory": lambda theirs, here: (here / "app").symlink_to(theirs.parent),
+}
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("clause", ["CRASH-3", "CLEAR-3", "CRASH-2"])
+def test_a_file_that_a_store_links_into_its_location_survives(
+    place: Path, monkeypatch: pytest.MonkeyPatch, link: str, clause: str
+) -> None:
+    """The kit damages no file that has a name elsewhere, also where that is the largest."""
+    monkeypatch.setenv("TMPDIR", str(place.parent))  # a hard link stays in its file system
+    monkeypatch.setattr("tempfile.tempdir", None)
+    theirs = place / "app.json"
+    theirs.write_text("somebody's data\n" * 10_000)
+
+    class Links(RightStore):
+        def __init__(self, location: Path) -> None:
+            super().__init__(location)
+            if not list(location.glob("app*")):
+                LINKS[link](theirs, location)
+
+    check_clause(clause, sut_of(Links), Effort())
+
+    assert "somebody's data\n" * 10_000 == theirs.read_text()
+    assert ["app.json"] == [path.name for path in place.iterdir()]
+
+
+@pytest.mark.parametrize("clause", ["CRASH-3", "CLEAR-3", "PROC-1", "SECRET-1"])
+def test_a_directory_that_a_store_puts_in_the_place_of_its_location_survives(
+    place: Path, clause: str
+) -> None:
+    """Neither is it emptied, nor is a file in it damaged, nor one put there."""
+    (place / "app.json").write_text("somebody's data\n" * 10_000)
+
+    class Replaces(RightStore):
+        def __init__(self, location: Path) -> None:
+            if not location.is_symlink():
+                location.rmdir()
+                location.symlink_to(place)
+            super().__init__(location)
+
+    check_clause(clause, sut_of(Replaces, own_storage=False), Effort())
+
+    assert "somebody's data\n" * 10_000 == (place / "app.json").read_text()
+    assert {"app.json"} <= {path.name for path in place.iterdir()} <= {"app.json", "rows.json", "lock"}
+    assert [] == names(place)
+
+
+@pytest.mark.parametrize("way", ["environment", "class"])
+def test_a_row_in_a_storage_that_the_location_does_not_name_survives(
+    place: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Wherever a store takes its place from: the storage that it opens is looked at."""
+    add_row(place)
+    monkeypatch.setenv("TOKENS_LIE_IN", str(place))
+
+    class Elsewhere(RightStore):
+        home = place
+
+        def __init__(self, location: Path) -> None:
+            super().__init__(Path(os.environ["TOKENS_LIE_IN"]) if way == "environment" else self.home)
+
+    results = [check_clause(clause, sut_of(Elsewhere), Effort()) for clause in CLAUSES]
+
+    assert {Outcome.ERROR} == {result.outcome for result in results}
+    assert ["somebody"] == names(place)
+
+
+def test_a_row_that_arrives_while_a_script_is_tried_survives(place: Path) -> None:
+    """The calls of a script are preceded by the same look as those of a check."""
+    with Workspace(sut_of(at(place), own_storage=False), Effort()) as workspace:
+        store = looked_at(workspace.open())
+        store.save_token(to_token(Row(user_name="ours", access_token="a")))
+        add_row(place)
+        with pytest.raises(StoreUnavailable, match="another program uses it"):
+            store.delete_tokens()
+
+    assert ["ours", "somebody"] == names(place)
+
+
+def test_a_script_writes_nothing_to_a_storage_that_is_not_empty(tmp_path: Path, place: Path) -> None:
+    """Run later and elsewhere, a script looks before it writes, as the kit does."""
+    (tmp_path / "keeping.py").write_text(
+        "import os\n"
+        "from pathlib import Path\n"
+        "from tests.stores.right import RightStore\n"
+        "class Keeping(RightStore):\n"
+        "    def __init__(self, location):\n"
+        "        super().__init__(Path(os.environ.get('TOKENS_LIE_IN', location)))\n"
+        "    def delete_tokens(self): pass\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(tmp_path))
+        sut = sut_of(importlib.import_module("keeping").Keeping)
+        result = check_clause("CLEAR-1", sut, Effort())
+    (tmp_path / "script.py").write_text(result.findings[0].script)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *sys.path)))}
+
+    shown = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    add_row(place)
+    refused = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env={**environment, "TOKENS_LIE_IN": str(place)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "AssertionError" in shown.stderr
+    assert "nothing was written" in refused.stderr
+    assert ["somebody"] == names(place)
+
+
+def test_a_copied_store_overwrites_nothing_behind_a_link(tmp_path: Path) -> None:
+    """A link that leads nowhere is taken for a file, and what it would lead to is not made."""
+    (tmp_path / "my_store.py").symlink_to(tmp_path / "theirs.py")
+
+    assert main(["copy", "sqlite", str(tmp_path / "my_store.py")]) == 2
+    assert not (tmp_path / "theirs.py").exists()

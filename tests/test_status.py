@@ -15,7 +15,7 @@ import pytest
 pytestmark = [pytest.mark.once, pytest.mark.skipif(os.name != "posix", reason="signals and pipes of POSIX")]
 
 STORES = """
-import os, signal, time
+import os, signal, sys, threading, time
 from zoho_reference_stores import ListStore
 
 class Says(ListStore):
@@ -49,7 +49,45 @@ class Comes(ListStore):
 
 class Dies(ListStore):
     def delete_tokens(self):
+        os.execv(sys.executable, [sys.executable, "-c", ""])
+
+class ExitsWhenOpened(ListStore):
+    def __init__(self):
         os._exit(0)
+
+class ExitsInItsFirstCall(ListStore):
+    def get_tokens(self):
+        os._exit(0)
+
+class ExitsLater(ListStore):
+    def delete_tokens(self):
+        os._exit(0)
+
+class ExitsInAThread(ListStore):
+    def delete_tokens(self):
+        thread = threading.Thread(target=os._exit, args=(0,))
+        thread.start()
+        thread.join()
+        super().delete_tokens()
+
+class IsSilentAboutIt(ListStore):
+    def delete_tokens(self):
+        try:
+            os._exit(0)
+        except BaseException:
+            super().delete_tokens()
+
+class Leaves(ListStore):
+    def delete_tokens(self):
+        sys.exit(0)
+
+class Interrupts(ListStore):
+    def delete_tokens(self):
+        raise KeyboardInterrupt
+
+class InterruptsWhenOpened(ListStore):
+    def __init__(self):
+        raise KeyboardInterrupt
 
 def never():
     time.sleep(100)
@@ -160,6 +198,97 @@ def test_a_first_opening_that_hangs_is_one_line(target: str, call: str) -> None:
 
     assert status == 2
     assert f"{target}: {call} had not come back after 0.5 seconds; nothing was written" in words
+
+
+UNFIT = {
+    "ExitsWhenOpened": "the store ends the process: os._exit(0)",
+    "ExitsInItsFirstCall": "the store ends the process: os._exit(0)",
+    "InterruptsWhenOpened": "KeyboardInterrupt",
+}
+"""Stores that cannot be checked, and what is said of them."""
+BROKEN = {
+    "ExitsLater": "os._exit(0)",
+    "ExitsInAThread": "os._exit(0)",
+    "IsSilentAboutIt": "os._exit(0)",
+    "Leaves": "SystemExit",
+    "Interrupts": "KeyboardInterrupt",
+}
+"""Stores that end the process in ``delete_tokens``, and what is said of them."""
+FUNCTION = """
+import stores, sys
+from zoho_tokenstore_contract import UsageError, check
+try:
+    verdict = check(getattr(stores, sys.argv[1]), persistent=False, only=["CLEAR-1"])
+except UsageError as error:
+    sys.exit(f"no success: {error}")
+[result] = [one for one in verdict.clauses if one.id == "CLEAR-1"]
+print("CLEAR-1", result.findings)
+sys.exit(not verdict.passed)
+"""
+SURFACES = {
+    "command": (RUN, "check stores:{} --transient --only CLEAR-1"),
+    "shared": (RUN, "check stores:{} --transient --only CLEAR-1 --shared-storage"),
+    "pytest": (
+        "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))",
+        "-p no:cacheprovider --tokenstore=stores:{} --tokenstore-transient --tokenstore-only=CLEAR-1",
+    ),
+    "function": (FUNCTION, "{}"),
+}
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("store", [*UNFIT, *BROKEN])
+def test_a_store_that_ends_the_process_is_told(surface: str, store: str) -> None:
+    """Ending with status 0, or as Ctrl-C does, is what the store does wrong; the run goes on to its end."""
+    script, words = SURFACES[surface]
+    ended = subprocess.run(
+        [sys.executable, "-c", script, *words.format(store).split()],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    told = ended.stdout + ended.stderr
+
+    assert ended.returncode != 0
+    assert (UNFIT | BROKEN)[store] in told.replace("\n  ", " ")
+    assert ("no success" in told or "1 broken" in told or "CLEAR-1" in told) or store in UNFIT
+    assert "Traceback" not in told
+
+
+def test_a_process_that_the_store_forks_ends_as_ever(project: Path) -> None:
+    """``os._exit`` in a child of the store, such as one of `multiprocessing`, is no end of the run."""
+    (project / "forks.py").write_text(
+        "import os\n"
+        "from zoho_reference_stores import ListStore\n"
+        "class Forks(ListStore):\n"
+        "    def delete_tokens(self):\n"
+        "        pid = os.fork()\n"
+        "        if not pid: os._exit(0)\n"
+        "        os.waitpid(pid, 0)\n"
+        "        super().delete_tokens()\n"
+    )
+
+    assert check("forks:Forks", "--only", "CLEAR-1")[0] == 0
+
+
+def test_ctrl_c_while_the_command_is_imported_is_one_line(project: Path) -> None:
+    """The status is 1, and there is no traceback, however early the interrupt comes."""
+    (project / "run.py").write_text(
+        "import sys\n"
+        "class Interrupts:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name.endswith('_cli.arguments'): raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+        "from importlib.metadata import entry_points\n"
+        "[command] = entry_points(group='console_scripts', name='zoho-tokenstore')\n"
+        "sys.exit(command.load()())\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "run.py", "clauses"], capture_output=True, text=True, check=False, timeout=300
+    )
+
+    assert (1, "", "zoho-tokenstore: interrupted\n") == (ended.returncode, ended.stdout, ended.stderr)
 
 
 def test_a_worker_that_dies_is_no_success() -> None:

@@ -148,7 +148,7 @@ def test_a_run_without_a_clause_is_one_line(pytester: pytest.Pytester) -> None:
     """A project that has a contract class, and runs something else."""
     printed = run(pytester, chosen="nothing_of_that_name")
 
-    assert "stores:Doubling: not checked, for no clause was selected" in printed
+    assert "stores:Doubling: not checked, for no clause of it was run" in printed
     assert "NO VERDICT" not in printed
 
 

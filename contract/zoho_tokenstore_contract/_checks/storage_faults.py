@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,8 +17,12 @@ from .sample_tokens import ACCESS, ANN, BOB
 
 
 def files_in(location: Path) -> list[Path]:
-    """The regular files under a location."""
-    return [path for path in location.rglob("*") if not path.is_symlink() and path.is_file()]
+    """The regular files under a location that have no name elsewhere: a linked one may be somebody's."""
+    if location.is_symlink():
+        return []
+    files = [path for path in location.rglob("*") if not path.is_symlink() and path.is_file()]
+    known = Counter((path.stat().st_dev, path.stat().st_ino) for path in files)
+    return [path for path in files if known[path.stat().st_dev, path.stat().st_ino] == path.stat().st_nlink]
 
 
 def main_file(store: StoreHandle) -> Path:

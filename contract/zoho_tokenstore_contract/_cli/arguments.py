@@ -318,7 +318,7 @@ def _add_nature(parser: Parser) -> None:
         "--shared-storage",
         action="store_true",
         help="it has one storage for all locations, such as a table on a server; it must be empty, and "
-        "the kit empties it between tests",
+        "the kit empties it between tests. Rows that get_tokens hides are not seen, and are deleted",
     )
 
 

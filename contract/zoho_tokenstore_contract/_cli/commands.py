@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from .._spec.clauses import CLAUSES, GROUPS, did_you_mean
 from .._spec.outcomes import Outcome, UsageError
 from .._spec.selection import named_clauses
+from .._spec.surface import Surface, called_by
 from .arguments import PROGRAM, Run, parser_of
 from .contract_text import print_clause, print_group
 from .scaffold import (
@@ -59,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{PROGRAM}: standard output is closed", file=sys.stderr)
         return VIOLATES
     try:
-        status = run(given)
+        with called_by(Surface.COMMAND):
+            status = run(given)
         sys.stdout.flush()
     except UsageError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)

@@ -5,33 +5,45 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from .._spec.outcomes import StoreUnavailable
+from .._spec.surface import declaration
 from .calls import rows_of
 
 if TYPE_CHECKING:
+    from .._spec.tokens import Row
     from .store_handle import StoreHandle
     from .store_under_test import StoreUnderTest
 
 WRITES = ("save_token", "delete_token", "delete_tokens")
 """Methods that change what is stored."""
-DISPOSABLE = (
-    "If everything in the storage may be lost, say so: --tokenstore-disposable, or disposable = True "
-    "in the contract class"
-)
-SHARED = (
-    "two locations share one storage: what the store is opened with makes no difference. If it has one "
-    "storage on purpose, declare it: --tokenstore-shared-storage, or own_storage = False in the contract "
-    "class. Otherwise let it keep its rows under the directory that it gets"
-)
 OTHERS_ROWS = (
     "the storage now holds tokens that the kit did not save: another program uses it. The kit stopped "
     "and deleted nothing; its own rows are left there"
 )
 
+HIDDEN = (
+    "after the first save, the storage shows tokens that the kit did not save, and that get_tokens did not "
+    "show before. The kit stopped and deleted nothing; what it has saved is left there"
+)
 OTHER_STORAGE = (
     "in another process the same location shows tokens that the kit did not save there: what the test "
     "process sets in module globals or on the test is not set there, so the store opens another storage. "
     "Nothing was written to it. Let open_store depend on the location and on environment variables alone"
 )
+
+
+def if_disposable() -> str:
+    """What to declare where a storage may be written to although nobody can see whose it is."""
+    how = declaration("disposable", "disposable = True")
+    return f"If everything in the storage may be lost, say so: {how}"
+
+
+def shared_by_locations() -> str:
+    """What is said, as the root cause, of a store that ignores its location."""
+    return (
+        "two locations share one storage: what the store is opened with makes no difference. If it has one "
+        f"storage on purpose, declare it: {declaration('shared-storage', 'own_storage = False')}. Otherwise "
+        "let it keep its rows under the directory that it gets"
+    )
 
 
 def refuse(sut: StoreUnderTest, reason: str) -> NoReturn:
@@ -72,7 +84,7 @@ def take_over(opened: StoreHandle) -> None:
         if sut.own_storage and sut.found_empty:
             if ours:
                 opened.quietly("delete_tokens")
-            refuse(sut, SHARED)
+            refuse(sut, shared_by_locations())
         if not ours:
             refuse(sut, _in_use(len(rows)))
     if rows:
@@ -87,19 +99,40 @@ def reason_not_ours(opened: StoreHandle) -> str:
         opened: The store.
 
     Returns:
-        "" where every row is the kit's own; also where nobody else reaches the storage, it may be lost, or
-        the check itself has put it out of reach: then it is not looked at. A store that the check has closed
-        need not show its rows: another one is opened to remove them.
+        "" where every row is the kit's own; also where it may be lost, or the check itself has put it out of
+        reach: then it is not looked at. Where each location has its own storage, it is looked at once, after
+        the first save: a store may have shown an empty cache before. A store that the check has closed need
+        not show its rows: another one is opened to remove them.
     """
     sut = opened.workspace.sut
-    if sut.own_storage or sut.disposable or opened.out_of_reach:
+    if sut.disposable or opened.out_of_reach or (sut.own_storage and not _may_have_hidden(sut)):
         return ""
     rows = rows_of(opened.quietly("get_tokens"))
+    if sut.own_storage:
+        sut.shown = True
+        return HIDDEN if not isinstance(rows, str) and _holds_hidden(opened, rows) else ""
     if isinstance(rows, str) and opened.closed:
         return ""
     if isinstance(rows, str):
-        return f"{rows}, so nobody can see whose tokens the storage holds; nothing was deleted. {DISPOSABLE}"
+        return (
+            f"{rows}, so nobody can see whose tokens the storage holds; nothing was deleted. "
+            f"{if_disposable()}"
+        )
     return "" if all(opened.is_ours(row) for row in rows) else OTHERS_ROWS
+
+
+def _may_have_hidden(sut: StoreUnderTest) -> bool:
+    """Whether something was saved, and no list of the store was looked at since."""
+    return bool(sut.saved) and not sut.shown
+
+
+def _holds_hidden(opened: StoreHandle, rows: list[Row]) -> bool:
+    """Whether there are more rows than the check has saved, and one with nothing that the kit has saved.
+
+    A store that changes whatever it is given has rows that do not look like the kit's, but not more of them.
+    """
+    saves = sum(call.method == "save_token" for call in opened.workspace.calls)
+    return len(rows) > saves and not all(opened.is_ours(row) for row in rows)
 
 
 def reason_unreadable(seen: str) -> str:
@@ -108,11 +141,11 @@ def reason_unreadable(seen: str) -> str:
     Args:
         seen: What ``get_tokens`` did.
     """
-    return f"{seen}, so nobody can see whether the storage is empty; nothing was written. {DISPOSABLE}"
+    return f"{seen}, so nobody can see whether the storage is empty; nothing was written. {if_disposable()}"
 
 
 def _in_use(number: int) -> str:
     return (
         f"the storage already holds {number} token(s) that the kit did not save; nothing was written. Point "
-        f"the kit at an empty storage; a run that was interrupted may have left them. {DISPOSABLE}"
+        f"the kit at an empty storage; a run that was interrupted may have left them. {if_disposable()}"
     )

@@ -37,8 +37,9 @@ class StoreUnderTest:
             none of them are somebody else's.
         refusal: Why nothing more is done with this store; "" while it may be checked.
         found_empty: A new location was found empty, so rows on a later one come from a shared storage.
-        proven_in_children: The state of contract classes with which another process was seen to open
-            the storage that the kit means.
+        shown: After a save, a list was seen to hold nobody else's rows.
+        proven_in_children: The state of contract classes, and the surroundings, with which another process
+            was seen to open the storage that the kit means.
         limits: What it cannot do, once a check has failed and somebody has found out.
         hangs: What never came back so far: a call, as ``save_token``, or the calls that hold each
             other, as ``save_token and delete_token``.
@@ -62,6 +63,7 @@ class StoreUnderTest:
     saved: set[Any] = field(default_factory=set)
     refusal: str = ""
     found_empty: bool = False
+    shown: bool = False
     proven_in_children: set[str] = field(default_factory=set)
     hangs: list[str] = field(default_factory=list)
     limits: Limits | None = None

@@ -8,7 +8,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
+
+from .process_end import end_process
 
 _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """What ends a process, and would leave its files behind."""
@@ -23,6 +25,8 @@ class Watchdog:
     (SIGTERM, SIGHUP) does so when the workspace has removed its files; so does a worker of pytest-xdist
     whose master has ended. Where the workspace is not used in the
     main thread, or the system has no `signal.pthread_kill`, nothing is watched.
+
+    It also knows whether a `KeyboardInterrupt` comes from a signal, or the store itself has raised it.
 
     Attributes:
         limit: After how many seconds a call counts as one that never comes back.
@@ -51,7 +55,8 @@ class Watchdog:
         self._master = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else 0
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
-        self._was_ignored = False
+        self._on_interrupt: Any = None
+        self._noted = False
         self._replaced: list[int] = []
         self._ending = 0
         self._asked_at = 0.0
@@ -67,13 +72,24 @@ class Watchdog:
         """Whether it has interrupted the main thread, or a signal has: what a call returned is void."""
         return bool(self.hung or self._ending)
 
+    def is_of_the_store(self, error: BaseException | None) -> bool:
+        """Whether it is a `KeyboardInterrupt` that no signal has raised, so that nobody asked for it.
+
+        Args:
+            error: What was raised, if anything.
+        """
+        if not isinstance(error, KeyboardInterrupt) or self.interrupts or self._noted:
+            return False
+        # Python runs the handlers of signals in the main thread.
+        return self._on_interrupt is not None or threading.current_thread() is not threading.main_thread()
+
     def start(self) -> None:
         """Begin to watch."""
         if not self._watches:
             return
-        self._was_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-        if self._was_ignored:
-            # A shell that starts a command with `&` has it ignore the signal; only the watchdog's one counts.
+        before = signal.getsignal(signal.SIGINT)
+        if callable(before) or before is signal.SIG_IGN:
+            self._on_interrupt = before
             signal.signal(signal.SIGINT, self._interrupt)
         for ending in _ENDINGS:
             if signal.getsignal(ending) is signal.SIG_DFL:
@@ -89,8 +105,8 @@ class Watchdog:
         self._done.set()
         self._thread.join()
         self._thread = None
-        if self._was_ignored:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if signal.getsignal(signal.SIGINT) == self._interrupt:
+            signal.signal(signal.SIGINT, self._on_interrupt)
         for ending in self._replaced:
             signal.signal(ending, signal.SIG_DFL)
         if self._ending:
@@ -117,11 +133,16 @@ class Watchdog:
             f"\ntokenstore: {method} {what} and does not come back; the run ends here, without a verdict\n"
         )
         self._clean()
-        os._exit(status)
+        end_process(status)
 
-    def _interrupt(self, *_: object) -> None:
+    def _interrupt(self, number: int, frame: object) -> None:
+        # A shell that starts a command with `&` has it ignore the signal; only the watchdog's one counts.
+        ignored = self._on_interrupt is signal.SIG_IGN
+        self._noted = self._noted or not ignored
         if self.hung:
             raise KeyboardInterrupt
+        if not ignored:
+            self._on_interrupt(number, frame)
 
     def _end(self, ending: int, _: object) -> None:
         """The process is asked to end: first the workspace removes its files."""

@@ -23,6 +23,7 @@ from .differences import innermost_line, of_answer
 from .limits import active
 from .messages import format_exception
 from .ownership import WRITES, reason_not_ours, refuse, take_over
+from .process_end import ProcessEndGuard
 from .store_handle import StoreHandle, marks_of
 from .store_under_test import StoreUnderTest
 from .watchdog import Watchdog
@@ -78,9 +79,11 @@ class Workspace:
         self.home = os.getcwd()
         self._thread = threading.get_ident()
         self._watchdog = Watchdog(self.call_limit, self._remove_files)
+        self._ending = ProcessEndGuard()
 
     def __enter__(self) -> Workspace:  # noqa: PYI034 (Self needs Python 3.11)
         self._watchdog.start()
+        self._ending.__enter__()
         return self
 
     def __exit__(
@@ -89,7 +92,7 @@ class Workspace:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        interrupted = isinstance(error, KeyboardInterrupt)
+        interrupted = isinstance(error, KeyboardInterrupt) and not self._watchdog.is_of_the_store(error)
         refusal = self.sut.refusal
         try:
             if not interrupted:
@@ -103,6 +106,7 @@ class Workspace:
         finally:
             self._watchdog.waiting = None
             self._watchdog.closing = True
+            self._ending.__exit__()
             os.chdir(self.home)
             self._remove_files()
             self._watchdog.stop()
@@ -110,8 +114,11 @@ class Workspace:
             raise self._hang() from None
         if self.sut.refusal != refusal and error is None:
             raise StoreUnavailable(self.sut.refusal)
-        if error is not None and not isinstance(error, (*ENDINGS, KeyboardInterrupt)):
+        if error is not None and not interrupted and not isinstance(error, ENDINGS):
             self._blame_the_store(error)
+        if error is None and self._ending.seen:
+            # In a thread of the store, or it has kept to itself what was raised instead.
+            self.fail("the store does not end the program", f"{self._ending.seen} was called")
 
     def _remove_files(self) -> None:
         """Remove all locations, twice: a process or thread of the store may still have been writing."""
@@ -315,9 +322,9 @@ class Workspace:
             self._watchdog.waiting = (method, time.monotonic())
         try:
             returned = call()
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and not self._watchdog.is_of_the_store(error):
+                raise
             if watched and self._watchdog.interrupts:
                 raise KeyboardInterrupt from error  # the store made another exception of it
             return Answer(raised=error)

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import inspect
 import os
+import shlex
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -147,7 +148,10 @@ def _sqlite_reader(path: str) -> Reader:
         return [entry[0] for entry in cursor.description], rows_of(cursor)
 
     def rows_of(cursor: sqlite3.Cursor) -> Iterator[Sequence[Any]]:
-        yield from cursor
+        try:
+            yield from cursor
+        except sqlite3.Error as error:
+            raise _unreadable(error, path) from error
         if is_alone and Path(f"{path}-wal").exists():
             raise Changed
 
@@ -156,10 +160,28 @@ def _sqlite_reader(path: str) -> Reader:
         return TableReader(select, connection.close, path=path)
     except sqlite3.Error as error:
         connection.close()
-        raise CannotRead(f"it is no SQLite database with a table {_SQLITE_TABLE} ({error})") from error
+        raise _unreadable(error, path) from error
     except BaseException:
         connection.close()
         raise
+
+
+def _unreadable(error: sqlite3.Error, path: str) -> CannotRead:
+    """What is wrong with a file of SQLite, and what helps."""
+    said = str(error)
+    if "malformed" in said:
+        name = Path(path).name
+        return CannotRead(
+            f"the file is damaged ({said}): restore it from a backup, or save what still reads with "
+            f"`sqlite3 {shlex.quote(name)} .recover | sqlite3 recovered.db`"
+        )
+    if "not a database" in said:
+        return CannotRead(f"it is no SQLite database, or its first bytes are damaged ({said})")
+    if "no such table" in said:
+        return CannotRead(
+            f"it has no table {_SQLITE_TABLE}: it holds other data, or was never used as a store"
+        )
+    return CannotRead(f"it cannot be read ({said})")
 
 
 def _has_write_ahead_log(path: str) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from .._spec.brief import several, shorten
 from .._spec.clauses import CLAUSES
 from .._spec.outcomes import ClauseResult, Finding, Outcome
+from .._spec.surface import Surface, option, surface
 from .diagnosis import Cause, causes
 from .risks import risk_of, risks
 from .scripts import named, reason_script_missing
@@ -128,7 +129,7 @@ class _Summary:
 
     def show(self) -> None:
         for store in self.skipped:
-            self.terminal.write_line(f"{store.target}: not checked, for no clause was selected")
+            self.terminal.write_line(f"{store.target}: not checked, for no clause of it was run")
         if not self.stores:
             return
         self.terminal.section("TokenStore contract")
@@ -144,7 +145,7 @@ class _Summary:
             full += [(key, store, result) for result in self._broken(store, room)]
         self._in_full(full)
         if self.left_out:
-            self.terminal.line("(-v tells everything; so does --tokenstore-report report.html)")
+            self.terminal.line(f"({_telling_all()} tells everything)")
 
     # what does not fail the run
 
@@ -219,7 +220,7 @@ class _Summary:
             names = ", ".join(result.clause for result in results)
             self._text(
                 f"{store.target} breaks what may all follow from its root cause: {names}. "
-                "Repair that first; -v tells each."
+                f"Repair that first; {_telling_all()} tells each."
             )
             return []
         groups = sorted(causes(results), key=lambda cause: -len(cause.results))
@@ -375,6 +376,12 @@ class _Summary:
     def _text(self, text: str, *, indent: str = "", hang: str = "", **markup: bool) -> None:
         for line, _ in self._lines(text, indent=indent, hang=hang):
             self.terminal.write_line(line, **markup)
+
+
+def _telling_all() -> str:
+    """What its reader can give to see all that was found out."""
+    report = f"{option('report')} report.html"
+    return report if surface() is Surface.COMMAND else f"-v, or {report},"
 
 
 def _rank(clause: str) -> int:

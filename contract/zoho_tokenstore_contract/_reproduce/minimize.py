@@ -17,12 +17,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from .._harness.source import StoreSource, lookup
+from .._harness.store_handle import StoreHandle
 from .._harness.store_under_test import StoreUnderTest, close_by_default
 from .._harness.workspace import Effort, Workspace
 from .._spec.clauses import CLAUSES
 from .._spec.outcomes import NotApplicable, StoreUnavailable, Violation
 from .._spec.tokens import FIELDS, Row
 from .compare import Assertion, Comparison
+from .looked_at import looked_at
 from .program import IdOfStep, Program, ProgramStep, Unplayable, program_of
 from .replay import left_open, play
 from .script_body import ScriptBody, body
@@ -295,6 +297,7 @@ def _ends_in_its_assertion(made: ScriptBody, workspace: Workspace) -> bool:
 def _script_names(workspace: Workspace) -> dict[str, Any]:
     """The names that a script finds, in place of its own first lines."""
     places: dict[str, Path] = {}
+    handles: dict[int, StoreHandle] = {}
 
     def where(place: str = "location 1") -> Path:
         return places[place]
@@ -310,11 +313,16 @@ def _script_names(workspace: Workspace) -> dict[str, Any]:
             opened = again
         if workspace.sut.in_location:
             os.chdir(opened.location)
-        return opened.store
+        store = looked_at(opened)
+        handles[id(store)] = opened
+        return store
 
     def close_store(store: Any) -> None:
-        opened = next(one for one in workspace.opened if one.store is store)
-        workspace.close(opened)
+        workspace.close(handles[id(store)])
+
+    def break_storage(store: Any, location: Path) -> None:
+        assert workspace.sut.break_storage is not None
+        workspace.sut.break_storage(handles[id(store)].store, location)
 
     workspace.wait_for("the script")
     return {
@@ -322,7 +330,7 @@ def _script_names(workspace: Workspace) -> dict[str, Any]:
         "where": where,
         "open_store": open_store,
         "close_store": close_store,
-        "break_storage": workspace.sut.break_storage,
+        "break_storage": break_storage,
         "__name__": "reproducer",
     }
 

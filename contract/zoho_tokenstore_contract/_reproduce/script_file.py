@@ -70,6 +70,23 @@ def _hook(sut: StoreUnderTest, thing: Any, qualname: str) -> str:
     return f"from {getattr(hook, '__module__', '')} import {getattr(hook, '__name__', '')}"
 
 
+def _is_first(sut: StoreUnderTest) -> str:
+    """Whether a location is opened for the first time; of a storage for all of them, whether any is."""
+    return "not location.exists()" if sut.own_storage else "not os.listdir(directory.name)"
+
+
+def _opened(sut: StoreUnderTest, opens: str) -> list[str]:
+    """Opens the store; a script writes to no storage that ``get_tokens`` has not shown to be empty."""
+    if sut.disposable:
+        return [f"    return {opens}"]
+    return [
+        f"    store = {opens}",
+        "    if is_new and store.get_tokens() != []:",
+        '        sys.exit("the storage holds tokens, perhaps of a run before; nothing was written")',
+        "    return store",
+    ]
+
+
 def _opening(sut: StoreUnderTest, made: ScriptBody) -> str:
     """Imports what opens the store, and opens it as the run did."""
     module, qualname = sut.source.module, sut.source.qualname
@@ -98,9 +115,10 @@ def _opening(sut: StoreUnderTest, made: ScriptBody) -> str:
         "",
         'def open_store(place="location 1"):',
         "    location = where(place)",
+        *([] if sut.disposable else [f"    is_new = {_is_first(sut)}"]),
         "    location.mkdir(exist_ok=True)",
         *(["    os.chdir(location)"] if sut.in_location else []),
-        f"    return {opens}",
+        *_opened(sut, opens),
         "",
     ]
     if "close_store(" in made.code:

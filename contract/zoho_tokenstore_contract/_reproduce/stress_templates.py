@@ -426,7 +426,7 @@ _shows(
             user = UserSignature(f"user{number}")
             store.save_token(OAuthToken(user_signature=user, access_token=f"{number} " + "a" * 400))
         close_store(store)
-        files = [path for path in where(place).rglob("*") if path.is_file()]
+        files = [path for path in where(place).rglob("*") if path.is_file() and not path.is_symlink()]
         files = [path for path in files if not path.name.endswith(("-wal", "-shm", "-journal"))]
         file = max(files, key=lambda path: path.stat().st_size)
         damaged = damage(file.read_bytes())

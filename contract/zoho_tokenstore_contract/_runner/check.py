@@ -15,8 +15,10 @@ from .._harness.workspace import Effort
 from .._report.public_verdict import ClauseVerdict, Verdict
 from .._report.verdict import StoreVerdict
 from .._spec.clauses import CLAUSES
+from .._spec.junk import show
 from .._spec.outcomes import UsageError
 from .._spec.selection import named_clauses, refuse_wrong_allowances
+from .._spec.surface import Surface, called_by
 from .contract_class import sut_of
 from .store_check import StoreCheck
 from .targets import Declarations, contract_class_of
@@ -80,15 +82,58 @@ def check(
         raise UsageError(
             "check() is called as a module is imported: put `if __name__ == '__main__':` around it"
         )
+    _refuse_wrong_arguments(factory, allowed, target, progress)
     refuse_wrong_allowances(allowed or {}, "allowed")
-    wanted = named_clauses([only] if isinstance(only, str) else list(only), "only")
+    wanted = _wanted(only)
     declared = Declarations(persistent, thread_safe, own_storage, disposable, dict(allowed or {}))
-    with _ONE_AT_A_TIME, fork_server.ended_afterwards():
+    with _ONE_AT_A_TIME, called_by(Surface.FUNCTION), fork_server.ended_afterwards():
         with _silence():
             sut = sut_of(contract_class_of(factory, declared, target))
         sut.target = target or sut.target
         sut.strict = sut.strict or strict
         return _verdict(StoreCheck(sut, Effort(thorough), every_script=True), wanted, progress)
+
+
+def _refuse_wrong_arguments(factory: Any, allowed: Any, target: Any, progress: Any) -> None:
+    """Refuse arguments of another kind, with a sentence that says what is expected.
+
+    Raises:
+        UsageError: With the first that is wrong.
+    """
+    wrong = (
+        (
+            callable(factory),
+            "factory",
+            factory,
+            "is not callable: pass a class or function that makes a store",
+        ),
+        (
+            allowed is None or isinstance(allowed, Mapping),
+            "allowed",
+            allowed,
+            "is no dict: pass clause and reason, as {'DEL-5': 'why'}",
+        ),
+        (isinstance(target, str), "target", target, "is no text: pass the name that the verdict shall have"),
+        (
+            progress is None or callable(progress),
+            "progress",
+            progress,
+            "is not callable: pass a function that takes the result of a clause, as print",
+        ),
+    )
+    for fits, name, value, says in wrong:
+        if not fits:
+            raise UsageError(f"{name} = {show(value)[:80]} {says}")
+
+
+def _wanted(only: Any) -> frozenset[str]:
+    """The clauses that are checked alone; none for all."""
+    names = [only] if isinstance(only, str) or not isinstance(only, Iterable) else list(only)
+    if not all(isinstance(name, str) for name in names):
+        raise UsageError(
+            f"only = {show(only)[:80]} names no clauses: pass their names, as ['SAVE', 'FIND-5']"
+        )
+    return named_clauses(names, "only")
 
 
 def _verdict(

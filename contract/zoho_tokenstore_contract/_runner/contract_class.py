@@ -13,7 +13,8 @@ from .._harness.store_under_test import StoreUnderTest, close_by_default
 from .._harness.workspace import Effort
 from .._report.wording import message
 from .._spec.clauses import CLAUSES
-from .._spec.outcomes import ClauseResult, Outcome
+from .._spec.junk import show
+from .._spec.outcomes import ClauseResult, Outcome, UsageError
 from .._spec.selection import refuse_wrong_allowances
 from .clause import fails
 from .smoke import Diagnosis
@@ -23,6 +24,7 @@ RESULT = pytest.StashKey[ClauseResult]()
 SMOKE = pytest.StashKey[Diagnosis]()
 CHECK = pytest.StashKey[StoreCheck]()
 THOROUGH = "tokenstore-thorough"
+_FLAGS = ("persistent", "thread_safe", "own_storage", "disposable", "strict", "in_location")
 CALLS_MADE = "tokenstore_calls"
 """The property of a test's report that says how many calls of the store the test made."""
 
@@ -222,8 +224,17 @@ def sut_of(cls: type[TokenStoreContract]) -> StoreUnderTest:
         The store under test, of which nothing is opened yet.
 
     Raises:
-        UsageError: Where `allowed` names a clause that does not exist, or gives no reason.
+        UsageError: Where `allowed` names a clause that does not exist, or gives no reason, or where something
+            is declared with anything but True or False.
     """
+    for name in _FLAGS:
+        if not isinstance(value := getattr(cls, name), bool):
+            # A text such as "no" would count as true, and a storage that must not be lost as disposable.
+            raise UsageError(f"{target_of(cls)}: {name} has to be True or False, not {show(value)[:80]}")
+    if not isinstance(cls.allowed, Mapping):
+        raise UsageError(
+            f"{target_of(cls)}: allowed has to be a dict from clause to reason, not {show(cls.allowed)[:80]}"
+        )
     refuse_wrong_allowances(cls.allowed, "allowed")
     test = cls()
     return StoreUnderTest(

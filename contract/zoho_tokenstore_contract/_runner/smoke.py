@@ -10,7 +10,7 @@ from typing import Any
 
 from .._harness.calls import Answer, rows_of
 from .._harness.messages import format_exception
-from .._harness.ownership import DISPOSABLE, SHARED
+from .._harness.ownership import if_disposable, shared_by_locations
 from .._harness.store_handle import StoreHandle
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace
@@ -69,10 +69,19 @@ class Diagnosis:
 
 
 class _Cause(Exception):
-    def __init__(self, cause: str, *clauses: str) -> None:
+    """The root cause.
+
+    Attributes:
+        cause: It, in one sentence.
+        clauses: The clauses that speak of it.
+        of_rows: It may lie in what the storage holds: without that, the store may be fine.
+    """
+
+    def __init__(self, cause: str, *clauses: str, of_rows: bool = False) -> None:
         super().__init__(cause)
         self.cause = cause
         self.clauses = clauses
+        self.of_rows = of_rows
 
 
 def first_look(sut: StoreUnderTest) -> Diagnosis | None:
@@ -123,7 +132,8 @@ def _look(workspace: Workspace) -> StoreHandle:
         cause = foreign or found
         if workspace.sut.disposable:
             raise cause from None
-        workspace.sut.refusal = f"{cause.cause}; nothing was written. {DISPOSABLE}"
+        advice = f". {if_disposable()}" if cause.of_rows else ""
+        workspace.sut.refusal = f"{cause.cause}; nothing was written{advice}"
         raise _Cause(workspace.sut.refusal, *cause.clauses) from None
     workspace.prove(store)
     if foreign is not None:
@@ -167,7 +177,7 @@ def _is_apart(workspace: Workspace) -> None:
     """Another location does not show what was saved on the first."""
     other = workspace.open_unproven()
     if rows_of(other.call("get_tokens")) and workspace.sut.disposable:
-        raise _Cause(SHARED, "ISO-1")
+        raise _Cause(shared_by_locations(), "ISO-1")
     workspace.prove(other)
 
 
@@ -219,7 +229,7 @@ def _plain(store: StoreHandle, method: str, answer: Answer) -> None:
     if method == "get_tokens" and _every_method_raises(store, answer.raised):
         raise _Cause(f"every method raises: {format_exception(answer.raised)}", "SAVE-1", "FIND-6", "LIST-2")
     clause = {"get_tokens": "LIST-1", "save_token": "SAVE-1", "find_token": "FIND-1"}.get(method, "BYID-1")
-    raise _Cause(f"`{method}` raises {format_exception(answer.raised)}", clause)
+    raise _Cause(f"`{method}` raises {format_exception(answer.raised)}", clause, of_rows=True)
 
 
 def _takes(function: Callable[..., Any], arguments: str) -> bool:

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from .._harness.messages import format_exception
+from .._harness.process_end import ProcessEndGuard
 from .._harness.source import StoreSource, first_argument, takes_location
 from .._spec.outcomes import UsageError
 from .._spec.sdk import SDKMissing, load
@@ -200,7 +201,8 @@ def _import(target: str, directory: Path) -> tuple[Any, ModuleType]:
         sys.path.append(str(directory))
     try:
         load()
-        module = importlib.import_module(module_name)
+        with ProcessEndGuard():
+            module = importlib.import_module(module_name)
     except SDKMissing as error:
         raise UsageError(str(error)) from error
     except ModuleNotFoundError as error:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .._runner.contract_class import TokenStoreContract
 
 CLASSES: pytest.StashKey[list[tuple[str, type[TokenStoreContract]]]] = pytest.StashKey()
+_SURFACE = f"{__name__.rpartition('.')[0]}._spec.surface"
 _CONTRACT = f"{__name__.rpartition('.')[0]}._runner.contract_class"
 
 
@@ -31,8 +32,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Look at the options before anything is run."""
-    if not hasattr(config, "workerinput"):
+    worker = getattr(config, "workerinput", None)
+    if worker is None:
         config.pluginmanager.register(Gatherer(config), "zoho-tokenstore-gatherer")
+    elif "tokenstore_surface" in worker:
+        from .._spec.surface import Surface, called_by
+
+        used = called_by(Surface(worker["tokenstore_surface"]))
+        used.__enter__()
+        config.add_cleanup(lambda: used.__exit__(None, None, None))
     if config.getoption("hypothesis_profile", None) == "tokenstore-thorough":
         import hypothesis
 
@@ -40,16 +48,18 @@ def pytest_configure(config: pytest.Config) -> None:
         hypothesis.settings.register_profile("tokenstore-thorough")
     if reports := options.report_paths(config):
         from .._report.files import refusal
+        from .._spec.surface import option
 
         for path in reports:
             if why := refusal(path):
-                raise pytest.UsageError(f"--tokenstore-report: {why}")
+                raise pytest.UsageError(f"{option('report')}: {why}")
     reproducers = options.reproducers_path(config)
     if reproducers is not None and not hasattr(config, "workerinput"):
         from .._report.scripts import why_not
+        from .._spec.surface import option
 
         if reason := why_not(reproducers):
-            raise pytest.UsageError(f"--tokenstore-reproducers: {reason}")
+            raise pytest.UsageError(f"{option('reproducers')}: {reason}")
     options.only(config)
     if config.getoption("tokenstore"):
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
@@ -67,6 +77,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Tell the workers of pytest-xdist how tests are distributed; theirs do not know."""
     node.workerinput["tokenstore_dist"] = node.config.getoption("dist")
+    if loaded := sys.modules.get(_SURFACE):
+        node.workerinput["tokenstore_surface"] = loaded.surface().value
 
 
 @pytest.hookimpl(tryfirst=True)

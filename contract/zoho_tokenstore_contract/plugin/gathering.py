@@ -32,11 +32,15 @@ class Gatherer:
         self.reports: list[tuple[Path, OSError | None]] = []
         self.printed: dict[tuple[str, str], list[tuple[str, str]]] = {}
         self.summarized = False
+        self.skipped: set[str] = set()
+        self.unasked: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in what one test found out, and what it printed."""
         record = record_of(report)
         if record is None:
+            if report.skipped and report.when == "setup":
+                self.skipped.add(report.nodeid.partition("::")[0])
             return
         verdicts_of(self.config).add(record)
         if record.result is not None:
@@ -65,6 +69,7 @@ class Gatherer:
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """Write the reports and the scripts before pytest's summary; print the verdict below all of it."""
         self._write(session)
+        self._refuse_success(session)
         result = yield
         terminal = self.config.pluginmanager.get_plugin("terminalreporter")
         if self.summarized and terminal is not None:
@@ -99,6 +104,25 @@ class Gatherer:
             else:
                 self.reports.append((path, None))
 
+    def _refuse_success(self, session: pytest.Session) -> None:
+        """A run that was told to check a store is no success where something else has left clauses out.
+
+        What ``-k`` and the like leave out was asked for. A contract class is among the tests of a project:
+        what the project skips is told, and is its own affair.
+        """
+        named = self.config.getoption("tokenstore")
+        if not named or session.exitstatus != pytest.ExitCode.OK or self.config.option.collectonly:
+            return
+        stores = {store.target: store for store in verdicts_of(self.config).stores.values()}
+        for target in dict.fromkeys(named):
+            store = stores.get(target)
+            complete = store is not None and (
+                store.keeps_what_was_asked or (options.is_partial(self.config) and bool(store.results))
+            )
+            if not complete or target in self.skipped:
+                self.unasked.append(target)
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
     def _command(self) -> str:
         arguments = map(str, self.config.invocation_params.args)
         return self.config.stash.get(COMMAND, "") or shlex.join(["pytest", *arguments])
@@ -114,6 +138,12 @@ class Gatherer:
 
             self.summarized = True
             summarize(terminalreporter, verdicts, self.printed, options.reproducers_path(self.config))
+        if self.unasked:
+            terminalreporter.write_line(
+                f"no success, for tests of {', '.join(self.unasked)} were skipped or deselected, and no "
+                "option asked for that: look at conftest.py and at plugins",
+                red=True,
+            )
         for path, error in self.reports:
             if error is None:
                 terminalreporter.write_line(f"report: {path}")

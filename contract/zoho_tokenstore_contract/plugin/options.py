@@ -32,7 +32,7 @@ def add_options(parser: pytest.Parser) -> None:
         "--tokenstore-shared-storage",
         action="store_true",
         help="the stores named by --tokenstore have one storage for all locations; it must be empty, "
-        "and the kit empties it between tests",
+        "and the kit empties it between tests. Rows that get_tokens hides are not seen, and are deleted",
     )
     group.addoption(
         "--tokenstore-disposable",
@@ -94,11 +94,24 @@ def only(config: pytest.Config) -> frozenset[str]:
         return frozenset()
     from .._spec.outcomes import UsageError
     from .._spec.selection import named_clauses
+    from .._spec.surface import option
 
     try:
-        return named_clauses(entries, "--tokenstore-only")
+        return named_clauses(entries, option("only"))
     except UsageError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def is_partial(config: pytest.Config) -> bool:
+    """Whether options of pytest leave tests out, as ``-k`` does.
+
+    Args:
+        config: The run.
+
+    Returns:
+        Whether one of them was given.
+    """
+    return any(config.getoption(name, None) for name in ("keyword", "markexpr", "deselect", "lf", "stepwise"))
 
 
 def report_paths(config: pytest.Config) -> list[Path]:

@@ -230,19 +230,21 @@ class Processes:
         Raises:
             StoreUnavailable: Another process does not open the storage that the kit means.
         """
-        self._prove_storage()
+        self._prove_storage(surroundings)
         return self._start(task, location, payload, surroundings)
 
-    def _prove_storage(self) -> None:
+    def _prove_storage(self, surroundings: Surroundings | None) -> None:
         """See once that another process opens the kit's own storage: module globals may differ there.
+
+        So may what is configured in the user's home, where that is another one.
 
         It lists a new location, which has to be empty; a shared storage may hold what the kit saved.
         """
         sut = self.workspace.sut
-        state = json.dumps(pickled_state(sut.open), sort_keys=True)
+        state = json.dumps([pickled_state(sut.open), str(surroundings or "")], sort_keys=True)
         if sut.disposable or state in sut.proven_in_children:
             return
-        child = self._start(list_rows, self.workspace.location()).ready()
+        child = self._start(list_rows, self.workspace.location(), surroundings=surroundings).ready()
         listed = child.receive("get_tokens")
         child.end()
         self._started = 0  # messages count the processes of the check alone

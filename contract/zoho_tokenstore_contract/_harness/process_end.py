@@ -1,0 +1,59 @@
+"""A store that ends the process: ``os._exit`` raises meanwhile, so that no run ends as a success."""
+
+from __future__ import annotations
+
+import os
+from typing import NoReturn
+
+_end = os._exit
+
+
+class ProcessEnd(SystemExit):
+    """Raised in place of what would have ended the process."""
+
+
+class ProcessEndGuard:
+    """Used as a context manager, it has ``os._exit`` raise in this process; one guard may lie in another.
+
+    A process that the store forks ends as ever. What ends a process from C, or becomes another program
+    (``os.execv``), is not seen.
+
+    Attributes:
+        seen: What the store called first, as ``os._exit(0)``; "" while it did not.
+    """
+
+    def __init__(self) -> None:
+        self.seen = ""
+        self.process = 0
+
+    def __enter__(self) -> ProcessEndGuard:  # noqa: PYI034 (Self needs Python 3.11)
+        self.process = os.getpid()
+        _guards.append(self)
+        os._exit = _raise_instead
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _guards.remove(self)
+        if not _guards:
+            os._exit = _end
+
+
+_guards: list[ProcessEndGuard] = []
+
+
+def end_process(status: int) -> NoReturn:
+    """End this process at once, as ``os._exit`` does.
+
+    Args:
+        status: Its exit status.
+    """
+    _end(status)
+
+
+def _raise_instead(status: int) -> NoReturn:
+    """Stands in for ``os._exit``; whoever imported it under this name may still have it afterwards."""
+    guard = _guards[-1] if _guards else None
+    if guard is None or guard.process != os.getpid():
+        _end(status)
+    guard.seen = guard.seen or f"os._exit({status})"
+    raise ProcessEnd(f"the store ends the process: os._exit({status})")
