@@ -119,15 +119,20 @@ def causes(results: Sequence[ClauseResult], others: Sequence[ClauseResult] = ())
         if len(together) < 2:
             groups += [Cause("", (result,), following[clause]) for clause, result in left.items()]
             break
-        speaking = _SPEAK_OF.get(key[2], ()) if key[0] in ("by", "kind") else ()
-        first = min(together, key=lambda result, named=speaking: (result.clause not in named, _calls(result)))
-        together.sort(key=lambda result, one=first: result is not one)
+        together = _in_order(together, key)
         of_them = [one for result in together for one in following[result.clause]]
         groups.append(Cause(_words(key), tuple(together), tuple(of_them)))
         for result in together:
             del left[result.clause]
     order = [result.clause for result in results]
     return sorted(groups, key=lambda cause: (-len(cause.all), order.index(cause.results[0].clause)))
+
+
+def _in_order(together: Sequence[ClauseResult], key: Sign) -> list[ClauseResult]:
+    """Clauses that share something, the one to begin with first."""
+    speaking = _SPEAK_OF.get(key[2], ()) if key[0] in ("by", "kind") else ()
+    first = min(together, key=lambda result: (result.clause not in speaking, _calls(result)))
+    return [first, *(result for result in together if result is not first)]
 
 
 def _largest(left: Iterable[ClauseResult], keys: dict[str, set[Sign]]) -> tuple[Sign, list[ClauseResult]]:
