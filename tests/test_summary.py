@@ -118,12 +118,13 @@ def test_the_verdict_is_the_last_line(pytester: pytest.Pytester) -> None:
 
 
 def test_a_line_says_which_call_does_what_wrong(pytester: pytest.Pytester) -> None:
-    """The method, what was passed, and what differs; and JUnit has the same sentence first."""
+    """The method, by what it was addressed, and what differs; JUnit has the whole sentence first."""
     printed = words(run(pytester, "--junitxml", "junit.xml"))
     said = "save_token(OAuthToken(user_name=ann, access_token="
     [message] = re.findall(r'<failure message="([^"]*)', (pytester.path / "junit.xml").read_text("utf-8"))
 
-    assert f"SAVE-4 {said}" in printed
+    assert "SAVE-4 save_token by user_name, access_token" in printed
+    assert f"seen: {said}" in printed
     assert "1 row was added instead" in printed
     assert message.removeprefix("Failed: ").startswith(f"SAVE-4 (MUST) broken: {said}")
 
@@ -176,7 +177,7 @@ def test_without_tracebacks_a_clause_is_one_line(pytester: pytest.Pytester) -> N
     """What ``--tb=no`` asks for."""
     printed = words(run(pytester, "--tb=no"))
 
-    assert "SAVE-4 save_token(" in printed
+    assert "SAVE-4 save_token by user_name" in printed
     assert "why it matters" not in printed
 
 

@@ -161,7 +161,7 @@ def _wrong(changed: Sequence[tuple[Row, Row]], rest: Sequence[Row], fields: Sequ
         others = len(rest) - len(changed)
         if others > 0:
             kind = "added a second row"
-            words += f"; {others} row{'s were' if others > 1 else ' was'} added instead"
+            words = f"{others} row{'s were' if others > 1 else ' was'} added instead; {words}"
         return kind, tuple(wrong), "", words
     return None
 
