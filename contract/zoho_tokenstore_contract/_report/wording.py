@@ -25,7 +25,7 @@ _KILLED = re.compile(r"in another process: .* killed (.+?)(?:, moment \d+ of it)
 _SAVED = re.compile(r"-> returned None; the token's id is now ('[^']*')$")
 _NO_ORDER = re.compile(r"^the longest order that explains its answers ends .+", re.DOTALL)
 _NOT_THERE = re.compile(r"^(no such row|no rows of this user|no rows(?=;))")
-_CAUSED = re.compile(r"(?<=^raised SDKException: )(Caused By: )+\w+ - ")
+_CAUSED = re.compile(r"(?<=SDKException: )(Caused By: )+\w+ - ")
 """How the SDK's exception begins."""
 _LONG = 50
 _ASIDE = re.compile(r" \((?:[^()]|\([^()]*\))*\)\)$")
@@ -51,7 +51,7 @@ def short_sentence(result: ClauseResult) -> str:
     """A result in few words, for a line of a list: the method, the way of addressing, and what is wrong."""
     finding = telling(result)
     if finding is None or finding.difference is None or not finding.difference.call:
-        return sentence(result)
+        return _CAUSED.sub("", sentence(result))
     difference = finding.difference
     if finding.difference.kind == "changed a text":
         return one_line(f"{difference.method}: {difference.words}")
