@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from zohocrmsdk.src.com.zoho.api.authenticator.store.file_store import FileStore
 
-from tests.flights import sut_for
+from tests.stores.catalogue import sut_for
 from zoho_reference_stores import ListStore, SQLiteFileStore
 from zoho_tokenstore_contract._checks.file_habits import how_files_are_written
 from zoho_tokenstore_contract._harness.workspace import Effort

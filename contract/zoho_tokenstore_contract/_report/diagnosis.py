@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .._spec.outcomes import ClauseResult
-from .signs import Sign, is_opened_empty, kept_keys, shown_by, signs_of
+from .._spec.outcomes import ClauseResult, Finding
+from .signs import Sign, is_opened_empty, kept_keys, signs_of, signs_on_the_way
 
 _SPECIFIC = ("field", "among", "rows", "error", "by", "kind", "lost together", "together")
 """What says most about a cause comes first."""
@@ -31,7 +31,7 @@ FOLLOWS = {
 }
 """Which clauses may be broken by the fault of another one; `*` is every clause of a group.
 
-A clause follows only where its findings show the other's fault, too; see `shown_by`.
+A clause follows only where its findings show the other's fault, too; see `signs_of`.
 """
 
 _REST_ON_REOPENING = (
@@ -131,7 +131,8 @@ def causes(results: Sequence[ClauseResult], others: Sequence[ClauseResult] = ())
 def _in_order(together: Sequence[ClauseResult], key: Sign) -> list[ClauseResult]:
     """Clauses that share something, the one to begin with first."""
     speaking = _SPEAK_OF.get(key[2], ()) if key[0] in ("by", "kind") else ()
-    first = min(together, key=lambda result: (result.clause not in speaking, _calls(result)))
+    ranks = {clause: place for place, clause in enumerate(speaking)}
+    first = min(together, key=lambda result: (ranks.get(result.clause, _MANY), _calls(result)))
     return [first, *(result for result in together if result is not first)]
 
 
@@ -178,12 +179,18 @@ def _head(result: ClauseResult, others: Sequence[ClauseResult]) -> str:
     findings = [finding for finding in result.findings if not finding.precondition_failed]
     if result.clause in _BY_CHANCE:
         findings = findings[:1]
-    faults = {other.clause: signs_of(other) for other in others}
-    found = [
-        next((clause for clause, signs in faults.items() if signs & shown_by(finding)), "")
-        for finding in findings
-    ]
+    found = [_shown(finding, others) for finding in findings]
     return found[0] if found and all(found) else ""
+
+
+def _shown(finding: Finding, others: Sequence[ClauseResult]) -> str:
+    """The clause whose fault a finding shows best: its first one rather than any, and as its own."""
+    for signs in (signs_of(finding), signs_on_the_way(finding)):
+        for most in (1, None):
+            for other in others:
+                if signs & signs_of(*other.findings[:most]):
+                    return other.clause
+    return ""
 
 
 def _words(key: Sign) -> str:

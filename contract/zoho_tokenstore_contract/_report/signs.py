@@ -33,20 +33,20 @@ _LAST = 8
 """Calls before the end of a check that can have led to it."""
 
 
-def signs_of(result: ClauseResult) -> set[Sign]:
-    """The faults by which a clause is broken.
+def signs_of(*findings: Finding) -> set[Sign]:
+    """The faults that some findings tell.
 
     Args:
-        result: A broken clause.
+        findings: Ways in which a clause is broken.
 
     Returns:
-        What other clauses' findings may show, too.
+        What another clause's findings may show, too.
     """
-    return {sign for finding in result.findings for sign in _signs(finding)}
+    return {sign for finding in findings for sign in _signs(finding)}
 
 
-def shown_by(finding: Finding) -> set[Sign]:
-    """What a finding shows: what is wrong, and what failed on the way to it.
+def signs_on_the_way(finding: Finding) -> set[Sign]:
+    """What failed among the last calls of a check, in the words of other clauses' faults.
 
     Args:
         finding: One way in which a clause is broken.
@@ -54,7 +54,7 @@ def shown_by(finding: Finding) -> set[Sign]:
     Returns:
         What can be compared with the faults of another clause.
     """
-    return {*_signs(finding), *_of_calls(finding)}
+    return {*_of_calls(finding)}
 
 
 def kept_keys(result: ClauseResult) -> set[Sign]:
@@ -93,7 +93,7 @@ def _of_difference(difference: Difference) -> Iterator[Sign]:
     kind, method = difference.kind, difference.method
     if len(difference.fields) == 1:
         yield "field", difference.fields[0]
-    if 0 < len(difference.fields) <= _FEW:
+    if 0 < len(difference.fields) <= _FEW and kind != "changed another row":
         yield from (("among", field) for field in difference.fields)
     if difference.rows:
         yield "rows", difference.rows
