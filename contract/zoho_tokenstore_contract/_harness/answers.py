@@ -39,6 +39,8 @@ def of_answer(calls: Sequence[CallRecord], expected: str, seen: str) -> Differen
     record, told = calls[-1], shorten(expected, seen)
     words = told[1].removeprefix("it ").removeprefix(f"{record.method} ")
     answered = words.startswith(_ANSWERS)
+    if record.method == "get_tokens" and words.startswith("its "):
+        answered = False  # of what was saved before
     if words.startswith("raised ") and record.raised is None:
         return None  # not the recorded call: another process
     if not answered:

@@ -23,6 +23,7 @@ _LINE = re.compile(r"(before|after|thread \d+) +\[[=\]]*[ ]*  ?(?P<call>.+)", re
 _SIGNATURE = re.compile(r"user_signature=UserSignature\(('[^']*')\)")
 _KILLED = re.compile(r"in another process: .* killed (.+?)(?:, moment \d+ of it)?$", re.DOTALL)
 _SAVED = re.compile(r"-> returned None; the token's id is now ('[^']*')$")
+_MIXED = re.compile(r"with other values than any save in (\w+(?:, \w+)*)$")
 _NO_ORDER = re.compile(r"^the longest order that explains its answers ends .+", re.DOTALL)
 _NOT_THERE = re.compile(r"^(no such row|no rows of this user|no rows(?=;))")
 _CAUSED = re.compile(r"(?<=SDKException: )(Caused By: )+\w+ - ")
@@ -70,6 +71,8 @@ def sentence_of(finding: Finding) -> str:
     expected, seen = shorten(finding.expected, finding.seen)
     seen = _NO_ORDER.sub("no order of these calls explains their answers", seen)
     seen = _NOT_THERE.sub("a saved row is lost", seen)
+    if mixed := _MIXED.search(finding.seen):
+        seen = f"a row that no save wrote, by its {mixed[1]}"
     place = pause_of(finding)
     return one_line(f"{_situation(finding)}: {seen}{place and f', while {place}'} (expected: {expected})")
 
