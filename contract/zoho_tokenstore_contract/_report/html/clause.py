@@ -70,7 +70,9 @@ def clause_rows(
         A body of the table, with the clause's id as its own.
     """
     clause = clause_of(results[0])
-    wrong = sentence(results[0]) if len(results) == 1 and results[0].findings else ""
+    wrong = ""
+    if len(results) == 1 and results[0].findings:
+        wrong = REMEDIES.get(clause.id) or sentence(results[0])
     row = element(
         "tr",
         element(

@@ -89,7 +89,7 @@
     label.replaceWith(button);
     const count = document.createElement("span");
     count.className = "count";
-    button.after(count);
+    button.parentElement.append(count);
     folded.add(name);
     const show = (open) => {
       if (open) folded.delete(name);

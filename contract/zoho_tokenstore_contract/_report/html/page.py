@@ -21,8 +21,10 @@ from ..view import (
     counted,
     made_when,
     made_with,
+    not_weighing,
     risks_of,
     share,
+    weighing,
 )
 from ..wording import counts, short_sentence
 from .clause import clause_rows, name_of, outcome_of, sign
@@ -158,7 +160,7 @@ def _card(store: StoreVerdict, number: int, stores: Sequence[StoreVerdict]) -> M
             name_of(store.target),
         ),
         element("p", counts(store), ". SHOULD counts as MUST." if store.strict else "."),
-        _bar(store.all_results),
+        _bar(store),
         *_undecided(store),
     ]
     if found := risks_of(store):
@@ -198,11 +200,16 @@ def _links(clauses: Iterable[str]) -> Iterator[str]:
         yield element("a", clause, href=f"#{clause}")
 
 
-def _bar(results: Sequence[ClauseResult]) -> Markup:
+def _bar(store: StoreVerdict) -> Markup:
     """The outcomes as lengths of a bar; the words beside it say the same."""
+    lengths = {outcome.value: number for outcome, number in counted(store.all_results).items()}
+    if light := len(not_weighing(store)):
+        # What fails no run is not red.
+        lengths["broken"] -= light
+        lengths["allowed"] = lengths.get("allowed", 0) + light
     parts, left = [], 0
-    for outcome, number in counted(results).items():
-        parts.append(empty("rect", x=f"{left}", width=f"{number}", height="1", class_=outcome.value))
+    for kind, number in lengths.items():
+        parts.append(empty("rect", x=f"{left}", width=f"{number}", height="1", class_=kind))
         left += number
     return element(
         "svg",
@@ -293,7 +300,10 @@ def _matrix(stores: Sequence[StoreVerdict], packed: Packed) -> Markup:
     causes = [{one.clause: cause for cause in causes_of(store) for one in cause.all} for store in stores]
     bodies = []
     if first:
-        bodies.append(_group("not-kept", "Not kept", "what fails the run first", []))
+        nothing = [(0, 0)] * len(stores)
+        failing = any(map(weighing, stores))
+        about = "what fails the run first" if failing else "and need not be"
+        bodies.append(_group("not-kept", "Not kept", about, nothing))
         bodies += [clause_rows(row, stores, causes, packed, group="not-kept") for row in first]
     for group, about in GROUPS.items():
         own = [row for row in rows if clause_of(row[0]).group == group]
