@@ -11,7 +11,7 @@ from .signs import is_opened_empty
 from .wording import telling
 
 REMEDIES = {
-    "FLOW-10": "wrap the store in SingleFlightStore (zoho-tokenstore copy single_flight_store)",
+    "FLOW-10": "wrap the store in SingleFlightStore (zoho-tokenstore copy single-flight ./single_flight.py)",
 }
 """What keeps a clause that a store need not keep."""
 
