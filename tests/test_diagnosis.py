@@ -220,6 +220,20 @@ def test_the_clause_that_the_fewest_calls_show_is_begun_with() -> None:
 
 
 @pytest.mark.parametrize(
+    ("expected", "words"),
+    [
+        ("nothing stays locked after exceptions in delete_token", "in a finally block"),
+        ("the exception comes out of the call as it is", "catch the errors of the storage alone"),
+    ],
+)
+def test_a_hint_is_given_where_an_exception_from_outside_did_more(expected: str, words: str) -> None:
+    """By what the store did with it."""
+    finding = Finding("x", expected, "it raised KeyError", ("a call",), False)
+
+    assert words in hint(told("CRASH-6", finding))
+
+
+@pytest.mark.parametrize(
     ("clause", "written", "words"),
     [
         ("CRASH-2", "(a save writes tokens.csv in place)", "tokens.csv is written in place"),

@@ -83,6 +83,13 @@ IN_PLACE = (
 )
 FLUSHED = "is the new file whole and flushed before it takes the place of {file}, and its name its own?"
 ONE_TRANSACTION = "does one save take more than one transaction, or commit before its last statement?"
+INTERRUPTED = {
+    "nothing stays locked": "release each lock, and end each transaction, in a finally block",
+    "comes out of the call as it is": (
+        "catch the errors of the storage alone, not every Exception: a time limit's belongs to the caller"
+    ),
+}
+"""What helps where an exception from outside did more than end a call, by what was promised."""
 _REPLACES = re.compile(r"\(a save puts a new (?P<file>.+) in the place of the old one\)")
 _IN_PLACE = re.compile(r"\(a save writes (?P<file>.+) in place\)")
 _DATABASE = re.compile(r"\((?P<file>.+) is an SQLite database\)")
@@ -108,6 +115,10 @@ def hint(result: ClauseResult, cause: Cause | None = None) -> str:
             for method in (difference.method, ""):
                 if found := HINTS.get((difference.kind, method, field)):
                     return found
+    if result.clause == "CRASH-6":
+        for promise, advice in INTERRUPTED.items():
+            if promise in finding.expected:
+                return advice
     groups = {CLAUSES[one.clause].group for one in (cause.all if cause else (result,))}
     return _of_faults(CLAUSES[result.clause].group, groups, finding.done[-1] if finding.done else "")
 
