@@ -38,6 +38,12 @@ class Loose(ListStore):
             token.set_redirect_url("left behind")  # FIND-12, a SHOULD clause
         return found
 
+class FindsNoId(ListStore):
+    def find_token(self, token):
+        if token.get_id() and not token.get_access_token():
+            return None
+        return super().find_token(token)
+
 class OneSlot(ListStore):
     def save_token(self, token):
         self.delete_tokens()
@@ -244,6 +250,27 @@ def test_the_root_cause_comes_first_and_folds_the_rest(pytester: pytest.Pytester
     assert "-v tells each" in folded
     assert CLAUSES["SAVE-1"].text not in folded
     assert told.count(CLAUSES["SAVE-1"].text) == 1
+
+
+def test_what_follows_from_another_clause_is_told_under_it(pytester: pytest.Pytester) -> None:
+    """Without a line of its own; under ``-v`` it says from which."""
+    short = run(pytester, store="FindsNoId", chosen="FIND_5 or FLOW_8")
+    whole = words(run(pytester, "-v", store="FindsNoId", chosen="FIND_5 or FLOW_8"))
+
+    assert "  FIND-5 find_token by id: returned None\n    from this follows: FLOW-8\n" in short
+    assert "FLOW-8 (MUST) broken" not in short
+    assert "It follows from FIND-5." in whole
+
+
+def test_a_store_without_rows_when_it_is_opened_again_is_one_entry(pytester: pytest.Pytester) -> None:
+    """With the declaration that it is transient as the hint."""
+    chosen = ("--tokenstore", "stores:Right", "-k", "PERSIST_1 or PERSIST_3")
+    printed = words(str(pytester.runpytest("-p", "no:randomly", *chosen).stdout))
+
+    assert "gone after the store was opened again" in printed
+    assert "from this follows: PERSIST-3" in printed
+    assert "declare that: --transient" in printed
+    assert printed.count("hint:") == 1
 
 
 def test_only_the_failures_of_the_last_run_are_no_verdict(pytester: pytest.Pytester) -> None:
