@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from zoho_tokenstore_contract._checks.registry import checks_of
 from zoho_tokenstore_contract._cli import commands
 from zoho_tokenstore_contract._cli.scaffold import allowed, as_attribute, as_options
+from zoho_tokenstore_contract._report.hints import REMEDIES
 from zoho_tokenstore_contract._report.record import Record
 from zoho_tokenstore_contract._report.verdict import Verdicts
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, CONTRACT_VERSION, GROUPS
@@ -349,3 +351,14 @@ class TestHelp:
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
         assert done.stdout.splitlines()[-1] == "set()"
+
+
+@pytest.mark.parametrize("remedy", REMEDIES.values())
+def test_a_command_that_a_report_names_works(
+    remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is written there, and with nothing but what is installed."""
+    [command] = re.findall(r"\(zoho-tokenstore ([^)]+)\)", remedy)
+    monkeypatch.chdir(tmp_path)
+
+    assert commands.main(shlex.split(command)) == 0

@@ -6,6 +6,7 @@ import pytest
 
 from zoho_tokenstore_contract._harness.differences import shared_by
 from zoho_tokenstore_contract._report.diagnosis import causes
+from zoho_tokenstore_contract._report.hints import hint
 from zoho_tokenstore_contract._report.risks import RISKS, risk_of, risks
 from zoho_tokenstore_contract._spec.brief import brief_token, shorten
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
@@ -109,3 +110,143 @@ def test_risks_are_told_worst_first() -> None:
     assert told[0] == ("sends one user's calls with another user's token", ["SAVE-11", "FIND-8"])
     assert [clauses for _, clauses in told[1:]] == [["FIND-1"]]
     assert risk_of("SECRET-1") < risk_of("FIND-1")
+
+
+def told(clause: str, *findings: Finding) -> ClauseResult:
+    """A broken clause with its findings."""
+    return ClauseResult(clause, Outcome.BROKEN, findings)
+
+
+def seen(check: str, text: str, *done: str, **more: object) -> Finding:
+    """A finding of a check, with what was seen and the calls."""
+    return Finding(check, "y", text, done, False, **more)  # type: ignore[arg-type]
+
+
+BY_ID = Difference("find_token", ("id",), "found nothing", call="find_token(OAuthToken(id='1'))")
+NO_ROWS = Difference("open", (), "lost every row", call="open()", words="2 rows are gone")
+REVOKED = seen(
+    "revoke_sends_the_refresh_token",
+    "it sent nothing",
+    "store.save_token(OAuthToken(user_name='ann')) -> returned None; the token's id is now '4'",
+    "store.find_token(OAuthToken(id='4')) -> returned None",
+)
+AT_ONCE = (
+    "thread 1 [==]    save_token(x) -> returned None",
+    "thread 2  []     save_token(y) -> returned None",
+)
+
+
+def folded(*results: ClauseResult) -> list[tuple[str, list[str]]]:
+    """Each cause by the clause to begin with, and what follows from it."""
+    return [(one.first.clause, [each.clause for each in one.following]) for one in causes(results)]
+
+
+def test_a_clause_whose_calls_show_the_fault_of_another_follows_from_it() -> None:
+    """The same look-up that finds nothing: what a token was looked for by had been saved."""
+    assert folded(broken("FIND-5", BY_ID), told("FLOW-8", REVOKED)) == [("FIND-5", ["FLOW-8"])]
+    by_name = Difference("find_token", ("user_name",), "found nothing")
+    assert folded(broken("FIND-1", by_name), told("FLOW-8", REVOKED)) == [("FIND-1", []), ("FLOW-8", [])]
+
+
+def test_a_clause_follows_only_where_each_finding_shows_the_fault() -> None:
+    """And where the table names the other clause as its cause."""
+    other = Finding("x", "y", "z", (), False, difference=Difference("get_tokens", (), "found nothing"))
+    mixed = told("MODEL-1", seen("x", "z", difference=BY_ID), other)
+
+    assert folded(broken("FIND-5", BY_ID), mixed) == [("FIND-5", []), ("MODEL-1", [])]
+    assert [one.following for one in causes([broken("FIND-5", BY_ID), broken("BYID-1", BY_ID)])] == [()]
+
+
+def test_what_rests_on_opening_again_follows_where_no_row_is_left() -> None:
+    """Its checks look for rows, and there are none; its own risk is none then."""
+    results = (
+        broken("PERSIST-1", NO_ROWS),
+        told("PERSIST-3", seen("x", "z")),
+        told("PROC-1", seen("x", "no rows")),
+        told("FLOW-2", seen("x", "one token request")),
+        broken("SAVE-22", NO_ROWS),
+        told("DEL-2", seen("x", "z")),
+    )
+    first, other = causes(results)
+
+    assert [one.clause for one in first.following] == ["PERSIST-3", "PROC-1", "FLOW-2", "SAVE-22"]
+    assert first.at_risk == ["PERSIST-1"]
+    assert other.first.clause == "DEL-2"
+    assert "--transient" in hint(first.first, first)
+
+
+def test_saves_at_the_same_time_are_one_cause() -> None:
+    """In threads, in processes, and in calls of the SDK from threads."""
+    threads = told("THREAD-2", seen("threads_save", "no rows of this user; all rows: x", *AT_ONCE))
+    processes = told(
+        "PROC-1",
+        seen(
+            "x",
+            "no rows; 3 rows in all",
+            "at once, in process 1: save_token(x) -> returned None",
+            "at once, in process 2: save_token(y) -> returned None",
+        ),
+    )
+    users = told("FLOW-6", seen("every_thread_works_for_its_own_user", "it carried 'x'"))
+    [cause] = causes([threads, processes, users])
+
+    assert [one.clause for one in cause.following] == ["PROC-1", "FLOW-6"]
+    assert hint(threads, cause).startswith("hold a lock that other processes see")
+    assert hint(threads) == "hold one lock from reading the rows to writing them"
+
+
+def test_a_clause_that_need_not_be_kept_is_told_under_its_cause_alone() -> None:
+    """It makes no cause of its own."""
+    twice = Difference("save_token", ("user_name",) * 5, "gave an id twice")
+    [cause] = causes([broken("SAVE-2", twice)], [broken("DEL-5", twice), broken("SAVE-9", BY_ID)])
+
+    assert [one.clause for one in cause.following] == ["DEL-5"]
+
+
+def test_the_clause_that_the_fewest_calls_show_is_begun_with() -> None:
+    """But first one that speaks of what went wrong."""
+    old = kept_old("api_domain")
+    long, short = (
+        told(clause, seen("x", "z", shortest=("call",) * number, difference=old))
+        for clause, number in (("SAVE-4", 5), ("SAVE-6", 2))
+    )
+    gone = Difference("find_token", ("user_name",), "found a deleted token")
+    met, spoken = broken("SAVE-3", gone), broken("DEL-4", gone)
+
+    assert [[one.clause for one in cause.results] for cause in causes([long, short])] == [
+        ["SAVE-6", "SAVE-4"]
+    ]
+    assert causes([met, spoken])[0].first.clause == "DEL-4"
+
+
+@pytest.mark.parametrize(
+    ("expected", "words"),
+    [
+        ("nothing stays locked after exceptions in delete_token", "in a finally block"),
+        ("the exception comes out of the call as it is", "catch the errors of the storage alone"),
+    ],
+)
+def test_a_hint_is_given_where_an_exception_from_outside_did_more(expected: str, words: str) -> None:
+    """By what the store did with it."""
+    finding = Finding("x", expected, "it raised KeyError", ("a call",), False)
+
+    assert words in hint(told("CRASH-6", finding))
+
+
+@pytest.mark.parametrize(
+    ("clause", "written", "words"),
+    [
+        ("CRASH-2", "(a save writes tokens.csv in place)", "tokens.csv is written in place"),
+        ("CRASH-1", "(a save puts a new t.json in the place of the old one)", "whole and flushed"),
+        ("CRASH-1", "(tokens.db is an SQLite database)", "more than one transaction"),
+        (
+            "PROC-1",
+            "(a save puts a new t.json in the place of the old one)",
+            "lock taken on t.json itself?",
+        ),
+        ("PROC-1", "(a save writes tokens.csv in place)", "hold a lock that other processes see"),
+    ],
+)
+def test_a_hint_is_given_by_how_files_are_written(clause: str, written: str, words: str) -> None:
+    """As the kit saw it."""
+    assert words in hint(told(clause, seen("x", "no such row; 0 rows in all", "a call", written)))

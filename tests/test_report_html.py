@@ -97,6 +97,7 @@ class Reader:
     def __init__(self, driver: webdriver.Chrome, directory: Path) -> None:
         self.driver = driver
         self.directory = directory
+        self.scripts = True
 
     def open(self, *stores: StoreVerdict, width: int = 1280, height: int = 900, **seen: str) -> None:
         """Open a report on some stores.
@@ -116,6 +117,15 @@ class Reader:
         self.driver.get("about:blank")
         self.complaints()  # what earlier pages left
         self.driver.get(path.as_uri())
+        if self.scripts:
+            WebDriverWait(self.driver, 30).until(
+                lambda _: self.ask("return document.documentElement.classList.contains('unpacked')")
+            )
+
+    def without_scripts(self) -> None:
+        """Forbid the pages that are opened from now on to run any script."""
+        self.scripts = False
+        self.tell("Emulation.setScriptExecutionDisabled", value=True)
 
     def tell(self, command: str, **parameters: Any) -> None:
         """Tell the browser something that is no part of WebDriver."""
@@ -366,7 +376,7 @@ def test_a_broken_clause_is_a_click_away_from_the_verdict(reader: Reader) -> Non
 
 
 def test_a_script_is_copied(reader: Reader) -> None:
-    """As it stands in the report."""
+    """As it is, though the page holds it packed."""
     reader.open(violating())
     reader.tell("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
     reader.click("#SAVE-4 button.toggle")
@@ -421,7 +431,7 @@ def test_no_outcome_is_told_by_colour_alone(reader: Reader) -> None:
     """Each has a sign of its own and a word, which a screen reader reads where the eye has the sign."""
     reader.open(violating(), *[store()] * 4, width=360)
     told = reader.ask(
-        "return [...document.querySelectorAll('.clause td .outcome')]"
+        "return [...document.querySelectorAll('.clause td.outcome')]"
         ".map((one) => [one.querySelector('use').getAttribute('href'), one.textContent.trim()])"
     )
     pairs = {(sign, word) for sign, word in told}
@@ -433,14 +443,18 @@ def test_no_outcome_is_told_by_colour_alone(reader: Reader) -> None:
 
 
 def test_it_can_be_read_without_scripts(reader: Reader) -> None:
-    """Details open by themselves, and what would not work is not there."""
-    reader.tell("Emulation.setScriptExecutionDisabled", value=True)
+    """Details open by themselves, what would not work is not there, and what is packed says so."""
+    reader.without_scripts()
     reader.open(*THREE)
     reader.click("#SAVE-4 summary.fold")
     format_value = reader.driver.find_element(By.ID, "SAVE-4-detail").text
 
     assert "VIOLATES" in reader.driver.find_element(By.TAG_NAME, "main").text
     assert "two rows" in format_value
+    packed = reader.driver.find_element(By.CSS_SELECTOR, "#SAVE-4 .script code")
+    assert "This part needs scripts" in reader.ask(
+        "return getComputedStyle(arguments[0], '::before').content", packed
+    )
     assert not reader.driver.find_element(By.TAG_NAME, "form").is_displayed()
     assert [] == reader.driver.find_elements(By.CSS_SELECTOR, ".copy, button.toggle")
 
@@ -448,7 +462,8 @@ def test_it_can_be_read_without_scripts(reader: Reader) -> None:
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 def test_it_prints_with_details_and_without_the_filter(reader: Reader, scripts: bool) -> None:
     """Black on white, whatever the screen has."""
-    reader.tell("Emulation.setScriptExecutionDisabled", value=not scripts)
+    if not scripts:
+        reader.without_scripts()
     reader.open(*THREE, media="print", scheme="dark")
 
     # WebDriver holds that what is in a closed `details` is hidden; the style sheet shows it.

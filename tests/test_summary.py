@@ -38,6 +38,12 @@ class Loose(ListStore):
             token.set_redirect_url("left behind")  # FIND-12, a SHOULD clause
         return found
 
+class FindsNoId(ListStore):
+    def find_token(self, token):
+        if token.get_id() and not token.get_access_token():
+            return None
+        return super().find_token(token)
+
 class OneSlot(ListStore):
     def save_token(self, token):
         self.delete_tokens()
@@ -118,12 +124,13 @@ def test_the_verdict_is_the_last_line(pytester: pytest.Pytester) -> None:
 
 
 def test_a_line_says_which_call_does_what_wrong(pytester: pytest.Pytester) -> None:
-    """The method, what was passed, and what differs; and JUnit has the same sentence first."""
+    """The method, by what it was addressed, and what differs; JUnit has the whole sentence first."""
     printed = words(run(pytester, "--junitxml", "junit.xml"))
     said = "save_token(OAuthToken(user_name=ann, access_token="
     [message] = re.findall(r'<failure message="([^"]*)', (pytester.path / "junit.xml").read_text("utf-8"))
 
-    assert f"SAVE-4 {said}" in printed
+    assert "SAVE-4 save_token by user_name, access_token" in printed
+    assert f"seen: {said}" in printed
     assert "1 row was added instead" in printed
     assert message.removeprefix("Failed: ").startswith(f"SAVE-4 (MUST) broken: {said}")
 
@@ -176,7 +183,7 @@ def test_without_tracebacks_a_clause_is_one_line(pytester: pytest.Pytester) -> N
     """What ``--tb=no`` asks for."""
     printed = words(run(pytester, "--tb=no"))
 
-    assert "SAVE-4 save_token(" in printed
+    assert "SAVE-4 save_token by user_name" in printed
     assert "why it matters" not in printed
 
 
@@ -243,6 +250,27 @@ def test_the_root_cause_comes_first_and_folds_the_rest(pytester: pytest.Pytester
     assert "-v tells each" in folded
     assert CLAUSES["SAVE-1"].text not in folded
     assert told.count(CLAUSES["SAVE-1"].text) == 1
+
+
+def test_what_follows_from_another_clause_is_told_under_it(pytester: pytest.Pytester) -> None:
+    """Without a line of its own; under ``-v`` it says from which."""
+    short = run(pytester, store="FindsNoId", chosen="FIND_5 or FLOW_8")
+    whole = words(run(pytester, "-v", store="FindsNoId", chosen="FIND_5 or FLOW_8"))
+
+    assert "  FIND-5 find_token by id: returned None\n    from this follows: FLOW-8\n" in short
+    assert "FLOW-8 (MUST) broken" not in short
+    assert "It follows from FIND-5." in whole
+
+
+def test_a_store_without_rows_when_it_is_opened_again_is_one_entry(pytester: pytest.Pytester) -> None:
+    """With the declaration that it is transient as the hint."""
+    chosen = ("--tokenstore", "stores:Right", "-k", "PERSIST_1 or PERSIST_3")
+    printed = words(str(pytester.runpytest("-p", "no:randomly", *chosen).stdout))
+
+    assert "gone after the store was opened again" in printed
+    assert "from this follows: PERSIST-3" in printed
+    assert "declare that: --transient" in printed
+    assert printed.count("hint:") == 1
 
 
 def test_only_the_failures_of_the_last_run_are_no_verdict(pytester: pytest.Pytester) -> None:

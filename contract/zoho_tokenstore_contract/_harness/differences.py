@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
 import sysconfig
 import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from .._spec.brief import brief_token, brief_value, owner, several, shorten
+from .._spec.brief import brief_token, brief_value, owner, several
 from .._spec.outcomes import Difference
-from .._spec.tokens import FIELDS, Row, absent, is_token, to_row
+from .._spec.tokens import FIELDS, Row, absent
 from .calls import CallRecord
 
-_CHANGING = ("save_token", "delete_token", "delete_tokens")
-_ANSWERS = ("returned ", "raised ", "its ", "it's ", "no longer ", "None")
+CHANGING = ("save_token", "delete_token", "delete_tokens")
+"""The methods that change what is stored."""
 _MANY = 3
 _KIT = Path(__file__).parent.parent
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -30,61 +28,7 @@ def brief_call(record: CallRecord) -> str:
     return f"{record.method}({argument})"
 
 
-def of_answer(calls: Sequence[CallRecord], expected: str, seen: str) -> Difference | None:
-    """What differs where the last call's answer, or what came of it, is not as expected.
-
-    Args:
-        calls: The recorded calls.
-        expected: What the clause promises, in plain words.
-        seen: What happened instead.
-
-    Returns:
-        The difference; ``None`` where others than the store's caller took part: threads, processes, the SDK.
-    """
-    if not calls or any(record.note for record in calls):
-        return None
-    record, told = calls[-1], shorten(expected, seen)
-    words = told[1].removeprefix("it ").removeprefix(f"{record.method} ")
-    answered = words.startswith(_ANSWERS)
-    if not answered:
-        changing = [one for one in calls if one.method in _CHANGING]
-        if record.method in ("get_tokens", "open", "close") and not changing:
-            return None
-        record = changing[-1] if record.method in ("get_tokens", "open", "close") else record
-        words = f"{words} (expected: {told[0]})"
-    words += _whose_row(record, calls)
-    if record.raised is not None and (place := store_frame(record.raised)):
-        words += f" (at {place})"
-    kind = "raised " + words.split()[1].rstrip(":") if words.startswith("raised ") else ""
-    if words == "returned None" and record.method.startswith("find"):
-        kind = "found nothing"
-    return Difference(
-        record.method, _by(record), kind, _named_in(expected), call=brief_call(record), words=words
-    )
-
-
-def _whose_row(record: CallRecord, calls: Sequence[CallRecord]) -> str:
-    """Whose row a lookup found, where an earlier answer shows it and the token's own name does not say so."""
-    if not record.method.startswith("find") or not is_token(record.returned):
-        return ""
-    with contextlib.suppress(Exception):  # what a getter of the store's token raises
-        found = to_row(record.returned)
-        for earlier in calls:
-            rows = earlier.returned if isinstance(earlier.returned, list) else []
-            for row in (to_row(one) for one in rows if is_token(one)):
-                if row.id == found.id and row.user_name != found.user_name:
-                    return f"; the row with the id {brief_value(row.id)} is {owner(row)}'s"
-    return ""
-
-
-def _named_in(expected: str) -> tuple[str, ...]:
-    """The field that a promise names, outside the rows and tokens that it shows."""
-    promise = re.split(r"\b(?:Row|OAuthToken)\(", expected)[0]
-    named = [name for name in FIELDS if name != "id" and re.search(rf"\b{name}\b", promise)]
-    return tuple(named) if len(named) == 1 else ()
-
-
-def _by(record: CallRecord) -> tuple[str, ...]:
+def passed_fields(record: CallRecord) -> tuple[str, ...]:
     """The fields that the passed token had, those with an empty text as such."""
     if not isinstance(record.argument, Row):
         return ()
@@ -107,7 +51,32 @@ def of_rows(
     if record is None:
         return None
     kind, wrong, rows, words = _compared(before, after, changed, gone, new=new, fields=fields)
-    return Difference(record.method, _by(record), kind, wrong, rows, brief_call(record), words)
+    listing, ids = calls[-1].store, {row.id for row in after}
+    if before and not any(row.id in ids for row in before) and _is_opened_again(calls, listing):
+        kind, wrong, rows = "lost every row", (), ""
+        words = f"{_rows(before)} gone after the store was opened again"
+    elif (
+        record.method in CHANGING and record.store != listing and _are_together(calls, record.store, listing)
+    ):
+        kind, words = "not seen by another store", f"another open store does not see it: {words}"
+    return Difference(record.method, passed_fields(record), kind, wrong, rows, brief_call(record), words)
+
+
+def _is_opened_again(calls: Sequence[CallRecord], store: int) -> bool:
+    """Whether something had been saved on the location of a store when that was opened."""
+    opened = next((place for place, one in enumerate(calls) if (one.method, one.store) == ("open", store)), 0)
+    return any(one.method in CHANGING and _are_together(calls, one.store, store) for one in calls[:opened])
+
+
+def _are_two_on_one(calls: Sequence[CallRecord], one: int, other: int) -> bool:
+    """Whether they are two stores that were opened on the same location."""
+    return one != other and _are_together(calls, one, other)
+
+
+def _are_together(calls: Sequence[CallRecord], one: int, other: int) -> bool:
+    """Whether two stores were opened on the same location."""
+    places = {record.store: record.location for record in calls if record.method == "open"}
+    return places.get(one) == places.get(other)
 
 
 def _last_call(calls: Sequence[CallRecord]) -> CallRecord | None:
@@ -192,7 +161,7 @@ def _wrong(changed: Sequence[tuple[Row, Row]], rest: Sequence[Row], fields: Sequ
         others = len(rest) - len(changed)
         if others > 0:
             kind = "added a second row"
-            words += f"; {others} row{'s were' if others > 1 else ' was'} added instead"
+            words = f"{others} row{'s were' if others > 1 else ' was'} added instead; {words}"
         return kind, tuple(wrong), "", words
     return None
 

@@ -18,8 +18,9 @@ from typing import Any, NoReturn, TypeVar
 from .._spec.junk import is_a, tame
 from .._spec.outcomes import ENDINGS, Difference, NotApplicable, StoreUnavailable, Violation
 from .._spec.tokens import Row, UnreadableToken, absent
+from .answers import of_answer
 from .calls import Answer, CallRecord
-from .differences import innermost_line, of_answer
+from .differences import innermost_line
 from .limits import active
 from .messages import format_exception
 from .ownership import WRITES, reason_not_ours, refuse, take_over

@@ -61,7 +61,7 @@ def audit_lines(address: str, audit: Audit) -> Iterator[str]:
     for fault in sorted(audit.known, key=lambda fault: audit.count(fault.traces), reverse=True):
         seen = audit.count(fault.traces)
         yield from _wrapped(f"{seen or '-':>8}  {fault.meaning} ({', '.join(fault.clauses)})", 10)
-    yield "More: docs/published-stores.md. The way to another store: docs/moving.md"
+    yield "A clause: zoho-tokenstore clauses ID. The way to another store: zoho-tokenstore move --help"
 
 
 def audit_json(address: str, audit: Audit) -> dict[str, Any]:

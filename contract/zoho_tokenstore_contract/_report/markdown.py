@@ -8,24 +8,23 @@ from collections.abc import Iterator, Sequence
 
 from .._spec.clauses import GROUPS
 from .._spec.outcomes import ClauseResult, Finding, Outcome
-from .diagnosis import causes
 from .html.markup import legible
 from .json_report import Report
-from .risks import risks
 from .verdict import WORDS, StoreVerdict
 from .view import (
     NO_STORE,
     TITLE,
     by_group,
+    causes_of,
     check_words,
     clause_of,
     counted,
     made_when,
     made_with,
+    risks_of,
     share,
-    weighing,
 )
-from .wording import counts, expected_and_seen, sentence
+from .wording import counts, expected_and_seen, sentence, short_sentence
 
 _ROOM = 60_000
 """A comment on GitHub holds 65,536 characters, and what is longer is refused whole."""
@@ -73,16 +72,19 @@ def _verdict(store: StoreVerdict) -> str:
 
 def _risks(store: StoreVerdict) -> str:
     """What the users of a store risk, worst first."""
-    found = risks(result.clause for result in weighing(store))
-    return "\n".join(f"- {words}: {', '.join(clauses)}" for words, clauses in found)
+    return "\n".join(f"- {words}: {', '.join(clauses)}" for words, clauses in risks_of(store))
 
 
 def _differences(store: StoreVerdict) -> str:
-    """What the broken clauses share, where some do."""
-    shared = [cause for cause in causes(weighing(store)) if cause.words]
-    return "\n".join(
-        f"- {', '.join(result.clause for result in cause.results)}: {_code(cause.words)}" for cause in shared
-    )
+    """What the broken clauses share, and what follows from them, where some do."""
+    lines = []
+    for cause in causes_of(store):
+        if cause.words or cause.following:
+            ids = ", ".join(result.clause for result in cause.results)
+            following = ", ".join(result.clause for result in cause.following)
+            line = f"- {ids}: {_code(cause.words or short_sentence(cause.first))}"
+            lines.append(line + (f"; from this follow {following}" if following else ""))
+    return "\n".join(lines)
 
 
 def _table(stores: Sequence[StoreVerdict]) -> str:

@@ -15,18 +15,18 @@ from .._spec.brief import several, shorten
 from .._spec.clauses import CLAUSES
 from .._spec.outcomes import ClauseResult, Finding, Outcome
 from .._spec.surface import Surface, option, surface
-from .diagnosis import Cause, causes
-from .risks import risk_of, risks
+from .diagnosis import Cause
+from .hints import REMEDIES, hint
+from .risks import risk_of
 from .scripts import named, reason_script_missing
 from .terminal_table import write_table
 from .verdict import CONFORMS, WORDS, StoreVerdict, Verdicts
+from .view import causes_of, not_weighing, risks_of, weighing
 from .wording import (
-    REMEDIES,
     calls_of,
     counts,
     cut,
     expected_and_seen,
-    hint,
     is_timeline,
     one_line,
     sentence,
@@ -45,8 +45,9 @@ _ROOM = 44
 """Lines for what is broken, in a line each and in full: the last screen has them."""
 _LEAST_FULL = 1
 _ENTRY = 3
-"""Lines of an entry where there are few of them."""
+"""Lines of a text that may go on, such as what was seen."""
 _FEW = 8
+"""Lines of what is broken, for each of several stores."""
 _FEW_STORES = 3
 """Of more stores, clauses that do not fail the run are named, and not told."""
 _PRINTED = 5
@@ -140,10 +141,13 @@ class _Summary:
         for store in self.stores.values():
             self._verdict(store)
         room = max(_ROOM // len(self.stores), 6)
-        full: list[tuple[str, StoreVerdict, ClauseResult]] = []
+        full: list[tuple[str, StoreVerdict, Cause]] = []
         for key, store in self.stores.items():
-            full += [(key, store, result) for result in self._broken(store, room)]
-        self._in_full(full)
+            full += [(key, store, cause) for cause in self._broken(store, room)]
+        if self.details and self.all:
+            self._all_in_full()
+        elif self.details:
+            self._in_full(full)
         if self.left_out:
             self.terminal.line(f"({_telling_all()} tells everything)")
 
@@ -151,11 +155,8 @@ class _Summary:
 
     def _what_does_not_fail(self, store: StoreVerdict) -> None:
         lines: list[str] = []
-        light = [
-            result
-            for result in store.all_results
-            if result.outcome is Outcome.BROKEN and not store.weighs(result)
-        ]
+        following = {one.clause for cause in causes_of(store) for one in cause.following}
+        light = [result for result in not_weighing(store) if result.clause not in following]
         if len(self.stores) > _FEW_STORES:
             if light:
                 lines.append(f"not kept, and need not be: {', '.join(result.clause for result in light)}")
@@ -192,29 +193,15 @@ class _Summary:
             self._text(f"Root cause: {store.cause}", indent="  ", hang="  ", bold=True)
             for number, call in enumerate(store.cause_calls, 1):
                 self._text(f"{number}. {one_line(shorten(call)[0])}", indent="  ", hang="     ")
-        weighing = [result.clause for result in self._weighing(store)]
-        for words, clauses in risks(weighing):
+        for words, clauses in risks_of(store):
             named = ", ".join(clauses) if self.all or not self.several else several(clauses)
             self._text(f"- {words}: {named}", indent="  ", hang="    ")
 
-    @staticmethod
-    def _weighing(store: StoreVerdict) -> list[ClauseResult]:
-        return [
-            result
-            for result in store.all_results
-            if result.outcome is Outcome.BROKEN and store.weighs(result)
-        ]
-
     # what is broken
 
-    def _broken(self, store: StoreVerdict, room: int) -> list[ClauseResult]:
-        """Tell the broken clauses a line each; returns those that may be told in full."""
-        results = self._weighing(store)
-        if self.all:
-            told = (Outcome.BROKEN, Outcome.NOT_REACHED, Outcome.ALLOWED)
-            others = [one for one in store.all_results if one.outcome in told and one not in results]
-        else:
-            others = []
+    def _broken(self, store: StoreVerdict, room: int) -> list[Cause]:
+        """Tell the broken clauses a line each; returns what may be told in full."""
+        results = weighing(store)
         if store.cause and results and not self.all:
             self.terminal.line("")
             names = ", ".join(result.clause for result in results)
@@ -223,55 +210,60 @@ class _Summary:
                 f"Repair that first; {_telling_all()} tells each."
             )
             return []
-        groups = sorted(causes(results), key=lambda cause: -len(cause.results))
+        groups = causes_of(store)
         if results:
             self.terminal.line("")
             title = f"Broken by {store.target}" if self.several else "Broken"
             self.terminal.write_line(f"{title}, and what differs:", bold=True)
         lines = _FEW if self.several else room
-        few = sum(len(cause.results) for cause in groups) <= _FEW and not self.several
         written = 0
         for number, cause in enumerate(groups):
             if written >= lines and not self.all:
-                rest = [result.clause for cause in groups[number:] for result in cause.results]
+                rest = [result.clause for cause in groups[number:] for result in cause.all]
                 self._text(f"  and {', '.join(rest)}", hang="    ")
                 self.left_out = True
                 break
-            written += self._cause(cause, few=few)
+            written += self._cause(cause)
         self.listed += written
-        first = sorted(groups, key=lambda cause: (_rank(cause.first.clause), risk_of(cause.first.clause)))
-        return [*results, *others] if self.all else [cause.first for cause in first]
+        return sorted(groups, key=lambda cause: (-len(cause.all), *_order(cause.first.clause)))
 
-    def _cause(self, cause: Cause, *, few: bool) -> int:
-        if not cause.words:
-            return self._entry(cause.first, "  ", _ENTRY if few else 1)
-        ids = [result.clause for result in cause.results]
-        text = f"{', '.join(ids)}: {cause.words}; begin with {ids[0]}:"
-        lines = list(wrapped(text, self.width, "  ", "    "))
-        for line in lines:
-            self.terminal.write_line(line, red=True, bold=True)
-        return len(lines) + self._entry(cause.first, "    ", _ENTRY)
-
-    def _entry(self, result: ClauseResult, indent: str, most: int) -> int:
-        text = f"{result.clause} {short_sentence(result) if most == 1 and not self.all else sentence(result)}"
-        lines = list(self._lines(text, indent=indent, hang="      ", most=0 if self.all else most))
-        for line, _ in lines:
-            self.terminal.write_line(line, red=True)
+    def _cause(self, cause: Cause) -> int:
+        """Tell a cause: what it is, the clause to begin with, and what follows; returns the lines."""
+        lines: list[str] = []
+        if cause.words:
+            ids = [result.clause for result in cause.results]
+            text = f"{', '.join(ids)}: {cause.words}; begin with {cause.first.clause}:"
+            lines += wrapped(text, self.width, "  ", "    ")
+        entry = f"{'    ' if cause.words else '  '}{cause.first.clause} "
+        if self.all:
+            lines += wrapped(sentence(cause.first), self.width, entry, "      ")
+        else:
+            lines.append(cut(entry + short_sentence(cause.first), self.width))
+        if cause.following:
+            ids = [result.clause for result in cause.following]
+            lines += wrapped(
+                f"from this follow{'s' * (len(ids) == 1)}: {', '.join(ids)}", self.width, "    ", "      "
+            )
+        for number, line in enumerate(lines):
+            self.terminal.write_line(line, red=True, bold=bool(cause.words) and number == 0)
         return len(lines)
 
     # in full
 
-    def _in_full(self, results: Sequence[tuple[str, StoreVerdict, ClauseResult]]) -> None:
-        if not self.details:
-            return
-        if self.all:
-            for key, store, result in results:
-                for line, markup in self._whole(key, store, result):
+    def _all_in_full(self) -> None:
+        told = (Outcome.BROKEN, Outcome.NOT_REACHED, Outcome.ALLOWED)
+        for key, store in self.stores.items():
+            first = weighing(store)
+            others = [one for one in store.all_results if one.outcome in told and one not in first]
+            groups = {one.clause: cause for cause in causes_of(store) for one in cause.all}
+            for result in (*first, *others):
+                for line, markup in self._whole(key, store, result, groups.get(result.clause)):
                     self.terminal.write_line(line, **markup)
-            return
+
+    def _in_full(self, told: Sequence[tuple[str, StoreVerdict, Cause]]) -> None:
         room = _ROOM - self.listed
-        for number, (key, store, result) in enumerate(results):
-            lines = list(self._short(key, store, result))
+        for number, (key, store, cause) in enumerate(told):
+            lines = list(self._short(key, store, cause))
             if number >= _FULL or (number >= _LEAST_FULL and len(lines) + 1 > room):
                 self.left_out = True
                 break
@@ -289,10 +281,9 @@ class _Summary:
         title = f"{clause.id} ({clause.level.value}) {words}{whose}"
         return f" {cut(title, self.width - 6)} ".center(self.width, "_")
 
-    def _short(
-        self, key: str, store: StoreVerdict, result: ClauseResult
-    ) -> Iterator[tuple[str, dict[str, bool]]]:
+    def _short(self, key: str, store: StoreVerdict, cause: Cause) -> Iterator[tuple[str, dict[str, bool]]]:
         """A clause on a few lines: expected, seen, the fewest calls, why it matters and a hint."""
+        result = cause.first
         clause, finding = CLAUSES[result.clause], telling(result)
         yield self._title(store, result), {"bold": True, "red": True}
         if finding is None:
@@ -306,7 +297,7 @@ class _Summary:
             else:
                 yield from self._lines(line, indent="    ", hang="        ", most=_ENTRY)
         yield from self._lines(f"why it matters: {clause.why}", hang="  ")
-        if advice := hint(result):
+        if advice := hint(result, cause):
             yield from self._lines(f"hint: {advice}", hang="  ")
         yield from self._what_was_printed(self.printed.get((key, result.clause), ()))
         if script := self.scripts.get((id(store), result.clause)):
@@ -314,7 +305,7 @@ class _Summary:
         yield f"more: zoho-tokenstore clauses {clause.id}", {}
 
     def _whole(
-        self, key: str, store: StoreVerdict, result: ClauseResult
+        self, key: str, store: StoreVerdict, result: ClauseResult, cause: Cause | None
     ) -> Iterator[tuple[str, dict[str, bool]]]:
         """A clause with its text and every finding, each with all its calls."""
         clause = CLAUSES[result.clause]
@@ -326,7 +317,9 @@ class _Summary:
             yield f"It is new, and counts from version {clause.since} of the contract on.", {}
         if result.reason:
             yield from self._lines(result.reason)
-        if advice := hint(result):
+        if cause is not None and result in cause.following:
+            yield f"It follows from {cause.first.clause}.", {}
+        elif advice := hint(result, cause):
             yield from self._lines(f"Hint: {advice}")
         for finding in result.findings:
             yield from self._finding(finding)
@@ -384,7 +377,7 @@ def _telling_all() -> str:
     return report if surface() is Surface.COMMAND else f"-v, or {report},"
 
 
-def _rank(clause: str) -> int:
-    """How much has to come together for a clause to fail: the plainest is told first."""
+def _order(clause: str) -> tuple[int, int]:
+    """How much has to come together for a clause to fail, the plainest first, and then its risk."""
     ranks = {"MODEL": 1, "THREAD": 1, "PROC": 1, "CRASH": 1, "FLOW": 2}
-    return ranks.get(CLAUSES[clause].group, 0)
+    return ranks.get(CLAUSES[clause].group, 0), risk_of(clause)

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 from .._spec.clauses import CLAUSES, Clause
 from .._spec.outcomes import ClauseResult, Finding, Outcome
+from .diagnosis import Cause, causes
 from .json_report import Report
+from .risks import risks
 from .verdict import StoreVerdict
 
 TITLE = "TokenStore contract"
@@ -44,6 +46,26 @@ def weighing(store: StoreVerdict) -> list[ClauseResult]:
     return [
         result for result in store.all_results if result.outcome is Outcome.BROKEN and store.weighs(result)
     ]
+
+
+def not_weighing(store: StoreVerdict) -> list[ClauseResult]:
+    """The broken clauses that do not."""
+    return [
+        result
+        for result in store.all_results
+        if result.outcome is Outcome.BROKEN and not store.weighs(result)
+    ]
+
+
+def causes_of(store: StoreVerdict) -> list[Cause]:
+    """Why a store violates the contract: its broken clauses by what they share and what follows from what."""
+    return causes(weighing(store), not_weighing(store))
+
+
+def risks_of(store: StoreVerdict) -> list[tuple[str, list[str]]]:
+    """What a store's users risk, worst first, each with the clauses that say so."""
+    at_risk = {clause for cause in causes_of(store) for clause in cause.at_risk}
+    return risks(clause for clause in CLAUSES if clause in at_risk)
 
 
 def check_words(finding: Finding) -> str:

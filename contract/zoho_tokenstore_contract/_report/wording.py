@@ -19,43 +19,18 @@ CALLS = 7
 _WHOLE = 5
 """From so many fields on, a token is a whole one, and not addressed by some of them."""
 
-REMEDIES = {
-    "FLOW-10": "wrap the store in SingleFlightStore (zoho-tokenstore copy single_flight_store)",
-}
-"""What keeps a clause that a store need not keep."""
-
-HINTS = {
-    ("changed another row", "save_token", "id"): (
-        "does the id outrank the user name? look the row up by user name first"
-    ),
-    ("changed another row", "save_token", ""): (
-        "which key led to that row? compare each key as whole, exact text, the user name first"
-    ),
-    ("kept old value", "save_token", ""): "does the update leave these fields out?",
-    ("added a second row", "save_token", ""): (
-        "does saving look for the row that the token addresses before it inserts?"
-    ),
-    ("lost another row", "delete_token", ""): "is the id compared as whole, exact text?",
-    ("lost another row", "save_token", ""): "does saving write back every other row?",
-    ("left a row", "delete_tokens", ""): (
-        "is there a condition in the deletion, or a cache that it does not empty?"
-    ),
-    ("left a row", "delete_token", ""): "is there a cache or an index that the deletion does not reach?",
-    ("found nothing", "find_token", ""): (
-        "does the look-up cover each way of addressing, also beside empty fields?"
-    ),
-    ("found nothing", "find_token_by_id", ""): "is the id that was given the one that is looked up?",
-    ("threads", "", ""): "hold one lock from reading the rows to writing them",
-    ("processes", "", ""): "hold a lock that other processes see from reading the rows to writing them",
-    ("kills", "", ""): "write a new file beside the old one, flush it, and put it in place with os.replace",
-}
-"""A question or an advice where the class of fault is known.
-
-By what went wrong, the method, and a field of the passed token where that matters.
-"""
-
 _LINE = re.compile(r"(before|after|thread \d+) +\[[=\]]*[ ]*  ?(?P<call>.+)", re.DOTALL)
 _SIGNATURE = re.compile(r"user_signature=UserSignature\(('[^']*')\)")
+_KILLED = re.compile(r"in another process: .* killed (.+?)(?:, moment \d+ of it)?$", re.DOTALL)
+_SAVED = re.compile(r"-> returned None; the token's id is now ('[^']*')$")
+_MIXED = re.compile(r"with other values than any save in (\w+(?:, \w+)*)$")
+_NO_ORDER = re.compile(r"^the longest order that explains its answers ends .+", re.DOTALL)
+_NOT_THERE = re.compile(r"^(no such row|no rows of this user|no rows(?=;))")
+_CAUSED = re.compile(r"(?<=SDKException: )(Caused By: )+\w+ - ")
+"""How the SDK's exception begins."""
+_LONG = 50
+_ASIDE = re.compile(r" \((?:[^()]|\([^()]*\))*\)\)$")
+"""What stands in brackets at the end of a call with a whole token."""
 _PAUSE = re.compile(r"\(thread (\d+) stood still at ([^,]+), (?:before .*, )?until", re.DOTALL)
 _CALL = re.compile(r"\b(save_token|find_token_by_id|find_token|get_tokens|delete_tokens|delete_token)\(")
 
@@ -77,12 +52,15 @@ def short_sentence(result: ClauseResult) -> str:
     """A result in few words, for a line of a list: the method, the way of addressing, and what is wrong."""
     finding = telling(result)
     if finding is None or finding.difference is None or not finding.difference.call:
-        return sentence(result)
+        return _CAUSED.sub("", sentence(result))
     difference = finding.difference
+    if finding.difference.kind == "changed a text":
+        return one_line(f"{difference.method}: {difference.words}")
     names = ["client" if name == "client_id" else name for name in difference.by if name != "client_secret"]
     addressed = 0 < len(names) < _WHOLE
-    call = f"{difference.method} by {', '.join(names)}" if addressed else difference.call
-    return one_line(f"{call}: {difference.words}")
+    whole = difference.call if len(difference.call) < _LONG else _ASIDE.sub(")", difference.call)
+    call = f"{difference.method} by {', '.join(names)}" if addressed else whole
+    return one_line(f"{call}: {_CAUSED.sub('', difference.words)}")
 
 
 def sentence_of(finding: Finding) -> str:
@@ -91,10 +69,26 @@ def sentence_of(finding: Finding) -> str:
     if difference is not None and difference.call:
         return one_line(f"{difference.call}: {difference.words}")
     expected, seen = shorten(finding.expected, finding.seen)
+    seen = _NO_ORDER.sub("no order of these calls explains their answers", seen)
+    seen = _NOT_THERE.sub("a saved row is lost", seen)
+    if mixed := _MIXED.search(finding.seen):
+        seen = f"a row that no save wrote, by its {mixed[1]}"
     place = pause_of(finding)
-    methods = " beside ".join(methods_at_once(finding)[:2])
-    said = f"{methods}: " if methods else f"{finding.check.replace('_', ' ')}: "
-    return one_line(f"{said}{seen.removeprefix('it ')}{place and f', while {place}'} (expected: {expected})")
+    return one_line(f"{_situation(finding)}: {seen}{place and f', while {place}'} (expected: {expected})")
+
+
+def _situation(finding: Finding) -> str:
+    """What was going on, in few words, where no single call shows a finding."""
+    if methods := methods_at_once(finding):
+        return " beside ".join(methods[:2])
+    for line in reversed(finding.done):
+        if "both save at once" in line:
+            return "save_token in both processes after a fork"
+        if killed := _KILLED.search(line):
+            return f"save_token, killed {killed[1]}"
+        if "the limit is gone" in line:
+            return "save_token on a full disk"
+    return finding.check.replace("_", " ")
 
 
 def one_line(text: str) -> str:
@@ -163,26 +157,12 @@ def timeline(finding: Finding) -> list[str]:
 
 def one_line_of_thread(line: str) -> str:
     """A line of a history, with its bar, and its tokens told by whose they are."""
-    return shorten(line)[0].replace("\n", " ")
+    short = shorten(line)[0].replace("\n", " ")
+    return _SAVED.sub(r"-> None, id \1", short)
 
 
 def _only_looks(line: str) -> bool:
     return "get_tokens()" in line or line.endswith("open() -> opened")
-
-
-def hint(result: ClauseResult) -> str:
-    """What is worth looking at, where the class of fault is known; else ""."""
-    finding = telling(result)
-    if finding is None:
-        return ""
-    if difference := finding.difference:
-        for field in (*difference.by, ""):
-            if found := HINTS.get((difference.kind, difference.method, field)):
-                return found
-    group = CLAUSES[result.clause].group
-    kind = {"THREAD": "threads", "PROC": "processes", "CRASH": "kills"}.get(group, "")
-    lost = any(word in finding.seen for word in ("no rows", "rows", "no such row"))
-    return HINTS.get((kind, "", ""), "") if lost else ""
 
 
 def counts(store: StoreVerdict) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .._checks.file_habits import CLAUSES_OF_FILES, how_files_are_written
 from .._checks.limits import limits_of
 from .._checks.registry import Check, checks_of
 from .._harness.limits import NO_LIMITS, keeping_to
@@ -74,6 +75,9 @@ def check_clause(
     if findings and len(blamed) == len(findings) and (kept or any(one.compared for one in blamed)):
         # What could not be tried fails for the fault of a clause that tells it; all else is kept.
         findings, kept = [], max(1, kept)
+    if findings and scripts and clause_id in CLAUSES_OF_FILES:
+        written = how_files_are_written(sut, effort)
+        findings = [replace(one, done=(*one.done, *written)) for one in findings]
     if findings:
         if clause_id in sut.allowed:
             return ClauseResult(

@@ -222,10 +222,12 @@ def _before_or_after(ran: ThreadRun) -> None:
         # The id of a row that the threads inserted is not known beforehand.
         seen = {row if stored or row in others else row.but(id=None) for row in shown_rows(made)}
         if all(seen != {*_reading(made.call, rows)} for rows in states) or len(seen) != len(shown_rows(made)):
+            own = [row for row in shown_rows(made) if row.user_name == ANN.user_name]
+            mixed = describe_mixture(own[0], [*stored, *_saved(ran)]) if len(own) == 1 else ""
             ran.fail(
                 f"{made.call} beside a save shows the row of {ANN.user_name} before or after it, "
                 "and every other row",
-                f"it {made.answer_in_words}",
+                f"it {made.answer_in_words}{mixed}",
             )
 
 

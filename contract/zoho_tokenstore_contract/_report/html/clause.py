@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..._spec.brief import shorten
 from ..._spec.clauses import SOURCES, Level
 from ..._spec.outcomes import ClauseResult, Finding, Outcome
+from ..diagnosis import Cause
+from ..hints import REMEDIES, hint
 from ..verdict import StoreVerdict
 from ..view import check_words, clause_of
-from ..wording import REMEDIES, cut, expected_and_seen, hint, pause_of, sentence, telling
+from ..wording import cut, expected_and_seen, pause_of, sentence, telling
 from .markup import Markup, element, empty
+from .packed import Packed
 from .timeline import timeline_picture
 
 _CALLS = 12
@@ -46,19 +49,30 @@ def name_of(target: str) -> Markup:
     return element("bdi", *breaks, class_="name")
 
 
-def clause_rows(results: Sequence[ClauseResult], stores: Sequence[StoreVerdict], *, group: str) -> Markup:
+def clause_rows(
+    results: Sequence[ClauseResult],
+    stores: Sequence[StoreVerdict],
+    causes: Sequence[Mapping[str, Cause]],
+    packed: Packed,
+    *,
+    group: str,
+) -> Markup:
     """The rows of a clause.
 
     Args:
         results: What became of it on each store.
         stores: The stores, in the same order.
+        causes: Of each store, what it is told under, by the clause.
+        packed: Where long parts go.
         group: Under which heading it stands.
 
     Returns:
         A body of the table, with the clause's id as its own.
     """
     clause = clause_of(results[0])
-    wrong = sentence(results[0]) if len(results) == 1 and results[0].findings else ""
+    wrong = ""
+    if len(results) == 1 and results[0].findings:
+        wrong = REMEDIES.get(clause.id) or sentence(results[0])
     row = element(
         "tr",
         element(
@@ -79,11 +93,11 @@ def clause_rows(results: Sequence[ClauseResult], stores: Sequence[StoreVerdict],
             ),
             scope="row",
         ),
-        *(element("td", _cell(result.outcome)) for result in results),
+        *(_cell(result.outcome) for result in results),
     )
     told = [
-        _told(result, store, stores=len(stores))
-        for result, store in zip(results, stores, strict=True)
+        _told(result, store, by_clause.get(clause.id), packed, stores=len(stores))
+        for result, store, by_clause in zip(results, stores, causes, strict=True)
         if result.outcome not in (Outcome.KEPT, Outcome.NOT_RUN)
     ]
     facts = [
@@ -120,7 +134,14 @@ def clause_rows(results: Sequence[ClauseResult], stores: Sequence[StoreVerdict],
 
 def _cell(outcome: Outcome) -> Markup:
     """An outcome in the matrix; a pointer that rests on one that is not kept is told the word."""
-    return outcome_of(outcome, title=outcome is not Outcome.KEPT and outcome.words)
+    # Short, for there are many of them.
+    return element(
+        "td",
+        element("svg", empty("use", href=f"#sign-{outcome.value}")),
+        element("span", outcome.words, class_="word"),
+        class_=f"outcome {outcome.value}",
+        title=outcome is not Outcome.KEPT and outcome.words,
+    )
 
 
 def _fact(term: str, *words: str) -> list[Markup]:
@@ -132,7 +153,9 @@ def _prose(text: str) -> list[str]:
     return [element("code", part) if number % 2 else part for number, part in enumerate(text.split("`"))]
 
 
-def _told(result: ClauseResult, store: StoreVerdict, *, stores: int) -> Markup:
+def _told(
+    result: ClauseResult, store: StoreVerdict, cause: Cause | None, packed: Packed, *, stores: int
+) -> Markup:
     """What one store did with a clause that it does not keep: in a sentence, in few calls, in all."""
     whole = stores <= _FEW
     whose = [" ", name_of(store.target)] if stores > 1 else []
@@ -144,30 +167,41 @@ def _told(result: ClauseResult, store: StoreVerdict, *, stores: int) -> Markup:
     if result.reason:
         content.append(element("p", element("bdi", result.reason)))
     finding = telling(result)
-    if finding is not None:
-        content += _program(result, finding, whole=whole)
-        content += [_finding(one) for one in result.findings] if whole else []
+    if result.outcome is Outcome.NOT_REACHED and not whole:
+        content.append(element("p", "What its checks arrange fails already."))
+    elif finding is not None:
+        content += _program(result, finding, cause, packed, whole=whole)
+        content += [_finding(one, packed) for one in result.findings] if whole else []
     return element("section", *content, class_="told")
 
 
-def _program(result: ClauseResult, finding: Finding, *, whole: bool) -> list[Markup]:
+def _program(
+    result: ClauseResult, finding: Finding, cause: Cause | None, packed: Packed, *, whole: bool
+) -> list[Markup]:
     said = sentence(result) if whole else cut(sentence(result), _LINE * 3 // 2)
     made = [element("p", element("bdi", said), class_="sentence")]
-    if not whole:
+    follows = cause is not None and result in cause.following
+    if not (whole or follows):
         made.append(element("p", "Expected: ", element("bdi", cut(expected_and_seen(finding)[0], _LINE))))
-    if finding.shortest and (whole or clause_of(result).level is Level.MUST):
-        made.append(_code("\n".join(finding.shortest), "The fewest calls that show it"))
+    if finding.shortest and (whole or (clause_of(result).level is Level.MUST and not follows)):
+        text, label = "\n".join(finding.shortest), "The fewest calls that show it"
+        made.append(_code(text, label) if whole else packed.code(text, label))
     picture = timeline_picture(finding.done, pause_of(finding))
     if picture is not None:
         made.append(picture)
-    if advice := REMEDIES.get(result.clause) or hint(result):
+    if cause is not None and follows:
+        first = cause.first.clause
+        made.append(
+            element("p", element("b", "It follows from "), element("a", first, href=f"#{first}"), ".")
+        )
+    elif advice := REMEDIES.get(result.clause) or hint(result, cause):
         made.append(element("p", element("b", "Hint: "), advice))
     if finding.script and whole:
         made.append(
             element(
                 "details",
                 element("summary", "A script that shows it"),
-                _code(finding.script, "Script"),
+                packed.code(finding.script, "Script"),
                 class_="script",
             )
         )
@@ -178,7 +212,7 @@ def _code(text: str, label: str) -> Markup:
     return element("pre", element("code", text), tabindex="0", role="region", aria_label=label)
 
 
-def _finding(finding: Finding) -> Markup:
+def _finding(finding: Finding, packed: Packed) -> Markup:
     expected, seen = expected_and_seen(finding)
     content = [element("h4", check_words(finding))]
     if finding.precondition_failed:
@@ -187,9 +221,13 @@ def _finding(finding: Finding) -> Markup:
     if finding.done:
         left_out = max(len(finding.done) - _CALLS, 0)
         shown = [shorten(call)[0] for call in finding.done[left_out:]]
-        listed = element("ol", *(element("li", element("code", call)) for call in shown))
         before = f", the last {_CALLS} of {len(finding.done)}" if left_out else ""
         content.append(
-            element("details", element("summary", f"The recorded calls{before}"), listed, class_="calls")
+            element(
+                "details",
+                element("summary", f"The recorded calls{before}"),
+                packed.listed(shown),
+                class_="calls",
+            )
         )
     return element("section", *content, class_="finding")

@@ -25,9 +25,11 @@ def legible(text: str) -> str:
 
 def joined(*content: str) -> Markup:
     """The markup of several pieces; every one that is no `Markup` is text, and escaped."""
-    return Markup(
-        "".join(piece if isinstance(piece, Markup) else html.escape(legible(piece)) for piece in content)
-    )
+    return Markup("".join(one if isinstance(one, Markup) else _text(one) for one in content))
+
+
+def _text(text: str) -> str:
+    return html.escape(legible(text), quote=False)
 
 
 def element(name: str, *content: str, **attributes: str | bool) -> Markup:
@@ -49,7 +51,7 @@ def empty(name: str, **attributes: str | bool) -> Markup:
 
 def _start(name: str, attributes: dict[str, str | bool]) -> str:
     written = [
-        f' {key.rstrip("_").replace("_", "-")}="{joined("" if value is True else value)}"'
+        f' {key.rstrip("_").replace("_", "-")}="{html.escape(legible("" if value is True else value))}"'
         for key, value in attributes.items()
         if value is not False
     ]

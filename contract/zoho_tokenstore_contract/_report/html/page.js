@@ -43,8 +43,32 @@
     pre.after(button);
   }
 
+  // Calls and scripts are packed: JSON, deflated, in Base64.
+  async function unpack() {
+    const text = atob(document.getElementById("packed").textContent);
+    const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const parts = JSON.parse(await new Response(stream).text());
+    for (const place of all("[data-part]")) {
+      const part = parts[Number(place.dataset.part)];
+      if (typeof part === "string") place.textContent = part;
+      else place.append(...part.map(line));
+    }
+    for (const clause of clauses) clause.text = clause.body.textContent.toLowerCase();
+    document.documentElement.classList.add("unpacked");
+  }
+
+  function line(text) {
+    const item = document.createElement("li");
+    item.appendChild(document.createElement("code")).textContent = text;
+    return item;
+  }
+
+  const unpacked = unpack();
+
   async function copied(pre) {
     try {
+      await unpacked;
       await navigator.clipboard.writeText(pre.textContent);
       return true;
     } catch {
@@ -65,7 +89,7 @@
     label.replaceWith(button);
     const count = document.createElement("span");
     count.className = "count";
-    button.after(count);
+    button.parentElement.append(count);
     folded.add(name);
     const show = (open) => {
       if (open) folded.delete(name);

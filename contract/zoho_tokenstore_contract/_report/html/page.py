@@ -10,23 +10,26 @@ from string import Template
 
 from ..._spec.clauses import GROUPS, Level
 from ..._spec.outcomes import ClauseResult, Outcome
-from ..diagnosis import causes
+from ..diagnosis import Cause
 from ..json_report import Report
-from ..risks import risks
 from ..verdict import WORDS, StoreVerdict
 from ..view import (
     NO_STORE,
     TITLE,
+    causes_of,
     clause_of,
     counted,
     made_when,
     made_with,
+    not_weighing,
+    risks_of,
     share,
     weighing,
 )
-from ..wording import counts
+from ..wording import counts, short_sentence
 from .clause import clause_rows, name_of, outcome_of, sign
 from .markup import Markup, element, empty, joined
+from .packed import Packed
 
 _FEW = 3
 """Of more stores, each is a line above the matrix, and the outcomes are signs alone."""
@@ -82,7 +85,7 @@ def _hash(text: str) -> str:
 
 
 def _body(report: Report) -> Markup:
-    stores = report.stores
+    stores, packed = report.stores, Packed()
     return joined(
         element("a", "To the clauses", href="#clauses", class_="skip"),
         _signs(),
@@ -97,8 +100,9 @@ def _body(report: Report) -> Markup:
             element("h2", "Verdict", class_="unseen"),
             _verdicts(stores),
             element("h2", "Clauses", id="clauses", tabindex="-1"),
-            *([_filter(stores), _matrix(stores)] if stores else []),
+            *([_filter(stores), _matrix(stores, packed)] if stores else []),
         ),
+        packed.markup(),
     )
 
 
@@ -133,7 +137,7 @@ def _verdict(store: StoreVerdict, name: str) -> Markup:
 
 def _line(store: StoreVerdict) -> Markup:
     """A store of many: its verdict, its counts and its worst risk."""
-    found = risks(result.clause for result in weighing(store))
+    found = risks_of(store)
     told: list[str] = [
         _verdict(store, "b"),
         " ",
@@ -156,11 +160,10 @@ def _card(store: StoreVerdict, number: int, stores: Sequence[StoreVerdict]) -> M
             name_of(store.target),
         ),
         element("p", counts(store), ". SHOULD counts as MUST." if store.strict else "."),
-        _bar(store.all_results),
+        _bar(store),
         *_undecided(store),
     ]
-    broken = weighing(store)
-    if found := risks(result.clause for result in broken):
+    if found := risks_of(store):
         told.append(element("h4", "What its users risk, worst first"))
         told.append(
             element(
@@ -169,25 +172,18 @@ def _card(store: StoreVerdict, number: int, stores: Sequence[StoreVerdict]) -> M
                 class_="risks",
             )
         )
-    shared = [cause for cause in causes(broken) if cause.words]
-    if shared:
-        told.append(element("h4", "What the differences have in common"))
-        told.append(
-            element(
-                "ul",
-                *(
-                    element(
-                        "li",
-                        element("bdi", cause.words),
-                        ": ",
-                        *_links(result.clause for result in cause.results),
-                    )
-                    for cause in shared
-                ),
-                class_="risks",
-            )
-        )
+    if shared := [cause for cause in causes_of(store) if cause.words or cause.following]:
+        told.append(element("h4", "Clauses that fail for one reason"))
+        told.append(element("ul", *map(_cause, shared), class_="risks"))
     return element("section", *told, class_="card")
+
+
+def _cause(cause: Cause) -> Markup:
+    said = cause.words or short_sentence(cause.first)
+    told = [element("bdi", said), ": ", *_links(result.clause for result in cause.results)]
+    if cause.following:
+        told += ["; from this follow ", *_links(result.clause for result in cause.following)]
+    return element("li", *told)
 
 
 def _undecided(store: StoreVerdict) -> Iterator[Markup]:
@@ -204,11 +200,16 @@ def _links(clauses: Iterable[str]) -> Iterator[str]:
         yield element("a", clause, href=f"#{clause}")
 
 
-def _bar(results: Sequence[ClauseResult]) -> Markup:
+def _bar(store: StoreVerdict) -> Markup:
     """The outcomes as lengths of a bar; the words beside it say the same."""
+    lengths = {outcome.value: number for outcome, number in counted(store.all_results).items()}
+    if light := len(not_weighing(store)):
+        # What fails no run is not red.
+        lengths["broken"] -= light
+        lengths["allowed"] = lengths.get("allowed", 0) + light
     parts, left = [], 0
-    for outcome, number in counted(results).items():
-        parts.append(empty("rect", x=f"{left}", width=f"{number}", height="1", class_=outcome.value))
+    for kind, number in lengths.items():
+        parts.append(empty("rect", x=f"{left}", width=f"{number}", height="1", class_=kind))
         left += number
     return element(
         "svg",
@@ -278,7 +279,7 @@ def _switch(kind: str, value: str, content: str) -> Markup:
 # the matrix
 
 
-def _matrix(stores: Sequence[StoreVerdict]) -> Markup:
+def _matrix(stores: Sequence[StoreVerdict], packed: Packed) -> Markup:
     several = len(stores) > 1
     heads = [
         element(
@@ -296,16 +297,20 @@ def _matrix(stores: Sequence[StoreVerdict]) -> Markup:
     first.sort(
         key=lambda row: not any(_weighs(result, store) for result, store in zip(row, stores, strict=True))
     )
+    causes = [{one.clause: cause for cause in causes_of(store) for one in cause.all} for store in stores]
     bodies = []
     if first:
-        bodies.append(_group("not-kept", "Not kept", "what fails the run first", []))
-        bodies += [clause_rows(row, stores, group="not-kept") for row in first]
+        nothing = [(0, 0)] * len(stores)
+        failing = any(map(weighing, stores))
+        about = "what fails the run first" if failing else "and need not be"
+        bodies.append(_group("not-kept", "Not kept", about, nothing))
+        bodies += [clause_rows(row, stores, causes, packed, group="not-kept") for row in first]
     for group, about in GROUPS.items():
         own = [row for row in rows if clause_of(row[0]).group == group]
         rest = [row for row in own if row not in first]
         figures = [share(results) for results in zip(*own, strict=True)]
         bodies.append(_group(group, group, about, figures, folded=len(rest)))
-        bodies += [clause_rows(row, stores, group=group) for row in rest]
+        bodies += [clause_rows(row, stores, causes, packed, group=group) for row in rest]
     size = "one" if not several else "few" if len(stores) <= _FEW else "many"
     table = element(
         "table",

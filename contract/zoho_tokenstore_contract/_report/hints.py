@@ -1,0 +1,136 @@
+"""What is worth looking at, where the class of a fault is known."""
+
+from __future__ import annotations
+
+import re
+
+from .._spec.clauses import CLAUSES
+from .._spec.outcomes import ClauseResult
+from .diagnosis import Cause
+from .signs import is_opened_empty
+from .wording import telling
+
+REMEDIES = {
+    "FLOW-10": "wrap the store in SingleFlightStore (zoho-tokenstore copy single-flight ./single_flight.py)",
+}
+"""What keeps a clause that a store need not keep."""
+
+IN_MEMORY = (
+    "does it keep its tokens in memory on purpose? declare that: --transient, or persistent = False in a "
+    "contract class"
+)
+
+_CACHE = "is there a cache or an index that the deletion does not reach?"
+
+HINTS = {
+    ("changed another row", "save_token", "id"): (
+        "does the id outrank the user name? look the row up by user name first"
+    ),
+    ("changed another row", "save_token", ""): (
+        "which key led to that row? compare each key as whole, exact text, the user name first"
+    ),
+    ("kept old value", "save_token", ""): "does the update leave these fields out?",
+    ("added a second row", "save_token", ""): (
+        "does saving look for the row that the token addresses before it inserts?"
+    ),
+    ("lost another row", "delete_token", ""): "is the id compared as whole, exact text?",
+    ("lost another row", "save_token", ""): "does saving write back every other row?",
+    ("lost every row", "open", ""): IN_MEMORY,
+    ("left a row", "delete_tokens", ""): (
+        "is there a condition in the deletion, or a cache that it does not empty?"
+    ),
+    ("left a row", "delete_token", ""): _CACHE,
+    ("found a deleted token", "", ""): _CACHE,
+    ("found what is not stored", "", ""): (
+        "is there an index that keeps what an update replaced, or a condition that lets another row through?"
+    ),
+    ("not seen by another store", "", ""): (
+        "does a store answer from a cache or an index of its own, or write back what it once read?"
+    ),
+    ("gave an id twice", "", ""): (
+        "keep the last id beside the rows: a number of rows, or the greatest id of those that are left, "
+        "comes again after a deletion"
+    ),
+    ("did not fill in the passed token", "find_token", ""): (
+        "set each field that the passed token lacks on that very token: the SDK reads it, and not what is "
+        "returned"
+    ),
+    ("did not fill in the passed token", "save_token", ""): "set the row's id on the passed token",
+    (
+        "changed a text",
+        "",
+        "",
+    ): "is a text converted, trimmed or cut on its way into the storage or out of it?",
+    ("found nothing", "find_token", ""): (
+        "does the look-up cover each way of addressing, also beside empty fields?"
+    ),
+    ("found nothing", "find_token_by_id", ""): "is the id that was given the one that is looked up?",
+}
+"""A question or an advice where the class of fault is known.
+
+By what went wrong, the method ("" for any), and a field of the passed token where that matters.
+"""
+
+THREADS = "hold one lock from reading the rows to writing them"
+PROCESSES = "hold a lock that other processes see from reading the rows to writing them"
+REPLACED = (
+    "is the lock taken on {file} itself? each save puts another file there, which nobody has locked: lock "
+    "a file beside it, from reading the rows to writing them"
+)
+IN_PLACE = (
+    "{file} is written in place, and half a file is left when that ends early: write a new file beside it, "
+    "flush it, and put it in place with os.replace"
+)
+FLUSHED = "is the new file whole and flushed before it takes the place of {file}, and its name its own?"
+ONE_TRANSACTION = "does one save take more than one transaction, or commit before its last statement?"
+INTERRUPTED = {
+    "nothing stays locked": "release each lock, and end each transaction, in a finally block",
+    "comes out of the call as it is": (
+        "catch the errors of the storage alone, not every Exception: a time limit's belongs to the caller"
+    ),
+}
+"""What helps where an exception from outside did more than end a call, by what was promised."""
+_REPLACES = re.compile(r"\(a save puts a new (?P<file>.+) in the place of the old one\)")
+_IN_PLACE = re.compile(r"\(a save writes (?P<file>.+) in place\)")
+_DATABASE = re.compile(r"\((?P<file>.+) is an SQLite database\)")
+
+
+def hint(result: ClauseResult, cause: Cause | None = None) -> str:
+    """What is worth looking at.
+
+    Args:
+        result: A broken clause.
+        cause: What it is told under, with the clauses that follow from it.
+
+    Returns:
+        A question or an advice; "" where the class of fault is not known.
+    """
+    finding = telling(result)
+    if finding is None:
+        return ""
+    if is_opened_empty(result):
+        return IN_MEMORY
+    if difference := finding.difference:
+        for field in (*difference.by, ""):
+            for method in (difference.method, ""):
+                if found := HINTS.get((difference.kind, method, field)):
+                    return found
+    if result.clause == "CRASH-6":
+        for promise, advice in INTERRUPTED.items():
+            if promise in finding.expected:
+                return advice
+    groups = {CLAUSES[one.clause].group for one in (cause.all if cause else (result,))}
+    return _of_faults(CLAUSES[result.clause].group, groups, finding.done[-1] if finding.done else "")
+
+
+def _of_faults(group: str, groups: set[str], written: str) -> str:
+    """What helps against faults of threads, processes and interruptions, given how files are written."""
+    if group == "CRASH":
+        for pattern, advice in ((_IN_PLACE, IN_PLACE), (_REPLACES, FLUSHED), (_DATABASE, ONE_TRANSACTION)):
+            if found := pattern.fullmatch(written):
+                return advice.format(file=found["file"])
+    if group == "PROC" and (found := _REPLACES.fullmatch(written)):
+        return REPLACED.format(file=found["file"])
+    if group == "THREAD":
+        return PROCESSES if "PROC" in groups else THREADS
+    return PROCESSES if group == "PROC" else ""

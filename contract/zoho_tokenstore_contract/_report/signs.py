@@ -1,0 +1,172 @@
+"""What a finding shows, as values that can be compared with what another clause's shows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from .._spec.outcomes import ClauseResult, Difference, Finding
+from .wording import methods_at_once
+
+Sign = tuple[str, ...]
+
+OPENED_EMPTY: Sign = ("opened again", "no rows")
+"""A store that was opened again has none of the rows that were saved."""
+
+_NOT_FILLED: Sign = ("passed token", "not filled in")
+_OTHER = re.compile(r"other values(?: than any save)? in (\w+(?:, \w+)*)")
+_LOST = re.compile(r"no rows of this user|no rows;|no such row;|is not there any more")
+_OPENED = re.compile(r"store(\d*)\.open\(\) -> opened")
+_EMPTY = re.compile(r"store(\d*)\.get_tokens\(\) -> returned \[\]")
+_ASSERTED = re.compile(
+    r"seen = (?:stored\(\w+, '((?!id')\w+)'\)|\w+\.get_(?!id\b)(\w+_\w+)\(\))$", re.MULTILINE
+)
+"""The field of which the last line of a shortest program speaks."""
+_FAILED = re.compile(
+    r"store\d*\.(?P<method>\w+)\((?P<argument>.*)\) -> (?P<answer>returned None|raised .+)", re.DOTALL
+)
+_BY = re.compile(r"(?:\(|, )(\w+)=")
+_FEW = 3
+"""Fields by which a token is addressed; a token with more is a whole one."""
+_LAST = 8
+"""Calls before the end of a check that can have led to it."""
+
+
+def signs_of(*findings: Finding) -> set[Sign]:
+    """The faults that some findings tell.
+
+    Args:
+        findings: Ways in which a clause is broken.
+
+    Returns:
+        What another clause's findings may show, too.
+    """
+    return {sign for finding in findings for sign in _signs(finding)}
+
+
+def signs_on_the_way(finding: Finding) -> set[Sign]:
+    """What failed among the last calls of a check, in the words of other clauses' faults.
+
+    Args:
+        finding: One way in which a clause is broken.
+
+    Returns:
+        What can be compared with the faults of another clause.
+    """
+    return {*_of_calls(finding)}
+
+
+def kept_keys(result: ClauseResult) -> set[Sign]:
+    """What all findings of a clause share, for groups of clauses.
+
+    Args:
+        result: A broken clause.
+
+    Returns:
+        What another clause's findings may share, too.
+    """
+    found = [{*_keys(finding)} for finding in result.findings if not finding.precondition_failed]
+    return set.intersection(*found) if found else set()
+
+
+def is_opened_empty(result: ClauseResult) -> bool:
+    """Whether no check of the clause on rows after opening again found one, where it compared rows."""
+    kinds = {one.difference.kind for one in result.findings if one.difference and one.difference.kind}
+    return result.clause == "PERSIST-1" and kinds == {"lost every row"}
+
+
+def _keys(finding: Finding) -> Iterator[Sign]:
+    if (other := _OTHER.search(finding.seen)) and "," not in other[1]:
+        yield "field", other[1]
+    if asserted := _ASSERTED.search("\n".join(finding.shortest[-3:])):
+        yield from (("field", asserted[1] or asserted[2]), ("among", asserted[1] or asserted[2]))
+    if finding.difference is not None:
+        yield from _of_difference(finding.difference)
+    if methods := _at_once(finding):
+        yield "together", methods
+        if _LOST.search(finding.seen):
+            yield "lost together", methods
+
+
+def _of_difference(difference: Difference) -> Iterator[Sign]:
+    kind, method = difference.kind, difference.method
+    if len(difference.fields) == 1:
+        yield "field", difference.fields[0]
+    if 0 < len(difference.fields) <= _FEW and kind != "changed another row":
+        yield from (("among", field) for field in difference.fields)
+    if difference.rows:
+        yield "rows", difference.rows
+    if kind.startswith("raised"):
+        yield "error", method, difference.words.partition(" (at ")[0].removeprefix("raised ")
+    elif kind:
+        if 0 < len(difference.by) <= _FEW:
+            yield "by", method, kind, *difference.by
+        yield "kind", method, kind
+
+
+def _at_once(finding: Finding) -> str:
+    """The methods of two callers at the same time, such as ``save_token beside get_tokens``."""
+    if any("both save at once" in line for line in finding.done):  # parent and child
+        return "save_token beside save_token"
+    return " beside ".join(sorted(methods_at_once(finding)[:2], reverse=True))
+
+
+def _signs(finding: Finding) -> Iterator[Sign]:
+    for key in _keys(finding):
+        if key[0] not in ("field", "among", "rows", "kind"):
+            yield key
+    difference = finding.difference
+    if difference is not None:
+        # Where a whole token is passed, the way of addressing tells nothing.
+        if difference.kind and not difference.by:
+            yield "kind", difference.method, difference.kind
+        elif difference.kind and len(difference.by) > _FEW:
+            yield "kind", difference.method, difference.kind, *difference.fields
+        if difference.kind == "did not fill in the passed token" or difference.call == "delete_token(None)":
+            yield _NOT_FILLED
+    if "thread" in finding.check:
+        yield ("threads",)
+    if _is_empty_again(finding):
+        yield OPENED_EMPTY
+
+
+def _of_calls(finding: Finding) -> Iterator[Sign]:
+    """What failed among the last calls of another clause's check, in the words of its own."""
+    for place in range(max(0, len(finding.done) - _LAST), len(finding.done)):
+        failed = _FAILED.match(finding.done[place])
+        if failed is None:
+            continue
+        method, argument, answer = failed.groups()
+        if answer.startswith("raised "):
+            yield "error", method, answer.removeprefix("raised ")
+        elif method == "find_token" and _are_stored(argument, finding.done[:place]):
+            yield "by", method, "found nothing", *_BY.findall(argument)
+    if finding.seen == "it sent nothing" and "find_token(" in finding.done[-1]:
+        answer = finding.done[-1].partition(" -> ")[2]
+        if answer.startswith("returned OAuthToken("):
+            # `OAuthToken.revoke` ignores what is returned, and reads the token that it passed.
+            yield _NOT_FILLED
+
+
+def _are_stored(argument: str, before: Sequence[str]) -> bool:
+    """Whether everything that a token is looked for by was saved or listed before."""
+    known = " ".join(line for line in before if "save_token(" in line or "get_tokens(" in line)
+    values = re.findall(r"'[^']+'", argument)
+    return bool(values) and all(value in known for value in values)
+
+
+def _is_empty_again(finding: Finding) -> bool:
+    if finding.difference is not None and finding.difference.kind == "lost every row":
+        return True
+    if "of another store on the same location" in finding.seen:
+        return True
+    if re.search(r"\b0 rows in all", finding.seen):
+        return True
+    saved = False
+    for line, following in pairwise(finding.done):
+        saved |= "save_token" in line and "-> returned None" in line
+        opened, empty = _OPENED.match(line), _EMPTY.match(following)
+        if saved and opened and empty and opened[1] == empty[1]:
+            return True
+    return False
