@@ -20,7 +20,7 @@ _WHOLE = 5
 """From so many fields on, a token is a whole one, and not addressed by some of them."""
 
 REMEDIES = {
-    "FLOW-10": "wrap the store in SingleFlightStore (zoho-tokenstore copy single_flight_store)",
+    "FLOW-10": "wrap the store in SingleFlightStore (zoho-tokenstore copy single-flight)",
 }
 """What keeps a clause that a store need not keep."""
 
