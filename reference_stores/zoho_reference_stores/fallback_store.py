@@ -1,6 +1,7 @@
 """A token store that looks in a new store and then in an old one, for the Zoho CRM Python SDK.
 
-Copy this module into your project: it needs the SDK and the standard library, nothing else::
+``zoho-tokenstore copy fallback my_store.py`` copies this module and what it imports. They need the
+SDK and the standard library, nothing else::
 
     store = FallbackStore(SQLiteFileStore("tokens.db"), FileStore("tokens.csv"))
     Initializer.initialize(environment, token, store=store)
@@ -13,33 +14,20 @@ The ids in brackets, such as [SAVE-4], name clauses of the TokenStore contract.
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.api.authenticator.store.token_store import TokenStore
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
-from zohocrmsdk.src.com.zoho.crm.api.util.constants import Constants
+
+from .token_fields import CREDENTIALS, FIELDS, random_id, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-_FIELDS = (
-    "id",
-    "user_name",
-    "client_id",
-    "client_secret",
-    "refresh_token",
-    "access_token",
-    "grant_token",
-    "expires_in",
-    "redirect_url",
-    "api_domain",
-)
 _CLIENT = ("client_id", "client_secret")
-_CREDENTIALS = ("grant_token", "refresh_token", "access_token")
 
 
 class FallbackStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
@@ -103,7 +91,7 @@ class FallbackStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             if id and self.new.find_token_by_id(id) is None and self._old_by_id(id) is not None:
                 # The id of another login in the old store must not lead to this one [SAVE-11].
                 sent.set_id(None)
-            if not sent.get_id() and any(_get(sent, field) for field in _CREDENTIALS):
+            if not sent.get_id() and any(_get(sent, field) for field in CREDENTIALS):
                 sent.set_id(self._unused_id())
         self.new.save_token(sent)
         token.set_id(sent.get_id())
@@ -118,7 +106,7 @@ class FallbackStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         for old in self._old_tokens() if meant else ():
             if not meant.isdisjoint(_reached(old)):
                 if not old.get_id():
-                    raise _refusal("a row of this login in the old store has no id to delete it by")
+                    raise refusal("a row of this login in the old store has no id to delete it by")
                 self.old.delete_token(old.get_id())
         self.new.delete_token(id)
 
@@ -179,7 +167,7 @@ class FallbackStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             ]
         else:
             # Another credential under the id of a user's row may be anybody's.
-            has_credential = any(_get(token, field) for field in _CREDENTIALS)
+            has_credential = any(_get(token, field) for field in CREDENTIALS)
             ways.append((("id",), bool(name) or (to_save and has_credential)))
         for way, unnamed in ways:
             row = self._old_row(token, way, unnamed=unnamed)
@@ -198,7 +186,7 @@ class FallbackStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             row = self._old_by_id(token.get_id())
             return row if is_meant(row) else None
         asked = OAuthToken(access_token="lent")
-        for field in _FIELDS:
+        for field in FIELDS:
             _set(asked, field, _get(token, field) if field in way else None)
         if self.old.find_token(asked) is None:
             return None
@@ -229,7 +217,7 @@ class FallbackStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     def _unused_id(self) -> str:
         """An id that neither store has: as long as any store keeps [SAVE-3], so that none comes twice."""
         while True:
-            id = str(10**9 + secrets.randbelow(9 * 10**9))
+            id = random_id()
             if self.new.find_token_by_id(id) is None and self._old_by_id(id) is None:
                 return id
 
@@ -257,7 +245,7 @@ def _name(token: OAuthToken | None) -> Any:
 def _copy(token: OAuthToken, **changes: Any) -> OAuthToken:
     """A whole token with the same fields; see BYID-5."""
     copy = OAuthToken(access_token="lent")
-    for field in _FIELDS:
+    for field in FIELDS:
         _set(copy, field, changes[field] if field in changes else _get(token, field))
     return copy
 
@@ -265,7 +253,7 @@ def _copy(token: OAuthToken, **changes: Any) -> OAuthToken:
 def _fill(token: OAuthToken, row: OAuthToken) -> OAuthToken:
     """Give the token the row's id, and of the row's other fields those that it lacks."""
     if row is not token:
-        for field in _FIELDS:
+        for field in FIELDS:
             if field == "id" or not _get(token, field):
                 _set(token, field, _get(row, field))
     return token
@@ -300,7 +288,3 @@ def _keys(row: OAuthToken) -> set[tuple[Any, ...]]:
 def _reached(old: OAuthToken) -> set[tuple[Any, ...]]:
     """By which of its fields a row of the old store is of the same login as one of the new store."""
     return _values(old, _ways(old) if _name(old) else [*_ways(old), ("id",)])
-
-
-def _refusal(message: str) -> SDKException:
-    return SDKException(code=Constants.TOKEN_STORE, message=message)
