@@ -1,4 +1,4 @@
-"""Raise exceptions in the middle of calls of the stores on servers, and look what is wrong then.
+"""Raise exceptions in the middle of calls of the stores, and look what is wrong then.
 
 Run it from the project's root::
 
@@ -16,18 +16,20 @@ import contextlib
 import random
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import redis
 import sqlalchemy as sql
 
-from tests import moto_server, redis_server, sql_stores
+from tests import aws_stores, django_stores, redis_server, sql_stores
 from tests.calls import save
-from zoho_reference_stores import RedisStore, SecretsManagerStore, SQLAlchemyStore
+from zoho_reference_stores import RedisStore, SQLAlchemyStore, SQLiteFileStore
 from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
 USERS = 10
@@ -60,7 +62,7 @@ def on_sql(kind: sql_stores.Kind, **options: Any) -> Iterator[Callable[[], Any]]
     def open_store() -> Any:
         url = kind.url(user=kind.server().user)
         engines.append(sql.create_engine(url, pool_size=2, max_overflow=0, pool_timeout=10, **options))
-        return SQLAlchemyStore(engines[-1], f"storm_{len(options)}")
+        return SQLAlchemyStore(engines[-1], f"storm_{kind.driver}_{len(options)}")
 
     with kind.serving():
         yield open_store
@@ -76,15 +78,24 @@ def on_redis(connect: Callable[[str], Any]) -> Iterator[Callable[[], Any]]:
 
 
 @contextlib.contextmanager
-def on_aws() -> Iterator[Callable[[], Any]]:
-    """`SecretsManagerStore` on moto's server."""
-    import boto3  # noqa: PLC0415 (only then)
-    import pytest  # noqa: PLC0415
+def on_aws(open_on: Callable[[Path], Any]) -> Iterator[Callable[[], Any]]:
+    """A store on moto's server."""
+    with aws_stores.serving():
+        yield lambda: open_on(Path("storm"))
 
-    with moto_server.running() as server, pytest.MonkeyPatch.context() as patch:
-        for name, value in moto_server.environment().items():
-            patch.setenv(name, value)
-        yield lambda: SecretsManagerStore(boto3.client("secretsmanager", endpoint_url=server.url))
+
+@contextlib.contextmanager
+def on_django(kind: sql_stores.Kind, open_on: Callable[[Path], Any]) -> Iterator[Callable[[], Any]]:
+    """`DjangoTokenStore` on a server."""
+    with kind.serving():
+        yield lambda: open_on(Path("storm"))
+
+
+@contextlib.contextmanager
+def on_file() -> Iterator[Callable[[], Any]]:
+    """`SQLiteFileStore`, without a server."""
+    with tempfile.TemporaryDirectory(prefix="tokenstore-") as base:
+        yield lambda: SQLiteFileStore(base)
 
 
 def blocking(url: str) -> Any:
@@ -96,14 +107,21 @@ def blocking(url: str) -> Any:
 STORES = {
     "MariaDB, recommended engine": lambda: on_sql(sql_stores.MARIADB, **sql_stores.OPTIONS),
     "MariaDB, plain engine": lambda: on_sql(sql_stores.MARIADB),
+    "MariaDB, mysqlconnector": lambda: on_sql(sql_stores.MYSQLCONNECTOR, **sql_stores.OPTIONS),
     "PostgreSQL, recommended engine": lambda: on_sql(sql_stores.POSTGRESQL, **sql_stores.OPTIONS),
     "PostgreSQL, plain engine": lambda: on_sql(sql_stores.POSTGRESQL),
+    "PostgreSQL, psycopg2": lambda: on_sql(sql_stores.PSYCOPG2, **sql_stores.OPTIONS),
+    "PostgreSQL, pg8000": lambda: on_sql(sql_stores.PG8000, **sql_stores.OPTIONS),
     "Redis, default pool": lambda: on_redis(redis.Redis.from_url),
     "Redis, one connection": lambda: on_redis(
         lambda url: redis.Redis.from_url(url, single_connection_client=True)
     ),
     "Redis, BlockingConnectionPool": lambda: on_redis(blocking),
-    "Secrets Manager (moto)": on_aws,
+    "Secrets Manager (moto)": lambda: on_aws(aws_stores.secrets_manager_store),
+    "DynamoDB (moto)": lambda: on_aws(aws_stores.dynamodb_store),
+    "Django on PostgreSQL": lambda: on_django(sql_stores.POSTGRESQL, django_stores.postgresql_store),
+    "Django on MariaDB": lambda: on_django(sql_stores.MARIADB, django_stores.mariadb_store),
+    "SQLite file": on_file,
 }
 
 
@@ -230,7 +248,7 @@ def main(seconds: float = SECONDS, part: str = "") -> int:
                 storm.run(seconds)
             except Exception as error:
                 storm.seen[f"NOT USABLE AFTERWARDS: {type(error).__name__}: {error!s:.160}"] += 1
-        print(name)
+        print(name, flush=True)
         for what, times in sorted(storm.seen.items()):
             print(f"    {times:6} {what}")
             bad = bad or what.split(":")[0].isupper() or what.startswith("RAISED")

@@ -30,12 +30,10 @@ from zoho_tokenstore_contract._spec.outcomes import Outcome, UsageError
 
 HERE = Path(__file__).parent
 LISTED, PAGE = HERE / "equivalent_mutants.toml", HERE.parent / "docs" / "mutants.md"
-STORES = {
-    "list_store": ("ListStore", Declarations(persistent=False)),
-    "sqlite_memory": ("SQLiteMemoryStore", Declarations(persistent=False)),
-    "sqlite_file": ("SQLiteFileStore", Declarations()),
-}
-"""The modules, with the store in each and what its author declares."""
+_LIST = ("list_store:ListStore", Declarations(persistent=False))
+_FILE = ("sqlite_file:SQLiteFileStore", Declarations())
+STORES = {"list_store": _LIST, "token_fields": _LIST, "sqlite_file": _FILE, "sqlite_rows": _FILE}
+"""The modules, with a store that each is a part of, and what its author declares."""
 FINE = (Outcome.KEPT, Outcome.NOT_APPLICABLE)
 
 
@@ -58,9 +56,10 @@ class Equivalent:
 
 def killed_by(mutant: Mutant) -> str:
     """What the kit says of a mutant first; "" where it keeps everything."""
-    name, declared = STORES[mutant.module.rpartition(".")[2]]
+    package, _, module = mutant.module.rpartition(".")
+    name, declared = STORES[module]
     try:
-        return _first_broken(contract_class(f"{mutant.module}:{name}", declared, Path.cwd()))
+        return _first_broken(contract_class(f"{package}.{name}", declared, Path.cwd()))
     except UsageError as error:
         return str(error).partition("\n")[0]
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import functools
-import importlib.metadata
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -18,7 +15,7 @@ import boto3
 import redis
 import sqlalchemy as sql
 
-from tests import django_stores, dynamodb_stores, moto_server, redis_server, sql_stores
+from tests import aws_stores, django_stores, redis_stores, sql_stores
 from tests.servers import Server
 from zoho_reference_stores import (
     DjangoTokenStore,
@@ -32,10 +29,10 @@ from zoho_reference_stores import (
     SQLiteFileStore,
 )
 from zoho_reference_stores.dynamodb_store import create_table
+from zoho_reference_stores.sqlite_file import break_storage, mend_storage
 from zoho_tokenstore_contract._harness.source import lookup
 
-REDIS, AWS = "TOKENSTORE_SERVER_REDIS", dynamodb_stores.AWS
-"""The environment variables that tell this process and its children where the servers are."""
+__all__ = ["PLACES", "Place", "break_storage", "encrypted_store", "fallback_store", "mend_storage"]
 
 
 @dataclass(frozen=True)
@@ -90,65 +87,30 @@ def _on_django(kind: sql_stores.Kind) -> Callable[[int], AbstractContextManager[
 
 
 @contextlib.contextmanager
-def _redis() -> Iterator[Server]:
-    with redis_server.running() as running, redis.Redis.from_url(running.url) as client:
-        os.environ[REDIS] = running.url
-        version = str(client.info("server")["redis_version"])
-        try:
-            yield Server("127.0.0.1", running.port, "", "", version, Path())
-        finally:
-            del os.environ[REDIS]
-
-
-def redis_store(location: Path) -> RedisStore:
-    """Open `RedisStore` under a prefix that belongs to the location."""
-    return RedisStore(redis.Redis.from_url(os.environ[REDIS]), prefix=location.name)
-
-
-@contextlib.contextmanager
 def _on_redis(port: int) -> Iterator[RedisStore]:
     with redis.Redis(port=port) as client:
         yield RedisStore(client, prefix=secrets.token_hex(8))
 
 
 @contextlib.contextmanager
-def _aws() -> Iterator[Server]:
-    with moto_server.running() as running:
-        settings = {**moto_server.environment(), AWS: running.url}
-        before = {name: os.environ.get(name) for name in settings}
-        os.environ.update(settings)
-        try:
-            version = f"moto {importlib.metadata.version('moto')}"
-            yield Server("127.0.0.1", running.port, "", "", version, Path())
-        finally:
-            for name, value in before.items():
-                os.environ.pop(name)
-                if value is not None:
-                    os.environ[name] = value
-
-
-@functools.cache
-def _aws_client(url: str) -> Any:
-    """The client that stores of one process share, as in an application."""
-    return boto3.client("secretsmanager", endpoint_url=url)
-
-
-def secrets_manager_store(location: Path) -> SecretsManagerStore:
-    """Open `SecretsManagerStore` under a prefix that belongs to the location."""
-    return SecretsManagerStore(_aws_client(os.environ[AWS]), prefix=location.name)
+def _single_flight_on_redis(port: int) -> Iterator[SingleFlightStore]:
+    with _on_redis(port) as inner:
+        yield SingleFlightStore(inner)
 
 
 @contextlib.contextmanager
-def _on_aws(port: int) -> Iterator[DynamoDBStore]:
+def _on_dynamodb(port: int) -> Iterator[DynamoDBStore]:
     client, table = boto3.client("dynamodb", endpoint_url=f"http://127.0.0.1:{port}"), secrets.token_hex(8)
     create_table(client, table)
     yield DynamoDBStore(client, table)
     client.close()
 
 
-def single_flight_store(location: Path) -> SingleFlightStore:
-    """Open `SingleFlightStore` around a `RedisStore`, which has leases."""
-    return SingleFlightStore(redis_store(location))
+@contextlib.contextmanager
+def _on_secrets_manager(port: int) -> Iterator[SecretsManagerStore]:
+    client = boto3.client("secretsmanager", endpoint_url=f"http://127.0.0.1:{port}")
+    yield SecretsManagerStore(client, prefix=secrets.token_hex(8))
+    client.close()
 
 
 def encrypted_store(location: Path) -> EncryptedStore:
@@ -178,10 +140,28 @@ PLACES = {
             through=_on_sql(sql_stores.POSTGRESQL),
         ),
         Place(
+            "SQLAlchemyStore on PostgreSQL (psycopg2)",
+            "tests.sql_stores:psycopg2_store",
+            server=sql_stores.PSYCOPG2.serving,
+            through=_on_sql(sql_stores.PSYCOPG2),
+        ),
+        Place(
+            "SQLAlchemyStore on PostgreSQL (pg8000)",
+            "tests.sql_stores:pg8000_store",
+            server=sql_stores.PG8000.serving,
+            through=_on_sql(sql_stores.PG8000),
+        ),
+        Place(
             "SQLAlchemyStore on MariaDB",
             "tests.sql_stores:mariadb_store",
             server=sql_stores.MARIADB.serving,
             through=_on_sql(sql_stores.MARIADB),
+        ),
+        Place(
+            "SQLAlchemyStore on MariaDB (mysqlconnector)",
+            "tests.sql_stores:mysqlconnector_store",
+            server=sql_stores.MYSQLCONNECTOR.serving,
+            through=_on_sql(sql_stores.MYSQLCONNECTOR),
         ),
         Place("SQLAlchemyStore on SQLite", "tests.sql_stores:sqlite_store"),
         Place(
@@ -197,11 +177,24 @@ PLACES = {
             through=_on_django(sql_stores.MARIADB),
         ),
         Place("DjangoTokenStore on SQLite", "tests.django_stores:sqlite_store"),
-        Place("RedisStore", "tests.reference_list:redis_store", server=_redis, through=_on_redis),
-        Place("SecretsManagerStore", "tests.reference_list:secrets_manager_store", server=_aws),
-        Place("DynamoDBStore", "tests.dynamodb_stores:dynamodb_store", server=_aws, through=_on_aws),
+        Place("RedisStore", "tests.redis_stores:redis_store", server=redis_stores.serving, through=_on_redis),
         Place(
-            "SingleFlightStore around RedisStore", "tests.reference_list:single_flight_store", server=_redis
+            "SecretsManagerStore",
+            "tests.aws_stores:secrets_manager_store",
+            server=aws_stores.serving,
+            through=_on_secrets_manager,
+        ),
+        Place(
+            "DynamoDBStore",
+            "tests.aws_stores:dynamodb_store",
+            server=aws_stores.serving,
+            through=_on_dynamodb,
+        ),
+        Place(
+            "SingleFlightStore around RedisStore",
+            "tests.redis_stores:single_flight_store",
+            server=redis_stores.serving,
+            through=_single_flight_on_redis,
         ),
         Place("EncryptedStore around SQLiteFileStore", "tests.reference_list:encrypted_store"),
         Place("FallbackStore over SQLiteFileStore", "tests.reference_list:fallback_store"),

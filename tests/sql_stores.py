@@ -165,6 +165,9 @@ MARIADB = Kind(
     "kill connection {}",
 )
 KINDS = {kind.name: kind for kind in (POSTGRESQL, MARIADB)}
+PSYCOPG2, PG8000 = (dataclasses.replace(POSTGRESQL, driver=driver) for driver in ("psycopg2", "pg8000"))
+MYSQLCONNECTOR = dataclasses.replace(MARIADB, driver="mysqlconnector")
+OTHER_DRIVERS = (PSYCOPG2, PG8000, MYSQLCONNECTOR)
 
 
 def postgresql_store(location: Path) -> LeasingSQLAlchemyStore:
@@ -175,6 +178,21 @@ def postgresql_store(location: Path) -> LeasingSQLAlchemyStore:
 def mariadb_store(location: Path) -> LeasingSQLAlchemyStore:
     """Open the store on tables of MariaDB that belong to the location."""
     return _store(MARIADB, location)
+
+
+def psycopg2_store(location: Path) -> LeasingSQLAlchemyStore:
+    """Open the store on PostgreSQL with the driver psycopg2."""
+    return _store(PSYCOPG2, location)
+
+
+def pg8000_store(location: Path) -> LeasingSQLAlchemyStore:
+    """Open the store on PostgreSQL with the driver pg8000."""
+    return _store(PG8000, location)
+
+
+def mysqlconnector_store(location: Path) -> LeasingSQLAlchemyStore:
+    """Open the store on MariaDB with MySQL's own driver."""
+    return _store(MYSQLCONNECTOR, location)
 
 
 def sqlite_store(location: Path) -> LeasingSQLAlchemyStore:

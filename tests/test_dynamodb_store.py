@@ -15,7 +15,7 @@ import pytest
 from botocore.config import Config
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
-from tests import dynamodb_stores, moto_server
+from tests import aws_stores, moto_server
 from tests.calls import find, rows, save
 from tests.proxy import Proxy
 from tests.servers import skip_or_fail
@@ -43,12 +43,12 @@ def server() -> Iterator[moto_server.Server]:
         for name, value in moto_server.environment().items():
             patch.setenv(name, value)
         # Stores of the contract speak through the proxy, which puts the server out of reach and back.
-        patch.setenv(dynamodb_stores.AWS, f"http://127.0.0.1:{proxy.port}")
+        patch.setenv(aws_stores.AWS, f"http://127.0.0.1:{proxy.port}")
         create_table(boto3.client("dynamodb", endpoint_url=one.url), TABLE)
         _proxies.append(proxy)
         yield one
         _proxies.remove(proxy)
-        dynamodb_stores.client.cache_clear()
+        aws_stores.client.cache_clear()
 
 
 @pytest.mark.long  # minutes: each call is a request over HTTP
@@ -59,7 +59,7 @@ class TestDynamoDBStore(TokenStoreContract):
 
     def open_store(self, location: Path) -> DynamoDBStore:
         self.mend_storage(None, location)
-        return dynamodb_stores.dynamodb_store(location)
+        return aws_stores.dynamodb_store(location)
 
     def break_storage(self, store: Any, location: Path) -> None:
         for proxy in _proxies:

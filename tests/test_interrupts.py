@@ -18,7 +18,13 @@ from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
 from tests.calls import find, rows, save
 from tests.interrupts import Interrupted, own_locals, raise_interrupted, run
-from zoho_reference_stores import ListStore, SingleFlightStore, SQLiteFileStore, SQLiteMemoryStore
+from zoho_reference_stores import (
+    FallbackStore,
+    ListStore,
+    SingleFlightStore,
+    SQLiteFileStore,
+    SQLiteMemoryStore,
+)
 from zoho_reference_stores.encrypted_store import EncryptedStore
 from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
@@ -35,6 +41,7 @@ OPEN: dict[str, Callable[[Path], Any]] = {
     "SQLiteFileStore": SQLiteFileStore,
     "EncryptedStore": lambda _: EncryptedStore(ListStore(), KEYS),
     "SingleFlightStore": lambda _: SingleFlightStore(ListStore()),
+    "FallbackStore": lambda _: FallbackStore(ListStore(), ListStore()),
 }
 CALLS: dict[str, tuple[Callable[[Any, str], Any], Callable[[Row], list[list[Row]]]]] = {
     # What is called with the store and ann's id, and the rows that there may be afterwards beside bob's.
@@ -114,6 +121,23 @@ def test_an_exception_at_any_place_ends_the_call_alone(store: Any, tmp_path: Pat
         assert_works(store, tmp_path, outcomes(ANN))
 
     assert place > 3
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        pytest.param(ANN.but(redirect_url=b"bytes"), id="a field is no text"),
+        pytest.param(Row(id="7", user_name="ann", client_secret="hidden secret"), id="no credential"),
+        pytest.param(EVE.but(user_name=None, id="1"), id="another user's id"),
+    ],
+)
+def test_no_frame_of_a_refused_save_shows_a_secret(store: Any, refused: Row) -> None:
+    """Where local variables are shown, too."""
+    save(store, BOB.but(id="1"))
+    with pytest.raises(SDKException) as caught:
+        store.save_token(to_token(refused))
+
+    assert "hidden" not in own_locals(caught.value)
 
 
 @pytest.mark.parametrize("name", CALLS)

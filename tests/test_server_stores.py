@@ -104,7 +104,7 @@ def raise_it() -> None:
 @contextlib.contextmanager
 def on_sql(kind: sql_stores.Kind, **options: Any) -> Iterator[tuple[Line, Callable[[int], Any]]]:
     engines: list[sql.Engine] = []
-    tables = (f"interrupted_{kind.name}_{os.getpid()}_{number}" for number in itertools.count())
+    tables = (f"interrupted_{kind.driver}_{os.getpid()}_{number}" for number in itertools.count())
     table = next(tables)
 
     def open_store(port: int) -> Any:
@@ -150,8 +150,11 @@ KINDS = sql_stores.KINDS
 PLACES: dict[str, tuple[str, Callable[[], Any]]] = {
     "PostgreSQL, recommended": ("postgresql", lambda: on_sql(KINDS["postgresql"], **sql_stores.OPTIONS)),
     "PostgreSQL, plain": ("postgresql", lambda: on_sql(KINDS["postgresql"])),
+    "PostgreSQL, psycopg2": ("postgresql", lambda: on_sql(sql_stores.PSYCOPG2, **sql_stores.OPTIONS)),
+    "PostgreSQL, pg8000": ("postgresql", lambda: on_sql(sql_stores.PG8000, **sql_stores.OPTIONS)),
     "MariaDB, recommended": ("mariadb", lambda: on_sql(KINDS["mariadb"], **sql_stores.OPTIONS)),
     "MariaDB, plain": ("mariadb", lambda: on_sql(KINDS["mariadb"])),
+    "MariaDB, mysqlconnector": ("mariadb", lambda: on_sql(sql_stores.MYSQLCONNECTOR, **sql_stores.OPTIONS)),
     "Redis": ("", lambda: on_redis(redis.Redis.from_url)),
     "Redis, one connection": (
         "",

@@ -554,6 +554,30 @@ def test_a_connection_is_no_engine(tmp_path: Path) -> None:
         SQLAlchemyStore(connection)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("kind", [*KINDS.values(), *sql_stores.OTHER_DRIVERS], ids=lambda kind: kind.driver)
+def test_what_a_server_refuses_is_told_with_every_driver(
+    kind: Kind, table: str, request: pytest.FixtureRequest
+) -> None:
+    """The table is gone: every method says so as the SDK's exception, in the server's words."""
+    request.getfixturevalue(kind.name)
+    engine = sql.create_engine(kind.url(), **OPTIONS)
+    store = LeasingSQLAlchemyStore(engine, table)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"drop table {table}")
+    calls: tuple[Callable[[], object], ...] = (
+        store.get_tokens,
+        store.delete_tokens,
+        lambda: store.find_token_by_id("1"),
+        lambda: store.find_token(to_token(ANN)),
+        lambda: store.save_token(to_token(ANN)),
+        lambda: store.delete_token("1"),
+    )
+    for call in calls:
+        with pytest.raises(SDKException, match=table):
+            call()
+    engine.dispose()
+
+
 def test_what_a_server_quotes_is_left_out() -> None:
     """A message with eight characters of a parameter in it, and no other."""
     assert _quotes("Incorrect value: '1000.abcd' for column", {"sent_access_token": "1000.abcdefgh"})

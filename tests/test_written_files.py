@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import zoho_reference_stores
+from tests.servers import skip_or_fail
 from zoho_tokenstore_contract._cli import commands
 from zoho_tokenstore_contract._cli.scaffold import TESTS, bundled, camel, snake
 
@@ -74,6 +77,33 @@ def run_pytest(*arguments: str) -> str:
     return done.stdout
 
 
+@contextlib.contextmanager
+def on_redis() -> Iterator[None]:
+    """A server where the copied test looks for one."""
+    from tests import redis_server
+
+    skip_or_fail(redis_server.missing())
+    with redis_server.running() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REDIS_URL", server.url)
+        yield
+
+
+@contextlib.contextmanager
+def on_aws() -> Iterator[None]:
+    """The same for AWS."""
+    from tests import moto_server
+
+    skip_or_fail(moto_server.missing())
+    with moto_server.running() as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in (*moto_server.environment().items(), ("AWS_ENDPOINT_URL", server.url)):
+            patch.setenv(name, value)
+        yield
+
+
+SERVED = {"redis": on_redis, "dynamodb": on_aws, "secrets-manager": on_aws}
+"""Stores whose copied test needs a server."""
+
+
 class TestCopy:
     """`zoho-tokenstore copy`."""
 
@@ -132,11 +162,33 @@ import mine{"" if store.suffix else ".store"}
         assert "\nfrom .token_fields import" in store
         assert "\nfrom .." not in store
 
-    def test_the_copied_app_passes_as_it_is(self, project: Path) -> None:
-        """A group of the contract, for the rest is run on the app itself."""
-        commands.main(["copy", "django", "mine"])
+    @pytest.mark.parametrize("name", bundled())
+    def test_what_is_copied_passes_as_it_is(self, name: str, project: Path) -> None:
+        """A group of the contract and the hooks, for the rest is run on the store itself."""
+        commands.main(["copy", name, f"./mine{bundled()[name].suffix}"])
+        with SERVED.get(name, contextlib.nullcontext)():
+            told = run_pytest("test_mine.py", "-k", "BYID or LIST or CRASH_4 or CRASH_5")
 
-        assert "8 passed" in run_pytest("test_mine.py", "-k", "BYID or LIST")
+        in_memory = name in ("list", "sqlite-memory")
+        assert ("8 passed, 2 skipped" if in_memory else "10 passed") in told
+
+    def test_the_names_that_the_kit_and_its_docs_tell_are_names(self) -> None:
+        """Each ``zoho-tokenstore copy NAME`` can be typed as it is told."""
+        root = BUNDLE.parent.parent
+        told = {
+            name
+            for folder, ending in (
+                ("contract", "py"),
+                ("reference_stores", "py"),
+                ("docs", "md"),
+                (".", "md"),
+            )
+            for path in (root / folder).glob(f"{'' if folder == '.' else '**/'}*.{ending}")
+            for name in re.findall(r"zoho-tokenstore\s+copy ([\w-]+)", path.read_text(encoding="utf-8"))
+        }
+
+        assert "single-flight" in told
+        assert told - {"NAME"} <= set(bundled())
 
     def test_a_package_has_no_ending(self, capsys: pytest.CaptureFixture[str]) -> None:
         """And a module has one."""

@@ -1,6 +1,7 @@
 """A token store that looks in a new store and then in an old one, for the Zoho CRM Python SDK.
 
-Copy this module into your project: it needs the SDK and the standard library, nothing else::
+``zoho-tokenstore copy fallback my_store.py`` copies this module and what it imports. They need the
+SDK and the standard library, nothing else::
 
     store = FallbackStore(SQLiteFileStore("tokens.db"), FileStore("tokens.csv"))
     Initializer.initialize(environment, token, store=store)
@@ -13,33 +14,17 @@ The ids in brackets, such as [SAVE-4], name clauses of the TokenStore contract.
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.api.authenticator.store.token_store import TokenStore
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
-from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
-from zohocrmsdk.src.com.zoho.crm.api.util.constants import Constants
+
+from .token_fields import CREDENTIALS, FIELDS, Fields, fill_token, present, random_id, read_token, refusal
+from .token_lookup import KEYS, key_digests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
-
-_FIELDS = (
-    "id",
-    "user_name",
-    "client_id",
-    "client_secret",
-    "refresh_token",
-    "access_token",
-    "grant_token",
-    "expires_in",
-    "redirect_url",
-    "api_domain",
-)
-_CLIENT = ("client_id", "client_secret")
-_CREDENTIALS = ("grant_token", "refresh_token", "access_token")
 
 
 class FallbackStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
@@ -79,7 +64,7 @@ class FallbackStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         if not isinstance(token, OAuthToken):
             return self.new.find_token(token)
         # What identifies the token outranks its id, whichever store has the one and the other.
-        for sent in (_copy(token, id=None), token) if _ways(token) else (token,):
+        for sent in (_copy(token, id=None), token) if _ways(read_token(token)) else (token,):
             # The new store is asked again at the end: a save may have taken the row over meanwhile.
             for find in (self.new.find_token, self._find_old, self.new.find_token):
                 row = find(sent)
@@ -93,7 +78,9 @@ class FallbackStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             self.new.save_token(token)
             return
         sent, id = _copy(token), token.get_id()
-        is_new = self.new.find_token(_copy(token, id=None) if _ways(token) else _copy(token)) is None
+        is_new = (
+            self.new.find_token(_copy(token, id=None) if _ways(read_token(token)) else _copy(token)) is None
+        )
         row = self._find_old(token, to_save=True) if is_new else None
         if row is not None:
             # The saved fields replace those of the row, which is saved with them, under its id [SAVE-13].
@@ -103,7 +90,7 @@ class FallbackStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             if id and self.new.find_token_by_id(id) is None and self._old_by_id(id) is not None:
                 # The id of another login in the old store must not lead to this one [SAVE-11].
                 sent.set_id(None)
-            if not sent.get_id() and any(_get(sent, field) for field in _CREDENTIALS):
+            if not sent.get_id() and not CREDENTIALS.isdisjoint(present(read_token(sent))):
                 sent.set_id(self._unused_id())
         self.new.save_token(sent)
         token.set_id(sent.get_id())
@@ -118,7 +105,7 @@ class FallbackStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         for old in self._old_tokens() if meant else ():
             if not meant.isdisjoint(_reached(old)):
                 if not old.get_id():
-                    raise _refusal("a row of this login in the old store has no id to delete it by")
+                    raise refusal("a row of this login in the old store has no id to delete it by")
                 self.old.delete_token(old.get_id())
         self.new.delete_token(id)
 
@@ -168,38 +155,37 @@ class FallbackStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
     def _find_old(self, token: OAuthToken, *, to_save: bool = False) -> OAuthToken | None:
         """The row of the old store that a token speaks of, unless the new store has that login."""
-        name = _name(token)
-        ways = [(way, False) for way in _ways(token)]
-        if name and to_save:
+        sent = read_token(token)
+        ways = [(way, False) for way in _ways(sent)]
+        if sent["user_name"] and to_save:
             # A new name goes to the row that the token was saved as before its user was known
             # [SAVE-14, SAVE-15].
-            ways += [
-                (("id",), True),
-                *((way, True) for way in _ways(_copy(token, user_name=None)) if len(way) > 1),
-            ]
+            unnamed = [way for way in _ways(Fields(sent, user_name=None)) if len(way) > 1]
+            ways += [(way, True) for way in (KEYS["id"], *unnamed)]
         else:
             # Another credential under the id of a user's row may be anybody's.
-            has_credential = any(_get(token, field) for field in _CREDENTIALS)
-            ways.append((("id",), bool(name) or (to_save and has_credential)))
-        for way, unnamed in ways:
-            row = self._old_row(token, way, unnamed=unnamed)
+            has_credential = not CREDENTIALS.isdisjoint(present(sent))
+            ways.append((KEYS["id"], bool(sent["user_name"]) or (to_save and has_credential)))
+        for way, without_name in ways:
+            row = self._old_row(sent, way, unnamed=without_name)
             if row is not None and not self._is_replaced(row):
                 return row
         return None
 
-    def _old_row(self, token: OAuthToken, way: tuple[str, ...], *, unnamed: bool) -> OAuthToken | None:
+    def _old_row(self, sent: Fields, way: tuple[str, ...], *, unnamed: bool) -> OAuthToken | None:
         """The row of the old store that has these fields of the token; `unnamed`: and no user."""
 
         def is_meant(row: OAuthToken | None) -> bool:
-            same = row is not None and all(_get(row, field) == _get(token, field) for field in way)
-            return same and not (unnamed and _name(row))
+            if row is None:
+                return False
+            fields = read_token(row)
+            same = [fields[name] for name in way] == [sent[name] for name in way]
+            return same and not (unnamed and fields["user_name"])
 
-        if way == ("id",):
-            row = self._old_by_id(token.get_id())
+        if way == KEYS["id"]:
+            row = self._old_by_id(sent["id"])
             return row if is_meant(row) else None
-        asked = OAuthToken(access_token="lent")
-        for field in _FIELDS:
-            _set(asked, field, _get(token, field) if field in way else None)
+        asked = _made(Fields({name: sent[name] if name in way else None for name in FIELDS}))
         if self.old.find_token(asked) is None:
             return None
         # Of what it answers, the id alone says which row it is.
@@ -213,7 +199,8 @@ class FallbackStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             row = self.old.find_token_by_id(id)
         except SDKException:
             # The SDK's own stores raise on a miss; where the storage fails, listing raises too.
-            return next((row for row in self._old_tokens() if row.get_id() == id), None)
+            found = [row for row in self._old_tokens() if row.get_id() == id]
+            return found[0] if found else None
         return _copy(row) if row is not None and row.get_id() == id and not _is_header(row) else None
 
     def _old_tokens(self) -> list[OAuthToken]:
@@ -229,46 +216,28 @@ class FallbackStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     def _unused_id(self) -> str:
         """An id that neither store has: as long as any store keeps [SAVE-3], so that none comes twice."""
         while True:
-            id = str(10**9 + secrets.randbelow(9 * 10**9))
+            id = random_id()
             if self.new.find_token_by_id(id) is None and self._old_by_id(id) is None:
                 return id
 
 
 # ---------------------------------------------------------------------------------------------
-# Tokens.
+# Tokens. Their texts stand in `Fields`, which show none, and never in a variable of their own.
 
 
-def _get(token: OAuthToken, field: str) -> Any:
-    return _name(token) if field == "user_name" else getattr(token, f"get_{field}")()
+def _made(fields: Fields) -> OAuthToken:
+    """A whole token with these fields; see BYID-5."""
+    return fill_token(OAuthToken(id="lent"), fields)
 
 
-def _set(token: OAuthToken, field: str, value: Any) -> None:
-    if field == "user_name":
-        token.set_user_signature(UserSignature(value) if value is not None else None)
-    else:
-        getattr(token, f"set_{field}")(value)
-
-
-def _name(token: OAuthToken | None) -> Any:
-    signature = None if token is None else token.get_user_signature()
-    return None if signature is None else signature.get_name()
-
-
-def _copy(token: OAuthToken, **changes: Any) -> OAuthToken:
-    """A whole token with the same fields; see BYID-5."""
-    copy = OAuthToken(access_token="lent")
-    for field in _FIELDS:
-        _set(copy, field, changes[field] if field in changes else _get(token, field))
-    return copy
+def _copy(token: OAuthToken, **changes: None) -> OAuthToken:
+    """A token with the same fields, but for those that it is to lack."""
+    return _made(Fields(read_token(token), **changes))
 
 
 def _fill(token: OAuthToken, row: OAuthToken) -> OAuthToken:
     """Give the token the row's id, and of the row's other fields those that it lacks."""
-    if row is not token:
-        for field in _FIELDS:
-            if field == "id" or not _get(token, field):
-                _set(token, field, _get(row, field))
-    return token
+    return fill_token(token, read_token(row))
 
 
 def _is_header(row: OAuthToken) -> bool:
@@ -276,31 +245,23 @@ def _is_header(row: OAuthToken) -> bool:
     return bool(row.get_id() == "id" and row.get_client_secret() == "client_secret")
 
 
-def _ways(token: OAuthToken) -> list[tuple[str, ...]]:
+def _ways(sent: Fields) -> list[tuple[str, ...]]:
     """The fields that identify a token, most important first: a user name outranks everything else."""
-    if _name(token):
-        return [("user_name",)]
-    if not (token.get_client_id() or token.get_client_secret()):
-        return [("access_token",)] if token.get_access_token() else []
-    ways = (("grant_token", *_CLIENT), ("refresh_token", *_CLIENT))
-    return [way for way in ways if all(_get(token, field) for field in way)]
+    if sent["user_name"]:
+        return [KEYS["user_name"]]
+    if not (sent["client_id"] or sent["client_secret"]):
+        return [KEYS["access_token"]] if sent["access_token"] else []
+    has = present(sent)
+    return [way for way in (KEYS["grant_token"], KEYS["refresh_token"]) if set(way).issubset(has)]
 
 
-def _values(row: OAuthToken, ways: Iterable[tuple[str, ...]]) -> set[tuple[Any, ...]]:
-    values = [tuple((field, _get(row, field)) for field in way) for way in ways]
-    return {value for value in values if all(text for _, text in value)}
+def _keys(row: OAuthToken) -> set[tuple[str, str]]:
+    """Everything by which a row of the new store can be found, as digests."""
+    return set(key_digests(read_token(row)).items())
 
 
-def _keys(row: OAuthToken) -> set[tuple[Any, ...]]:
-    """Everything by which a row of the new store can be found."""
-    client = [(field, *_CLIENT) for field in ("grant_token", "refresh_token")]
-    return _values(row, [("user_name",), ("id",), ("access_token",), *client])
-
-
-def _reached(old: OAuthToken) -> set[tuple[Any, ...]]:
+def _reached(old: OAuthToken) -> set[tuple[str, str]]:
     """By which of its fields a row of the old store is of the same login as one of the new store."""
-    return _values(old, _ways(old) if _name(old) else [*_ways(old), ("id",)])
-
-
-def _refusal(message: str) -> SDKException:
-    return SDKException(code=Constants.TOKEN_STORE, message=message)
+    sent = read_token(old)
+    names = {way[0] for way in _ways(sent)} | (set() if sent["user_name"] else {"id"})
+    return {(name, key) for name, key in key_digests(sent).items() if name in names}

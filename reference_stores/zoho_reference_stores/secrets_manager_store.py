@@ -61,7 +61,7 @@ class SecretsManagerStore(TokenStore):  # type: ignore[misc]  # the SDK has no t
     find ``None`` or an older state of the row, if AWS answers so. Do not edit the secrets by hand
     while the store is in use.
 
-    Calls of the API: finding takes two, saving three, a new row four, a new login four, deleting four;
+    Calls of the API: finding takes two, saving three, a new row four, a new login four, deleting five;
     `get_tokens` four, and two more for every further 20 rows. Finding by an access token alone
     reads the rows of users, up to 20 a call.
 

@@ -78,7 +78,8 @@ class SingleFlightStore(TokenStore):  # type: ignore[misc]  # the SDK has no typ
     An exception that a signal handler raises ends the caller's lease with its call [CRASH-6].
 
     Threads of one process need nothing but this object. Between processes and nodes it takes an inner
-    store with these two methods, as `SQLAlchemyStore` and `RedisStore` have them::
+    store with these two methods, as `LeasingSQLAlchemyStore`, `DjangoTokenStore`, `RedisStore` and
+    `DynamoDBStore` have them::
 
         acquire_lease(key: str, owner: str, seconds: float) -> bool
         release_lease(key: str, owner: str) -> None

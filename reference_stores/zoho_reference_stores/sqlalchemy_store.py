@@ -339,7 +339,8 @@ def _code(error: DBAPIError) -> Any:
     for name in ("sqlstate", "pgcode", "errno"):
         if code := getattr(driver, name, None):
             return code
-    return driver.args[0] if driver.args else None
+    first = driver.args[0] if driver.args else None
+    return first.get("C") if isinstance(first, dict) else first  # pg8000 has the server's whole answer there
 
 
 def _as_raised(error: BaseException) -> BaseException:

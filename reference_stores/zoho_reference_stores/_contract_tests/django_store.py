@@ -20,7 +20,7 @@ if not settings.configured:
 
 
 class TestDjangoTokenStore(TokenStoreContract):
-    """Every clause but CRASH-4, which stops the server: say how in ``break_storage``."""
+    """Every clause."""
 
     def open_store(self, location: Path) -> DjangoTokenStore:
         """A store in a database of its own for every test, under an alias of its own."""
@@ -36,3 +36,11 @@ class TestDjangoTokenStore(TokenStoreContract):
             }
             call_command("migrate", database=alias, verbosity=0)
         return DjangoTokenStore(alias)
+
+    def break_storage(self, store: DjangoTokenStore, location: Path) -> None:
+        """Put the database out of reach [CRASH-4]; of a server: stop it, or lock its user out."""
+        location.rename(location.with_name(f"{location.name}-away"))
+
+    def mend_storage(self, store: DjangoTokenStore, location: Path) -> None:
+        """Put it back, for the same store [CRASH-5]."""
+        location.with_name(f"{location.name}-away").rename(location)

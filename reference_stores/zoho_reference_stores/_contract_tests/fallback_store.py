@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from zoho_reference_stores.fallback_store import FallbackStore
-from zoho_reference_stores.sqlite_file import SQLiteFileStore, break_storage
+from zoho_reference_stores.sqlite_file import SQLiteFileStore, break_storage, mend_storage
 from zoho_tokenstore_contract import TokenStoreContract
 
 
@@ -18,3 +18,7 @@ class TestFallbackStore(TokenStoreContract):
     def break_storage(self, store: FallbackStore, location: Path) -> None:
         """Put the new store's file out of reach, to see what is said then [CRASH-4]."""
         break_storage(store.new, location)
+
+    def mend_storage(self, store: FallbackStore, location: Path) -> None:
+        """Put it back in reach [CRASH-5]."""
+        mend_storage(store.new, location)
