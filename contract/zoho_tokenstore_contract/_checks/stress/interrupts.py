@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from ..._drivers.interrupts import InterruptionPoint, Interrupts, interruption_points
-from ..._drivers.threads.runner import LEAST_SHARE, QUICK
 from ..._harness.calls import CallRecord
 from ..._harness.messages import format_answer, format_exception, format_rows
 from ..._harness.workspace import Workspace, precondition
@@ -135,18 +133,15 @@ class _Victim:
         self._turn = 0
         self._make(Interrupts(self.store.store))  # what comes first imports and connects
         self._arrange()
-        began = time.perf_counter()
         watched = Interrupts(self.store.store)
         self._make(watched)
-        self._seconds = time.perf_counter() - began
         self.places = watched.places
         self._arrange()
         precondition(partial(self._goes_on, "an uninterrupted call"))
 
     def affordable(self) -> int:
-        """How many places to try: fewer where a call takes long."""
-        most = self.workspace.effort.times(POINTS)
-        return int(most * max(LEAST_SHARE, min(1.0, QUICK / self._seconds)))
+        """How many places to try: fewer where calls take long."""
+        return self.workspace.sut.pace.affordable(self.workspace.effort.times(POINTS))
 
     def interrupt(self, point: tuple[InterruptionPoint, int], error: BaseException) -> None:
         """Raise an exception at a place of the call, and see what has become of the store."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
-_INSIDE = frozenset(
+INSIDE = frozenset(
     """
     builtins _abc _asyncio _bisect _codecs _collections _contextvars _datetime _decimal _functools
     _hashlib _heapq _json _operator _random _sha1 _sha2 _sha256 _sha512 _md5 _sre _string _struct
@@ -72,7 +72,7 @@ class CrashPoints:
 
 def reaches_out(function: Any) -> bool:
     """Whether a C function may read or change something outside the process."""
-    return _place(function) not in _INSIDE and getattr(function, "__name__", "") not in _HARMLESS
+    return _place(function) not in INSIDE and getattr(function, "__name__", "") not in _HARMLESS
 
 
 def _place(function: Any) -> str:

@@ -8,7 +8,7 @@ import linecache
 import os
 import sys
 import sysconfig
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType
@@ -90,7 +90,9 @@ class PlaceTracer:
         return self._arrive
 
 
-def pause_points(places: Sequence[Place], most: int, turn: int = 0) -> list[int]:
+def pause_points(
+    places: Sequence[Place], most: int, turn: int = 0, among: Collection[int] | None = None
+) -> list[int]:
     """Which of the places that a thread came by are worth standing still at.
 
     Each the first, the second and the last time: in between, a loop does the same again. A loop that takes
@@ -102,10 +104,11 @@ def pause_points(places: Sequence[Place], most: int, turn: int = 0) -> list[int]
         places: The places in their order.
         most: How many to choose.
         turn: Where choosing begins. With another turn, others are chosen.
+        among: The numbers of those that may be chosen; by default all.
     """
     visits: dict[Place, list[int]] = {}
-    for number, place in enumerate(places):
-        visits.setdefault(place, []).append(number)
+    for number in sorted(range(len(places)) if among is None else among):
+        visits.setdefault(places[number], []).append(number)
     once = [numbers[0] for numbers in visits.values() if len(numbers) == 1]
     loops = sorted((numbers for numbers in visits.values() if len(numbers) > 1), key=len)
     often = list(dict.fromkeys(numbers[visit] for visit in (-1, 0, 1) for numbers in loops))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,17 +15,10 @@ from ..._spec.model import Call
 from ..._spec.outcomes import Violation
 from ..._spec.tokens import Row, absent
 from .linearizability import AFTER, BEFORE, Invocation, format_timeline
-from .pauses import Scheduler, Stuck, time_without_processor
+from .pauses import Scheduler, Stuck
 from .places import Place, pause_points
+from .steps import Step, StepTracer, telling
 
-QUICK = 0.015
-"""Stores whose fastest run takes longer than this get fewer runs (seconds, without waiting for a processor).
-
-An idle machine needs one to five milliseconds for a store in memory or a local file."""
-WARMING_UP = 4
-"""Runs that are made before the speed of a store counts: the first ones import and connect."""
-LEAST_SHARE = 0.15
-"""Even the slowest store gets this share of the runs."""
 RUNS = 8
 """How many runs are made on one store, emptied in between, before another one is opened."""
 
@@ -138,8 +129,6 @@ class ThreadRunner:
         self._scheduler = Scheduler(workspace.call_limit)
         self._store: StoreHandle | None = None
         self._runs = 0
-        self._timed = 0
-        self._quickest = math.inf
         self._turn = 0
 
     def run_free(self, program: ThreadProgram) -> ThreadRun:
@@ -192,7 +181,7 @@ class ThreadRunner:
     def interleavings(
         self, program: ThreadProgram, most: int, leaders: int | None = None
     ) -> Iterator[ThreadRun]:
-        """Run a program again and again, with one thread paused at each of its pause points in turn.
+        """Run a program again and again, with one thread paused in turn wherever that may show something.
 
         Args:
             program: The program. Threads whose calls differ only in their values count as equal: only the
@@ -200,29 +189,51 @@ class ThreadRunner:
             most: The largest number of pause points for a thread; slow stores get fewer.
             leaders: How many threads, from the first on, are paused; by default all.
         """
-        seen = set()
-        for leader, thread in enumerate(program.threads[:leaders]):
-            kinds = tuple(_kind(step, program) for step in thread)
-            if kinds in seen:
-                continue
-            seen.add(kinds)
-            first = self.run_with_pause(program, leader)
-            yield first
-            while self._timed < WARMING_UP:
-                yield self.run_with_pause(program, leader)
+        kinds = [tuple(_kind(step, program) for step in thread) for thread in program.threads]
+        leading = [number for number in range(len(kinds))[:leaders] if kinds.index(kinds[number]) == number]
+        learned: dict[int, list[list[Step]]] = {}
+        for leader in leading:
+            yield self._one_after_another(program, leader, learned.setdefault(leader, []))
+        for leader in leading:
+            # What the others do, in whichever of these runs.
+            others = [
+                step
+                for first, threads in learned.items()
+                for number, steps in enumerate(threads)
+                if number != leader or (first != leader and kinds.count(kinds[leader]) > 1)
+                for step in steps
+            ]
+            steps = learned[leader][leader]
             self._turn += 1
-            for pause in pause_points(first.places, self.affordable(most), self._turn):
+            worth = telling(steps, others)
+            if not worth:
+                continue
+            points = pause_points([step.place for step in steps], self.affordable(most), self._turn, worth)
+            for pause in points:
                 yield self.run_with_pause(program, leader, pause)
 
+    def _one_after_another(
+        self, program: ThreadProgram, leader: int, learned: list[list[Step]]
+    ) -> ThreadRun:
+        """Run the threads one after another, one of them first, and learn their steps."""
+
+        def meet(works: list[list[Callable[[], None]]]) -> None:
+            learned.extend([] for _ in works)
+            for number in sorted(range(len(works)), key=lambda number: number != leader):
+                tracer = StepTracer(None if self._store is None else self._store.store)
+                self._scheduler.run_free([[partial(tracer.watch, step) for step in works[number]]])
+                learned[number] = tracer.steps
+
+        ran = self._run(program, meet)
+        return ThreadRun(ran.history, ran.rows, leader=leader)
+
     def affordable(self, most: int) -> int:
-        """How many of so many runs to make: all of them, unless each takes long."""
-        share = min(1.0, (QUICK / self._quickest) ** 2)
-        return max(1, int(most * max(share, LEAST_SHARE)))
+        """How many of so many runs to make: all of them, unless the store is slow."""
+        return self.workspace.sut.pace.affordable(most)
 
     def _run(
         self, program: ThreadProgram, meet: Callable[[list[list[Callable[[], None]]]], None]
     ) -> ThreadRun:
-        begun = time.monotonic() - time_without_processor()
         # A store that was never used makes its file or table with the first save.
         store = self._empty_store(fresh=not program.before)
         self.workspace.remember([*program.before, *_rows_of(program)])
@@ -240,10 +251,6 @@ class ThreadRunner:
             store, history, [[_call(step, ids) for step in thread] for thread in program.threads], meet
         )
         history.append(_make(store, AFTER, Call("get_tokens")))
-        self._timed += 1
-        # What a busy machine makes it wait does not make a store slow.
-        lasted = time.monotonic() - time_without_processor() - begun - self._scheduler.delay
-        self._quickest = max(0.001, min(self._quickest, lasted))
         return ThreadRun(tuple(history), _rows_after(store, history))
 
     def _at_once(
@@ -315,6 +322,8 @@ def _make(store: StoreHandle, thread: int, call: Call) -> Invocation:
     store.workspace.calls.append(record)
     store.workspace.guarded(call.method, lambda: made.make(store.store), store.location)
     record.answer = "came back"
+    if made.start is not None and made.end is not None and not made.raised:
+        store.workspace.sut.pace.took(call.method, (made.end - made.start) / 1e9)
     return made
 
 
