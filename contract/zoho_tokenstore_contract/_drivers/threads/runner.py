@@ -21,6 +21,10 @@ from .steps import Step, StepTracer, telling
 
 RUNS = 8
 """How many runs are made on one store, emptied in between, before another one is opened."""
+LOOKS = 2
+"""After how many of these the rows are listed to see that none is left."""
+FEW = 10
+"""At how many places, of which a share is tried, a thread of a slow store is paused at most."""
 
 
 @dataclass(frozen=True)
@@ -192,44 +196,47 @@ class ThreadRunner:
         kinds = [tuple(_kind(step, program) for step in thread) for thread in program.threads]
         leading = [number for number in range(len(kinds))[:leaders] if kinds.index(kinds[number]) == number]
         learned: dict[int, list[list[Step]]] = {}
+        for closely in (False, True):
+            for leader in leading:
+                learned[leader] = []
+                yield self._one_after_another(program, leader, learned[leader], closely=closely)
+            worth = {
+                leader: telling(
+                    learned[leader][leader], _of_others(leader, learned, kinds.count(kinds[leader]) > 1)
+                )
+                for leader in leading
+            }
+            if self.is_slow or all(len(numbers) <= 1 for numbers in worth.values()):
+                break
         for leader in leading:
-            yield self._one_after_another(program, leader, learned.setdefault(leader, []))
-        for leader in leading:
-            # What the others do, in whichever of these runs.
-            others = [
-                step
-                for first, threads in learned.items()
-                for number, steps in enumerate(threads)
-                if number != leader or (first != leader and kinds.count(kinds[leader]) > 1)
-                for step in steps
-            ]
-            steps = learned[leader][leader]
             self._turn += 1
-            worth = telling(steps, others)
-            if not worth:
-                continue
-            points = pause_points([step.place for step in steps], self.affordable(most), self._turn, worth)
-            for pause in points:
+            places = [step.place for step in learned[leader][leader]]
+            for pause in pause_points(places, self.affordable(most), self._turn, worth[leader]):
                 yield self.run_with_pause(program, leader, pause)
 
     def _one_after_another(
-        self, program: ThreadProgram, leader: int, learned: list[list[Step]]
+        self, program: ThreadProgram, leader: int, learned: list[list[Step]], *, closely: bool
     ) -> ThreadRun:
         """Run the threads one after another, one of them first, and learn their steps."""
 
         def meet(works: list[list[Callable[[], None]]]) -> None:
             learned.extend([] for _ in works)
             for number in sorted(range(len(works)), key=lambda number: number != leader):
-                tracer = StepTracer(None if self._store is None else self._store.store)
+                tracer = StepTracer(None if self._store is None else self._store.store, closely=closely)
                 self._scheduler.run_free([[partial(tracer.watch, step) for step in works[number]]])
                 learned[number] = tracer.steps
 
         ran = self._run(program, meet)
         return ThreadRun(ran.history, ran.rows, leader=leader)
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether the store is slow: then its threads are paused at few places."""
+        return self.workspace.sut.pace.share < 1
+
     def affordable(self, most: int) -> int:
         """How many of so many runs to make: all of them, unless the store is slow."""
-        return self.workspace.sut.pace.affordable(most)
+        return self.workspace.sut.pace.affordable(min(most, FEW) if self.is_slow else most)
 
     def _run(
         self, program: ThreadProgram, meet: Callable[[list[list[Callable[[], None]]]], None]
@@ -288,7 +295,9 @@ class ThreadRunner:
         return store
 
     def _emptied(self, store: StoreHandle) -> bool:
-        _make(store, BEFORE, Call("delete_tokens"))
+        cleared = _make(store, BEFORE, Call("delete_tokens"))
+        if self._runs > LOOKS and not cleared.raised:
+            return True
         listing = _make(store, BEFORE, Call("get_tokens")).observation
         return listing is not None and listing.value == ()
 
@@ -325,6 +334,17 @@ def _make(store: StoreHandle, thread: int, call: Call) -> Invocation:
     if made.start is not None and made.end is not None and not made.raised:
         store.workspace.sut.pace.took(call.method, (made.end - made.start) / 1e9)
     return made
+
+
+def _of_others(leader: int, learned: dict[int, list[list[Step]]], has_twin: bool) -> list[Step]:
+    """The steps of the threads beside one, in whichever order they ran; a twin's are also its own."""
+    return [
+        step
+        for first, threads in learned.items()
+        for number, steps in enumerate(threads)
+        if number != leader or (has_twin and first == leader)
+        for step in steps
+    ]
 
 
 def _kind(step: Call, program: ThreadProgram) -> tuple[object, ...]:

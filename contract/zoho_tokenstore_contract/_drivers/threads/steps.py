@@ -78,12 +78,15 @@ class StepTracer:
         steps: The steps in their order.
     """
 
-    def __init__(self, store: object) -> None:
+    def __init__(self, store: object, *, closely: bool) -> None:
         """Prepares to watch.
 
         Args:
             store: The store that is called.
+            closely: Find out what is shared, and whether it changed, which takes long; else every object may
+                be shared, and every step with one may change it.
         """
+        self._closely = closely
         self.steps: list[Step] = []
         self._store = store
         self._roots: list[Any] = []
@@ -101,7 +104,7 @@ class StepTracer:
     def watch(self, act: Callable[[], None]) -> None:
         """Do something in this thread, and note its steps."""
         self._locks = dict(_locks(self._store))
-        self._mark = self._state()
+        self._mark = self._state() if self._closely else None
         tracing, profiling = sys.gettrace(), sys.getprofile()
         sys.setprofile(self._profile)
         sys.settrace(self._trace)
@@ -142,14 +145,13 @@ class StepTracer:
         self._open = None
         changes = self._reached
         if touches or changes:
-            before, self._mark = self._mark, self._state()
+            before, self._mark = self._mark, self._state() if self._closely else None
             changes = changes or self._mark is None or self._mark != before
         self.steps.append(Step(place, touches or changes, changes, held))
 
     def _state(self) -> int | None:
         """What tells whether anything changed that the store and its modules hold; ``None`` for too much."""
-        named = [value for root in self._roots for value in root.values()]
-        ids = [*map(id, named)]
+        ids = [id(value) for root in self._roots for value in list(root.values())]
         if ids != self._named:  # seldom: finding the few that hold others takes long
             self._named = ids.copy()
             self._held = [*_holders(value for root in self._roots for value in _values(root))]
@@ -179,6 +181,8 @@ class StepTracer:
 
     def _is_private(self, value: object) -> bool:
         """Whether nothing leads from a value to what the store holds, or out of the process."""
+        if not self._closely:
+            return type(value) in _TEXTS
         layer = [value]
         met: set[int] = set()
         while layer:
@@ -275,8 +279,10 @@ def _is_harmless(frame: types.FrameType, name: str) -> bool:
         return all(type(one) in _TEXTS for one in value)
     if isinstance(value, types.ModuleType):
         return value.__name__ in INSIDE
-    return id(value) in _PURE or value is load().OAuthToken or (
-        isinstance(value, type) and issubclass(value, BaseException)
+    return (
+        id(value) in _PURE
+        or value is load().OAuthToken
+        or (isinstance(value, type) and issubclass(value, BaseException))
     )
 
 
