@@ -45,18 +45,22 @@ class PlaceTracer:
         other: The trace function that was there before.
     """
 
-    def __init__(self, number: int | None, act: Callable[[], None]) -> None:
+    def __init__(
+        self, number: int | None, act: Callable[[], None], within: Callable[[], bool] | None = None
+    ) -> None:
         """Prepares to trace.
 
         Args:
             number: At which place to act; ``None`` for nowhere.
             act: Called in the thread, there.
+            within: Act only once this is so, in the middle of the line that begins there.
         """
         self.places: list[tuple[CodeType, int, str]] = []
         self.other: Any = None
         self._ahead = -1 if number is None else number
         self._keeps = number is None
         self._act = act
+        self._within = within
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
         theirs = None
@@ -79,11 +83,17 @@ class PlaceTracer:
 
     def _arrive(self, frame: FrameType, event: str, arg: Any) -> Any:
         """The trace function of one call of a function: it comes by a line, or returns."""
+        if event == "opcode" and self._within is not None and self._within():
+            self._within = None
+            self._act()
+            sys.settrace(self.other)
         # A generator that yields returns, too: no end of anything.
         if event == "line" or (event == "return" and not frame.f_code.co_flags & inspect.CO_GENERATOR):
             if self._keeps or self._ahead == 0:
                 self.places.append((frame.f_code, frame.f_lineno, event))
-            if self._ahead == 0:
+            if self._ahead == 0 and self._within is not None:
+                frame.f_trace_opcodes = True
+            elif self._ahead == 0:
                 self._act()
                 sys.settrace(self.other)
             self._ahead -= 1

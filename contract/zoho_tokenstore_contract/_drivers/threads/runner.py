@@ -17,7 +17,7 @@ from ..._spec.tokens import Row, absent
 from .linearizability import AFTER, BEFORE, Invocation, format_timeline
 from .pauses import Scheduler, Stuck
 from .places import Place, pause_points
-from .steps import Step, StepTracer, telling
+from .steps import Step, StepTracer, holds_a_lock, nested, telling
 
 RUNS = 8
 """How many runs are made on one store, emptied in between, before another one is opened."""
@@ -143,16 +143,27 @@ class ThreadRunner:
         """
         return self._run(program, self._scheduler.run_free)
 
-    def run_with_pause(self, program: ThreadProgram, leader: int, pause: int | None = None) -> ThreadRun:
+    def run_with_pause(
+        self, program: ThreadProgram, leader: int, pause: int | None = None, *, within: bool = False
+    ) -> ThreadRun:
         """Run a program with one thread first: it ends, or is paused, before the others start.
+
+        Args:
+            program: The program.
+            leader: Which thread begins.
+            pause: At which of the places that it comes by it is paused.
+            within: It is paused in the middle of the line that begins there, once it has a lock.
 
         Raises:
             Violation: Threads do not come back, or a row cannot be saved before them.
         """
         places: list[Place] = []
-        ran = self._run(
-            program, lambda works: places.extend(self._scheduler.run_with_pause(works, leader, pause))
-        )
+
+        def meet(works: list[list[Callable[[], None]]]) -> None:
+            ready = holds_a_lock(self._store and self._store.store) if within else None
+            places.extend(self._scheduler.run_with_pause(works, leader, pause, ready))
+
+        ran = self._run(program, meet)
         paused = pause is not None and len(places) == 1
         return ThreadRun(ran.history, ran.rows, tuple(places), leader, paused)
 
@@ -200,19 +211,22 @@ class ThreadRunner:
             for leader in leading:
                 learned[leader] = []
                 yield self._one_after_another(program, leader, learned[leader], closely=closely)
-            worth = {
-                leader: telling(
-                    learned[leader][leader], _of_others(leader, learned, kinds.count(kinds[leader]) > 1)
-                )
-                for leader in leading
+            others = {
+                leader: _of_others(leader, learned, kinds.count(kinds[leader]) > 1) for leader in leading
             }
+            worth = {leader: telling(learned[leader][leader], others[leader]) for leader in leading}
             if self.is_slow or all(len(numbers) <= 1 for numbers in worth.values()):
                 break
         for leader in leading:
             self._turn += 1
-            places = [step.place for step in learned[leader][leader]]
-            for pause in pause_points(places, self.affordable(most), self._turn, worth[leader]):
+            steps = learned[leader][leader]
+            before, within = nested(steps, others[leader])
+            places = [step.place for step in steps]
+            points = pause_points(places, self.affordable(most), self._turn, worth[leader])
+            for pause in sorted({*points, *before}):
                 yield self.run_with_pause(program, leader, pause)
+            for pause in within:
+                yield self.run_with_pause(program, leader, pause, within=True)
 
     def _one_after_another(
         self, program: ThreadProgram, leader: int, learned: list[list[Step]], *, closely: bool

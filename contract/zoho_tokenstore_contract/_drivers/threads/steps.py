@@ -7,11 +7,11 @@ known to be harmless counts as touched or changed.
 
 from __future__ import annotations
 
-import builtins
 import dis
 import functools
 import gc
 import inspect
+import itertools
 import logging
 import sys
 import threading
@@ -45,11 +45,14 @@ _SKIPPED = (
 _MOST_OBJECTS = 3000
 """Where a store holds more, every step that may change something counts as one that does."""
 _PURE = frozenset(
-    id(getattr(builtins, name))
-    for name in "abs all any bool bytes callable dict enumerate filter float format frozenset hash hex int "
-    "isinstance iter len list map max min next ord chr print range repr reversed round set slice sorted str "
-    "sum tuple type zip".split()  # noqa: SIM905 (35 lines otherwise)
+    map(
+        id,
+        (abs, all, any, bool, bytes, callable, dict, enumerate, filter, float, format, frozenset, hash, int)
+        + (isinstance, iter, len, list, map, max, min, next, ord, chr, range, repr, reversed, round, set)
+        + (slice, sorted, str, sum, tuple, type, zip),
+    )
 )
+"""Functions of Python that change nothing but what they are passed."""
 _FREE = ("LOAD_CONST", "LOAD_ATTR", "LOAD_METHOD", "LOAD_CLOSURE", "LOAD_ASSERTION_ERROR", "LOAD_SMALL_INT")
 _OF_A_LOCK = {"acquire", "release", "__enter__", "__exit__"}
 
@@ -219,6 +222,30 @@ def telling(steps: Sequence[Step], others: Sequence[Step]) -> list[int]:
         guarded = [number for number, step in enumerate(steps) if step.touches and step.held]
         chosen = guarded[len(guarded) // 2 :][:1]
     return chosen
+
+
+def nested(steps: Sequence[Step], others: Sequence[Step]) -> tuple[list[int], list[int]]:
+    """Where a thread takes a lock while it has another, of those that the others nest, too: one may wait for ever.
+
+    Args:
+        steps: What the thread does.
+        others: What the other threads do.
+
+    Returns:
+        The numbers of the steps before which it holds one already, and of those in which it takes several.
+    """
+    theirs = frozenset().union(*(step.held for step in others if len(step.held) > 1))
+    taken = [(later.held - step.held) & theirs for step, later in itertools.pairwise(steps)]
+    return (
+        [number for number, locks in enumerate(taken) if locks and steps[number].held & theirs],
+        [number for number, locks in enumerate(taken) if len(locks) > 1],
+    )
+
+
+def holds_a_lock(store: object) -> Callable[[], bool]:
+    """What tells whether the thread that asks holds a lock of a store."""
+    locks = [lock for _, lock in _locks(store)]
+    return lambda: any(map(_is_held, locks))
 
 
 def _values(names: Any) -> list[Any]:
