@@ -146,7 +146,7 @@ _WITNESS = {"user_name": ANN, "access_token": ACCESS, "grant_token": GRANT, "ref
 
 
 def _seem_apart(workspace: Workspace, kind: str, rows: Sequence[Row]) -> bool:
-    """Whether all goes as it should where the rows are listed only when all are saved, and when some are updated.
+    """Whether all goes as it should where rows are listed only when all are saved, and when some are updated.
 
     Every other row is looked for before it is saved, beside those that look like it, and updated.
     """

@@ -1,4 +1,4 @@
-"""What each step of a call does to what threads share: learned once, so that pauses that show nothing are left out.
+"""What each step of a call does to what threads share, so that pauses that show nothing new are left out.
 
 A step is what a thread does between two places of the store's own code. Pausing before a step and pausing
 after it are the same where the step touches nothing that another thread touches meanwhile. Whatever is not
@@ -7,6 +7,7 @@ known to be harmless counts as touched or changed.
 
 from __future__ import annotations
 
+import builtins
 import dis
 import functools
 import gc
@@ -44,14 +45,11 @@ _SKIPPED = (
 """What leads to code, and not to rows."""
 _MOST_OBJECTS = 3000
 """Where a store holds more, every step that may change something counts as one that does."""
-_PURE = frozenset(
-    map(
-        id,
-        (abs, all, any, bool, bytes, callable, dict, enumerate, filter, float, format, frozenset, hash, int)
-        + (isinstance, iter, len, list, map, max, min, next, ord, chr, range, repr, reversed, round, set)
-        + (slice, sorted, str, sum, tuple, type, zip),
-    )
-)
+_NAMES = """
+    abs all any bool bytes callable dict enumerate filter float format frozenset hash int isinstance iter len
+    list map max min next ord chr range repr reversed round set slice sorted str sum tuple type zip
+"""
+_PURE = frozenset(id(getattr(builtins, name)) for name in _NAMES.split())
 """Functions of Python that change nothing but what they are passed."""
 _FREE = ("LOAD_CONST", "LOAD_ATTR", "LOAD_METHOD", "LOAD_CLOSURE", "LOAD_ASSERTION_ERROR", "LOAD_SMALL_INT")
 _OF_A_LOCK = {"acquire", "release", "__enter__", "__exit__"}
@@ -225,7 +223,7 @@ def telling(steps: Sequence[Step], others: Sequence[Step]) -> list[int]:
 
 
 def nested(steps: Sequence[Step], others: Sequence[Step]) -> tuple[list[int], list[int]]:
-    """Where a thread takes a lock while it has another, of those that the others nest, too: one may wait for ever.
+    """Where a thread takes a lock while it has another, of those of which the others take several, too.
 
     Args:
         steps: What the thread does.
