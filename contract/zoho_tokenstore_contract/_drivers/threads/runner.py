@@ -19,6 +19,8 @@ from .pauses import Scheduler, Stuck
 from .places import Place, pause_points
 from .steps import Step, StepTracer, holds_a_lock, nested, telling
 
+Works = list[list[Callable[[], None]]]
+"""The steps of each thread."""
 RUNS = 8
 """How many runs are made on one store, emptied in between, before another one is opened."""
 LOOKS = 2
@@ -92,6 +94,7 @@ class ThreadRun:
         places: Where in the store's code the leading thread stood still, else what it came by.
         leader: Which thread that was, if one led.
         paused: It stood still.
+        worth: Which of the places are worth standing still at, where that was learned.
     """
 
     history: tuple[Invocation, ...]
@@ -99,6 +102,7 @@ class ThreadRun:
     places: tuple[Place, ...] = ()
     leader: int = 0
     paused: bool = False
+    worth: tuple[int, ...] = ()
 
     @property
     def before(self) -> list[Row]:
@@ -159,7 +163,7 @@ class ThreadRunner:
         """
         places: list[Place] = []
 
-        def meet(works: list[list[Callable[[], None]]]) -> None:
+        def meet(works: Works) -> None:
             ready = holds_a_lock(self._store and self._store.store) if within else None
             places.extend(self._scheduler.run_with_pause(works, leader, pause, ready))
 
@@ -171,6 +175,8 @@ class ThreadRunner:
         self, store: StoreHandle, threads: Sequence[Sequence[Call]], pause: int | None = None
     ) -> ThreadRun:
         """Run threads on a store as it is; the first one ends, or is paused, before the others start.
+
+        Where it is not paused, all of them run one after another, and what is worth a pause is learned.
 
         Args:
             store: The store, which is left as the threads leave it.
@@ -185,13 +191,20 @@ class ThreadRunner:
         """
         history: list[Invocation] = []
         places: list[Place] = []
-        self._at_once(
-            store,
-            history,
-            threads,
-            lambda works: places.extend(self._scheduler.run_with_pause(works, 0, pause)),
-        )
-        return ThreadRun(tuple(history), (), tuple(places), 0, pause is not None and len(places) == 1)
+        learned: list[list[Step]] = []
+
+        def meet(works: Works) -> None:
+            if pause is None:
+                self._watch(store, works, 0, learned)
+            else:
+                places.extend(self._scheduler.run_with_pause(works, 0, pause))
+
+        self._at_once(store, history, threads, meet)
+        if pause is not None:
+            return ThreadRun(tuple(history), (), tuple(places), 0, len(places) == 1)
+        first, *others = learned
+        worth = telling(first, list(itertools.chain.from_iterable(others)))
+        return ThreadRun(tuple(history), (), tuple(step.place for step in first), worth=tuple(worth))
 
     def interleavings(
         self, program: ThreadProgram, most: int, leaders: int | None = None
@@ -233,15 +246,27 @@ class ThreadRunner:
     ) -> ThreadRun:
         """Run the threads one after another, one of them first, and learn their steps."""
 
-        def meet(works: list[list[Callable[[], None]]]) -> None:
-            learned.extend([] for _ in works)
-            for number in sorted(range(len(works)), key=lambda number: number != leader):
-                tracer = StepTracer(None if self._store is None else self._store.store, closely=closely)
-                self._scheduler.run_free([[partial(tracer.watch, step) for step in works[number]]])
-                learned[number] = tracer.steps
+        def meet(works: Works) -> None:
+            if self._store is not None:
+                self._watch(self._store, works, leader, learned, closely=closely)
 
         ran = self._run(program, meet)
         return ThreadRun(ran.history, ran.rows, leader=leader)
+
+    def _watch(
+        self,
+        store: StoreHandle,
+        works: Works,
+        leader: int,
+        learned: list[list[Step]],
+        *,
+        closely: bool = False,
+    ) -> None:
+        learned.extend([] for _ in works)
+        for number in sorted(range(len(works)), key=lambda number: number != leader):
+            tracer = StepTracer(store.store, closely=closely)
+            self._scheduler.run_free([[partial(tracer.watch, step) for step in works[number]]])
+            learned[number] = tracer.steps
 
     @property
     def is_slow(self) -> bool:
@@ -252,9 +277,7 @@ class ThreadRunner:
         """How many of so many runs to make: all of them, unless the store is slow."""
         return self.workspace.sut.pace.affordable(min(most, FEW) if self.is_slow else most)
 
-    def _run(
-        self, program: ThreadProgram, meet: Callable[[list[list[Callable[[], None]]]], None]
-    ) -> ThreadRun:
+    def _run(self, program: ThreadProgram, meet: Callable[[Works], None]) -> ThreadRun:
         # A store that was never used makes its file or table with the first save.
         store = self._empty_store(fresh=not program.before)
         self.workspace.remember([*program.before, *_rows_of(program)])
@@ -279,7 +302,7 @@ class ThreadRunner:
         store: StoreHandle,
         history: list[Invocation],
         threads: Sequence[Sequence[Call]],
-        meet: Callable[[list[list[Callable[[], None]]]], None],
+        meet: Callable[[Works], None],
     ) -> None:
         """Have threads make their calls, and add these to a history by the time at which they began."""
         made = [[Invocation(number, step) for step in thread] for number, thread in enumerate(threads, 1)]
