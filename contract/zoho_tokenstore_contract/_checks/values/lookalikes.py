@@ -63,8 +63,8 @@ def _run_together(
             Row(client_id=f"{number}{id}", client_secret=secret, **{kind: f"{token}{number}"})
             for id, secret, token in pair_of(separator)
         ]
-        for kind in KINDS[2:]
-        for number, separator in enumerate(Pool(SEPARATORS))
+        for turn, kind in enumerate(KINDS[2:])
+        for number, separator in enumerate(workspace.sut.pace.in_turn(Pool(SEPARATORS), turn))
     ]
     for some in batches([pair[0] for pair in pairs]):
         mine = [pair for pair in pairs if pair[0] in some]

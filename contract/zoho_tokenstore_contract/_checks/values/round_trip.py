@@ -41,9 +41,13 @@ LISTING, BY_ID, FIND = "get_tokens", "find_token_by_id", "find_token"
 @check("VALUE-1")
 def awkward_texts_round_trip_in_every_field(workspace: Workspace) -> None:
     able = what_works(workspace)
-    for batch in _batches(TRAPS, len(TEXTS)):
-        rows = [_rotated(batch, place) for place in range(len(batch))]
-        updates = [_rotated(batch, place + 3).but(user_name=row.user_name) for place, row in enumerate(rows)]
+    for turn, batch in enumerate(_batches(TRAPS, len(TEXTS))):
+        places = workspace.sut.pace.in_turn(range(len(batch)), turn)
+        rows = [_rotated(batch, place) for place in places]
+        updates = [
+            _rotated(batch, place + 3).but(user_name=row.user_name)
+            for place, row in zip(places, rows, strict=True)
+        ]
         narrowed(
             workspace,
             partial(keep_rows, workspace, able, rows, updates),
@@ -53,7 +57,7 @@ def awkward_texts_round_trip_in_every_field(workspace: Workspace) -> None:
         )
 
 
-def _text_is_kept(workspace: Workspace, able: _Able, text: str) -> None:
+def _text_is_kept(workspace: Workspace, able: Able, text: str) -> None:
     """The text in every field of a row, or else in that which is the cause."""
     row = person("awkward")
     narrowed(
@@ -63,7 +67,7 @@ def _text_is_kept(workspace: Workspace, able: _Able, text: str) -> None:
     )
 
 
-def _text_replaces(workspace: Workspace, able: _Able, name: str, text: str) -> None:
+def _text_replaces(workspace: Workspace, able: Able, name: str, text: str) -> None:
     update = person("awkward").but(**{name: text})
     keep_rows(workspace, able, [person("awkward", user_name=update.user_name)], [update])
 
@@ -77,7 +81,7 @@ def tokens_without_a_user_are_found_by_awkward_texts(workspace: Workspace) -> No
         # Each text as one kind of token; what a column does to texts, it does to more than one.
         rows = [
             unnamed(KINDS[1 + (place + turn) % 3], batch[place], (batch[place - 1], batch[place - 2]))
-            for place in range(len(batch))
+            for place in workspace.sut.pace.in_turn(range(len(batch)), turn)
         ]
         alone = [
             row
@@ -166,7 +170,7 @@ def narrowed(workspace: Workspace, whole: Callable[[], None], parts: Iterable[Ca
 
 
 @dataclass(frozen=True)
-class _Able:
+class Able:
     """What a store can do with plain rows.
 
     What it cannot do with them is another fault, of which these clauses say nothing.
@@ -179,12 +183,12 @@ class _Able:
     ways: frozenset[tuple[str, str]]
     in_place: frozenset[str]
 
-    def listed(self) -> _Able:
+    def listed(self) -> Able:
         """The same with the listing as the only way of reading, where it is one."""
         return replace(self, ways=frozenset(way for way in self.ways if way[0] == LISTING) or self.ways)
 
 
-def what_works(workspace: Workspace, fields: Sequence[str] = TEXTS) -> _Able:
+def what_works(workspace: Workspace, fields: Sequence[str] = TEXTS) -> Able:
     """Try the store with rows that have nothing awkward; leaves nothing open."""
     store = workspace.open()
     stored = store.holding(*ONE_OF_EACH_KEY)
@@ -208,12 +212,12 @@ def what_works(workspace: Workspace, fields: Sequence[str] = TEXTS) -> _Able:
         if answer.raised is None and {one.id for one in stored} == ids:
             in_place.add(_kind(row))
     workspace.fresh_examples()
-    return _Able(frozenset(ways), frozenset(in_place))
+    return Able(frozenset(ways), frozenset(in_place))
 
 
 def keep_rows(
     workspace: Workspace,
-    able: _Able,
+    able: Able,
     rows: Sequence[Row],
     updates: Sequence[Row] = (),
     fields: Sequence[str] = TEXTS,
@@ -295,7 +299,7 @@ def row_of(token: Any, answer: Answer) -> Row | str:
 
 def _read_as(
     store: StoreHandle,
-    able: _Able,
+    able: Able,
     ids: Sequence[Any],
     rows: Sequence[Row],
     fields: Sequence[str],
