@@ -65,17 +65,17 @@ class CrashPoints:
         if os.getpid() != self._process:
             return  # the store has forked: what happens there is no moment of this process
         number = len(self.names)
-        self.names.append(f"{_place(function)}.{getattr(function, '__name__', '?')}")
+        self.names.append(f"{place_of(function)}.{getattr(function, '__name__', '?')}")
         if self._act is not None:
             self._act(number)
 
 
 def reaches_out(function: Any) -> bool:
     """Whether a C function may read or change something outside the process."""
-    return _place(function) not in INSIDE and getattr(function, "__name__", "") not in _HARMLESS
+    return place_of(function) not in INSIDE and getattr(function, "__name__", "") not in _HARMLESS
 
 
-def _place(function: Any) -> str:
+def place_of(function: Any) -> str:
     """The module of a C function, or of the type that it is a method of."""
     owner = getattr(function, "__self__", None)
     if owner is None:

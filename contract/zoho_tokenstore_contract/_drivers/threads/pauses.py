@@ -52,7 +52,11 @@ class Stuck(Exception):
 
 
 class Scheduler:
-    """Runs works in threads of their own, again and again."""
+    """Runs works in threads of their own, again and again.
+
+    Attributes:
+        waited: While a thread stood still in the latest run, others waited for it.
+    """
 
     def __init__(self, limit: float) -> None:
         """Prepares to run.
@@ -60,6 +64,7 @@ class Scheduler:
         Args:
             limit: After how many seconds without a finished step threads count as stuck.
         """
+        self.waited = False
         self._limit = limit
         self._most = _MOST_STEPS
         self._longest = _MOST_USED
@@ -95,6 +100,7 @@ class Scheduler:
         Raises:
             Stuck: Not all came back. Those threads are daemons and are left as they are.
         """
+        self.waited = False
         run = _Run(works, leader)
         run.tracer = PlaceTracer(pause, lambda: self._stand_still(run), within)
         with _eager(), _on_one_processor():
@@ -134,6 +140,7 @@ class Scheduler:
                 if known or time.monotonic() - since > _PATIENCE:
                     if not known:
                         _WAITS.update(look.places)
+                    self.waited = True
                     return
                 continue
             elif look.used > seen.used:  # a spinning lock may be seen in one place again and again

@@ -17,7 +17,7 @@ from ..._spec.tokens import Row, absent
 from .linearizability import AFTER, BEFORE, Invocation, format_timeline
 from .pauses import Scheduler, Stuck
 from .places import Place, pause_points
-from .steps import Step, StepTracer, holds_a_lock, nested, telling
+from .steps import Step, StepTracer, holds_a_lock, nested, split, telling
 
 Works = list[list[Callable[[], None]]]
 """The steps of each thread."""
@@ -95,6 +95,7 @@ class ThreadRun:
         leader: Which thread that was, if one led.
         paused: It stood still.
         worth: Which of the places are worth standing still at, where that was learned.
+        waited: While the leading thread stood still, others waited for it.
     """
 
     history: tuple[Invocation, ...]
@@ -103,6 +104,7 @@ class ThreadRun:
     leader: int = 0
     paused: bool = False
     worth: tuple[int, ...] = ()
+    waited: bool = False
 
     @property
     def before(self) -> list[Row]:
@@ -169,7 +171,8 @@ class ThreadRunner:
 
         ran = self._run(program, meet)
         paused = pause is not None and len(places) == 1
-        return ThreadRun(ran.history, ran.rows, tuple(places), leader, paused)
+        waited = paused and self._scheduler.waited
+        return ThreadRun(ran.history, ran.rows, tuple(places), leader, paused, waited=waited)
 
     def run_on(
         self, store: StoreHandle, threads: Sequence[Sequence[Call]], pause: int | None = None
@@ -236,10 +239,34 @@ class ThreadRunner:
             before, within = nested(steps, others[leader])
             places = [step.place for step in steps]
             points = pause_points(places, self.affordable(most), self._turn, worth[leader])
-            for pause in sorted({*points, *before}):
-                yield self.run_with_pause(program, leader, pause)
+            changes = [number for number, step in enumerate(steps) if step.changes]
+            for some in split(sorted({*points, *before}), changes):
+                yield from self._everywhere(partial(self.run_with_pause, program, leader), some)
             for pause in within:
                 yield self.run_with_pause(program, leader, pause, within=True)
+
+    @staticmethod
+    def _everywhere(run: Callable[[int], ThreadRun], points: list[int]) -> Iterator[ThreadRun]:
+        """Runs with a pause at each of some points between which the thread changes nothing.
+
+        Where the others wait at two of them, they wait at all in between, and see the same.
+        """
+        while points:
+            ran = run(points.pop(0))
+            yield ran
+            if not ran.waited or len(points) < 2:
+                continue
+            waiting, going_on = 0, len(points)  # the first so many wait; from here on, they do not
+            tried = len(points) - 1
+            while waiting < going_on:
+                ran = run(points[tried])
+                yield ran
+                if ran.waited:
+                    waiting = tried + 1
+                else:
+                    going_on = tried
+                tried = (waiting + going_on) // 2
+            del points[: going_on + 1]
 
     def _one_after_another(
         self, program: ThreadProgram, leader: int, learned: list[list[Step]], *, closely: bool
@@ -264,7 +291,7 @@ class ThreadRunner:
     ) -> None:
         learned.extend([] for _ in works)
         for number in sorted(range(len(works)), key=lambda number: number != leader):
-            tracer = StepTracer(store.store, closely=closely)
+            tracer = StepTracer(store.store, store.location, closely=closely)
             self._scheduler.run_free([[partial(tracer.watch, step) for step in works[number]]])
             learned[number] = tracer.steps
 

@@ -7,22 +7,26 @@ known to be harmless counts as touched or changed.
 
 from __future__ import annotations
 
+import bisect
 import builtins
+import contextlib
 import dis
 import functools
 import gc
 import inspect
 import itertools
 import logging
+import os
 import sys
 import threading
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..._spec.sdk import load
-from ..processes.crash_points import INSIDE, reaches_out
+from ..processes.crash_points import INSIDE, place_of, reaches_out
 from .places import Place, is_of_a_store, is_the_kits
 
 _LOCK, _RLOCK = type(threading.Lock()), type(threading.RLock())
@@ -45,6 +49,10 @@ _SKIPPED = (
 """What leads to code, and not to rows."""
 _MOST_OBJECTS = 3000
 """Where a store holds more, every step that may change something counts as one that does."""
+_MOST_BYTES = 1 << 18
+"""Of longer files, size and time of the last change tell whether they have changed."""
+_OF_FILES = ("_csv", "_io", "fcntl", "io", "nt", "posix", "sqlite3")
+"""Modules whose functions change nothing but files."""
 _NAMES = """
     abs all any bool bytes callable dict enumerate filter float format frozenset hash int isinstance iter len
     list map max min next ord chr range repr reversed round set slice sorted str sum tuple type zip
@@ -79,14 +87,16 @@ class StepTracer:
         steps: The steps in their order.
     """
 
-    def __init__(self, store: object, *, closely: bool) -> None:
+    def __init__(self, store: object, location: Path, *, closely: bool) -> None:
         """Prepares to watch.
 
         Args:
             store: The store that is called.
+            location: Where it may have its files.
             closely: Find out what is shared, and whether it changed, which takes long; else every object may
                 be shared, and every step with one may change it.
         """
+        self._location = location
         self._closely = closely
         self.steps: list[Step] = []
         self._store = store
@@ -100,7 +110,8 @@ class StepTracer:
         self._locks: dict[str, Any] = {}
         self._mark: object = None
         self._open: tuple[Place, bool, frozenset[str]] | None = None
-        self._reached = False
+        self._reached = False  # out of the process, but for files
+        self._files = False  # it called what may change files
 
     def watch(self, act: Callable[[], None]) -> None:
         """Do something in this thread, and note its steps."""
@@ -122,21 +133,27 @@ class StepTracer:
     def _arrive(self, frame: types.FrameType, event: str, _arg: Any) -> Any:
         if event == "line" or (event == "return" and not frame.f_code.co_flags & inspect.CO_GENERATOR):
             self._close()
-            self._add(frame.f_globals)
+            if self._add(frame.f_globals) and self._closely:
+                self._mark = self._state()
             held = frozenset(path for path, lock in self._locks.items() if _is_held(lock))
             place = Place(frame.f_code, frame.f_lineno, event)
             self._open = (place, self._touches(frame if event == "line" else frame.f_back), held)
-            self._reached = False
+            self._reached = self._files = False
         return self._arrive
 
-    def _add(self, names: Any) -> None:
-        """Count what a class or a module names as shared."""
-        if all(names is not root for root in self._roots):
-            self._roots.append(names)
+    def _add(self, names: Any) -> bool:
+        """Count what a class or a module names as shared; whether it was not yet."""
+        if any(names is root for root in self._roots):
+            return False
+        self._roots.append(names)
+        return True
 
     def _profile(self, _frame: types.FrameType, event: str, function: Any) -> None:
-        if event == "c_call" and not self._reached:
-            self._reached = reaches_out(function)
+        if event == "c_call" and not self._reached and reaches_out(function):
+            if place_of(function) in _OF_FILES:
+                self._files = True
+            else:
+                self._reached = True
 
     def _close(self) -> None:
         """The step that goes on ends here."""
@@ -144,11 +161,12 @@ class StepTracer:
             return
         place, touches, held = self._open
         self._open = None
+        touches = touches or self._reached or self._files
         changes = self._reached
-        if touches or changes:
+        if touches:
             before, self._mark = self._mark, self._state() if self._closely else None
             changes = changes or self._mark is None or self._mark != before
-        self.steps.append(Step(place, touches or changes, changes, held))
+        self.steps.append(Step(place, touches, changes, held))
 
     def _state(self) -> int | None:
         """What tells whether anything changed that the store and its modules hold; ``None`` for too much."""
@@ -165,7 +183,9 @@ class StepTracer:
             self._shared.update(map(id, layer))
             if len(self._shared) > _MOST_OBJECTS:
                 return None
-        return hash(tuple(ids))
+        files = _content(self._location)
+        # Where there are none, it is unknown what is changed.
+        return hash((*ids, files if files or not self._files else object()))
 
     def _touches(self, frame: types.FrameType | None) -> bool:
         """Whether the line at which a thread is may touch anything but what this very call has made."""
@@ -222,6 +242,17 @@ def telling(steps: Sequence[Step], others: Sequence[Step]) -> list[int]:
     return chosen
 
 
+def split(points: Iterable[int], changes: Sequence[int]) -> list[list[int]]:
+    """Points in groups between which nothing changes.
+
+    Args:
+        points: Numbers of steps.
+        changes: The numbers of those that change something.
+    """
+    groups = itertools.groupby(points, lambda point: bisect.bisect_left(changes, point))
+    return [list(group) for _, group in groups]
+
+
 def nested(steps: Sequence[Step], others: Sequence[Step]) -> tuple[list[int], list[int]]:
     """Where a thread takes a lock while it has another, of those of which the others take several, too.
 
@@ -257,6 +288,20 @@ def _known() -> tuple[type, ...]:
     return (*_TEXTS, list, dict, tuple, set, frozenset, sdk.OAuthToken, sdk.UserSignature)
 
 
+def _content(location: Path) -> tuple[object, ...]:
+    """What tells whether a file below a directory has changed."""
+    found: list[object] = []
+    for folder, _, names in os.walk(location):
+        for name in names:
+            path = Path(folder, name)
+            with contextlib.suppress(OSError):
+                status = path.stat()
+                found += (name, status.st_ino, status.st_size, status.st_mtime_ns)
+                if status.st_size <= _MOST_BYTES:  # two changes can have the same time
+                    found.append(path.read_bytes())
+    return tuple(found)
+
+
 def _holders(things: Iterable[Any]) -> Iterator[Any]:
     """Those that can hold others."""
     return (one for one in things if _can_hold(type(one)))
@@ -264,7 +309,7 @@ def _holders(things: Iterable[Any]) -> Iterator[Any]:
 
 @functools.cache
 def _can_hold(kind: type) -> bool:
-    return kind not in _TEXTS and not issubclass(kind, _SKIPPED)
+    return kind not in _TEXTS and kind.__module__ not in _OF_FILES and not issubclass(kind, _SKIPPED)
 
 
 def _own_classes(store: object) -> list[type]:
