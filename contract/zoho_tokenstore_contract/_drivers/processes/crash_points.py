@@ -23,7 +23,7 @@ INSIDE = frozenset(
     """.split()  # noqa: SIM905 (45 lines otherwise)
 )
 """Modules whose C functions change nothing outside the process."""
-_HARMLESS = frozenset(("fspath", "text_encoding", "_path_splitroot_ex"))
+_HARMLESS = frozenset(("fspath", "getpid", "text_encoding", "_path_splitroot_ex"))
 
 
 class CrashPoints:

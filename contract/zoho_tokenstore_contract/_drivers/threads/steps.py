@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import builtins
+import collections
 import contextlib
 import dis
 import functools
@@ -49,6 +50,12 @@ _SKIPPED = (
 """What leads to code, and not to rows."""
 _MOST_OBJECTS = 3000
 """Where a store holds more, every step that may change something counts as one that does."""
+ITEMS, FILES, OUTSIDE, ANYTHING = "[]", "a file", "outside", "?"
+_ITEMS = (list, dict, tuple, set, frozenset, collections.deque, types.CellType, types.MethodType)
+"""What holds items and no attributes."""
+_BY_NAME = ("getattr", "hasattr", "setattr", "delattr", "vars")
+_State = dict[int, dict[str, object]]
+"""For each object its attributes, or its items, as the ids of their values."""
 _MOST_BYTES = 1 << 18
 """Of longer files, size and time of the last change tell whether they have changed."""
 _OF_FILES = ("_csv", "_io", "fcntl", "io", "nt", "posix", "sqlite3")
@@ -59,7 +66,14 @@ _NAMES = """
 """
 _PURE = frozenset(id(getattr(builtins, name)) for name in _NAMES.split())
 """Functions of Python that change nothing but what they are passed."""
-_FREE = ("LOAD_CONST", "LOAD_ATTR", "LOAD_METHOD", "LOAD_CLOSURE", "LOAD_ASSERTION_ERROR", "LOAD_SMALL_INT")
+_FREE = (
+    "LOAD_CONST",
+    "LOAD_CLOSURE",
+    "LOAD_ASSERTION_ERROR",
+    "LOAD_SMALL_INT",
+    "STORE_SUBSCR",
+    "DELETE_SUBSCR",
+)
 _OF_A_LOCK = {"acquire", "release", "__enter__", "__exit__"}
 
 
@@ -69,14 +83,15 @@ class Step:
 
     Attributes:
         place: Where it begins.
-        touches: It may read or change what other threads see.
-        changes: It changed that, or reached out of the process.
+        reads: What it may read of what other threads see: names of attributes and globals, `ITEMS` of lists
+            and the like, `FILES`, what is `OUTSIDE` of the process, or `ANYTHING`.
+        changes: The same for what it changed.
         held: The locks that the thread holds at its beginning, by the path on which the store has them.
     """
 
     place: Place
-    touches: bool
-    changes: bool
+    reads: frozenset[str]
+    changes: frozenset[str]
     held: frozenset[str]
 
 
@@ -101,22 +116,18 @@ class StepTracer:
         self.steps: list[Step] = []
         self._store = store
         self._roots: list[Any] = []
-        self._named: list[int] = []
-        self._held: list[Any] = []
-        self._shared: set[int] = set()
+        self._shared: _State = {}
         for cls in _own_classes(store):
             self._add(vars(cls))
             self._add(vars(sys.modules[cls.__module__]))
         self._locks: dict[str, Any] = {}
-        self._mark: object = None
-        self._open: tuple[Place, bool, frozenset[str]] | None = None
-        self._reached = False  # out of the process, but for files
-        self._files = False  # it called what may change files
+        self._open: tuple[Place, set[str], frozenset[str]] | None = None
+        self._called: set[str] = set()  # what the functions that were called since may read and change
 
     def watch(self, act: Callable[[], None]) -> None:
         """Do something in this thread, and note its steps."""
         self._locks = dict(_locks(self._store))
-        self._mark = self._state() if self._closely else None
+        self._changes()
         tracing, profiling = sys.gettrace(), sys.getprofile()
         sys.setprofile(self._profile)
         sys.settrace(self._trace)
@@ -133,12 +144,12 @@ class StepTracer:
     def _arrive(self, frame: types.FrameType, event: str, _arg: Any) -> Any:
         if event == "line" or (event == "return" and not frame.f_code.co_flags & inspect.CO_GENERATOR):
             self._close()
-            if self._add(frame.f_globals) and self._closely:
-                self._mark = self._state()
+            if self._add(frame.f_globals):
+                self._changes()
             held = frozenset(path for path, lock in self._locks.items() if _is_held(lock))
             place = Place(frame.f_code, frame.f_lineno, event)
-            self._open = (place, self._touches(frame if event == "line" else frame.f_back), held)
-            self._reached = self._files = False
+            self._open = (place, self._reads(frame if event == "line" else frame.f_back), held)
+            self._called = set()
         return self._arrive
 
     def _add(self, names: Any) -> bool:
@@ -148,57 +159,71 @@ class StepTracer:
         self._roots.append(names)
         return True
 
-    def _profile(self, _frame: types.FrameType, event: str, function: Any) -> None:
-        if event == "c_call" and not self._reached and reaches_out(function):
-            if place_of(function) in _OF_FILES:
-                self._files = True
-            else:
-                self._reached = True
+    def _profile(self, frame: types.FrameType, event: str, function: Any) -> None:
+        if event == "call" and not is_of_a_store(frame.f_code.co_filename):
+            self._called.add(ANYTHING)  # it goes through what it is passed, as `copy.deepcopy` does
+        elif event == "c_call" and getattr(function, "__name__", "") in _BY_NAME:
+            self._called.add(ANYTHING)
+        elif event == "c_call" and reaches_out(function):
+            self._called.add(FILES if place_of(function) in _OF_FILES else OUTSIDE)
 
     def _close(self) -> None:
         """The step that goes on ends here."""
         if self._open is None:
             return
-        place, touches, held = self._open
+        place, reads, held = self._open
         self._open = None
-        touches = touches or self._reached or self._files
-        changes = self._reached
-        if touches:
-            before, self._mark = self._mark, self._state() if self._closely else None
-            changes = changes or self._mark is None or self._mark != before
-        self.steps.append(Step(place, touches, changes, held))
+        outside = self._called & {OUTSIDE, FILES}
+        if reads or outside:
+            reads = reads | self._called
+        changes = self._changes() if reads else set()
+        if OUTSIDE in outside:
+            changes = changes | {OUTSIDE}
+        self.steps.append(Step(place, frozenset(reads), frozenset(changes), held))
 
-    def _state(self) -> int | None:
-        """What tells whether anything changed that the store and its modules hold; ``None`` for too much."""
-        ids = [id(value) for root in self._roots for value in list(root.values())]
-        if ids != self._named:  # seldom: finding the few that hold others takes long
-            self._named = ids.copy()
-            self._held = [*_holders(value for root in self._roots for value in _values(root))]
-        layer = [self._store, *self._held]
-        self._shared = set(map(id, layer))
+    def _changes(self) -> set[str]:
+        """What has changed since this was asked before."""
+        if not self._closely:
+            return {ANYTHING}
+        before, self._shared = self._shared, {}
+        layer = [self._store]
+        for root in self._roots:
+            values = {name: value for name, value in list(root.items()) if _is_data(name, value)}
+            self._shared[id(root)] = {name: id(value) for name, value in values.items()}
+            layer += _holders(values.values())
         while layer:
-            found = gc.get_referents(*layer)
-            ids += map(id, found)
-            layer = [one for one in _holders(found) if id(one) not in self._shared]
-            self._shared.update(map(id, layer))
+            found: list[Any] = []
+            for one in layer:
+                if id(one) not in self._shared:
+                    self._shared[id(one)], inside = _inside(one)
+                    found += inside
+            layer = [*_holders(found)]
             if len(self._shared) > _MOST_OBJECTS:
-                return None
+                return {ANYTHING}
         files = _content(self._location)
-        # Where there are none, it is unknown what is changed.
-        return hash((*ids, files if files or not self._files else object()))
+        self._shared[0] = {FILES if files or FILES not in self._called else ANYTHING: files or object()}
+        return {
+            name
+            for one, old in before.items()
+            if (new := self._shared.get(one)) is not None and new != old
+            for name in old.keys() | new.keys()
+            if old.get(name) != new.get(name)
+        }
 
-    def _touches(self, frame: types.FrameType | None) -> bool:
-        """Whether the line at which a thread is may touch anything but what this very call has made."""
+    def _reads(self, frame: types.FrameType | None) -> set[str]:
+        """What the line at which a thread is may read but what this very call has made."""
         if frame is None or is_the_kits(frame.f_code.co_filename):
-            return False  # the call has come back
-        if not is_of_a_store(frame.f_code.co_filename):
-            return True
+            return set()  # the call has come back
         line = _lines(frame.f_code).get(frame.f_lineno)
-        if line is None or line.unknown or not all(_is_harmless(frame, name) for name in line.globals):
-            return True
+        if not is_of_a_store(frame.f_code.co_filename) or line is None or line.unknown:
+            return {ANYTHING}
         seen = [frame.f_locals[name] for name in line.locals if name in frame.f_locals]
         shared = [value for value in seen if not self._is_private(value)]
-        return bool(shared) and not (len(shared) == 1 and _is_about_its_lock(shared[0], line.attributes))
+        if all(_is_harmless(frame, name) for name in line.globals) and (
+            not shared or (len(shared) == 1 and _is_about_its_lock(shared[0], line.attributes))
+        ):
+            return set()
+        return {ITEMS, *line.attributes, *line.globals} if self._closely else {ANYTHING}
 
     def _is_private(self, value: object) -> bool:
         """Whether nothing leads from a value to what the store holds, or out of the process."""
@@ -229,17 +254,22 @@ def telling(steps: Sequence[Step], others: Sequence[Step]) -> list[int]:
         they may give up where they should wait.
     """
     chosen = []
-    seen = {(step.changes, step.held) for step in others if step.touches}
+    seen = {(step.reads, step.changes, step.held) for step in others if step.reads}
     for number, step in enumerate(steps):
-        if not step.touches:
-            continue
-        meets = [changes for changes, held in seen if not held & step.held]
-        if any(meets) or (step.changes and meets):
+        meets = [(reads, changes) for reads, changes, held in seen if step.reads and not held & step.held]
+        if any(
+            _overlap(step.reads | step.changes, changes) or _overlap(step.changes, reads)
+            for reads, changes in meets
+        ):
             chosen.append(number)
     if not chosen:
-        guarded = [number for number, step in enumerate(steps) if step.touches and step.held]
+        guarded = [number for number, step in enumerate(steps) if step.reads and step.held]
         chosen = guarded[len(guarded) // 2 :][:1]
     return chosen
+
+
+def _overlap(some: frozenset[str], others: frozenset[str]) -> bool:
+    return bool(some & others or (ANYTHING in some and others) or (ANYTHING in others and some))
 
 
 def split(points: Iterable[int], changes: Sequence[int]) -> list[list[int]]:
@@ -277,8 +307,22 @@ def holds_a_lock(store: object) -> Callable[[], bool]:
     return lambda: any(map(_is_held, locks))
 
 
-def _values(names: Any) -> list[Any]:
-    return [value for name, value in list(names.items()) if not name.startswith("__") and name != "_abc_impl"]
+def _is_data(name: str, value: object) -> bool:
+    """Whether a name of a module or class may be given another value: not a function, class, or constant."""
+    return not (name.startswith("__") or name == "_abc_impl" or isinstance(value, _SKIPPED))
+
+
+def _inside(thing: object) -> tuple[dict[str, object], list[Any]]:
+    """What a thing holds: its state, and the values in it."""
+    state: dict[str, object] = {}
+    attributes = getattr(thing, "__dict__", None)
+    if isinstance(attributes, dict):
+        state = {name: id(value) for name, value in list(attributes.items())}
+        if not isinstance(thing, _ITEMS):
+            return state, list(attributes.values())
+    inside = gc.get_referents(thing)
+    state[ITEMS if isinstance(thing, _ITEMS) else ANYTHING] = tuple(map(id, inside))
+    return state, inside
 
 
 @functools.cache
@@ -389,21 +433,23 @@ def _lines(code: types.CodeType) -> dict[int, _Line]:
     for step in dis.get_instructions(code):
         line = starts.get(step.offset) or line
         steps.setdefault(line, []).append(step)
-    return {line: _line(some) for line, some in steps.items()}
+    return {line: _line(some, code.co_freevars) for line, some in steps.items()}
 
 
-def _line(steps: Sequence[dis.Instruction]) -> _Line:
-    named: dict[str, set[str]] = {"LOAD_FAST": set(), "LOAD_GLOBAL": set(), "LOAD_ATTR": set()}
+def _line(steps: Sequence[dis.Instruction], of_others: Sequence[str]) -> _Line:
+    named: dict[str, set[str]] = {"FAST": set(), "GLOBAL": set(), "ATTR": set()}
     unknown = False
     for step in steps:
         name = step.opname
         names = step.argval if isinstance(step.argval, tuple) else (step.argval,)
-        if "LOAD_FAST" in name:
-            named["LOAD_FAST"].update(names)
-        elif name == "LOAD_GLOBAL":
-            named["LOAD_GLOBAL"].update(names)
-        elif name in ("LOAD_ATTR", "LOAD_METHOD"):
-            named["LOAD_ATTR"].update(names)
+        if "LOAD_FAST" in name or name == "LOAD_DEREF":
+            named["FAST"].update(names)
+        elif name in ("LOAD_GLOBAL", "STORE_GLOBAL"):
+            named["GLOBAL"].update(names)
+        elif name in ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR", "LOAD_SUPER_ATTR"):
+            named["ATTR"].update(names)
+        elif name == "STORE_DEREF":
+            unknown |= step.argval in of_others
         elif name.startswith(("LOAD_", "STORE_", "DELETE_", "IMPORT_")):
             unknown |= name not in _FREE and not name.startswith(("STORE_FAST", "DELETE_FAST"))
-    return _Line(*map(frozenset, named.values()), unknown)
+    return _Line(*map(frozenset, named.values()), unknown or "__dict__" in named["ATTR"])
