@@ -22,7 +22,7 @@ Example = TypeVar("Example")
 
 EXAMPLES_TO_SHRINK = 150
 """How many more examples are tried for a simpler one after the first that broke the clause."""
-LEAST_EXAMPLES = 12
+LEAST_EXAMPLES = 5
 """How many examples a slow store is given, at least."""
 
 

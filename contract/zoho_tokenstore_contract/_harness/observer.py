@@ -50,6 +50,7 @@ class Observer:
         """
         self._store = store
         self._asked: dict[Call, None] = {}
+        self._rows = 0
         state = state_of(rows)
         self._note(state if of is None else of)
         self._broken = {_way(call) for call in self._asked if self._wrong_answer(state, call) is not None}
@@ -84,7 +85,11 @@ class Observer:
         return self._store.quietly(call.method, argument).raised is not None
 
     def _note(self, rows: Iterable[Row]) -> None:
-        self._asked.update(dict.fromkeys(call for row in rows for call in lookups_of(row)))
+        """Look for these rows too: in every way, or in another way each where the store is slow."""
+        for row in rows:
+            ways = self._store.workspace.sut.pace.in_turn(lookups_of(row), self._rows)
+            self._asked.update(dict.fromkeys(ways))
+            self._rows += 1
 
     def _wrong_answer(self, state: State, call: Call) -> Answer | None:
         """What the store answers, where that is not what the contract says."""

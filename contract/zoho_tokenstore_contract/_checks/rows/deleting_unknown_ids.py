@@ -125,7 +125,8 @@ def none_removes_nothing(workspace: Workspace) -> None:
 
 @check("DEL-3")
 def hostile_text_removes_nothing(workspace: Workspace) -> None:
-    _spares(workspace, ONE_OF_EACH_KEY, lambda _: (*HOSTILE, *NUMERALS, *TRAPS))
+    in_turn = workspace.sut.pace.in_turn
+    _spares(workspace, ONE_OF_EACH_KEY, lambda _: (*HOSTILE, *in_turn(NUMERALS, 0), *in_turn(TRAPS, 0)))
 
 
 @check("DEL-3")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from ..._drivers.interrupts import InterruptionPoint, Interrupts, interruption_points
-from ..._drivers.threads.runner import LEAST_SHARE, QUICK
 from ..._harness.calls import CallRecord
 from ..._harness.messages import format_answer, format_exception, format_rows
 from ..._harness.workspace import Workspace, precondition
@@ -18,8 +16,8 @@ from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, GRANT, GUS, LATE_REFRESH, REFRESH, key_of, person
 from .other_threads import in_another_thread
 
-POINTS = 36
-"""At how many places of a call an exception is raised, in a run each."""
+POINTS, LEAST_POINTS = 36, 8
+"""At how many places of a call an exception is raised, in a run each; of a slow store at fewer."""
 NEW = "new@example.com:77"
 ROWS = (ANN, ACCESS, BOB, GRANT, REFRESH, LATE_REFRESH, GUS)
 
@@ -112,8 +110,9 @@ def _interrupt(workspace: Workspace, calls: Sequence[Interruption]) -> None:
     for call in calls:
         workspace.fresh_examples()
         victim = _Victim(workspace, call)
-        for turn, point in enumerate(interruption_points(victim.places, victim.affordable())):
-            for kind in workspace.sut.pace.in_turn((TimeLimitExceeded, Interrupted), turn):
+        most = workspace.sut.pace.affordable(workspace.effort.times(POINTS), LEAST_POINTS)
+        for turn, point in enumerate(interruption_points(victim.places, most)):
+            for kind in (Interrupted, TimeLimitExceeded)[: 1 + turn % 2]:
                 victim.interrupt(point, kind())
         victim.lets_others_in()
 
@@ -135,27 +134,22 @@ class _Victim:
         self._turn = 0
         self._make(Interrupts(self.store.store))  # what comes first imports and connects
         self._arrange()
-        began = time.perf_counter()
         watched = Interrupts(self.store.store)
         self._make(watched)
-        self._seconds = time.perf_counter() - began
         self.places = watched.places
         self._arrange()
-        precondition(partial(self._goes_on, "an uninterrupted call"))
-
-    def affordable(self) -> int:
-        """How many places to try: fewer where a call takes long."""
-        most = self.workspace.effort.times(POINTS)
-        return int(most * max(LEAST_SHARE, min(1.0, QUICK / self._seconds)))
+        for _ in range(3):
+            precondition(partial(self._goes_on, "an uninterrupted call", self.rows))
 
     def interrupt(self, point: tuple[InterruptionPoint, int], error: BaseException) -> None:
         """Raise an exception at a place of the call, and see what has become of the store."""
         place, visit = point
-        self._arrange()
+        self.workspace.calls.clear()
         interrupts = Interrupts(self.store.store, point, error)
         sent, answer, as_it_is = self._make(interrupts)
-        if not interrupts.raised:
-            return  # it went another way this time
+        if not interrupts.raised:  # it went another way this time
+            self._arrange()
+            return
         when = (
             f"{type(error).__bases__[0].__name__ if isinstance(error, Interrupted) else type(error).__name__}"
         )
@@ -166,17 +160,16 @@ class _Victim:
         self.workspace.calls.append(CallRecord(1, self.call.method, sent, answer, note=note))
         if not as_it_is:
             self.workspace.fail("the exception comes out of the call as it is", answer)
-        self._is_as_before_or_after(sent, in_another_thread(self.workspace, self.store.rows))
-        # A slow store looks up in one thread alone.
-        quick = self.workspace.sut.pace.share == 1
-        in_another_thread(self.workspace, partial(self._goes_on, "the exception", looks_up=quick))
-        self._goes_on("the exception")
+        rows = in_another_thread(self.workspace, self.store.rows)
+        self._is_as_before_or_after(sent, rows)
+        self._goes_on("the exception", rows)
 
     def lets_others_in(self) -> None:
-        """Another store on the same location can save as well."""
+        """The latest save was stored, and another store on the same location can save as well."""
+        self.workspace.calls.clear()
+        self.store.expect(self.rows, because="after the exceptions, each save is stored")
         if self.other is None:
             return
-        self._arrange()
         sent = key_of(GUS).but(expires_in=f"18{self._turn:011d}")
         saved = in_another_thread(self.workspace, partial(self.other.try_save, sent))
         if saved.answer.raised is not None:
@@ -185,18 +178,16 @@ class _Victim:
                 f"save_token of another store on the same location {saved.answer}",
             )
 
-    def _arrange(self) -> None:
-        """Save what is gone, delete what is new, and read all rows."""
-        self._turn += 1
-        self.workspace.calls.clear()
-        rows = self.store.rows()
-        for one in rows:
-            if one.user_name == NEW:
-                self.store.call("delete_token", one.id)
+    def _arrange(self, rows: Sequence[Row] | None = None) -> None:
+        """Save what is gone, delete what is new, and take in all rows."""
+        rows = self.store.rows() if rows is None else rows
+        new = [row for row in rows if row.user_name == NEW]
         missing = [row for row in ROWS if _row_of(row, rows) is None]
-        if missing or len(rows) != len(ROWS):
-            for row in missing:
-                self.store.try_save(row)
+        for row in new:
+            self.store.call("delete_token", row.id)
+        for row in missing:
+            self.store.try_save(row)
+        if new or missing:
             rows = self.store.rows()
         found = [row for row in (_row_of(one, rows) for one in ROWS) if row is not None]
         if len(found) != len(ROWS) or len(rows) != len(ROWS):
@@ -251,27 +242,25 @@ class _Victim:
         if len(rest) > len(inserted) or len(inserted) > 1:
             self.workspace.fail("after the exception, no row but those from before", format_rows(rest))
 
-    def _goes_on(self, after: str, *, looks_up: bool = True) -> None:
-        """The next calls answer what was asked of them: lookups, where they are asked, and a save."""
-        store = self.store
-        rows = store.rows()
-        for row in rows[:: max(1, len(rows) - 1)] if looks_up else ():
-            found = store.found_by_id(row.id)
-            if found != row:
-                self._differs(f"find_token_by_id({format_value(row.id)})", row, found, after)
-            found = store.found(key_of(row))
-            if found != row:
-                self._differs(f"find_token({format_row(key_of(row))})", row, found, after)
+    def _goes_on(self, after: str, rows: Sequence[Row]) -> None:
+        """The next calls answer what was asked of them: a lookup, and a save of another thread or of this."""
+        self._arrange(rows)
         self._turn += 1
-        for row in rows[-1:]:
-            renewed = key_of(row).but(expires_in=f"17{self._turn:011d}")
-            if (saved := store.try_save(renewed)).answer.raised is not None:
-                self.workspace.fail(f"after {after}, the next save is stored", str(saved.answer))
-            store.expect(
-                rows,
-                changed=[(row, row.updated_by(renewed))],
-                because=f"after {after}, the next save is stored",
-            )
+        row = self.rows[self._turn % len(ROWS)]
+        if self._turn % 2:
+            call, found = f"find_token_by_id({format_value(row.id)})", self.store.found_by_id(row.id)
+        else:
+            call, found = f"find_token({format_row(key_of(row))})", self.store.found(key_of(row))
+        if found != row:
+            self._differs(call, row, found, after)
+        place = -self._turn % len(ROWS)
+        row = self.rows[place]
+        sent = key_of(row).but(expires_in=f"17{self._turn:011d}")
+        save = partial(self.store.try_save, sent)
+        saved = in_another_thread(self.workspace, save) if self._turn % 3 else save()
+        if saved.answer.raised is not None:
+            self.workspace.fail(f"after {after}, the next save is stored", str(saved.answer))
+        self.rows[place] = row.updated_by(sent)
 
     def _differs(self, call: str, row: Row, found: Row | None, after: str) -> None:
         self.workspace.fail(

@@ -75,8 +75,8 @@ def a_list_beside_the_clearing_of_many_rows_shows_all_of_them_or_none(workspace:
 
 def _run_everywhere(run: Callable[[int, int | None], ThreadRun], most: int) -> None:
     """Run threads one after another, and then with the first one paused at up to so many places."""
-    places = precondition(lambda: run(0, None)).places
-    for number, pause in enumerate(pause_points(places, most), 1):
+    first = precondition(lambda: run(0, None))
+    for number, pause in enumerate(pause_points(first.places, most, among=first.worth), 1):
         run(number, pause)
 
 

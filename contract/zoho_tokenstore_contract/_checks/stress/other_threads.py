@@ -21,27 +21,31 @@ Run = Callable[[Callable[[], Any]], Any]
 """How something is done: here, or in another thread."""
 
 
+def _here(act: Callable[[], Any]) -> Any:
+    return act()
+
+
 @check("THREAD-1", thread_safe=True)
 def a_store_made_here_works_in_every_other_thread(workspace: Workspace) -> None:
-    precondition(lambda: _use(workspace.open(), lambda act: act()))
+    precondition(lambda: _use(workspace.open(), _here))
     _use(workspace.open(), lambda act: in_another_thread(workspace, act))
 
 
 @check("THREAD-1", thread_safe=True)
 def a_store_made_in_a_thread_that_has_ended_works_on(workspace: Workspace) -> None:
-    precondition(lambda: _use(workspace.open(), lambda act: act()))
-    _use(in_another_thread(workspace, workspace.open), lambda act: act())
+    precondition(lambda: _use(workspace.open(), _here))
+    _use(in_another_thread(workspace, workspace.open), _here)
     _use(in_another_thread(workspace, workspace.open), lambda act: in_another_thread(workspace, act))
 
 
 @check("THREAD-1", thread_safe=True)
 def a_call_that_found_nothing_was_refused_or_raised_keeps_no_other_thread_out(workspace: Workspace) -> None:
-    _works_on_after(workspace, lambda act: act(), partial(in_another_thread, workspace))
+    _works_on_after(workspace, _here, partial(in_another_thread, workspace))
 
 
 @check("THREAD-1", thread_safe=True)
 def such_a_call_of_a_thread_that_has_ended_keeps_nobody_out(workspace: Workspace) -> None:
-    _works_on_after(workspace, partial(in_another_thread, workspace), lambda act: act())
+    _works_on_after(workspace, partial(in_another_thread, workspace), _here)
 
 
 UNFIT = (None, "1000.ann.access", 42, object())
@@ -80,7 +84,8 @@ def _works_on_after(workspace: Workspace, here: Run, there: Run) -> None:
     workspace.fresh_examples()
     store = here(workspace.open)
     rows = store.holding(ANN, ACCESS, BOB)
-    for number, (method, argument) in enumerate(_calls(rows), 1):
+    calls = workspace.sut.pace.in_turn([*_calls(rows)], 0 if here is _here else 1)
+    for number, (method, argument) in enumerate(calls, 1):
         passed: Any = argument
         if isinstance(argument, Row):
             store.remember(argument)

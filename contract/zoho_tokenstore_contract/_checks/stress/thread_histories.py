@@ -165,7 +165,7 @@ def _explained(workspace: Workspace, programs: Sequence[ThreadProgram], most: in
     alone = None
     fit = 0
     for number, program in enumerate(programs):
-        if number >= max(least, runner.affordable(len(programs))):
+        if runner.is_slow and number >= least:
             break
         ran = _unexplained(runner, program, most)
         if ran is None:
@@ -183,7 +183,7 @@ def _unexplained(runner: ThreadRunner, program: ThreadProgram, most: int) -> Thr
     for ran in runner.interleavings(program, most):
         if check_linearizable(ran.history) is not None:
             return ran
-    for _ in range(runner.workspace.effort.times(FREE)):
+    for _ in range(runner.affordable(runner.workspace.effort.times(FREE))):
         ran = runner.run_free(program)
         if check_linearizable(ran.history) is not None:
             return ran

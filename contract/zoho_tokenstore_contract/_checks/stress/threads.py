@@ -96,7 +96,7 @@ def _save_at_once(
     for ran in runner.interleavings(pair, workspace.effort.times(PLACES)):
         judge(ran)
     crowd = ThreadProgram(before, tuple(_saves(*rows[turn::MANY]) for turn in range(MANY)))
-    for _ in range(workspace.effort.times(ROUNDS)):
+    for _ in range(runner.affordable(workspace.effort.times(ROUNDS))):
         judge(runner.run_free(crowd))
 
 
@@ -205,7 +205,7 @@ def _read_beside_saves(workspace: Workspace, before: tuple[Row, ...], *reads: Ca
         for ran in runner.interleavings(reading, workspace.effort.times(FEW_PLACES), leaders=1):
             _before_or_after(ran)
     often = ThreadProgram(before, (_saves(*map(_ann, range(1, 7))), *((read,) * 5 for read in reads)))
-    for _ in range(workspace.effort.times(ROUNDS)):
+    for _ in range(runner.affordable(workspace.effort.times(ROUNDS))):
         _before_or_after(runner.run_free(often))
 
 

@@ -84,7 +84,7 @@ def an_empty_text_hinders_no_key_and_replaces_nothing_when_it_is_saved(workspace
                 precondition_failed=True,
             )
         before[place] = old.updated_by(plain)
-        for turn, sent in enumerate(_with_blanks(key)):
+        for turn, sent in enumerate(workspace.sut.pace.in_turn([*_with_blanks(key)], number)):
             blank = sent if sent.expires_in == "" else sent.but(expires_in=f"19000000030{number}{turn:02d}")
             wanted = before[place].updated_by(blank)
             saved = store.save(blank)
@@ -141,13 +141,13 @@ def an_empty_credential_is_none(workspace: Workspace) -> None:
 def an_empty_text_hinders_no_key_and_is_filled_in_when_it_is_looked_for(workspace: Workspace) -> None:
     store = workspace.open()
     before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in (*ADDRESSED, WITH_CLIENT):
+    for turn, row in enumerate((*ADDRESSED, WITH_CLIENT)):
         stored = before[ONE_OF_EVERY_KIND.index(row)]
         keys = [Row(id=stored.id)] + ([] if row == WITH_CLIENT else [key_of(row)])
         for key in keys:
             if not _is_hit(store.find(key), stored):
                 continue  # no way to find it: FIND-1 to FIND-5 say so
-            for sent in _with_blanks(key):
+            for sent in workspace.sut.pace.in_turn([*_with_blanks(key)], turn):
                 _finds(store, sent, stored)
     if all(call.returned is None for call in workspace.calls if call.method == "find_token"):
         workspace.fail("a stored token is found", "none is", precondition_failed=True)

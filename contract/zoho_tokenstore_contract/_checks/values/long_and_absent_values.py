@@ -35,6 +35,7 @@ from .round_trip import (
     KINDS,
     LISTING,
     TEXTS,
+    Able,
     keep_rows,
     narrowed,
     read_tokens,
@@ -47,26 +48,33 @@ from .round_trip import (
 
 @check("VALUE-2")
 def values_of_255_characters_round_trip(workspace: Workspace) -> None:
+    able = what_works(workspace)
     for letter in ("x", "é", "日", "😀"):
-        _long_values_round_trip(workspace, letter, WIDTH, expires_in="18446744073709551615")
+        _long_values_round_trip(workspace, able, letter, WIDTH)
+    number = {"expires_in": "18446744073709551615"}
+    rows = [person(f"long{place}", **number) for place in range(2)]
+    fields = (*TEXTS, *number)
+    keep_rows(
+        workspace, what_works(workspace, fields), rows, [renewal(row).but(**number) for row in rows], fields
+    )
 
 
 @check("VALUE-3")
 def values_of_4096_characters_round_trip(workspace: Workspace) -> None:
+    able = what_works(workspace)
     for letter in ("x", "😀"):
-        _long_values_round_trip(workspace, letter, 4096)
+        _long_values_round_trip(workspace, able, letter, 4096)
 
 
-def _long_values_round_trip(workspace: Workspace, letter: str, length: int, **more: str) -> None:
+def _long_values_round_trip(workspace: Workspace, able: Able, letter: str, length: int) -> None:
     """All fields at once, in rows that differ in the last character alone; else field by field."""
 
     def long(last: str) -> str:
         return letter * (length - len(last)) + last
 
     def named(number: int) -> Row:
-        return Row(**{name: long(f"{place}{number}") for place, name in enumerate(TEXTS)}, **more)
+        return Row(**{name: long(f"{place}{number}") for place, name in enumerate(TEXTS)})
 
-    able = what_works(workspace)
     rows = [named(number) for number in range(3)]
     updates = [named(number + 3).but(user_name=row.user_name) for number, row in enumerate(rows)]
     # Short after long, too: what a long value leaves behind is read with the short one.
@@ -85,10 +93,6 @@ def _long_values_round_trip(workspace: Workspace, letter: str, length: int, **mo
             for name in TEXTS
         ],
     )
-    if more:
-        able = what_works(workspace, (*TEXTS, *more))
-        keep_rows(workspace, able, rows[:3], updates[:3], (*TEXTS, *more))
-        workspace.fresh_examples()
 
 
 @check("VALUE-4")
@@ -214,10 +218,11 @@ def _are_as_the_sdk_reads_them(store: StoreHandle, asked: Sequence[tuple[Any, Ro
 def a_thousand_users_are_a_thousand_rows(workspace: Workspace) -> None:
     store = workspace.open()
     try:
-        _fill(workspace, store, 1001)  # one more than a page of a thousand shows
+        # One more than a page of a thousand shows, and of a slow store than one of 256.
+        _fill(workspace, store, workspace.sut.pace.affordable(1001, 257))
         store.clear()
         if left := store.rows():
-            workspace.fail("delete_tokens removes a thousand rows", f"{len(left)} are left")
+            workspace.fail("delete_tokens removes every row", f"{len(left)} are left")
     except Violation as violation:
         raise _abridged(violation) from None
 
@@ -241,7 +246,7 @@ def _fill(workspace: Workspace, store: StoreHandle, number: int) -> None:
         # Listings are dear, and most stores that count wrong do so at a power of ten or two.
         if len(passed) in (1, 2, 10, 11, 12, 100, 101, 257, 513, number):
             _are_all_there(workspace, store, rows[: len(passed)])
-    for place in (0, 1, 8, 9, 10, 98, 99, 100, 499, number - 2, number - 1):
+    for place in (0, 1, 8, 9, 10, 98, 99, 100, number // 2, number - 2, number - 1):
         answer = store.find_quietly(rows[place].only("user_name"))
         found = row_of(answer.returned, answer)
         if isinstance(found, Row) and found.access_token != rows[place].access_token:

@@ -49,13 +49,13 @@ def a_long_text_in_a_new_row_is_kept_or_fails_cleanly(workspace: Workspace) -> N
 
 
 def _kept_in_new_rows_or_refused(workspace: Workspace, texts: Sequence[str]) -> None:
-    for text in texts:
+    for turn, text in enumerate(texts):
         store = workspace.open()
         before = store.holding(ANN, ACCESS, REFRESH, BOB)
-        for place, name in enumerate(TEXTS):
+        for place, name in workspace.sut.pace.in_turn([*enumerate(TEXTS)], turn):
             row = person(f"odd{place}").but(**{name: text})
             before += _kept_or_refused(store, before, row, name)
-        for kind in KINDS[1:]:
+        for kind in workspace.sut.pace.in_turn(KINDS[1:], turn):
             before += _kept_or_refused(store, before, unnamed(kind, text + "2"), kind)
         _all_still_read(store, before)
         workspace.fresh_examples()
@@ -112,10 +112,11 @@ def looking_for_what_cannot_be_kept_finds_nothing(workspace: Workspace) -> None:
             key_of(unnamed("refresh_token", "1000.nightly.refresh", (text, text))),
         ]
 
-    for text in UNKEEPABLE:
+    for turn, text in enumerate(UNKEEPABLE):
         store = workspace.open()
         before = store.holding(*ONE_OF_EACH_KEY)
-        for plain, sent in zip(lookups("unknown"), lookups(text), strict=True):
+        pairs = [*zip(lookups("unknown"), lookups(text), strict=True)]
+        for plain, sent in workspace.sut.pace.in_turn(pairs, turn):
             # Where an unknown text finds a row anyhow, that is the matter of FIND.
             if store.find_quietly(plain).returned is None:
                 _finds_nothing(store, store.find_quietly(sent), FIND)
@@ -133,10 +134,11 @@ def _finds_nothing(store: StoreHandle, answer: Answer, way: str) -> None:
 
 @check("VALUE-9")
 def deleting_what_cannot_be_kept_removes_nothing(workspace: Workspace) -> None:
-    for text in UNKEEPABLE:
+    for turn, text in enumerate(UNKEEPABLE):
         store = workspace.open()
         before = store.holding(*ONE_OF_EACH_KEY)
-        for id in (text, f"{before[0].id}{text}", f"{before[0].id}\0"):
+        ids = (text, f"{before[0].id}{text}", f"{before[0].id}\0")
+        for id in workspace.sut.pace.in_turn(ids, turn):
             answer = store.call("delete_token", id)
             if answer.raised is not None and not answer.refused:
                 workspace.fail("delete_token removes nothing, or raises SDKException", str(answer))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
-_INSIDE = frozenset(
+INSIDE = frozenset(
     """
     builtins _abc _asyncio _bisect _codecs _collections _contextvars _datetime _decimal _functools
     _hashlib _heapq _json _operator _random _sha1 _sha2 _sha256 _sha512 _md5 _sre _string _struct
@@ -23,7 +23,7 @@ _INSIDE = frozenset(
     """.split()  # noqa: SIM905 (45 lines otherwise)
 )
 """Modules whose C functions change nothing outside the process."""
-_HARMLESS = frozenset(("fspath", "text_encoding", "_path_splitroot_ex"))
+_HARMLESS = frozenset(("fspath", "getpid", "text_encoding", "_path_splitroot_ex"))
 
 
 class CrashPoints:
@@ -65,17 +65,17 @@ class CrashPoints:
         if os.getpid() != self._process:
             return  # the store has forked: what happens there is no moment of this process
         number = len(self.names)
-        self.names.append(f"{_place(function)}.{getattr(function, '__name__', '?')}")
+        self.names.append(f"{place_of(function)}.{getattr(function, '__name__', '?')}")
         if self._act is not None:
             self._act(number)
 
 
 def reaches_out(function: Any) -> bool:
     """Whether a C function may read or change something outside the process."""
-    return _place(function) not in _INSIDE and getattr(function, "__name__", "") not in _HARMLESS
+    return place_of(function) not in INSIDE and getattr(function, "__name__", "") not in _HARMLESS
 
 
-def _place(function: Any) -> str:
+def place_of(function: Any) -> str:
     """The module of a C function, or of the type that it is a method of."""
     owner = getattr(function, "__self__", None)
     if owner is None:

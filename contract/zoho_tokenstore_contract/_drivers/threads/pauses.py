@@ -55,7 +55,7 @@ class Scheduler:
     """Runs works in threads of their own, again and again.
 
     Attributes:
-        delay: How long a thread of the latest run has waited for a processor, in seconds, at most.
+        waited: While a thread stood still in the latest run, others waited for it.
     """
 
     def __init__(self, limit: float) -> None:
@@ -64,7 +64,7 @@ class Scheduler:
         Args:
             limit: After how many seconds without a finished step threads count as stuck.
         """
-        self.delay = 0.0
+        self.waited = False
         self._limit = limit
         self._most = _MOST_STEPS
         self._longest = _MOST_USED
@@ -79,7 +79,11 @@ class Scheduler:
             self._run(_Run(works))
 
     def run_with_pause(
-        self, works: Sequence[Sequence[Callable[[], None]]], leader: int, pause: int | None = None
+        self,
+        works: Sequence[Sequence[Callable[[], None]]],
+        leader: int,
+        pause: int | None = None,
+        within: Callable[[], bool] | None = None,
     ) -> list[Place]:
         """Run each work in a thread of its own; one begins and stands still once.
 
@@ -88,6 +92,7 @@ class Scheduler:
             leader: Which thread begins.
             pause: At which of the places that it comes by it stands still until the others have
                 finished or wait for it; ``None`` for the end of its work.
+            within: It stands still only once this is so, in the middle of the line that begins there.
 
         Returns:
             The place where the leader stood still, if it came there; else all that it came by.
@@ -95,8 +100,9 @@ class Scheduler:
         Raises:
             Stuck: Not all came back. Those threads are daemons and are left as they are.
         """
+        self.waited = False
         run = _Run(works, leader)
-        run.tracer = PlaceTracer(pause, lambda: self._stand_still(run))
+        run.tracer = PlaceTracer(pause, lambda: self._stand_still(run), within)
         with _eager(), _on_one_processor():
             self._run(run)
         return [Place(*place) for place in run.tracer.places]
@@ -112,7 +118,6 @@ class Scheduler:
                 stuck = Stuck(self._limit, run.stacks())
                 run.others_over.set()  # nobody stands still any more
                 raise stuck
-        self.delay = run.delay
 
     def _stand_still(self, run: _Run) -> None:
         """Let the others run until they have finished, or all of them wait.
@@ -135,6 +140,7 @@ class Scheduler:
                 if known or time.monotonic() - since > _PATIENCE:
                     if not known:
                         _WAITS.update(look.places)
+                    self.waited = True
                     return
                 continue
             elif look.used > seen.used:  # a spinning lock may be seen in one place again and again
@@ -166,7 +172,6 @@ class _Run:
 
     def __init__(self, works: Sequence[Sequence[Callable[[], None]]], leader: int | None = None) -> None:
         self.steps = 0
-        self.delay = 0.0
         self.over = threading.Event()
         self.others_over = threading.Event()
         self.gate = threading.Event()
@@ -243,9 +248,7 @@ class _Run:
             self._end(number)
 
     def _end(self, number: int) -> None:
-        delay = time_without_processor()
         with self._lock:
-            self.delay = max(self.delay, delay)
             self._going.discard(number)
             if self._going <= {self._leader}:
                 self.others_over.set()
@@ -324,19 +327,8 @@ def processor_time(native_id: int | None) -> int:
     Returns:
         0 where the system does not tell, or the thread has ended.
     """
-    return _schedule(native_id)[0]
-
-
-def _schedule(native_id: int | None) -> tuple[int, int]:
-    """Nanoseconds that a thread has been running, and that it has waited for a processor."""
     try:
         with open(f"/proc/self/task/{native_id}/schedstat", encoding="ascii") as file:
-            running, waiting, _ = file.read().split()
+            return int(file.read().split()[0])
     except (OSError, ValueError):
-        return 0, 0
-    return int(running), int(waiting)
-
-
-def time_without_processor() -> float:
-    """How long this thread has waited for a processor since it began, in seconds; 0 where nobody tells."""
-    return _schedule(threading.get_native_id())[1] / 1e9
+        return 0

@@ -8,7 +8,7 @@ import linecache
 import os
 import sys
 import sysconfig
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType
@@ -45,18 +45,22 @@ class PlaceTracer:
         other: The trace function that was there before.
     """
 
-    def __init__(self, number: int | None, act: Callable[[], None]) -> None:
+    def __init__(
+        self, number: int | None, act: Callable[[], None], within: Callable[[], bool] | None = None
+    ) -> None:
         """Prepares to trace.
 
         Args:
             number: At which place to act; ``None`` for nowhere.
             act: Called in the thread, there.
+            within: Act only once this is so, in the middle of the line that begins there.
         """
         self.places: list[tuple[CodeType, int, str]] = []
         self.other: Any = None
         self._ahead = -1 if number is None else number
         self._keeps = number is None
         self._act = act
+        self._within = within
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
         theirs = None
@@ -79,18 +83,26 @@ class PlaceTracer:
 
     def _arrive(self, frame: FrameType, event: str, arg: Any) -> Any:
         """The trace function of one call of a function: it comes by a line, or returns."""
+        if event == "opcode" and self._within is not None and self._within():
+            self._within = None
+            self._act()
+            sys.settrace(self.other)
         # A generator that yields returns, too: no end of anything.
         if event == "line" or (event == "return" and not frame.f_code.co_flags & inspect.CO_GENERATOR):
             if self._keeps or self._ahead == 0:
                 self.places.append((frame.f_code, frame.f_lineno, event))
-            if self._ahead == 0:
+            if self._ahead == 0 and self._within is not None:
+                frame.f_trace_opcodes = True
+            elif self._ahead == 0:
                 self._act()
                 sys.settrace(self.other)
             self._ahead -= 1
         return self._arrive
 
 
-def pause_points(places: Sequence[Place], most: int, turn: int = 0) -> list[int]:
+def pause_points(
+    places: Sequence[Place], most: int, turn: int = 0, among: Collection[int] | None = None
+) -> list[int]:
     """Which of the places that a thread came by are worth standing still at.
 
     Each the first, the second and the last time: in between, a loop does the same again. A loop that takes
@@ -102,10 +114,11 @@ def pause_points(places: Sequence[Place], most: int, turn: int = 0) -> list[int]
         places: The places in their order.
         most: How many to choose.
         turn: Where choosing begins. With another turn, others are chosen.
+        among: The numbers of those that may be chosen; by default all.
     """
     visits: dict[Place, list[int]] = {}
-    for number, place in enumerate(places):
-        visits.setdefault(place, []).append(number)
+    for number in sorted(range(len(places)) if among is None else among):
+        visits.setdefault(places[number], []).append(number)
     once = [numbers[0] for numbers in visits.values() if len(numbers) == 1]
     loops = sorted((numbers for numbers in visits.values() if len(numbers) > 1), key=len)
     often = list(dict.fromkeys(numbers[visit] for visit in (-1, 0, 1) for numbers in loops))

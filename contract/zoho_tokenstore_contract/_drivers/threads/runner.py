@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,19 +15,18 @@ from ..._spec.model import Call
 from ..._spec.outcomes import Violation
 from ..._spec.tokens import Row, absent
 from .linearizability import AFTER, BEFORE, Invocation, format_timeline
-from .pauses import Scheduler, Stuck, time_without_processor
+from .pauses import Scheduler, Stuck
 from .places import Place, pause_points
+from .steps import Step, StepTracer, holds_a_lock, nested, split, telling
 
-QUICK = 0.015
-"""Stores whose fastest run takes longer than this get fewer runs (seconds, without waiting for a processor).
-
-An idle machine needs one to five milliseconds for a store in memory or a local file."""
-WARMING_UP = 4
-"""Runs that are made before the speed of a store counts: the first ones import and connect."""
-LEAST_SHARE = 0.15
-"""Even the slowest store gets this share of the runs."""
+Works = list[list[Callable[[], None]]]
+"""The steps of each thread."""
 RUNS = 8
 """How many runs are made on one store, emptied in between, before another one is opened."""
+LOOKS = 2
+"""After how many of these the rows are listed to see that none is left."""
+FEW = 10
+"""At how many places, of which a share is tried, a thread of a slow store is paused at most."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +94,8 @@ class ThreadRun:
         places: Where in the store's code the leading thread stood still, else what it came by.
         leader: Which thread that was, if one led.
         paused: It stood still.
+        worth: Which of the places are worth standing still at, where that was learned.
+        waited: While the leading thread stood still, others waited for it.
     """
 
     history: tuple[Invocation, ...]
@@ -104,6 +103,8 @@ class ThreadRun:
     places: tuple[Place, ...] = ()
     leader: int = 0
     paused: bool = False
+    worth: tuple[int, ...] = ()
+    waited: bool = False
 
     @property
     def before(self) -> list[Row]:
@@ -138,8 +139,6 @@ class ThreadRunner:
         self._scheduler = Scheduler(workspace.call_limit)
         self._store: StoreHandle | None = None
         self._runs = 0
-        self._timed = 0
-        self._quickest = math.inf
         self._turn = 0
 
     def run_free(self, program: ThreadProgram) -> ThreadRun:
@@ -150,23 +149,37 @@ class ThreadRunner:
         """
         return self._run(program, self._scheduler.run_free)
 
-    def run_with_pause(self, program: ThreadProgram, leader: int, pause: int | None = None) -> ThreadRun:
+    def run_with_pause(
+        self, program: ThreadProgram, leader: int, pause: int | None = None, *, within: bool = False
+    ) -> ThreadRun:
         """Run a program with one thread first: it ends, or is paused, before the others start.
+
+        Args:
+            program: The program.
+            leader: Which thread begins.
+            pause: At which of the places that it comes by it is paused.
+            within: It is paused in the middle of the line that begins there, once it has a lock.
 
         Raises:
             Violation: Threads do not come back, or a row cannot be saved before them.
         """
         places: list[Place] = []
-        ran = self._run(
-            program, lambda works: places.extend(self._scheduler.run_with_pause(works, leader, pause))
-        )
+
+        def meet(works: Works) -> None:
+            ready = holds_a_lock(self._store and self._store.store) if within else None
+            places.extend(self._scheduler.run_with_pause(works, leader, pause, ready))
+
+        ran = self._run(program, meet)
         paused = pause is not None and len(places) == 1
-        return ThreadRun(ran.history, ran.rows, tuple(places), leader, paused)
+        waited = paused and self._scheduler.waited
+        return ThreadRun(ran.history, ran.rows, tuple(places), leader, paused, waited=waited)
 
     def run_on(
         self, store: StoreHandle, threads: Sequence[Sequence[Call]], pause: int | None = None
     ) -> ThreadRun:
         """Run threads on a store as it is; the first one ends, or is paused, before the others start.
+
+        Where it is not paused, all of them run one after another, and what is worth a pause is learned.
 
         Args:
             store: The store, which is left as the threads leave it.
@@ -181,18 +194,25 @@ class ThreadRunner:
         """
         history: list[Invocation] = []
         places: list[Place] = []
-        self._at_once(
-            store,
-            history,
-            threads,
-            lambda works: places.extend(self._scheduler.run_with_pause(works, 0, pause)),
-        )
-        return ThreadRun(tuple(history), (), tuple(places), 0, pause is not None and len(places) == 1)
+        learned: list[list[Step]] = []
+
+        def meet(works: Works) -> None:
+            if pause is None:
+                self._watch(store, works, 0, learned)
+            else:
+                places.extend(self._scheduler.run_with_pause(works, 0, pause))
+
+        self._at_once(store, history, threads, meet)
+        if pause is not None:
+            return ThreadRun(tuple(history), (), tuple(places), 0, len(places) == 1)
+        first, *others = learned
+        worth = telling(first, list(itertools.chain.from_iterable(others)))
+        return ThreadRun(tuple(history), (), tuple(step.place for step in first), worth=tuple(worth))
 
     def interleavings(
         self, program: ThreadProgram, most: int, leaders: int | None = None
     ) -> Iterator[ThreadRun]:
-        """Run a program again and again, with one thread paused at each of its pause points in turn.
+        """Run a program again and again, with one thread paused in turn wherever that may show something.
 
         Args:
             program: The program. Threads whose calls differ only in their values count as equal: only the
@@ -200,29 +220,91 @@ class ThreadRunner:
             most: The largest number of pause points for a thread; slow stores get fewer.
             leaders: How many threads, from the first on, are paused; by default all.
         """
-        seen = set()
-        for leader, thread in enumerate(program.threads[:leaders]):
-            kinds = tuple(_kind(step, program) for step in thread)
-            if kinds in seen:
-                continue
-            seen.add(kinds)
-            first = self.run_with_pause(program, leader)
-            yield first
-            while self._timed < WARMING_UP:
-                yield self.run_with_pause(program, leader)
+        kinds = [tuple(_kind(step, program) for step in thread) for thread in program.threads]
+        leading = [number for number in range(len(kinds))[:leaders] if kinds.index(kinds[number]) == number]
+        learned: dict[int, list[list[Step]]] = {}
+        for closely in (False, True):
+            for leader in leading:
+                learned[leader] = []
+                yield self._one_after_another(program, leader, learned[leader], closely=closely)
+            others = {
+                leader: _of_others(leader, learned, kinds.count(kinds[leader]) > 1) for leader in leading
+            }
+            worth = {leader: telling(learned[leader][leader], others[leader]) for leader in leading}
+            if self.is_slow or all(len(numbers) <= 1 for numbers in worth.values()):
+                break
+        for leader in leading:
             self._turn += 1
-            for pause in pause_points(first.places, self.affordable(most), self._turn):
-                yield self.run_with_pause(program, leader, pause)
+            steps = learned[leader][leader]
+            before, within = nested(steps, others[leader])
+            places = [step.place for step in steps]
+            points = pause_points(places, self.affordable(most), self._turn, worth[leader])
+            changes = [number for number, step in enumerate(steps) if step.changes]
+            for some in split(sorted({*points, *before}), changes):
+                yield from self._everywhere(partial(self.run_with_pause, program, leader), some)
+            for pause in within:
+                yield self.run_with_pause(program, leader, pause, within=True)
+
+    @staticmethod
+    def _everywhere(run: Callable[[int], ThreadRun], points: list[int]) -> Iterator[ThreadRun]:
+        """Runs with a pause at each of some points between which the thread changes nothing.
+
+        Where the others wait at two of them, they wait at all in between, and see the same.
+        """
+        while points:
+            ran = run(points.pop(0))
+            yield ran
+            if not ran.waited or len(points) < 2:
+                continue
+            waiting, going_on = 0, len(points)  # the first so many wait; from here on, they do not
+            tried = len(points) - 1
+            while waiting < going_on:
+                ran = run(points[tried])
+                yield ran
+                if ran.waited:
+                    waiting = tried + 1
+                else:
+                    going_on = tried
+                tried = (waiting + going_on) // 2
+            del points[: going_on + 1]
+
+    def _one_after_another(
+        self, program: ThreadProgram, leader: int, learned: list[list[Step]], *, closely: bool
+    ) -> ThreadRun:
+        """Run the threads one after another, one of them first, and learn their steps."""
+
+        def meet(works: Works) -> None:
+            if self._store is not None:
+                self._watch(self._store, works, leader, learned, closely=closely)
+
+        ran = self._run(program, meet)
+        return ThreadRun(ran.history, ran.rows, leader=leader)
+
+    def _watch(
+        self,
+        store: StoreHandle,
+        works: Works,
+        leader: int,
+        learned: list[list[Step]],
+        *,
+        closely: bool = False,
+    ) -> None:
+        learned.extend([] for _ in works)
+        for number in sorted(range(len(works)), key=lambda number: number != leader):
+            tracer = StepTracer(store.store, store.location, closely=closely)
+            self._scheduler.run_free([[partial(tracer.watch, step) for step in works[number]]])
+            learned[number] = tracer.steps
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the store is slow: then its threads are paused at few places."""
+        return self.workspace.sut.pace.share < 1
 
     def affordable(self, most: int) -> int:
-        """How many of so many runs to make: all of them, unless each takes long."""
-        share = min(1.0, (QUICK / self._quickest) ** 2)
-        return max(1, int(most * max(share, LEAST_SHARE)))
+        """How many of so many runs to make: all of them, unless the store is slow."""
+        return self.workspace.sut.pace.affordable(min(most, FEW) if self.is_slow else most)
 
-    def _run(
-        self, program: ThreadProgram, meet: Callable[[list[list[Callable[[], None]]]], None]
-    ) -> ThreadRun:
-        begun = time.monotonic() - time_without_processor()
+    def _run(self, program: ThreadProgram, meet: Callable[[Works], None]) -> ThreadRun:
         # A store that was never used makes its file or table with the first save.
         store = self._empty_store(fresh=not program.before)
         self.workspace.remember([*program.before, *_rows_of(program)])
@@ -240,10 +322,6 @@ class ThreadRunner:
             store, history, [[_call(step, ids) for step in thread] for thread in program.threads], meet
         )
         history.append(_make(store, AFTER, Call("get_tokens")))
-        self._timed += 1
-        # What a busy machine makes it wait does not make a store slow.
-        lasted = time.monotonic() - time_without_processor() - begun - self._scheduler.delay
-        self._quickest = max(0.001, min(self._quickest, lasted))
         return ThreadRun(tuple(history), _rows_after(store, history))
 
     def _at_once(
@@ -251,7 +329,7 @@ class ThreadRunner:
         store: StoreHandle,
         history: list[Invocation],
         threads: Sequence[Sequence[Call]],
-        meet: Callable[[list[list[Callable[[], None]]]], None],
+        meet: Callable[[Works], None],
     ) -> None:
         """Have threads make their calls, and add these to a history by the time at which they began."""
         made = [[Invocation(number, step) for step in thread] for number, thread in enumerate(threads, 1)]
@@ -281,7 +359,9 @@ class ThreadRunner:
         return store
 
     def _emptied(self, store: StoreHandle) -> bool:
-        _make(store, BEFORE, Call("delete_tokens"))
+        cleared = _make(store, BEFORE, Call("delete_tokens"))
+        if self._runs > LOOKS and not cleared.raised:
+            return True
         listing = _make(store, BEFORE, Call("get_tokens")).observation
         return listing is not None and listing.value == ()
 
@@ -315,7 +395,20 @@ def _make(store: StoreHandle, thread: int, call: Call) -> Invocation:
     store.workspace.calls.append(record)
     store.workspace.guarded(call.method, lambda: made.make(store.store), store.location)
     record.answer = "came back"
+    if made.start is not None and made.end is not None and not made.raised:
+        store.workspace.sut.pace.took(call.method, (made.end - made.start) / 1e9)
     return made
+
+
+def _of_others(leader: int, learned: dict[int, list[list[Step]]], has_twin: bool) -> list[Step]:
+    """The steps of the threads beside one, in whichever order they ran; a twin's are also its own."""
+    return [
+        step
+        for first, threads in learned.items()
+        for number, steps in enumerate(threads)
+        if number != leader or (has_twin and first == leader)
+        for step in steps
+    ]
 
 
 def _kind(step: Call, program: ThreadProgram) -> tuple[object, ...]:
