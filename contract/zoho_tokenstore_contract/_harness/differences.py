@@ -14,7 +14,8 @@ from .._spec.outcomes import Difference
 from .._spec.tokens import FIELDS, Row, absent, is_token, to_row
 from .calls import CallRecord
 
-_CHANGING = ("save_token", "delete_token", "delete_tokens")
+CHANGING = ("save_token", "delete_token", "delete_tokens")
+"""The methods that change what is stored."""
 _ANSWERS = ("returned ", "raised ", "its ", "it's ", "no longer ", "None")
 _MANY = 3
 _KIT = Path(__file__).parent.parent
@@ -47,7 +48,7 @@ def of_answer(calls: Sequence[CallRecord], expected: str, seen: str) -> Differen
     words = told[1].removeprefix("it ").removeprefix(f"{record.method} ")
     answered = words.startswith(_ANSWERS)
     if not answered:
-        changing = [one for one in calls if one.method in _CHANGING]
+        changing = [one for one in calls if one.method in CHANGING]
         if record.method in ("get_tokens", "open", "close") and not changing:
             return None
         record = changing[-1] if record.method in ("get_tokens", "open", "close") else record

@@ -28,35 +28,9 @@ from ..sample_tokens import (
 from ..tricky_strings import NUMERALS, TRAPS
 
 UNKNOWN_IDS = (
-    "unknown",
-    "0",
-    "-1",
-    "99999",
-    "9999999999",
-    "9" * 20,
-    "1.5",
-    "None",
-    "null",
-    "id",
-    "user_name",
-    "access_token",
-    "%",
-    "_",
-    "*",
-    "'",
-    "x'y",
-    '"',
-    "\\",
-    ";",
-    "--",
-    "1 or 1=1",
-    "' or '1'='1",
-    "1; drop table oauthtoken",
-    "é",
-    "a" * 300,
-    ANN.user_name,
-    ANN.access_token,
-    ANN.refresh_token,
+    *("unknown", "0", "-1", "99999", "9999999999", "9" * 20, "1.5", "None", "null", "id", "user_name"),
+    *("access_token", "%", "_", "*", "'", "x'y", '"', "\\", ";", "--", "1 or 1=1", "' or '1'='1"),
+    *("1; drop table oauthtoken", "é", "a" * 300, ANN.user_name, ANN.access_token, ANN.refresh_token),
 )
 """Ids that no row has: unlikely numbers, columns' names, what SQL reads, what other fields hold."""
 

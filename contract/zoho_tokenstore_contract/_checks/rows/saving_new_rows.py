@@ -32,34 +32,10 @@ from ..tricky_strings import NUMERALS
 from .deleting import remove_row
 
 IDS = (
-    "7",
-    "42",
-    "abc",
-    "ABC",
-    "A-1",
-    "007",
-    " 7",
-    "7.0",
-    "0",
-    "-1",
-    "1_0",
-    "1e3",
+    *("7", "42", "abc", "ABC", "A-1", "007", " 7", "7.0", "0", "-1", "1_0", "1e3"),
     *(text for text in NUMERALS if len(text) <= 10),
-    "é",
-    "x'y",
-    "9999999999",
-    "1e400",
-    "inf",
-    "NaN",
-    "a/b",
-    "a_b",
-    ".a",
-    "..",
-    "DEFAULT",
-    "id",
-    "None",
-    "user name",
-    "%",
+    *("é", "x'y", "9999999999", "1e400", "inf", "NaN", "a/b", "a_b", ".a", "..", "DEFAULT", "id", "None"),
+    *("user name", "%"),
 )
 """Ids of at most ten characters that a store may meet, among them numbers that are none."""
 

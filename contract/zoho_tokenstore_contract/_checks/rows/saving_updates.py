@@ -107,7 +107,7 @@ def _updated(store: StoreHandle, before: list[Row], row: Row, access: str, by: s
 
 
 def bring_up_to_date(store: StoreHandle, before: list[Row], place: int) -> None:
-    before[place] = next(row for row in store.latest if row.id == before[place].id)
+    before[place] = next(row for row in store.kept if row.id == before[place].id)
 
 
 @check("SAVE-6")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ..._harness.calls import TokenCall
 from ..._harness.messages import format_rows
-from ..._harness.observer import Observer
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, absent, format_row, format_value
@@ -107,7 +106,7 @@ def a_new_user_under_another_users_id_stays_apart(workspace: Workspace) -> None:
         for place in (0, 2):
             store = workspace.open()
             before = store.holding(ANN, ACCESS, BOB)
-            observer = Observer(store, before)
+            store.observe(after="a save under another user's id")
             saved = store.try_save(sent.but(id=before[place].id))
             if saved.answer.raised is None:
                 new = store.expect(
@@ -121,7 +120,6 @@ def a_new_user_under_another_users_id_stays_apart(workspace: Workspace) -> None:
                 _has_an_id_of_its_own(workspace, new[0], before, saved)
             else:
                 refused_cleanly(workspace, store, before, saved)
-            observer.look(store.latest, "after a save under another user's id", [sent, *store.latest])
             workspace.fresh_examples()
 
 
@@ -130,7 +128,7 @@ def a_known_user_under_another_users_id_stays_apart(workspace: Workspace) -> Non
     for sent in (BOB.but(access_token=NEW_ACCESS), Row(user_name=BOB.user_name, access_token=NEW_ACCESS)):
         store = workspace.open()
         before = store.holding(ANN, ACCESS, BOB)
-        observer = Observer(store, before)
+        store.observe(after="a save under another user's id")
         saved = store.try_save(sent.but(id=before[0].id))
         if saved.answer.raised is None:
             store.expect(
@@ -145,7 +143,6 @@ def a_known_user_under_another_users_id_stays_apart(workspace: Workspace) -> Non
                 )
         else:
             refused_cleanly(workspace, store, before, saved)
-        observer.look(store.latest, "after a save under another user's id", store.latest)
         workspace.fresh_examples()
 
 
@@ -199,14 +196,14 @@ def a_name_that_has_a_row_already_never_has_two(workspace: Workspace) -> None:
         for known, other in ((0, 2), (2, 0)):
             store = workspace.open()
             before = store.holding(ANN, row, BOB)
-            observer = Observer(store, before)
+            store.observe(after="a name came that has a row already")
             name = before[known].user_name
             named = before[1].but(user_name=name, access_token=NEW_ACCESS)
             saved = store.try_save(named)
             if saved.answer.raised is not None:
                 refused_cleanly(workspace, store, before, saved)
             else:
-                after = store.latest = store.rows()
+                after = store.rows()
                 of_name = [one for one in after if one.user_name == name]
                 if len(of_name) != 1:
                     workspace.fail(
@@ -219,7 +216,7 @@ def a_name_that_has_a_row_already_never_has_two(workspace: Workspace) -> None:
                         f"beside it {format_row(before[other])} as it was, and at most the unnamed row",
                         format_rows(after),
                     )
-            observer.look(store.latest, "after a name came that has a row already", store.latest)
+                store.look(after)
             workspace.fresh_examples()
 
 
