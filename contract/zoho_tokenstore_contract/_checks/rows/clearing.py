@@ -19,36 +19,33 @@ from ..sample_tokens import (
     key_of,
     pool,
 )
-from .deleted_ids import clear_all
-from .deleting import bring_rows, remove_row
+from .acts import bring_rows, clear_all, inserts, remove_row
 
 
 @check("CLEAR-1")
 def delete_tokens_removes_every_row(workspace: Workspace) -> None:
-    for rows in (ONE_OF_EVERY_KIND, pool(ANN), pool(ACCESS), pool(WITH_CLIENT, CLEO)):
-        store = workspace.open()
-        kept = store.holding(*rows)
-        _clears(store, kept)
-        workspace.fresh_examples()
+    crowds = (ONE_OF_EVERY_KIND, pool(ANN), pool(ACCESS), pool(WITH_CLIENT, CLEO))
+    for store, rows in workspace.each(crowds):
+        store.holding(*rows)
+        _clears(store)
 
 
 @check("CLEAR-1")
 def rows_that_were_updated_or_brought_their_ids_are_removed_too(workspace: Workspace) -> None:
     store = workspace.open()
-    rows = store.holding(*ONE_OF_EACH_KEY)
-    bring_rows(store, rows, ("abc", "x'y", "0"))
+    store.holding(*ONE_OF_EACH_KEY)
+    bring_rows(store, ("abc", "x'y", "0"))
     store.try_save(Row(user_name=ANN.user_name, access_token="1000.new.access"))
-    _clears(store, store.rows())
+    store.kept = store.rows()
+    _clears(store)
 
 
 @check("CLEAR-1")
 def delete_tokens_is_no_error_on_an_empty_store(workspace: Workspace) -> None:
     store = workspace.open()
-    _clears(store, [])
-    _clears(store, [])
-    kept = store.holding(ANN)
-    _clears(store, kept)
-    _clears(store, [])
+    for rows in ((), (), (ANN,), ()):
+        store.holding(*rows)
+        _clears(store)
 
 
 @check("CLEAR-1")
@@ -56,14 +53,15 @@ def a_store_emptied_one_by_one_can_be_cleared(workspace: Workspace) -> None:
     store = workspace.open()
     for row in store.holding(ANN, REFRESH):
         remove_row(store, row)
-    _clears(store, [])
+    _clears(store)
 
 
-def _clears(store: StoreHandle, rows: list[Row]) -> None:
+def _clears(store: StoreHandle) -> None:
+    rows = store.kept
     answer = store.clear()
     if answer.raised is not None:
         store.workspace.fail("delete_tokens removes every row", str(answer))
-    store.expect(rows, gone=rows, because="no row is left after delete_tokens")
+    store.expect(gone=rows, because="no row is left after delete_tokens")
     for row in rows:
         found = store.call("find_token_by_id", row.id)
         if found.returned is not None:
@@ -79,9 +77,8 @@ def _clears(store: StoreHandle, rows: list[Row]) -> None:
 @check("CLEAR-1")
 def what_was_found_before_delete_tokens_is_found_no_more(workspace: Workspace) -> None:
     store = workspace.open()
-    rows = store.holding(*ONE_OF_EACH_KEY)
-    observer = Observer(store, rows)
-    _clears(store, rows)
+    observer = Observer(store, store.holding(*ONE_OF_EACH_KEY))
+    _clears(store)
     observer.look([], "after delete_tokens")
 
 
@@ -92,15 +89,13 @@ def the_store_works_on_after_delete_tokens(workspace: Workspace) -> None:
     finds = store.find_quietly(key_of(ANN)).returned is not None
     for _ in range(2):
         clear_all(store)
-        rows: list[Row] = []
         for sent, was in list(zip(ONE_OF_EVERY_KIND, old, strict=True))[::-1]:
-            store.save(sent)
-            new = store.expect(rows, new=1, because=f"one new row for {format_row(sent)}")
-            if new[0].but(id=None) != was.but(id=None):
-                workspace.fail(f"a row like {format_row(was)}, as before", format_row(new[0]))
-            rows += new
-        if len({row.id for row in rows}) != len(rows):
-            workspace.fail("an id of its own for each row", ", ".join(format_value(row.id) for row in rows))
+            new = inserts(store, sent)
+            if new.but(id=None) != was.but(id=None):
+                workspace.fail(f"a row like {format_row(was)}, as before", format_row(new))
+        ids = [row.id for row in store.kept]
+        if len({*ids}) != len(ids):
+            workspace.fail("an id of its own for each row", ", ".join(map(format_value, ids)))
         if finds and store.found(key_of(ANN)) is None:
             workspace.fail("a user saved after delete_tokens is found", "find_token returned None")
 
@@ -112,7 +107,5 @@ def an_empty_store_works_on_after_delete_tokens(workspace: Workspace) -> None:
         answer = store.clear()
         if answer.raised is not None:
             workspace.fail("delete_tokens works on an empty store", str(answer), precondition_failed=True)
-    rows: list[Row] = []
     for row in ONE_OF_EACH_KEY:
-        store.save(row)
-        rows += store.expect(rows, new=1, because=f"one new row for {format_row(row)}")
+        inserts(store, row)

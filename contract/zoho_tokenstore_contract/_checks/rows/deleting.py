@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from ..._harness.messages import format_rows
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
@@ -24,17 +22,17 @@ from ..sample_tokens import (
     ONE_OF_EVERY_KIND,
     REFRESH,
     key_of,
-    person,
     pool,
 )
+from .acts import bring_rows, inserts, remove_row
 
 BROUGHT_IDS = ("abc", "A-1", "user name", "007", "1e3", "x'y", "%", "_", "id", "é", "None")
 """Ids of at most ten characters that a token may bring, some of which a store may refuse."""
-
-
 UNKNOWN_IDS = (
     *("unknown", "999999999", "9" * 20, "00000000", "-5", "0", "1000.ann.access", "ann@example.com:77"),
 )
+LONERS = (ANN, ACCESS, BOB, GRANT, REFRESH, DAN, EVE, LATE_GRANT, LATE_ACCESS, LATE_REFRESH, GUS)
+"""Tokens of every kind, no two of which share what they are found by."""
 
 
 @check("DEL-1")
@@ -42,67 +40,48 @@ def deleting_removes_the_row_with_that_id_and_no_other(workspace: Workspace) -> 
     store = workspace.open()
     rows = store.holding(*ONE_OF_EVERY_KIND)
     # The first, the last, then the middle ones, until none is left.
-    for row in (rows[0], rows[-1], *rows[1:-1][::2], *rows[2:-1][::2]):
-        _delete(store, rows, row)
+    _are_deleted(store, [rows[0], rows[-1], *rows[1:-1][::2], *rows[2:-1][::2]])
 
 
 @check("DEL-1")
 def deleting_from_the_end_removes_the_row_with_that_id_and_no_other(workspace: Workspace) -> None:
     store = workspace.open()
-    rows = store.holding(*ONE_OF_EVERY_KIND)
-    for row in rows[::-1]:
-        _delete(store, rows, row)
+    _are_deleted(store, store.holding(*ONE_OF_EVERY_KIND)[::-1])
 
 
 @check("DEL-1")
 def a_row_is_deleted_by_the_id_that_its_token_carries(workspace: Workspace) -> None:
     store = workspace.open()
     passed = [store.save(row) for row in ONE_OF_EACH_KEY]
-    rows = store.showing(passed)
-    for saved, row in list(zip(passed, rows, strict=True)):
-        if saved.passed_after.id == row.id:  # SAVE-2 says otherwise
-            _delete(store, rows, row)
+    ids = [saved.passed_after.id for saved in passed]
+    _are_deleted(store, [row for row in store.showing(passed) if row.id in ids])  # SAVE-2 says otherwise
 
 
 @check("DEL-1")
 def rows_with_ids_that_their_tokens_brought_are_deleted(workspace: Workspace) -> None:
     store = workspace.open()
-    rows = store.holding(ANN, ACCESS)
-    brought = bring_rows(store, rows, BROUGHT_IDS)
-    for row in brought[1::2] + brought[::2]:
-        _delete(store, rows, row)
+    store.holding(ANN, ACCESS)
+    brought = bring_rows(store, BROUGHT_IDS)
+    _are_deleted(store, brought[1::2] + brought[::2])
 
 
-def _delete(store: StoreHandle, rows: list[Row], row: Row) -> None:
-    """Delete one row; `rows` shrinks by it."""
-    answer = store.call("delete_token", row.id)
-    if answer.raised is not None:
-        store.workspace.fail(f"delete_token removes the row with the id {format_value(row.id)}", str(answer))
-    store.expect(rows, gone=[row], because=f"the row with the id {format_value(row.id)} is gone and no other")
-    rows.remove(row)
-
-
-def bring_rows(store: StoreHandle, rows: list[Row], ids: Iterable[str]) -> list[Row]:
-    """Save a token with each of these ids, as far as the store takes them; `rows` grows by them."""
-    brought = []
-    for number, id in enumerate(ids):
-        if any(row.id == id for row in rows):
-            continue  # the store itself gives such ids
-        store.try_save(person(f"guest{number}", id=id))
-        new = [row for row in store.rows() if row not in rows]
-        # Ids that the store refuses or replaces are the matter of SAVE-3.
-        brought += [row for row in new if row.id == id]
-        rows += new
-    return brought
+def _are_deleted(store: StoreHandle, rows: list[Row]) -> None:
+    """Each of these rows is deleted by its id, one after another."""
+    for row in rows:
+        answer = store.call("delete_token", row.id)
+        shown = format_value(row.id)
+        if answer.raised is not None:
+            store.workspace.fail(f"delete_token removes the row with the id {shown}", str(answer))
+        store.expect(gone=[row], because=f"the row with the id {shown} is gone and no other")
 
 
 @check("DEL-2")
 def an_id_that_is_not_stored_removes_nothing(workspace: Workspace) -> None:
     store = workspace.open()
-    rows = store.holding(*ONE_OF_EVERY_KIND)
+    ids = {row.id for row in store.holding(*ONE_OF_EVERY_KIND)}
     for id in UNKNOWN_IDS:
-        if all(row.id != id for row in rows):
-            _removes_nothing(store, rows, id)
+        if id not in ids:
+            _removes_nothing(store, id)
 
 
 @check("DEL-2")
@@ -113,104 +92,70 @@ def deleting_twice_removes_one_row(workspace: Workspace) -> None:
         store.call("delete_token", row.id)
         if row in store.rows():
             workspace.fail("the row is gone", format_row(row), precondition_failed=True)
-        rows.remove(row)
-        _removes_nothing(store, rows, row.id)
-        _removes_nothing(store, rows, row.id)
+        store.kept.remove(row)
+        _removes_nothing(store, row.id)
+        _removes_nothing(store, row.id)
+    left = store.kept
     store.clear()
-    if left := store.rows():
-        workspace.fail("no row after delete_tokens", format_rows(left), precondition_failed=True)
-    for row in rows:
-        _removes_nothing(store, [], row.id)
+    if rows := store.rows():
+        workspace.fail("no row after delete_tokens", format_rows(rows), precondition_failed=True)
+    store.kept = []
+    for row in left:
+        _removes_nothing(store, row.id)
 
 
 @check("DEL-2")
 def deleting_from_an_empty_store_is_allowed(workspace: Workspace) -> None:
     store = workspace.open()
     for id in ("1", "unknown"):
-        _removes_nothing(store, [], id)
+        _removes_nothing(store, id)
     store.holding(ANN)
 
 
-def _removes_nothing(store: StoreHandle, rows: list[Row], id: str) -> None:
+def _removes_nothing(store: StoreHandle, id: str) -> None:
     answer = store.call("delete_token", id)
-    if answer.raised is not None and not answer.refused:
+    if not answer.refused and (answer.raised is not None or answer.returned is not None):
         store.workspace.fail("delete_token returns None or raises SDKException", str(answer))
-    if answer.raised is None and answer.returned is not None:
-        store.workspace.fail("delete_token returns None or raises SDKException", str(answer))
-    store.expect(rows, because=f"no row has the id {format_value(id)}, so none is removed")
+    store.expect(because=f"no row has the id {format_value(id)}, so none is removed")
 
 
 @check("DEL-4")
 def a_deleted_token_is_found_by_no_lookup(workspace: Workspace) -> None:
-    for place in range(len(_LONERS)):
-        store = workspace.open()
-        rows = store.holding(*_LONERS)
-        row = rows[place]
+    for store, place in workspace.each(range(len(LONERS))):
+        row = store.holding(*LONERS)[place]
         store.observe(row, after="the token is deleted")
         store.call("delete_token", row.id)
         store.expect(gone=[row], because="the deleted token is not listed")
-        workspace.fresh_examples()
 
 
 @check("DEL-4")
 def a_deleted_user_can_be_saved_again(workspace: Workspace) -> None:
-    for deleted in ((ANN,), (GUS,), (DAN, ANN), _LONERS):
-        store = workspace.open()
-        rows = store.holding(*_LONERS)
+    for store, deleted in workspace.each(((ANN,), (GUS,), (DAN, ANN), LONERS)):
+        store.holding(*LONERS)
         for gone in deleted:
-            row = _row_of(workspace, rows, gone)
-            remove_row(store, row)
-            rows.remove(row)
+            remove_row(store, store.stored(gone))
         for gone in deleted:
             # Less than what was deleted: nothing of the old row may come back.
             sent = key_of(gone)
             if gone.user_name is not None:
                 sent = Row(user_name=gone.user_name, refresh_token=f"{gone.refresh_token}.again")
-            store.save(sent)
-            new = store.expect(rows, new=1, because=f"one new row for {format_row(sent)}")
-            if extra := [name for name in new[0].but(id=None).present() if name not in sent.present()]:
+            new = inserts(store, sent)
+            if extra := [name for name in new.but(id=None).present() if name not in sent.present()]:
                 workspace.fail(
                     f"nothing but {format_row(sent)} in the new row", f"it has {', '.join(extra)} too"
                 )
-            rows += new
-        workspace.fresh_examples()
 
 
 @check("DEL-4")
 def a_deleted_user_is_one_row_also_when_saved_with_the_deleted_id(workspace: Workspace) -> None:
     store = workspace.open()
     passed = [store.save(row) for row in pool(ANN, GUS, ACCESS, BOB)]
-    rows = store.showing(passed)
-    for saved, row in list(zip(passed, rows, strict=True)):
+    for saved, row in zip(passed, store.showing(passed), strict=True):
         remove_row(store, row)
-        rows.remove(row)
         # The very token again: the SDK goes on with the object that it has.
         again = store.try_save_token(saved.token)
         if again.answer.raised is not None:
             workspace.fail("the deleted token can be saved again", str(again.answer))
-        new = store.expect(rows, new=1, because=f"one new row for {format_row(saved.sent)}")
-        if new[0].but(id=None) != row.but(id=None):
-            workspace.fail(f"a row with {format_row(row.but(id=None))}", format_row(new[0]))
-        rows += new
-
-
-_LONERS = (ANN, ACCESS, BOB, GRANT, REFRESH, DAN, EVE, LATE_GRANT, LATE_ACCESS, LATE_REFRESH, GUS)
-"""Tokens of every kind, no two of which share what they are found by."""
-
-
-def _row_of(workspace: Workspace, rows: list[Row], wanted: Row) -> Row:
-    row = next((row for row in rows if _same_token(row, wanted)), None)
-    if row is None:
-        workspace.fail(f"a row of {format_row(key_of(wanted))}", format_rows(rows), precondition_failed=True)
-    return row
-
-
-def _same_token(row: Row, other: Row) -> bool:
-    return key_of(row) == key_of(other)
-
-
-def remove_row(store: StoreHandle, row: Row) -> None:
-    """Arrange: the row is deleted."""
-    answer = store.call("delete_token", row.id)
-    if answer.raised is not None or row in store.rows():
-        store.workspace.fail(f"delete_token removes {format_row(row)}", str(answer), precondition_failed=True)
+        [new] = store.expect(new=1, because=f"one new row for {format_row(saved.sent)}")
+        if new.but(id=None) != row.but(id=None):
+            workspace.fail(f"a row with {format_row(row.but(id=None))}", format_row(new))

@@ -3,146 +3,115 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..._harness.calls import TokenCall
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
 from ..._spec.tokens import Row, absent, format_row, format_value, to_row
-from ..registry import check
+from ..registry import check, check_each
 from ..sample_tokens import (
     ACCESS,
     ANN,
     BOB,
-    BY_ACCESS,
-    BY_GRANT,
-    BY_REFRESH,
     CLIENT,
     DAN,
     EVE,
+    GRANT,
     GUS,
+    KINDS,
+    LATE_ACCESS,
     LATE_GRANT,
     LATE_REFRESH,
     NAMED,
     ONE_OF_EVERY_KIND,
     OTHER_CLIENT,
+    REFRESH,
     WITH_CLIENT,
     key_of,
     person,
     pool,
 )
+from .acts import GRANT_KEY, REFRESH_KEY
 
 UNKNOWN = {
     "access_token": "1000.unknown.access",
     "grant_token": "1000.unknown.grant",
     "refresh_token": "1000.unknown.refresh",
 }
-
-
-OWN = {
-    **OTHER_CLIENT,
-    **UNKNOWN,
-    "expires_in": "1900000000666",
-    "redirect_url": "https://own.example.com",
-    "api_domain": "http://127.0.0.1:9/own",
-}
+PLAIN = {"expires_in": "1900000000666", "redirect_url": "https://own.example.com"}
+OWN = {**OTHER_CLIENT, **UNKNOWN, **PLAIN, "api_domain": "http://127.0.0.1:9/own"}
 """Fields of a token that no row has."""
+ITS_ID = {"id": "the id of the row"}
 
 
-@check("FIND-1")
-def a_user_is_found_by_name(workspace: Workspace) -> None:
+@dataclass(frozen=True)
+class Hits:
+    """Tokens that find rows of a crowd.
+
+    Attributes:
+        clause: The clause that says so.
+        name: What is shown.
+        rows: The rows that are found.
+        key: The fields by which the token addresses its row.
+        beside: What it has besides: each row is looked for with each of these.
+    """
+
+    clause: str
+    name: str
+    rows: Sequence[Row]
+    key: Sequence[str]
+    beside: Sequence[dict[str, str]]
+
+
+NAME, ACCESS_KEY = ("user_name",), ("access_token",)
+UNKNOWN_REFRESH = {"refresh_token": UNKNOWN["refresh_token"]}
+UNKNOWN_ACCESS = {"access_token": UNKNOWN["access_token"]}
+HITS = (
+    Hits("FIND-1", "a user is found by name", NAMED, NAME, [{}]),
+    Hits("FIND-1", "a user is found by name whatever else the token has",
+         NAMED, NAME, [ITS_ID, *({name: OWN[name]} for name in OWN), OWN, {**CLIENT, **UNKNOWN}]),
+    Hits("FIND-1", "a user is found by name also beside the tokens of others",
+         NAMED, NAME, [other.but(user_name=None).present() for other in KINDS]),
+    Hits("FIND-2", "a stored access token is found",
+         pool(ACCESS, LATE_ACCESS, WITH_CLIENT, LATE_GRANT, LATE_REFRESH, ANN, EVE, GUS), ACCESS_KEY,
+         [{}, PLAIN, UNKNOWN_REFRESH, ITS_ID]),
+    Hits("FIND-3", "a stored grant token is found",
+         pool(GRANT, LATE_GRANT, BOB, EVE, GUS), GRANT_KEY,
+         [{}, {**UNKNOWN_ACCESS, **UNKNOWN_REFRESH}, PLAIN, ITS_ID]),
+    Hits("FIND-4", "a stored refresh token is found",
+         pool(REFRESH, LATE_REFRESH, BOB, DAN, EVE, GUS), REFRESH_KEY,
+         [{}, UNKNOWN_ACCESS, PLAIN, ITS_ID]),
+)  # fmt: skip
+
+
+@check_each(HITS)
+def _find_their_rows(workspace: Workspace, case: Hits) -> None:
     store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in NAMED:
-        _finds(store, before, row, row.only("user_name"))
-    store.expect(before, because="finding changes nothing stored")
-
-
-@check("FIND-1")
-def a_user_is_found_by_name_whatever_else_the_token_has(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in NAMED:
-        stored = before[ONE_OF_EVERY_KIND.index(row)]
-        for extra in (
-            {"id": stored.id},
-            *({name: value} for name, value in OWN.items()),
-            OWN,
-            {**CLIENT, **UNKNOWN},
-        ):
-            _finds(store, before, row, row.only("user_name").but(**extra))
-    store.expect(before, because="finding changes nothing stored")
-
-
-@check("FIND-1")
-def a_user_is_found_by_name_also_beside_the_tokens_of_others(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in NAMED:
-        for other in ONE_OF_EVERY_KIND:
-            if other != row:
-                _finds(store, before, row, other.but(user_name=row.user_name))
-    store.expect(before, because="finding changes nothing stored")
-
-
-@check("FIND-2")
-def a_stored_access_token_is_found(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in pool(*BY_ACCESS, WITH_CLIENT, LATE_GRANT, LATE_REFRESH, ANN, EVE, GUS):
-        key = row.only("access_token")
-        for sent in (
-            key,
-            key.but(expires_in="1900000000666", redirect_url=OWN["redirect_url"]),
-            key.but(refresh_token=UNKNOWN["refresh_token"]),
-            key.but(id=before[ONE_OF_EVERY_KIND.index(row)].id),
-        ):
-            _finds(store, before, row, sent)
-    store.expect(before, because="finding changes nothing stored")
+    store.holding(*ONE_OF_EVERY_KIND)
+    for row in case.rows:
+        for fields in case.beside:
+            beside = {"id": store.stored(row).id} if fields is ITS_ID else fields
+            _finds(store, row, row.only(*case.key).but(**beside))
+    store.expect(because="finding changes nothing stored")
 
 
 @check("FIND-2")
 def an_access_token_that_replaced_another_is_found(workspace: Workspace) -> None:
     store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in pool(LATE_REFRESH, GUS):
-        store.save(key_of(row).but(access_token=f"1000.renewed.{ONE_OF_EVERY_KIND.index(row)}"))
-        _finds(store, before, row, Row(access_token=f"1000.renewed.{ONE_OF_EVERY_KIND.index(row)}"))
-
-
-@check("FIND-3")
-def a_stored_grant_token_is_found(workspace: Workspace) -> None:
-    _finds_by(workspace, "grant_token", pool(*BY_GRANT, BOB, EVE, GUS), ("access_token", "refresh_token"))
-
-
-@check("FIND-4")
-def a_stored_refresh_token_is_found(workspace: Workspace) -> None:
-    _finds_by(workspace, "refresh_token", pool(*BY_REFRESH, BOB, DAN, EVE, GUS), ("access_token",))
-
-
-def _finds_by(workspace: Workspace, name: str, rows: Sequence[Row], beside: Sequence[str]) -> None:
-    """Rows are found by client credentials and this credential, whatever comes with them."""
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in rows:
-        key = row.only("client_id", "client_secret", name)
-        for sent in (
-            key,
-            key.but(**{other: UNKNOWN[other] for other in beside}),
-            key.but(redirect_url=OWN["redirect_url"], expires_in="1900000000666"),
-            key.but(id=before[ONE_OF_EVERY_KIND.index(row)].id),
-        ):
-            _finds(store, before, row, sent)
-    store.expect(before, because="finding changes nothing stored")
+    store.holding(*ONE_OF_EVERY_KIND)
+    for number, row in enumerate(pool(LATE_REFRESH, GUS)):
+        store.save(key_of(row).but(access_token=f"1000.renewed.{number}"))
+        _finds(store, row, Row(access_token=f"1000.renewed.{number}"))
 
 
 @check("FIND-5")
 def an_id_alone_finds_its_row_and_fills_the_passed_token(workspace: Workspace) -> None:
     store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for row, stored in zip(ONE_OF_EVERY_KIND, before, strict=True):
-        _finds_by_id(workspace, store, row.but(id=stored.id), Row(id=stored.id))
-    store.expect(before, because="finding changes nothing stored")
+    for row, stored in zip(ONE_OF_EVERY_KIND, store.holding(*ONE_OF_EVERY_KIND), strict=True):
+        _finds_by_id(workspace, store, row.but(id=stored.id))
+    store.expect(because="finding changes nothing stored")
 
 
 @check("FIND-5")
@@ -153,12 +122,13 @@ def an_id_that_its_token_brought_finds_it(workspace: Workspace) -> None:
         row = person(f"guest{number}", id=id)
         saved = store.try_save(row)
         if saved.answer.raised is None and saved.passed_after.id == id:
-            _finds_by_id(workspace, store, row, Row(id=id))
+            _finds_by_id(workspace, store, row)
 
 
-def _finds_by_id(workspace: Workspace, store: StoreHandle, wanted: Row, sent: Row) -> None:
+def _finds_by_id(workspace: Workspace, store: StoreHandle, wanted: Row) -> None:
     if absent(wanted.id):
         workspace.fail("a stored token has an id", format_row(wanted), precondition_failed=True)
+    sent = Row(id=wanted.id)
     passed = store.find(sent)
     found = _token_of(workspace, passed, f"the row with the id {format_value(wanted.id)}")
     if not _is_row(found, wanted, sent):
@@ -170,11 +140,10 @@ def _finds_by_id(workspace: Workspace, store: StoreHandle, wanted: Row, sent: Ro
         )
 
 
-def _finds(store: StoreHandle, before: Sequence[Row], row: Row, sent: Row) -> None:
+def _finds(store: StoreHandle, row: Row, sent: Row) -> None:
     """A token finds the stored row of one of the crowd, and no other."""
-    wanted = row.but(id=before[ONE_OF_EVERY_KIND.index(row)].id)
-    passed = store.find(sent)
-    found = _token_of(store.workspace, passed, format_row(wanted))
+    wanted = row.but(id=store.stored(row).id)
+    found = _token_of(store.workspace, store.find(sent), format_row(wanted))
     if not _is_row(found, wanted, sent):
         store.workspace.fail(f"find_token finds {format_row(wanted)}", format_row(found))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from ..._harness.limits import Pool
 from ..._harness.messages import format_rows
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import FIELDS, Row, format_row
-from ..registry import check
+from ..registry import check, check_each
 from ..sample_tokens import (
     ACCESS,
     ANN,
@@ -28,34 +30,121 @@ from ..sample_tokens import (
     pool,
 )
 from ..tricky_strings import NUMERALS
-from .finding import OWN, UNKNOWN
+from .finding import OWN, UNKNOWN, UNKNOWN_ACCESS
 
 STRANGER = "stranger@example.com:77"
-
-
 BLANK = dict.fromkeys(FIELDS, "")
-
-
-_UNKNOWN_OF_EACH_KIND = (
+NO_KEYS = dict.fromkeys(("user_name", "access_token", "grant_token", "refresh_token"), "")
+UNKNOWN_OF_EACH_KIND = (
     Row(user_name=STRANGER),
-    Row(access_token=UNKNOWN["access_token"]),
+    Row(**UNKNOWN_ACCESS),
     Row(**CLIENT, grant_token=UNKNOWN["grant_token"]),
     Row(**CLIENT, refresh_token=UNKNOWN["refresh_token"]),
-    Row(**CLIENT, access_token=UNKNOWN["access_token"]),
+    Row(**CLIENT, **UNKNOWN_ACCESS),
     Row(id="unknown"),
 )
+
+
+@dataclass(frozen=True)
+class Misses:
+    """Tokens that find nothing.
+
+    Attributes:
+        clause: The clause that says so.
+        name: What is shown.
+        crowds: The rows that are stored, in one example after another.
+        tokens: The tokens; one whose id the store has given to a row is left out.
+    """
+
+    clause: str
+    name: str
+    crowds: Sequence[Sequence[Row]]
+    tokens: Sequence[Row]
+
+
+PLACES = {"redirect_url": ANN.redirect_url, "api_domain": ANN.api_domain}
+ALONE = (pool(ANN), pool(ACCESS), pool(REFRESH, GRANT))
+MISSES = (
+    Misses(
+        "FIND-6",
+        "an only row is not found by what matches nothing",
+        [pool(row) for row in (ANN, DAN, ACCESS, GRANT, REFRESH, WITH_CLIENT)],
+        UNKNOWN_OF_EACH_KIND,
+    ),
+    Misses(
+        "FIND-7",
+        "a token without key and id finds nothing",
+        (ONE_OF_EVERY_KIND, pool(WITH_CLIENT), *ALONE),
+        (
+            Row(**CLIENT, **UNKNOWN_ACCESS),
+            Row(**OTHER_CLIENT, **UNKNOWN_ACCESS, expires_in=ANN.expires_in),
+            Row(**CLIENT, **UNKNOWN_ACCESS, redirect_url=ANN.redirect_url),
+            Row(**CLIENT),
+            Row(**CLIENT, **PLACES),
+        ),
+    ),
+    Misses(
+        "FIND-7",
+        "an empty user name finds nothing",
+        (ONE_OF_EVERY_KIND, *ALONE),
+        (
+            Row(user_name=""),
+            Row(user_name="", **PLACES),
+            Row(user_name="", **CLIENT),
+            Row(user_name="", **CLIENT, **UNKNOWN_ACCESS),
+        ),
+    ),
+    Misses(
+        "FIND-7",
+        "empty texts are no key",
+        [
+            (
+                ANN,
+                Row(**{**NO_KEYS, **REFRESH.present()}),
+                Row(**{**NO_KEYS, **GRANT.present()}),
+                Row(**{**NO_KEYS, "client_id": "", "client_secret": "", **ACCESS.present()}),
+            )
+        ],
+        (
+            Row(**BLANK),
+            Row(**{**BLANK, **CLIENT}),
+            Row(**CLIENT, **NO_KEYS),
+            Row(**CLIENT, grant_token=""),
+            Row(**CLIENT, refresh_token=""),
+            Row(**CLIENT, grant_token="", refresh_token="", **UNKNOWN_ACCESS),
+            Row(user_name="", access_token=""),
+            *(Row(id=text) for text in NUMERALS),
+        ),
+    ),
+    Misses(
+        "FIND-8",
+        "a part of a name or a wildcard is another user",
+        [(ANN, REFRESH, BOB)],
+        Pool(row.but(user_name=name) for name in NEAR_NAMES for row in (Row(), ANN)),
+    ),
+)
+
+
+@check_each(MISSES)
+def _find_nothing(workspace: Workspace, case: Misses) -> None:
+    for store, rows in workspace.each(case.crowds):
+        store.holding(*rows)
+        _finds_none_of(store, case.tokens)
 
 
 @check("FIND-6")
 def what_matches_nothing_is_none(workspace: Workspace) -> None:
     store = workspace.open()
     before = store.holding(*ONE_OF_EVERY_KIND)
-    for sent in unmatched(before):
-        _finds_nothing(store, sent)
-    for text in NUMERALS:
-        if all(row.id != text for row in before):
-            _finds_nothing(store, Row(id=text))
-    store.expect(before, because="finding changes nothing stored")
+    _finds_none_of(store, (*unmatched(before), *(Row(id=text) for text in NUMERALS)))
+
+
+def _finds_none_of(store: StoreHandle, tokens: Sequence[Row]) -> None:
+    ids = {row.id for row in store.kept}
+    for sent in tokens:
+        if sent.id is None or sent.id not in ids:
+            _finds_nothing(store, sent)
+    store.expect(because="finding changes nothing stored")
 
 
 @check("FIND-6")
@@ -71,8 +160,8 @@ def an_empty_store_finds_nothing(workspace: Workspace) -> None:
 def a_replaced_token_is_found_no_more(workspace: Workspace) -> None:
     store = workspace.open()
     store.holding(*ONE_OF_EVERY_KIND)
-    for row in pool(LATE_REFRESH, GUS):
-        store.save(key_of(row).but(access_token=f"1000.renewed.{ONE_OF_EVERY_KIND.index(row)}"))
+    for number, row in enumerate(pool(LATE_REFRESH, GUS)):
+        store.save(key_of(row).but(access_token=f"1000.renewed.{number}"))
         if any(row.access_token == other.access_token for other in store.rows()):
             return  # the update is no update: SAVE-4 and SAVE-8 say so
         _finds_nothing(store, row.only("access_token"))
@@ -80,8 +169,7 @@ def a_replaced_token_is_found_no_more(workspace: Workspace) -> None:
 
 @check("FIND-6")
 def replaced_credentials_are_found_no_more(workspace: Workspace) -> None:
-    for name in ("refresh_token", "grant_token"):
-        store = workspace.open()
+    for store, name in workspace.each(("refresh_token", "grant_token")):
         store.holding(*ONE_OF_EVERY_KIND)
         old = GUS.only("client_id", "client_secret", name)
         if store.found(old) is None:
@@ -90,17 +178,22 @@ def replaced_credentials_are_found_no_more(workspace: Workspace) -> None:
         if any(getattr(row, name) == getattr(GUS, name) for row in store.rows()):
             return  # the update is no update: SAVE-4 says so
         _finds_nothing(store, old)
-        workspace.fresh_examples()
 
 
-@check("FIND-6")
-def an_only_row_is_not_found_by_what_matches_nothing(workspace: Workspace) -> None:
-    for row in pool(ANN, DAN, ACCESS, GRANT, REFRESH, WITH_CLIENT):
-        store = workspace.open()
-        store.holding(row)
-        for sent in _UNKNOWN_OF_EACH_KIND:
-            _finds_nothing(store, sent)
-        workspace.fresh_examples()
+@check("FIND-8")
+def an_unknown_user_finds_nobody_whatever_they_share(workspace: Workspace) -> None:
+    store = workspace.open()
+    store.holding(*ONE_OF_EVERY_KIND)
+    for row in pool(ANN, BOB, DAN, GUS):
+        fields = store.stored(row).but(user_name=None).present()
+        for shared in (
+            *({name: value} for name, value in fields.items()),
+            *({**CLIENT, name: value} for name, value in fields.items() if name.endswith("_token")),
+            fields,
+            {name: value for name, value in fields.items() if name != "id"},
+        ):
+            _finds_nothing(store, Row(user_name=STRANGER).but(**shared))
+    store.expect(because="finding changes nothing stored")
 
 
 def unmatched(before: Sequence[Row]) -> tuple[Row, ...]:
@@ -114,13 +207,13 @@ def unmatched(before: Sequence[Row]) -> tuple[Row, ...]:
         if other not in ids
     ]
     return (
-        *_UNKNOWN_OF_EACH_KIND,
+        *UNKNOWN_OF_EACH_KIND,
         Row(user_name=STRANGER, **OWN),
         Row(user_name=STRANGER, id="unknown"),
-        Row(access_token=UNKNOWN["access_token"], id="unknown"),
+        Row(**UNKNOWN_ACCESS, id="unknown"),
         Row(**CLIENT, refresh_token=UNKNOWN["refresh_token"], id="unknown"),
         Row(**CLIENT, **UNKNOWN),
-        Row(**CLIENT, **UNKNOWN, redirect_url=ANN.redirect_url, api_domain=ANN.api_domain),
+        Row(**CLIENT, **UNKNOWN, **PLACES),
         # What another field of a stored row holds.
         Row(access_token=REFRESH.refresh_token),
         Row(access_token=GRANT.grant_token),
@@ -144,92 +237,6 @@ def unmatched(before: Sequence[Row]) -> tuple[Row, ...]:
         Row(user_name="o'neil@example.com:77"),
         *(Row(id=id) for id in near),
     )
-
-
-@check("FIND-7")
-def a_token_without_key_and_id_finds_nothing(workspace: Workspace) -> None:
-    for rows in (ONE_OF_EVERY_KIND, pool(ANN), pool(ACCESS), pool(WITH_CLIENT), pool(REFRESH, GRANT)):
-        store = workspace.open()
-        before = store.holding(*rows)
-        for sent in (
-            Row(**CLIENT, access_token=UNKNOWN["access_token"]),
-            Row(**OTHER_CLIENT, access_token=UNKNOWN["access_token"], expires_in=ANN.expires_in),
-            Row(**CLIENT, access_token=UNKNOWN["access_token"], redirect_url=ANN.redirect_url),
-            Row(**CLIENT),
-            Row(**CLIENT, redirect_url=ANN.redirect_url, api_domain=ANN.api_domain),
-        ):
-            _finds_nothing(store, sent)
-        store.expect(before, because="finding changes nothing stored")
-        workspace.fresh_examples()
-
-
-@check("FIND-7")
-def an_empty_user_name_finds_nothing(workspace: Workspace) -> None:
-    for rows in (ONE_OF_EVERY_KIND, pool(ANN), pool(ACCESS), pool(REFRESH, GRANT)):
-        store = workspace.open()
-        before = store.holding(*rows)
-        for sent in (
-            Row(user_name=""),
-            Row(user_name="", redirect_url=ANN.redirect_url, api_domain=ANN.api_domain),
-            Row(user_name="", **CLIENT),
-            Row(user_name="", **CLIENT, access_token=UNKNOWN["access_token"]),
-        ):
-            _finds_nothing(store, sent)
-        store.expect(before, because="finding changes nothing stored")
-        workspace.fresh_examples()
-
-
-@check("FIND-7")
-def empty_texts_are_no_key(workspace: Workspace) -> None:
-    store = workspace.open()
-    blank = {"user_name": "", "access_token": "", "grant_token": "", "refresh_token": ""}
-    before = store.holding(
-        ANN,
-        REFRESH.but(user_name="", access_token="", grant_token=""),
-        GRANT.but(user_name="", access_token="", refresh_token=""),
-        ACCESS.but(user_name="", client_id="", client_secret="", grant_token="", refresh_token=""),
-    )
-    for sent in (
-        Row(**BLANK),
-        Row(**{**BLANK, **CLIENT}),
-        Row(**CLIENT, **blank),
-        Row(**CLIENT, grant_token=""),
-        Row(**CLIENT, refresh_token=""),
-        Row(**CLIENT, grant_token="", refresh_token="", access_token=UNKNOWN["access_token"]),
-        Row(user_name="", access_token=""),
-    ):
-        _finds_nothing(store, sent)
-    for text in NUMERALS:
-        if all(row.id != text for row in before):
-            _finds_nothing(store, Row(id=text))
-    store.expect(before, because="finding changes nothing stored")
-
-
-@check("FIND-8")
-def an_unknown_user_finds_nobody_whatever_they_share(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in pool(ANN, BOB, DAN, GUS):
-        stored = before[ONE_OF_EVERY_KIND.index(row)]
-        fields = {name: value for name, value in stored.present().items() if name != "user_name"}
-        for shared in (
-            *({name: value} for name, value in fields.items()),
-            *({**CLIENT, name: value} for name, value in fields.items() if name.endswith("_token")),
-            fields,
-            {name: value for name, value in fields.items() if name != "id"},
-        ):
-            _finds_nothing(store, Row(user_name=STRANGER).but(**shared))
-    store.expect(before, because="finding changes nothing stored")
-
-
-@check("FIND-8")
-def a_part_of_a_name_or_a_wildcard_is_another_user(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(ANN, REFRESH, BOB)
-    for name in NEAR_NAMES:
-        _finds_nothing(store, Row(user_name=name))
-        _finds_nothing(store, ANN.but(user_name=name))
-    store.expect(before, because="finding changes nothing stored")
 
 
 def _finds_nothing(store: StoreHandle, sent: Row) -> None:
