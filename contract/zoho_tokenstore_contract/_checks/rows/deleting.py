@@ -1,16 +1,21 @@
-"""DEL-1, DEL-2, DEL-4: which row ``delete_token`` removes."""
+"""DEL-1, DEL-2, DEL-4, DEL-5, CLEAR-1, CLEAR-2: which rows deleting removes, and what it leaves."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ..._harness.calls import TokenCall
 from ..._harness.messages import format_rows
+from ..._harness.observer import Observer
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
-from ..._spec.tokens import Row, format_row, format_value
+from ..._spec.tokens import Row, absent, format_row, format_value
 from ..registry import check
 from ..sample_tokens import (
     ACCESS,
     ANN,
     BOB,
+    CLEO,
     DAN,
     EVE,
     GRANT,
@@ -18,13 +23,17 @@ from ..sample_tokens import (
     LATE_ACCESS,
     LATE_GRANT,
     LATE_REFRESH,
+    NAMED,
     ONE_OF_EACH_KEY,
     ONE_OF_EVERY_KIND,
     REFRESH,
+    WITH_CLIENT,
+    by_each_token,
     key_of,
+    person,
     pool,
 )
-from .acts import bring_rows, inserts, remove_row
+from .acts import bring_rows, clear_all, inserts, remove_row
 
 BROUGHT_IDS = ("abc", "A-1", "user name", "007", "1e3", "x'y", "%", "_", "id", "é", "None")
 """Ids of at most ten characters that a token may bring, some of which a store may refuse."""
@@ -159,3 +168,184 @@ def a_deleted_user_is_one_row_also_when_saved_with_the_deleted_id(workspace: Wor
         [new] = store.expect(new=1, because=f"one new row for {format_row(saved.sent)}")
         if new.but(id=None) != row.but(id=None):
             workspace.fail(f"a row with {format_row(row.but(id=None))}", format_row(new))
+
+
+TURNS = 260
+"""Deletions after which a list of 64 or 100 ids, and a counter of two digits or one byte, has begun again."""
+
+
+@check("DEL-5")
+def the_id_of_a_deleted_row_is_never_given_again(workspace: Workspace) -> None:
+    orders = (slice(None, None, -1), slice(None), slice(-1, None), slice(0, 1), slice(1, None))
+    for store, order in workspace.each(orders):
+        gone = store.showing([store.save(row) for row in NAMED])[order]
+        _gives_new_ids(store, _deleted(store, gone))
+
+
+@check("DEL-5")
+def an_id_is_not_given_again_when_deleting_and_saving_take_turns(workspace: Workspace) -> None:
+    store = workspace.open()
+    id = store.holding(ANN, BOB)[1].id
+    gone = {id}
+    for number in range(TURNS):
+        answer = store.call("delete_token", id)
+        if answer.raised is not None:
+            workspace.fail("delete_token removes the row", str(answer), precondition_failed=True)
+        gone.add(id)
+        saved = store.save(person(f"turn{number}"))
+        _is_new(store, saved, gone)
+        id = saved.passed_after.id
+
+
+@check("DEL-5")
+def no_id_is_given_again_after_delete_tokens(workspace: Workspace) -> None:
+    store = workspace.open()
+    gone = {row.id for row in store.holding(*NAMED)}
+    for _ in range(2):
+        clear_all(store)
+        gone |= {saved.passed_after.id for saved in _gives_new_ids(store, gone)}
+
+
+@check("DEL-5")
+def an_id_that_a_token_brought_is_not_given_after_its_row_is_deleted(workspace: Workspace) -> None:
+    for store, clears in workspace.each((False, True)):
+        store.holding(ANN, BOB)
+        brought = bring_rows(store, _next_ids(store))
+        _gives_new_ids(store, _deleted(store, [] if clears else brought))
+
+
+@check("DEL-5", persistent=True)
+def the_id_of_a_deleted_row_is_not_given_after_opening_again(workspace: Workspace) -> None:
+    cases = [(clears, brings) for clears in (False, True) for brings in (False, True)]
+    for store, (clears, brings) in workspace.each(cases):
+        store.holding(*NAMED)
+        if brings:
+            bring_rows(store, _next_ids(store))
+        gone = _deleted(store, [] if clears else store.kept[:1:-1])
+        _gives_new_ids(workspace.reopen(store), gone)
+
+
+def _deleted(store: StoreHandle, rows: Sequence[Row]) -> set[str]:
+    """Arrange: these rows are deleted, or all at once where none is named; their ids."""
+    ids = {row.id for row in rows or store.kept}
+    for row in rows:
+        remove_row(store, row)
+    if not rows:
+        clear_all(store)
+    return ids
+
+
+def _next_ids(store: StoreHandle) -> list[str]:
+    """Ids that a store which counts would give next, and soon after."""
+    numbers = [int(row.id) for row in store.kept if isinstance(row.id, str) and row.id.isdecimal()]
+    last = max(numbers, default=0)
+    return [id for step in (1, 2, 5) if len(id := str(last + step)) <= 10]
+
+
+def _gives_new_ids(store: StoreHandle, gone: set[str]) -> list[TokenCall]:
+    """Other users get none of these ids."""
+    passed = []
+    for number in range(max(8, len(gone) + 2)):
+        passed.append(store.save(person(f"later{number}")))
+        _is_new(store, passed[-1], gone)
+    for row in store.showing(passed):
+        if row.id in gone:
+            store.workspace.fail("no id of a deleted row", format_row(row))
+    return passed
+
+
+def _is_new(store: StoreHandle, saved: TokenCall, gone: set[str]) -> None:
+    if saved.passed_after.id in gone:
+        store.workspace.fail(
+            "an id that no deleted row had",
+            f"{format_value(saved.passed_after.id)} for {format_row(saved.sent)}",
+        )
+
+
+@check("CLEAR-1")
+def delete_tokens_removes_every_row(workspace: Workspace) -> None:
+    crowds = (ONE_OF_EVERY_KIND, pool(ANN), pool(ACCESS), pool(WITH_CLIENT, CLEO))
+    for store, rows in workspace.each(crowds):
+        store.holding(*rows)
+        _clears(store)
+
+
+@check("CLEAR-1")
+def rows_that_were_updated_or_brought_their_ids_are_removed_too(workspace: Workspace) -> None:
+    store = workspace.open()
+    store.holding(*ONE_OF_EACH_KEY)
+    bring_rows(store, ("abc", "x'y", "0"))
+    store.try_save(Row(user_name=ANN.user_name, access_token="1000.new.access"))
+    store.kept = store.rows()
+    _clears(store)
+
+
+@check("CLEAR-1")
+def delete_tokens_is_no_error_on_an_empty_store(workspace: Workspace) -> None:
+    store = workspace.open()
+    for rows in ((), (), (ANN,), ()):
+        store.holding(*rows)
+        _clears(store)
+
+
+@check("CLEAR-1")
+def a_store_emptied_one_by_one_can_be_cleared(workspace: Workspace) -> None:
+    store = workspace.open()
+    for row in store.holding(ANN, REFRESH):
+        remove_row(store, row)
+    _clears(store)
+
+
+def _clears(store: StoreHandle) -> None:
+    rows = store.kept
+    answer = store.clear()
+    if answer.raised is not None:
+        store.workspace.fail("delete_tokens removes every row", str(answer))
+    store.expect(gone=rows, because="no row is left after delete_tokens")
+    for row in rows:
+        found = store.call("find_token_by_id", row.id)
+        if found.returned is not None:
+            store.workspace.fail(
+                f"no token has the id {format_value(row.id)} after delete_tokens", str(found)
+            )
+        by_name = [] if absent(row.user_name) else [row.only("user_name")]
+        for asked in (*by_name, *by_each_token(row)):
+            if (answer := store.find_quietly(asked)).returned is not None:
+                store.workspace.fail(f"{format_row(asked)} finds nothing after delete_tokens", str(answer))
+
+
+@check("CLEAR-1")
+def what_was_found_before_delete_tokens_is_found_no_more(workspace: Workspace) -> None:
+    store = workspace.open()
+    observer = Observer(store, store.holding(*ONE_OF_EACH_KEY))
+    _clears(store)
+    observer.look([], "after delete_tokens")
+
+
+@check("CLEAR-2")
+def the_store_works_on_after_delete_tokens(workspace: Workspace) -> None:
+    store = workspace.open()
+    old = store.holding(*ONE_OF_EVERY_KIND)
+    finds = store.find_quietly(key_of(ANN)).returned is not None
+    for _ in range(2):
+        clear_all(store)
+        for sent, was in list(zip(ONE_OF_EVERY_KIND, old, strict=True))[::-1]:
+            new = inserts(store, sent)
+            if new.but(id=None) != was.but(id=None):
+                workspace.fail(f"a row like {format_row(was)}, as before", format_row(new))
+        ids = [row.id for row in store.kept]
+        if len({*ids}) != len(ids):
+            workspace.fail("an id of its own for each row", ", ".join(map(format_value, ids)))
+        if finds and store.found(key_of(ANN)) is None:
+            workspace.fail("a user saved after delete_tokens is found", "find_token returned None")
+
+
+@check("CLEAR-2")
+def an_empty_store_works_on_after_delete_tokens(workspace: Workspace) -> None:
+    store = workspace.open()
+    for _ in range(2):
+        answer = store.clear()
+        if answer.raised is not None:
+            workspace.fail("delete_tokens works on an empty store", str(answer), precondition_failed=True)
+    for row in ONE_OF_EACH_KEY:
+        inserts(store, row)

@@ -30,8 +30,7 @@ from ..sample_tokens import (
     pool,
 )
 from .acts import PLAIN_FIELDS
-from .finding import OWN, UNKNOWN
-from .finding_nothing import STRANGER, unmatched
+from .finding import OWN, STRANGER, UNKNOWN, unmatched
 
 
 @check("FIND-9")
