@@ -202,7 +202,7 @@ class RefusesLongClientSecrets(RightStore):
 # VALUE-4
 
 
-@fault("VALUE-4", "DEL-4", says="comes back as None")
+@fault("VALUE-4", says="comes back as None")
 class AnswersEmptyTexts(RightStore):
     """Answers with an empty text where a field is absent."""
 

@@ -59,7 +59,7 @@ def _character_round_trips(workspace: Workspace, character: str) -> None:
     store = workspace.open()
     store.save(row)
     store.expect([], new=1, because=f"one row for a name and a token with {format_value(character)}")
-    [stored] = store.latest
+    [stored] = store.kept
     for name in ("user_name", "refresh_token"):
         if getattr(stored, name) != getattr(row, name):
             workspace.fail(

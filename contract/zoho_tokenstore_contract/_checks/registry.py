@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from .._harness.workspace import Workspace
 from .._spec.clauses import CLAUSES
@@ -19,18 +20,14 @@ MODULES = (
     "rows.interface",
     "rows.saving_new_rows",
     "rows.saving_updates",
-    "rows.saving_fields",
     "rows.saving_user_names",
     "rows.saving_arguments",
     "rows.finding",
-    "rows.finding_nothing",
     "rows.found_tokens",
     "rows.by_id",
     "rows.listing",
     "rows.deleting",
     "rows.deleting_unknown_ids",
-    "rows.deleted_ids",
-    "rows.clearing",
     "rows.lasting",
     "rows.bystanders",
     "values.round_trip",
@@ -100,6 +97,39 @@ def check(
         return run
 
     return register
+
+
+class Case(Protocol):
+    """A row of a table of cases: the clause that it shows, and what it shows, in words."""
+
+    @property
+    def clause(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+SomeCase = TypeVar("SomeCase", bound=Case)
+
+
+def check_each(
+    cases: Iterable[SomeCase],
+) -> Callable[[Callable[[Workspace, SomeCase], None]], Callable[[Workspace, SomeCase], None]]:
+    """Register a function as a check of each row of a table."""
+
+    def register(run: Callable[[Workspace, SomeCase], None]) -> Callable[[Workspace, SomeCase], None]:
+        for case in cases:
+            check(case.clause)(_named(case.name, functools.partial(run, case=case), run.__module__))
+        return run
+
+    return register
+
+
+def _named(name: str, run: Callable[[Workspace], None], module: str) -> Callable[[Workspace], None]:
+    def one(workspace: Workspace) -> None:
+        run(workspace)
+
+    one.__name__, one.__module__ = name.replace(" ", "_"), module
+    return one
 
 
 def checks_of(clause: str) -> tuple[Check, ...]:

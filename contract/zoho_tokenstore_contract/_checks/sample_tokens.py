@@ -63,38 +63,14 @@ LATE_REFRESH = Row(
 )
 
 KINDS = (
-    ANN,
-    ACCESS,
-    BOB,
-    GRANT,
-    CLEO,
-    REFRESH,
-    DAN,
-    WITH_CLIENT,
-    EVE,
-    LATE_GRANT,
-    LATE_ACCESS,
-    LATE_REFRESH,
+    *(ANN, ACCESS, BOB, GRANT, CLEO, REFRESH, DAN, WITH_CLIENT, EVE, LATE_GRANT, LATE_ACCESS, LATE_REFRESH),
     GUS,
 )
 _FIRST = (
-    ANN,
-    ACCESS,
-    BOB,
-    GRANT,
-    REFRESH,
-    GUS,
-    LATE_REFRESH,
-    DAN,
-    LATE_GRANT,
-    EVE,
-    WITH_CLIENT,
-    LATE_ACCESS,
+    *(ANN, ACCESS, BOB, GRANT, REFRESH, GUS, LATE_REFRESH, DAN, LATE_GRANT, EVE, WITH_CLIENT, LATE_ACCESS),
     CLEO,
 )
 """The rows in the order in which a store gets them that has room for a few."""
-
-
 WITHOUT_KEY = (
     WITH_CLIENT,
     Row(refresh_token="1000.alone.refresh"),
@@ -140,24 +116,10 @@ def by_each_token(row: Row) -> list[Row]:
 
 NEAR_NAMES = Pool(
     (
-        "ann",
-        "ann@example.com",
-        "ann@example.com:7",
-        "ann@example.com:78",
-        "ann@example.com:777",
-        "nn@example.com:77",
-        "joann@example.com:77",
-        "ann@example.org:77",
-        "%",
-        "ann%",
-        "%:77",
-        "_nn@example.com:77",
-        "*",
-        "a*@example.com:77",
-        ".*",
-        "a.n@example.com:77",
-        "ann@example.com:77' or '1'='1",
-        "ann@example.com:77,bob@example.com:77",
+        *("ann", "ann@example.com", "ann@example.com:7", "ann@example.com:78", "ann@example.com:777"),
+        *("nn@example.com:77", "joann@example.com:77", "ann@example.org:77", "%", "ann%", "%:77"),
+        *("_nn@example.com:77", "*", "a*@example.com:77", ".*", "a.n@example.com:77"),
+        *("ann@example.com:77' or '1'='1", "ann@example.com:77,bob@example.com:77"),
     )
 )
 """Names unlike that of `ANN` and of everyone else, which wildcards and parts of names take for it."""
@@ -166,46 +128,13 @@ NEAR_NAMES = Pool(
 def near_ids(id: str) -> tuple[str, ...]:
     """Ids unlike this one that numbers, wildcards, quoting, trimming and letter case take for it."""
     near = (
-        f" {id}",
-        f"{id} ",
-        f"{id}\n",
-        f"\t{id}",
-        f"0{id}",
-        f"00{id}",
-        f"+{id}",
-        f"-{id}",
-        f"{id}.0",
-        f"{id}.",
-        f"{id}e0",
-        f"{id}_0",
-        f"{id}0",
-        f"0x{id}",
-        id.lstrip("0"),
-        id.replace("_", ""),
-        id[:-1],
-        id[1:],
-        id.upper(),
-        id.lower(),
-        id.swapcase(),
-        f"{id}%",
-        f"%{id}",
-        "_" * len(id),
-        "?" * len(id),
-        f"{id}*",
-        f"'{id}'",
-        f'"{id}"',
-        f"{id}'",
-        f"{id}''",
-        f"{id}\\",
-        f"{id} or 1=1",
-        f"{id}' or '1'='1",
-        f"{id};",
-        f"{id}--",
-        f"{id},{id}",
-        f"[{id}]",
+        *(f" {id}", f"{id} ", f"{id}\n", f"\t{id}", f"0{id}", f"00{id}", f"+{id}", f"-{id}", f"{id}.0"),
+        *(f"{id}.", f"{id}e0", f"{id}_0", f"{id}0", f"0x{id}", id.lstrip("0"), id.replace("_", ""), id[:-1]),
+        *(id[1:], id.upper(), id.lower(), id.swapcase(), f"{id}%", f"%{id}", "_" * len(id), "?" * len(id)),
+        *(f"{id}*", f"'{id}'", f'"{id}"', f"{id}'", f"{id}''", f"{id}\\", f"{id} or 1=1", f"{id}' or '1'='1"),
+        *(f"{id};", f"{id}--", f"{id},{id}", f"[{id}]"),
         "".join(chr(ord(one) + 0xFEE0) if one.isascii() and one.isalnum() else one for one in id),
-        _in_other_digits(id),
-        id[:1] + _in_other_digits(id[1:]),
+        *(_in_other_digits(id), id[:1] + _in_other_digits(id[1:])),
     )
     return tuple(dict.fromkeys(other for other in near if other and other != id))
 

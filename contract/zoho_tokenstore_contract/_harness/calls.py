@@ -46,6 +46,7 @@ class TokenCall:
         sent: Its fields before the call.
         answer: What came back.
         passed_after: Its fields after the call.
+        inserted: The row that it has become, where it was a new one.
     """
 
     token: Any
@@ -56,6 +57,11 @@ class TokenCall:
     def passed_after(self) -> Row:
         """The fields of the token after the call."""
         return to_row_as_far_as_it_reads(self.token)
+
+    @property
+    def inserted(self) -> Row:
+        """The row that a new token has become: its fields before the call, and the id that it carries now."""
+        return self.sent.but(id=self.passed_after.id)
 
 
 @dataclass

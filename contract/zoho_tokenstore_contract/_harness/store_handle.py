@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._spec.junk import tame_field
+from .._spec.outcomes import Violation
 from .._spec.tokens import (
     CREDENTIALS,
     FIELDS,
@@ -17,16 +16,17 @@ from .._spec.tokens import (
     UnreadableToken,
     absent,
     field_as_far_as_it_reads,
-    format_row,
     is_token,
     to_row,
     to_row_as_far_as_it_reads,
     to_token,
 )
 from .calls import Answer, CallRecord, TokenCall, rows_of
-from .differences import of_rows
+from .comparison import Comparison
+from .differences import CHANGING
 from .limits import active
-from .messages import describe_difference, format_rows
+from .messages import format_rows
+from .observer import Observer
 
 if TYPE_CHECKING:
     from .workspace import Workspace
@@ -40,7 +40,7 @@ class StoreHandle:
     reported under its own clauses alone.
 
     Attributes:
-        latest: All rows as `expect` saw them last.
+        kept: All rows that the store should hold, as `holding` and `expect` saw them last.
         found_empty: This very store was seen to be empty when it was opened.
         proven: Its storage may be written to.
         out_of_reach: The check has put its storage out of reach.
@@ -52,7 +52,10 @@ class StoreHandle:
         self.store = store
         self.location = location
         self.number = number
-        self.latest: list[Row] = []
+        self.kept: list[Row] = []
+        self._now: dict[Row, Row] = {}  # what was arranged or became a new row, and how it reads now
+        self._observer: Observer | None = None
+        self._after = ""
         self._by_id = False
         self._ids: dict[Any, None] = {}
         self._stored: set[Any] = set()  # of `_ids`, those whose rows were not deleted since
@@ -210,10 +213,38 @@ class StoreHandle:
             if saved.answer.raised is not None:
                 self.workspace.fail("a new token is stored", str(saved.answer), precondition_failed=True)
             passed.append(saved)
-        return self.showing(passed)
+        before = self.kept
+        held = self.showing(passed)
+        self.kept = [*before, *held]
+        return held
+
+    def stored(self, row: Row) -> Row:
+        """A row that was arranged, or came as a new one, as `expect` saw it last.
+
+        Args:
+            row: Its fields as `holding` got them, or as `expect` returned them.
+
+        Raises:
+            KeyError: There is no such row, or it is gone.
+        """
+        return self._now[row]
+
+    def observe(self, *rows: Row, after: str) -> None:
+        """Look for rows by every way that there is, now and at each `expect` from now on.
+
+        Args:
+            rows: Those of `kept` that are looked for; by default all.
+            after: What is going to be done, in words, for the message.
+        """
+        self._observer, self._after = Observer(self, self.kept, rows or None), after
 
     def showing(self, passed: Sequence[TokenCall]) -> list[Row]:
-        """The stored rows of tokens that were just inserted, in their order."""
+        """The stored rows of tokens that were just inserted, in their order: all that there are."""
+        self.kept = self._shown(passed)
+        self._now.update(zip((saved.sent for saved in passed), self.kept, strict=True))
+        return list(self.kept)
+
+    def _shown(self, passed: Sequence[TokenCall]) -> list[Row]:
         answer = self.call("get_tokens")
         listing = rows_of(answer)
         if not isinstance(listing, str):
@@ -234,7 +265,7 @@ class StoreHandle:
 
     def expect(
         self,
-        before: Sequence[Row],
+        before: Sequence[Row] | None = None,
         *,
         changed: Iterable[tuple[Row, Row]] = (),
         gone: Iterable[Row] = (),
@@ -244,8 +275,10 @@ class StoreHandle:
     ) -> list[Row]:
         """Compare all rows with what they were; anything else breaks the clause.
 
+        Where the store is observed, look for them by every way as well.
+
         Args:
-            before: All rows before the call.
+            before: All rows before the call; by default those that were `kept`.
             changed: Pairs of a row before, and as it should be now.
             gone: Rows that should not be there any more.
             new: How many new rows there should be.
@@ -255,44 +288,54 @@ class StoreHandle:
         Returns:
             The new rows.
         """
-        after = self.latest = self.rows()
+        before = list(self.kept if before is None else before)
         changed, gone = list(changed), list(gone)
-        differ = partial(of_rows, self.workspace.calls, before, after, changed=changed, gone=gone, new=new)
-        rest = list(after)
-        kept = Counter(before)
-        for old in [*gone, *(pair[0] for pair in changed)]:
-            kept[old] -= 1
-        frame = list((+kept).elements())
-        for row in frame:
-            if row in rest:
-                rest.remove(row)
-            else:
-                now = next((other for other in rest if other.id == row.id), None)
-                seen = "gone" if now is None else f"now {format_row(now)}"
-                self.workspace.fail(
-                    because or "every row that the call does not address stays as it was",
-                    f"{format_row(row)} is {seen}; all rows: {format_rows(after)}",
-                    difference=differ(fields=fields),
-                )
-        for _, wanted in changed:
-            want = wanted.plain().only(*fields)
-            match = next((row for row in rest if row.plain().only(*fields) == want), None)
-            if match is None:
-                self.workspace.fail(
-                    f"{because + ': ' if because else ''}a row with {format_row(want)}",
-                    describe_difference(want, rest, fields),
-                    difference=differ(fields=fields),
-                )
-            rest.remove(match)
-        if len(rest) != new:
-            wanted_rows = len(frame) + len(changed) + new
-            self.workspace.fail(
-                because or f"{wanted_rows} rows" + (f", {new} of them new" if new else ", none new"),
-                format_rows(after),
-                difference=differ(fields=fields),
-            )
+        rows = [row for row in before if row not in gone]
+        # Where they are known, they are looked for before they are listed, which may renew the answers.
+        stale = None if changed or new else self._stale(rows)
+        comparison = Comparison(self.workspace, before, self.rows(), changed, gone, new, fields, because)
+        added, matches = comparison.made()
         self.workspace.compared += 1
-        return rest
+        self._keep([matches.get(row, row) for row in rows], added, matches)
+        if changed or new:
+            stale = self._stale(self.kept, [*matches.values(), *added])
+        if stale is not None:
+            raise stale
+        return added
+
+    def look(self, rows: Sequence[Row]) -> None:
+        """Look for rows by every way, where the store is observed and they were compared without `expect`.
+
+        Args:
+            rows: All rows that there are now.
+        """
+        self.kept = list(rows)
+        if (stale := self._stale(rows, rows)) is not None:
+            raise stale
+
+    def _keep(self, rows: list[Row], new: list[Row], changed: Mapping[Row, Row]) -> None:
+        """Count these rows and the new ones as those that the store holds."""
+        self.kept = [*rows, *new]
+        now = {sample: changed.get(row, row) for sample, row in self._now.items()}
+        self._now = {sample: row for sample, row in now.items() if row in rows}
+        self._now.update({row: row for row in new})
+
+    def _stale(self, rows: Sequence[Row], also: Sequence[Row] = ()) -> Violation | None:
+        """Where the store is observed: what a way that worked before leads to now, and should not.
+
+        Args:
+            rows: The rows that there should be.
+            also: Those of them that were not there before.
+        """
+        if self._observer is None:
+            return None
+        calls = reversed(self.workspace.calls)
+        sent = next(record.argument for record in calls if record.method in CHANGING)
+        try:
+            self._observer.look(rows, f"after {self._after}", [*also, *[sent][: isinstance(sent, Row)]])
+        except Violation as violation:
+            return violation
+        return None
 
     def close(self) -> None:
         """Close the store through its author's hook; recorded."""

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import CoroutineType, TracebackType
@@ -22,6 +22,7 @@ from .answers import of_answer
 from .calls import Answer, CallRecord
 from .differences import innermost_line
 from .limits import active
+from .locations import in_memory
 from .messages import format_exception
 from .ownership import WRITES, reason_not_ours, refuse, take_over
 from .process_end import ProcessEndGuard
@@ -47,10 +48,6 @@ class Effort:
     def times(self, number: int) -> int:
         """How many examples or rounds to do where a default run does `number`."""
         return number * 10 if self.thorough else number
-
-
-_SHARED_MEMORY = "/dev/shm"  # noqa: S108 (a directory of its own in it)
-_ROOM = 1 << 30  # bytes; containers often have 64 MB there
 
 
 class Workspace:
@@ -154,7 +151,7 @@ class Workspace:
         """A new empty directory, with a name that was never used before."""
         if self._base is None:
             # The name is known before there is a directory, so that none is left whatever happens.
-            parent = Path(_in_memory() or tempfile.gettempdir()).resolve()
+            parent = Path(in_memory() or tempfile.gettempdir()).resolve()
             self._base = parent / f"tokenstore-{secrets.token_hex(8)}"
             self._base.mkdir(mode=0o700)
         location = self._base / f"t{secrets.token_hex(8)}"
@@ -238,6 +235,16 @@ class Workspace:
         self._leave_all()
         self.calls.clear()
         self._numbers = 0
+
+    def each(self, cases: Iterable[Result]) -> Iterator[tuple[StoreHandle, Result]]:
+        """Each of several examples, with a store that was newly opened for it alone.
+
+        Args:
+            cases: What the examples differ in.
+        """
+        for case in cases:
+            yield self.open(), case
+            self.fresh_examples()
 
     def reopen(self, opened: StoreHandle) -> StoreHandle:
         """Close a store and open it again on the same location; failing breaks the clause."""
@@ -385,17 +392,3 @@ def precondition(act: Callable[[], Result]) -> Result:
     except Violation as violation:
         violation.precondition_failed = True
         raise
-
-
-def _in_memory() -> str | None:
-    """Where Linux keeps files in memory, if there is room; ``None`` for the usual temporary directory.
-
-    A store that waits for the disk at each save is checked several times as fast there, and no
-    clause asks what a power loss leaves. Who sets ``TMPDIR`` is obeyed.
-    """
-    try:
-        free = shutil.disk_usage(_SHARED_MEMORY).free
-    except OSError:
-        return None
-    usable = os.access(_SHARED_MEMORY, os.W_OK | os.X_OK) and free > _ROOM
-    return _SHARED_MEMORY if usable and "TMPDIR" not in os.environ else None

@@ -60,7 +60,7 @@ def is_renewed(flow: Flow, rows: list[Row], row: Row) -> Row:
     want = row.but(access_token=renewal[-1].answer.get("access_token"), expires_in=flow.passed().expires_in)
     because = "the same row holds the renewed access token"
     flow.store.expect(rows, changed=[(old, want)], fields=tuple(want.present()), because=because)
-    return next(now for now in flow.store.latest if now.id == row.id)
+    return next(now for now in flow.store.kept if now.id == row.id)
 
 
 # FLOW-4: the application knows the id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..._harness.store_handle import StoreHandle
@@ -28,40 +29,16 @@ from ..sample_tokens import (
 from ..tricky_strings import NUMERALS, TRAPS
 
 UNKNOWN_IDS = (
-    "unknown",
-    "0",
-    "-1",
-    "99999",
-    "9999999999",
-    "9" * 20,
-    "1.5",
-    "None",
-    "null",
-    "id",
-    "user_name",
-    "access_token",
-    "%",
-    "_",
-    "*",
-    "'",
-    "x'y",
-    '"',
-    "\\",
-    ";",
-    "--",
-    "1 or 1=1",
-    "' or '1'='1",
-    "1; drop table oauthtoken",
-    "é",
-    "a" * 300,
-    ANN.user_name,
-    ANN.access_token,
-    ANN.refresh_token,
+    *("unknown", "0", "-1", "99999", "9999999999", "9" * 20, "1.5", "None", "null", "id", "user_name"),
+    *("access_token", "%", "_", "*", "'", "x'y", '"', "\\", ";", "--", "1 or 1=1", "' or '1'='1"),
+    *("1; drop table oauthtoken", "é", "a" * 300, ANN.user_name, ANN.access_token, ANN.refresh_token),
 )
 """Ids that no row has: unlikely numbers, columns' names, what SQL reads, what other fields hold."""
 
 BROUGHT = ("abc", "A-1", "007", "1e3", "k 1", "x'y", "a_c", "a%c", "é", "id", "0x1F")
 """Ids that tokens bring along, each with neighbours that somebody takes for it."""
+ALIKE = ("abc", "ABC", "abc ", " abc", "7.0", "07", "007", "a_c", "a%c", "e\u0301", "é")
+"""Ids that a loose store takes for one another."""
 
 
 @check("BYID-1")
@@ -71,117 +48,120 @@ def a_stored_id_gives_its_token(workspace: Workspace) -> None:
     for row in ONE_OF_EVERY_KIND:
         passed.append(store.save(row))
         for saved in passed:
-            _gives(workspace, store, saved.passed_after.id, saved.sent.but(id=saved.passed_after.id))
+            _gives(store, saved.inserted)
     store.expect(store.showing(passed), because="finding by id changes nothing stored")
 
 
 @check("BYID-1")
 def a_stored_id_gives_its_token_after_updates(workspace: Workspace) -> None:
     store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
+    store.holding(*ONE_OF_EVERY_KIND)
     for number, row in enumerate(pool(ANN, GUS, LATE_REFRESH)):
-        id = before[ONE_OF_EVERY_KIND.index(row)].id
         sent = key_of(row).but(access_token=f"1000.renewed.{number}", expires_in="1900000000666")
         store.save(sent)
-        _gives(workspace, store, id, row.updated_by(sent).but(id=id))
+        _gives(store, row.updated_by(sent).but(id=store.stored(row).id))
 
 
 @check("BYID-1")
 def an_id_that_its_token_brought_gives_it(workspace: Workspace) -> None:
     store = workspace.open()
     store.holding(ANN, ACCESS)
-    for saved in _brought(store):
-        _gives(workspace, store, saved.id, saved)
+    for row in _brought(store, BROUGHT):
+        _gives(store, row)
 
 
-def _gives(workspace: Workspace, store: StoreHandle, id: object, wanted: Row) -> None:
-    if absent(id):
-        workspace.fail("a saved token carries its id", format_row(wanted), precondition_failed=True)
-    found = store.found_by_id(id)
+def _gives(store: StoreHandle, wanted: Row) -> None:
+    fail = store.workspace.fail
+    if absent(wanted.id):
+        fail("a saved token carries its id", format_row(wanted), precondition_failed=True)
+    found = store.found_by_id(wanted.id)
     if found is None:
-        workspace.fail(
-            f"find_token_by_id({format_value(id)}) returns {format_row(wanted)}", "it returned None"
-        )
+        fail(f"find_token_by_id({format_value(wanted.id)}) returns {format_row(wanted)}", "it returned None")
     for name in FIELDS:
         if getattr(found.plain(), name) != getattr(wanted, name):
-            workspace.fail(
+            fail(
                 f"a token with {name}={format_value(getattr(wanted, name))}, as {format_row(wanted)}",
                 f"its {name} is {format_value(getattr(found, name))}: {format_row(found)}",
             )
 
 
-def _brought(store: StoreHandle) -> list[Row]:
-    """Rows of tokens that brought their ids along, as far as the store takes them."""
+def _brought(store: StoreHandle, ids: Sequence[str]) -> list[Row]:
+    """Rows of tokens that brought these ids along, as far as the store takes them."""
     kept = []
-    given = {row.id for row in store.rows()}
-    for number, id in enumerate(id for id in BROUGHT if id not in given):
-        row = person(f"guest{number}", id=id)
-        saved = store.try_save(row)
-        if saved.answer.raised is None and saved.passed_after.id == id:
-            kept.append(row)
+    for number, id in enumerate(ids):
+        if all(row.id != id for row in store.kept):
+            row = person(f"guest{number}", id=id)
+            saved = store.try_save(row)
+            if saved.answer.raised is None and saved.passed_after.id == id:
+                kept.append(row)
     return kept
 
 
 @check("BYID-2")
 def an_unknown_id_gives_none(workspace: Workspace) -> None:
-    for rows in ((), (ANN,), ONE_OF_EVERY_KIND):
-        store = workspace.open()
-        before = store.holding(*rows)
-        ids = {row.id for row in before}
-        near: tuple[str, ...] = ()
-        if len(rows) == 1 and isinstance(before[0].id, str):
-            near = (*near_ids(before[0].id), *NUMERALS, *TRAPS)
+    for store, rows in workspace.each(((), (ANN,), ONE_OF_EVERY_KIND)):
+        ids = [row.id for row in store.holding(*rows)]
+        near = ()
+        if len(rows) == 1 and isinstance(ids[0], str):
+            near = (*near_ids(ids[0]), *NUMERALS, *TRAPS)
         for id in (*UNKNOWN_IDS, *near):
             if id not in ids and (found := store.found_by_id(id)) is not None:
                 workspace.fail(f"find_token_by_id({format_value(id)}) returns None", format_row(found))
-        store.expect(before, because="finding by id changes nothing stored")
-        workspace.fresh_examples()
+        store.expect(because="finding by id changes nothing stored")
 
 
 @check("BYID-3")
 def an_id_that_is_nearly_another_finds_nothing(workspace: Workspace) -> None:
     store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    ids = [row.id for row in before]
-    _are_apart(workspace, store, [*ids[:2], *ids[-4:]], ids)
+    ids = [row.id for row in store.holding(*ONE_OF_EVERY_KIND)]
+    _are_apart(store, [*ids[:2], *ids[-4:]], ids)
 
 
 @check("BYID-3")
 def an_id_that_is_nearly_one_that_was_brought_finds_nothing(workspace: Workspace) -> None:
     store = workspace.open()
-    before = store.holding(ANN, ACCESS)
-    brought = [row.id for row in _brought(store)]
-    _are_apart(workspace, store, brought, [*(row.id for row in before), *brought])
+    given = [row.id for row in store.holding(ANN, ACCESS)]
+    brought = [row.id for row in _brought(store, BROUGHT)]
+    _are_apart(store, brought, [*given, *brought])
+
+
+def _are_apart(store: StoreHandle, ids: list[Any], stored: list[Any]) -> None:
+    """These ids find something, and their neighbours nothing, as far as those are not stored."""
+    for turn, id in enumerate(ids):
+        _finds_something(store, id)
+        for other in store.workspace.sut.pace.in_turn(near_ids(id), turn):
+            if other not in stored:
+                _finds_nothing(store, other, f" does not find the id {format_value(id)}")
 
 
 @check("BYID-3")
 def what_another_field_holds_is_no_id(workspace: Workspace) -> None:
     store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    ids = {row.id for row in before}
-    if store.found_by_id(before[0].id) is None:
-        workspace.fail("a stored id finds its token", "it finds nothing", precondition_failed=True)
+    ids = [row.id for row in store.holding(*ONE_OF_EVERY_KIND)]
+    _finds_something(store, ids[0])
     for text in CROWD_TEXTS:
-        if text not in ids and (answer := store.call("find_token_by_id", text)).returned is not None:
-            workspace.fail(
-                f"find_token_by_id({format_value(text)}), which no row has as its id, returns None",
-                str(answer),
-            )
+        if text not in ids:
+            _finds_nothing(store, text, ", which no row has as its id, returns None")
+
+
+def _finds_something(store: StoreHandle, id: Any) -> None:
+    if not isinstance(id, str) or not id or store.found_by_id(id) is None:
+        store.workspace.fail(
+            f"the stored id {format_value(id)} finds its token", "it finds nothing", precondition_failed=True
+        )
+
+
+def _finds_nothing(store: StoreHandle, id: str, expected: str) -> None:
+    # Raising is no answer either, but BYID-2 speaks of it.
+    if (answer := store.call("find_token_by_id", id)).returned is not None:
+        store.workspace.fail(f"find_token_by_id({format_value(id)}){expected}", str(answer))
 
 
 @check("BYID-3")
 def ids_that_are_nearly_equal_find_each_its_own(workspace: Workspace) -> None:
     store = workspace.open()
     store.holding(ANN, ACCESS)
-    kept = []
-    for number, id in enumerate(
-        ("abc", "ABC", "abc ", " abc", "7.0", "07", "007", "a_c", "a%c", "e\u0301", "é")
-    ):
-        row = person(f"near{number}", id=id)
-        saved = store.try_save(row)
-        if saved.answer.raised is None and saved.passed_after.id == id:
-            kept.append(row)
-    for row in kept:
+    for row in _brought(store, ALIKE):
         found = store.found_by_id(row.id)
         if found is None or found.user_name != row.user_name:
             workspace.fail(
@@ -190,38 +170,18 @@ def ids_that_are_nearly_equal_find_each_its_own(workspace: Workspace) -> None:
             )
 
 
-def _are_apart(workspace: Workspace, store: StoreHandle, ids: list[Any], stored: list[Any]) -> None:
-    """These ids find something, and their neighbours nothing, as far as those are not stored."""
-    for turn, id in enumerate(ids):
-        if absent(id) or not isinstance(id, str) or store.found_by_id(id) is None:
-            workspace.fail(
-                f"the stored id {format_value(id)} finds its token",
-                "it finds nothing",
-                precondition_failed=True,
-            )
-        for other in workspace.sut.pace.in_turn(near_ids(id), turn):
-            # Raising is no answer either, but BYID-2 speaks of it.
-            if other not in stored and (answer := store.call("find_token_by_id", other)).returned is not None:
-                workspace.fail(
-                    f"find_token_by_id({format_value(other)}) does not find the id {format_value(id)}",
-                    str(answer),
-                )
-
-
 @check("BYID-4")
 def changing_what_was_found_by_id_changes_nothing_stored(workspace: Workspace) -> None:
     store = workspace.open()
-    rows = (ANN, ACCESS, GRANT, REFRESH, BOB)
-    before = store.holding(*rows)
+    before = store.holding(ANN, ACCESS, GRANT, REFRESH, BOB)
     looked = lookups(store, before)
-    for row in before:
-        for _ in range(2):
-            token = store.call("find_token_by_id", row.id).returned
-            if not isinstance(token, load().OAuthToken):
-                workspace.fail(
-                    f"the stored id {format_value(row.id)} gives its token",
-                    format_value(token),
-                    precondition_failed=True,
-                )
-            overwrite(store, token)
-            unchanged(store, before, looked, "the token that find_token_by_id returned")
+    for row in [row for row in before for _ in range(2)]:
+        token = store.call("find_token_by_id", row.id).returned
+        if not isinstance(token, load().OAuthToken):
+            workspace.fail(
+                f"the stored id {format_value(row.id)} gives its token",
+                format_value(token),
+                precondition_failed=True,
+            )
+        overwrite(store, token)
+        unchanged(store, before, looked, "the token that find_token_by_id returned")

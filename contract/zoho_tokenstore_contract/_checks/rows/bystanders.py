@@ -20,7 +20,7 @@ CONTENT = b"Not a token.\n" * 40
 
 @check("CLEAR-3", persistent=True)
 def delete_tokens_leaves_other_files_alone(workspace: Workspace) -> None:
-    def clear(store: StoreHandle, rows: list[Row], others: list[str]) -> None:
+    def clear(store: StoreHandle, others: list[str]) -> None:
         store.call("delete_tokens")
 
     _leaves_other_files(workspace, clear, "delete_tokens")
@@ -28,28 +28,28 @@ def delete_tokens_leaves_other_files_alone(workspace: Workspace) -> None:
 
 @check("CLEAR-3", persistent=True)
 def delete_token_leaves_other_files_alone(workspace: Workspace) -> None:
-    def delete(store: StoreHandle, rows: list[Row], others: list[str]) -> None:
+    def delete(store: StoreHandle, others: list[str]) -> None:
         # A store with a file for each row may take any name for an id.
-        for id in (*others, *(row.id for row in rows)):
+        for id in (*others, *(row.id for row in store.kept)):
             store.call("delete_token", id)
 
     _leaves_other_files(workspace, delete, "delete_token")
 
 
 def _leaves_other_files(
-    workspace: Workspace, delete: Callable[[StoreHandle, list[Row], list[str]], None], method: str
+    workspace: Workspace, delete: Callable[[StoreHandle, list[str]], None], method: str
 ) -> None:
-    store, rows = _holding(workspace)
+    store = _holding(workspace)
     main = main_file(store)
-    delete(store, rows, [])
+    delete(store, [])
     if left := store.rows():
         workspace.fail(f"{method} removes the rows", format_rows(left), precondition_failed=True)
     for opened_again in (False, True):
         workspace.fresh_examples()
-        store, rows = _holding(workspace)
+        store = _holding(workspace)
         if opened_again:
             workspace.close(store)
-        others = _put_others(store.location, main, rows)
+        others = _put_others(store.location, main, store.kept)
         names = [str(path.relative_to(store.location)) for path in others]
         workspace.calls.append(
             CallRecord(1, "other", note=f"other files are put under the location: {', '.join(names)}")
@@ -58,22 +58,19 @@ def _leaves_other_files(
             _, again = workspace.try_open(store.location)
             if again is None:
                 return  # it owns up to what it does not know
+            again.kept = store.kept
             store = again
-        delete(store, rows, names)
+        delete(store, names)
         for path in others:
-            if not path.is_file():
-                workspace.fail(
-                    f"{method} leaves other files under the location alone", f"{path.name} is gone"
-                )
-            if path.read_bytes() != CONTENT:
-                workspace.fail(
-                    f"{method} leaves other files under the location alone", f"{path.name} has other content"
-                )
+            if not path.is_file() or path.read_bytes() != CONTENT:
+                seen = "has other content" if path.is_file() else "is gone"
+                workspace.fail(f"{method} leaves other files under the location alone", f"{path.name} {seen}")
 
 
-def _holding(workspace: Workspace) -> tuple[StoreHandle, list[Row]]:
+def _holding(workspace: Workspace) -> StoreHandle:
     store = workspace.open()
-    return store, store.holding(ANN, ACCESS, BOB, GRANT, REFRESH)
+    store.holding(ANN, ACCESS, BOB, GRANT, REFRESH)
+    return store
 
 
 def _put_others(location: Path, main: Path, rows: list[Row]) -> list[Path]:

@@ -1,19 +1,21 @@
-"""DEL-1, DEL-2, DEL-4: which row ``delete_token`` removes."""
+"""DEL-1, DEL-2, DEL-4, DEL-5, CLEAR-1, CLEAR-2: which rows deleting removes, and what it leaves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
+from ..._harness.calls import TokenCall
 from ..._harness.messages import format_rows
 from ..._harness.observer import Observer
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
-from ..._spec.tokens import Row, format_row, format_value
+from ..._spec.tokens import Row, absent, format_row, format_value
 from ..registry import check
 from ..sample_tokens import (
     ACCESS,
     ANN,
     BOB,
+    CLEO,
     DAN,
     EVE,
     GRANT,
@@ -21,28 +23,25 @@ from ..sample_tokens import (
     LATE_ACCESS,
     LATE_GRANT,
     LATE_REFRESH,
+    NAMED,
     ONE_OF_EACH_KEY,
     ONE_OF_EVERY_KIND,
     REFRESH,
+    WITH_CLIENT,
+    by_each_token,
     key_of,
     person,
     pool,
 )
+from .acts import bring_rows, clear_all, inserts, remove_row
 
 BROUGHT_IDS = ("abc", "A-1", "user name", "007", "1e3", "x'y", "%", "_", "id", "é", "None")
 """Ids of at most ten characters that a token may bring, some of which a store may refuse."""
-
-
 UNKNOWN_IDS = (
-    "unknown",
-    "999999999",
-    "9" * 20,
-    "00000000",
-    "-5",
-    "0",
-    "1000.ann.access",
-    "ann@example.com:77",
+    *("unknown", "999999999", "9" * 20, "00000000", "-5", "0", "1000.ann.access", "ann@example.com:77"),
 )
+LONERS = (ANN, ACCESS, BOB, GRANT, REFRESH, DAN, EVE, LATE_GRANT, LATE_ACCESS, LATE_REFRESH, GUS)
+"""Tokens of every kind, no two of which share what they are found by."""
 
 
 @check("DEL-1")
@@ -50,67 +49,48 @@ def deleting_removes_the_row_with_that_id_and_no_other(workspace: Workspace) -> 
     store = workspace.open()
     rows = store.holding(*ONE_OF_EVERY_KIND)
     # The first, the last, then the middle ones, until none is left.
-    for row in (rows[0], rows[-1], *rows[1:-1][::2], *rows[2:-1][::2]):
-        _delete(store, rows, row)
+    _are_deleted(store, [rows[0], rows[-1], *rows[1:-1][::2], *rows[2:-1][::2]])
 
 
 @check("DEL-1")
 def deleting_from_the_end_removes_the_row_with_that_id_and_no_other(workspace: Workspace) -> None:
     store = workspace.open()
-    rows = store.holding(*ONE_OF_EVERY_KIND)
-    for row in rows[::-1]:
-        _delete(store, rows, row)
+    _are_deleted(store, store.holding(*ONE_OF_EVERY_KIND)[::-1])
 
 
 @check("DEL-1")
 def a_row_is_deleted_by_the_id_that_its_token_carries(workspace: Workspace) -> None:
     store = workspace.open()
     passed = [store.save(row) for row in ONE_OF_EACH_KEY]
-    rows = store.showing(passed)
-    for saved, row in list(zip(passed, rows, strict=True)):
-        if saved.passed_after.id == row.id:  # SAVE-2 says otherwise
-            _delete(store, rows, row)
+    ids = [saved.passed_after.id for saved in passed]
+    _are_deleted(store, [row for row in store.showing(passed) if row.id in ids])  # SAVE-2 says otherwise
 
 
 @check("DEL-1")
 def rows_with_ids_that_their_tokens_brought_are_deleted(workspace: Workspace) -> None:
     store = workspace.open()
-    rows = store.holding(ANN, ACCESS)
-    brought = bring_rows(store, rows, BROUGHT_IDS)
-    for row in brought[1::2] + brought[::2]:
-        _delete(store, rows, row)
+    store.holding(ANN, ACCESS)
+    brought = bring_rows(store, BROUGHT_IDS)
+    _are_deleted(store, brought[1::2] + brought[::2])
 
 
-def _delete(store: StoreHandle, rows: list[Row], row: Row) -> None:
-    """Delete one row; `rows` shrinks by it."""
-    answer = store.call("delete_token", row.id)
-    if answer.raised is not None:
-        store.workspace.fail(f"delete_token removes the row with the id {format_value(row.id)}", str(answer))
-    store.expect(rows, gone=[row], because=f"the row with the id {format_value(row.id)} is gone and no other")
-    rows.remove(row)
-
-
-def bring_rows(store: StoreHandle, rows: list[Row], ids: Iterable[str]) -> list[Row]:
-    """Save a token with each of these ids, as far as the store takes them; `rows` grows by them."""
-    brought = []
-    for number, id in enumerate(ids):
-        if any(row.id == id for row in rows):
-            continue  # the store itself gives such ids
-        store.try_save(person(f"guest{number}", id=id))
-        new = [row for row in store.rows() if row not in rows]
-        # Ids that the store refuses or replaces are the matter of SAVE-3.
-        brought += [row for row in new if row.id == id]
-        rows += new
-    return brought
+def _are_deleted(store: StoreHandle, rows: list[Row]) -> None:
+    """Each of these rows is deleted by its id, one after another."""
+    for row in rows:
+        answer = store.call("delete_token", row.id)
+        shown = format_value(row.id)
+        if answer.raised is not None:
+            store.workspace.fail(f"delete_token removes the row with the id {shown}", str(answer))
+        store.expect(gone=[row], because=f"the row with the id {shown} is gone and no other")
 
 
 @check("DEL-2")
 def an_id_that_is_not_stored_removes_nothing(workspace: Workspace) -> None:
     store = workspace.open()
-    rows = store.holding(*ONE_OF_EVERY_KIND)
+    ids = {row.id for row in store.holding(*ONE_OF_EVERY_KIND)}
     for id in UNKNOWN_IDS:
-        if all(row.id != id for row in rows):
-            _removes_nothing(store, rows, id)
+        if id not in ids:
+            _removes_nothing(store, id)
 
 
 @check("DEL-2")
@@ -121,107 +101,253 @@ def deleting_twice_removes_one_row(workspace: Workspace) -> None:
         store.call("delete_token", row.id)
         if row in store.rows():
             workspace.fail("the row is gone", format_row(row), precondition_failed=True)
-        rows.remove(row)
-        _removes_nothing(store, rows, row.id)
-        _removes_nothing(store, rows, row.id)
+        store.kept.remove(row)
+        _removes_nothing(store, row.id)
+        _removes_nothing(store, row.id)
+    left = store.kept
     store.clear()
-    if left := store.rows():
-        workspace.fail("no row after delete_tokens", format_rows(left), precondition_failed=True)
-    for row in rows:
-        _removes_nothing(store, [], row.id)
+    if rows := store.rows():
+        workspace.fail("no row after delete_tokens", format_rows(rows), precondition_failed=True)
+    store.kept = []
+    for row in left:
+        _removes_nothing(store, row.id)
 
 
 @check("DEL-2")
 def deleting_from_an_empty_store_is_allowed(workspace: Workspace) -> None:
     store = workspace.open()
     for id in ("1", "unknown"):
-        _removes_nothing(store, [], id)
+        _removes_nothing(store, id)
     store.holding(ANN)
 
 
-def _removes_nothing(store: StoreHandle, rows: list[Row], id: str) -> None:
+def _removes_nothing(store: StoreHandle, id: str) -> None:
     answer = store.call("delete_token", id)
-    if answer.raised is not None and not answer.refused:
+    if not answer.refused and (answer.raised is not None or answer.returned is not None):
         store.workspace.fail("delete_token returns None or raises SDKException", str(answer))
-    if answer.raised is None and answer.returned is not None:
-        store.workspace.fail("delete_token returns None or raises SDKException", str(answer))
-    store.expect(rows, because=f"no row has the id {format_value(id)}, so none is removed")
+    store.expect(because=f"no row has the id {format_value(id)}, so none is removed")
 
 
 @check("DEL-4")
 def a_deleted_token_is_found_by_no_lookup(workspace: Workspace) -> None:
-    for place in range(len(_LONERS)):
-        store = workspace.open()
-        rows = store.holding(*_LONERS)
-        row = rows[place]
-        observer = Observer(store, rows, [row])
+    for store, place in workspace.each(range(len(LONERS))):
+        row = store.holding(*LONERS)[place]
+        store.observe(row, after="the token is deleted")
         store.call("delete_token", row.id)
-        observer.look([other for other in rows if other != row], "after the token is deleted")
-        left = [other for other in store.rows() if other.id == row.id or _same_token(other, row)]
-        if left:
-            workspace.fail("the deleted token is not listed", format_row(left[0]))
-        workspace.fresh_examples()
+        store.expect(gone=[row], because="the deleted token is not listed")
 
 
 @check("DEL-4")
 def a_deleted_user_can_be_saved_again(workspace: Workspace) -> None:
-    for deleted in ((ANN,), (GUS,), (DAN, ANN), _LONERS):
-        store = workspace.open()
-        rows = store.holding(*_LONERS)
+    for store, deleted in workspace.each(((ANN,), (GUS,), (DAN, ANN), LONERS)):
+        store.holding(*LONERS)
         for gone in deleted:
-            row = _row_of(workspace, rows, gone)
-            remove_row(store, row)
-            rows.remove(row)
+            remove_row(store, store.stored(gone))
         for gone in deleted:
             # Less than what was deleted: nothing of the old row may come back.
             sent = key_of(gone)
             if gone.user_name is not None:
                 sent = Row(user_name=gone.user_name, refresh_token=f"{gone.refresh_token}.again")
-            store.save(sent)
-            new = store.expect(rows, new=1, because=f"one new row for {format_row(sent)}")
-            if extra := [name for name in new[0].but(id=None).present() if name not in sent.present()]:
+            new = inserts(store, sent)
+            if extra := [name for name in new.but(id=None).present() if name not in sent.present()]:
                 workspace.fail(
                     f"nothing but {format_row(sent)} in the new row", f"it has {', '.join(extra)} too"
                 )
-            rows += new
-        workspace.fresh_examples()
 
 
 @check("DEL-4")
 def a_deleted_user_is_one_row_also_when_saved_with_the_deleted_id(workspace: Workspace) -> None:
     store = workspace.open()
     passed = [store.save(row) for row in pool(ANN, GUS, ACCESS, BOB)]
-    rows = store.showing(passed)
-    for saved, row in list(zip(passed, rows, strict=True)):
+    for saved, row in zip(passed, store.showing(passed), strict=True):
         remove_row(store, row)
-        rows.remove(row)
         # The very token again: the SDK goes on with the object that it has.
         again = store.try_save_token(saved.token)
         if again.answer.raised is not None:
             workspace.fail("the deleted token can be saved again", str(again.answer))
-        new = store.expect(rows, new=1, because=f"one new row for {format_row(saved.sent)}")
-        if new[0].but(id=None) != row.but(id=None):
-            workspace.fail(f"a row with {format_row(row.but(id=None))}", format_row(new[0]))
-        rows += new
+        [new] = store.expect(new=1, because=f"one new row for {format_row(saved.sent)}")
+        if new.but(id=None) != row.but(id=None):
+            workspace.fail(f"a row with {format_row(row.but(id=None))}", format_row(new))
 
 
-_LONERS = (ANN, ACCESS, BOB, GRANT, REFRESH, DAN, EVE, LATE_GRANT, LATE_ACCESS, LATE_REFRESH, GUS)
-"""Tokens of every kind, no two of which share what they are found by."""
+TURNS, LEAST_TURNS = 260, 101
+"""Deletions after which a list of 64 or 100 ids, and a counter of two digits or one byte, has begun again.
+
+Of a slow store the byte is not tried."""
 
 
-def _row_of(workspace: Workspace, rows: list[Row], wanted: Row) -> Row:
-    row = next((row for row in rows if _same_token(row, wanted)), None)
-    if row is None:
-        workspace.fail(f"a row of {format_row(key_of(wanted))}", format_rows(rows), precondition_failed=True)
-    return row
+@check("DEL-5")
+def the_id_of_a_deleted_row_is_never_given_again(workspace: Workspace) -> None:
+    orders = (slice(None, None, -1), slice(None), slice(-1, None), slice(0, 1), slice(1, None))
+    for store, order in workspace.each(orders):
+        gone = store.showing([store.save(row) for row in NAMED])[order]
+        _gives_new_ids(store, _deleted(store, gone))
 
 
-def _same_token(row: Row, other: Row) -> bool:
-    return key_of(row) == key_of(other)
+@check("DEL-5")
+def an_id_is_not_given_again_when_deleting_and_saving_take_turns(workspace: Workspace) -> None:
+    store = workspace.open()
+    id = store.holding(ANN, BOB)[1].id
+    gone = {id}
+    for number in range(workspace.sut.pace.affordable(TURNS, LEAST_TURNS)):
+        answer = store.call("delete_token", id)
+        if answer.raised is not None:
+            workspace.fail("delete_token removes the row", str(answer), precondition_failed=True)
+        gone.add(id)
+        saved = store.save(person(f"turn{number}"))
+        _is_new(store, saved, gone)
+        id = saved.passed_after.id
 
 
-def remove_row(store: StoreHandle, row: Row) -> None:
-    """Arrange: the row is deleted."""
-    answer = store.call("delete_token", row.id)
-    if answer.raised is not None or row in store.rows():
-        store.workspace.fail(f"delete_token removes {format_row(row)}", str(answer), precondition_failed=True)
+@check("DEL-5")
+def no_id_is_given_again_after_delete_tokens(workspace: Workspace) -> None:
+    store = workspace.open()
+    gone = {row.id for row in store.holding(*NAMED)}
+    for _ in range(2):
+        clear_all(store)
+        gone |= {saved.passed_after.id for saved in _gives_new_ids(store, gone)}
+
+
+@check("DEL-5")
+def an_id_that_a_token_brought_is_not_given_after_its_row_is_deleted(workspace: Workspace) -> None:
+    for store, clears in workspace.each((False, True)):
+        store.holding(ANN, BOB)
+        brought = bring_rows(store, _next_ids(store))
+        _gives_new_ids(store, _deleted(store, [] if clears else brought))
+
+
+@check("DEL-5", persistent=True)
+def the_id_of_a_deleted_row_is_not_given_after_opening_again(workspace: Workspace) -> None:
+    cases = [(clears, brings) for clears in (False, True) for brings in (False, True)]
+    for store, (clears, brings) in workspace.each(cases):
+        store.holding(*NAMED)
+        if brings:
+            bring_rows(store, _next_ids(store))
+        gone = _deleted(store, [] if clears else store.kept[:1:-1])
+        _gives_new_ids(workspace.reopen(store), gone)
+
+
+def _deleted(store: StoreHandle, rows: Sequence[Row]) -> set[str]:
+    """Arrange: these rows are deleted, or all at once where none is named; their ids."""
+    ids = {row.id for row in rows or store.kept}
+    for row in rows:
+        remove_row(store, row)
+    if not rows:
+        clear_all(store)
+    return ids
+
+
+def _next_ids(store: StoreHandle) -> list[str]:
+    """Ids that a store which counts would give next, and soon after."""
+    numbers = [int(row.id) for row in store.kept if isinstance(row.id, str) and row.id.isdecimal()]
+    last = max(numbers, default=0)
+    return [id for step in (1, 2, 5) if len(id := str(last + step)) <= 10]
+
+
+def _gives_new_ids(store: StoreHandle, gone: set[str]) -> list[TokenCall]:
+    """Other users get none of these ids."""
+    passed = []
+    for number in range(max(8, len(gone) + 2)):
+        passed.append(store.save(person(f"later{number}")))
+        _is_new(store, passed[-1], gone)
+    for row in store.showing(passed):
+        if row.id in gone:
+            store.workspace.fail("no id of a deleted row", format_row(row))
+    return passed
+
+
+def _is_new(store: StoreHandle, saved: TokenCall, gone: set[str]) -> None:
+    if saved.passed_after.id in gone:
+        store.workspace.fail(
+            "an id that no deleted row had",
+            f"{format_value(saved.passed_after.id)} for {format_row(saved.sent)}",
+        )
+
+
+@check("CLEAR-1")
+def delete_tokens_removes_every_row(workspace: Workspace) -> None:
+    crowds = (ONE_OF_EVERY_KIND, pool(ANN), pool(ACCESS), pool(WITH_CLIENT, CLEO))
+    for store, rows in workspace.each(crowds):
+        store.holding(*rows)
+        _clears(store)
+
+
+@check("CLEAR-1")
+def rows_that_were_updated_or_brought_their_ids_are_removed_too(workspace: Workspace) -> None:
+    store = workspace.open()
+    store.holding(*ONE_OF_EACH_KEY)
+    bring_rows(store, ("abc", "x'y", "0"))
+    store.try_save(Row(user_name=ANN.user_name, access_token="1000.new.access"))
+    store.kept = store.rows()
+    _clears(store)
+
+
+@check("CLEAR-1")
+def delete_tokens_is_no_error_on_an_empty_store(workspace: Workspace) -> None:
+    store = workspace.open()
+    for rows in ((), (), (ANN,), ()):
+        store.holding(*rows)
+        _clears(store)
+
+
+@check("CLEAR-1")
+def a_store_emptied_one_by_one_can_be_cleared(workspace: Workspace) -> None:
+    store = workspace.open()
+    for row in store.holding(ANN, REFRESH):
+        remove_row(store, row)
+    _clears(store)
+
+
+def _clears(store: StoreHandle) -> None:
+    rows = store.kept
+    answer = store.clear()
+    if answer.raised is not None:
+        store.workspace.fail("delete_tokens removes every row", str(answer))
+    store.expect(gone=rows, because="no row is left after delete_tokens")
+    for row in rows:
+        found = store.call("find_token_by_id", row.id)
+        if found.returned is not None:
+            store.workspace.fail(
+                f"no token has the id {format_value(row.id)} after delete_tokens", str(found)
+            )
+        by_name = [] if absent(row.user_name) else [row.only("user_name")]
+        for asked in (*by_name, *by_each_token(row)):
+            if (answer := store.find_quietly(asked)).returned is not None:
+                store.workspace.fail(f"{format_row(asked)} finds nothing after delete_tokens", str(answer))
+
+
+@check("CLEAR-1")
+def what_was_found_before_delete_tokens_is_found_no_more(workspace: Workspace) -> None:
+    store = workspace.open()
+    observer = Observer(store, store.holding(*ONE_OF_EACH_KEY))
+    _clears(store)
+    observer.look([], "after delete_tokens")
+
+
+@check("CLEAR-2")
+def the_store_works_on_after_delete_tokens(workspace: Workspace) -> None:
+    store = workspace.open()
+    old = store.holding(*ONE_OF_EVERY_KIND)
+    finds = store.find_quietly(key_of(ANN)).returned is not None
+    for _ in range(2):
+        clear_all(store)
+        for sent, was in list(zip(ONE_OF_EVERY_KIND, old, strict=True))[::-1]:
+            new = inserts(store, sent)
+            if new.but(id=None) != was.but(id=None):
+                workspace.fail(f"a row like {format_row(was)}, as before", format_row(new))
+        ids = [row.id for row in store.kept]
+        if len({*ids}) != len(ids):
+            workspace.fail("an id of its own for each row", ", ".join(map(format_value, ids)))
+        if finds and store.found(key_of(ANN)) is None:
+            workspace.fail("a user saved after delete_tokens is found", "find_token returned None")
+
+
+@check("CLEAR-2")
+def an_empty_store_works_on_after_delete_tokens(workspace: Workspace) -> None:
+    store = workspace.open()
+    for _ in range(2):
+        answer = store.clear()
+        if answer.raised is not None:
+            workspace.fail("delete_tokens works on an empty store", str(answer), precondition_failed=True)
+    for row in ONE_OF_EACH_KEY:
+        inserts(store, row)

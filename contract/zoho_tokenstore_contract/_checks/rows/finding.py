@@ -1,148 +1,122 @@
-"""FIND-1 to FIND-5: which row ``find_token`` finds."""
+"""FIND-1 to FIND-8: which row ``find_token`` finds, and what it does not find."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..._harness.calls import TokenCall
+from ..._harness.limits import Pool
+from ..._harness.messages import format_rows
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
-from ..._spec.tokens import Row, absent, format_row, format_value, to_row
-from ..registry import check
+from ..._spec.tokens import FIELDS, Row, absent, format_row, format_value, to_row
+from ..registry import check, check_each
 from ..sample_tokens import (
     ACCESS,
     ANN,
     BOB,
-    BY_ACCESS,
-    BY_GRANT,
-    BY_REFRESH,
     CLIENT,
     DAN,
     EVE,
+    GRANT,
     GUS,
+    KINDS,
+    LATE_ACCESS,
     LATE_GRANT,
     LATE_REFRESH,
     NAMED,
+    NEAR_NAMES,
     ONE_OF_EVERY_KIND,
     OTHER_CLIENT,
+    REFRESH,
     WITH_CLIENT,
     key_of,
+    near_ids,
     person,
     pool,
 )
+from ..tricky_strings import NUMERALS
+from .acts import GRANT_KEY, REFRESH_KEY
 
 UNKNOWN = {
     "access_token": "1000.unknown.access",
     "grant_token": "1000.unknown.grant",
     "refresh_token": "1000.unknown.refresh",
 }
-
-
-OWN = {
-    **OTHER_CLIENT,
-    **UNKNOWN,
-    "expires_in": "1900000000666",
-    "redirect_url": "https://own.example.com",
-    "api_domain": "http://127.0.0.1:9/own",
-}
+PLAIN = {"expires_in": "1900000000666", "redirect_url": "https://own.example.com"}
+OWN = {**OTHER_CLIENT, **UNKNOWN, **PLAIN, "api_domain": "http://127.0.0.1:9/own"}
 """Fields of a token that no row has."""
+ITS_ID = {"id": "the id of the row"}
 
 
-@check("FIND-1")
-def a_user_is_found_by_name(workspace: Workspace) -> None:
+@dataclass(frozen=True)
+class Hits:
+    """Tokens that find rows of a crowd.
+
+    Attributes:
+        clause: The clause that says so.
+        name: What is shown.
+        rows: The rows that are found.
+        key: The fields by which the token addresses its row.
+        beside: What it has besides: each row is looked for with each of these.
+    """
+
+    clause: str
+    name: str
+    rows: Sequence[Row]
+    key: Sequence[str]
+    beside: Sequence[dict[str, str]]
+
+
+NAME, ACCESS_KEY = ("user_name",), ("access_token",)
+UNKNOWN_REFRESH = {"refresh_token": UNKNOWN["refresh_token"]}
+UNKNOWN_ACCESS = {"access_token": UNKNOWN["access_token"]}
+HITS = (
+    Hits("FIND-1", "a user is found by name", NAMED, NAME, [{}]),
+    Hits("FIND-1", "a user is found by name whatever else the token has",
+         NAMED, NAME, [ITS_ID, *({name: OWN[name]} for name in OWN), OWN, {**CLIENT, **UNKNOWN}]),
+    Hits("FIND-1", "a user is found by name also beside the tokens of others",
+         NAMED, NAME, [other.but(user_name=None).present() for other in KINDS]),
+    Hits("FIND-2", "a stored access token is found",
+         pool(ACCESS, LATE_ACCESS, WITH_CLIENT, LATE_GRANT, LATE_REFRESH, ANN, EVE, GUS), ACCESS_KEY,
+         [{}, PLAIN, UNKNOWN_REFRESH, ITS_ID]),
+    Hits("FIND-3", "a stored grant token is found",
+         pool(GRANT, LATE_GRANT, BOB, EVE, GUS), GRANT_KEY,
+         [{}, {**UNKNOWN_ACCESS, **UNKNOWN_REFRESH}, PLAIN, ITS_ID]),
+    Hits("FIND-4", "a stored refresh token is found",
+         pool(REFRESH, LATE_REFRESH, BOB, DAN, EVE, GUS), REFRESH_KEY,
+         [{}, UNKNOWN_ACCESS, PLAIN, ITS_ID]),
+)  # fmt: skip
+
+
+@check_each(HITS)
+def _find_their_rows(workspace: Workspace, case: Hits) -> None:
     store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in NAMED:
-        _finds(store, before, row, row.only("user_name"))
-    store.expect(before, because="finding changes nothing stored")
-
-
-@check("FIND-1")
-def a_user_is_found_by_name_whatever_else_the_token_has(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in NAMED:
-        stored = before[ONE_OF_EVERY_KIND.index(row)]
-        for extra in (
-            {"id": stored.id},
-            *({name: value} for name, value in OWN.items()),
-            OWN,
-            {**CLIENT, **UNKNOWN},
-        ):
-            _finds(store, before, row, row.only("user_name").but(**extra))
-    store.expect(before, because="finding changes nothing stored")
-
-
-@check("FIND-1")
-def a_user_is_found_by_name_also_beside_the_tokens_of_others(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in NAMED:
-        for other in ONE_OF_EVERY_KIND:
-            if other != row:
-                _finds(store, before, row, other.but(user_name=row.user_name))
-    store.expect(before, because="finding changes nothing stored")
-
-
-@check("FIND-2")
-def a_stored_access_token_is_found(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in pool(*BY_ACCESS, WITH_CLIENT, LATE_GRANT, LATE_REFRESH, ANN, EVE, GUS):
-        key = row.only("access_token")
-        for sent in (
-            key,
-            key.but(expires_in="1900000000666", redirect_url=OWN["redirect_url"]),
-            key.but(refresh_token=UNKNOWN["refresh_token"]),
-            key.but(id=before[ONE_OF_EVERY_KIND.index(row)].id),
-        ):
-            _finds(store, before, row, sent)
-    store.expect(before, because="finding changes nothing stored")
+    store.holding(*ONE_OF_EVERY_KIND)
+    for row in case.rows:
+        for fields in case.beside:
+            beside = {"id": store.stored(row).id} if fields is ITS_ID else fields
+            _finds(store, row, row.only(*case.key).but(**beside))
+    store.expect(because="finding changes nothing stored")
 
 
 @check("FIND-2")
 def an_access_token_that_replaced_another_is_found(workspace: Workspace) -> None:
     store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in pool(LATE_REFRESH, GUS):
-        store.save(key_of(row).but(access_token=f"1000.renewed.{ONE_OF_EVERY_KIND.index(row)}"))
-        _finds(store, before, row, Row(access_token=f"1000.renewed.{ONE_OF_EVERY_KIND.index(row)}"))
-
-
-@check("FIND-3")
-def a_stored_grant_token_is_found(workspace: Workspace) -> None:
-    _finds_by(workspace, "grant_token", pool(*BY_GRANT, BOB, EVE, GUS), ("access_token", "refresh_token"))
-
-
-@check("FIND-4")
-def a_stored_refresh_token_is_found(workspace: Workspace) -> None:
-    _finds_by(workspace, "refresh_token", pool(*BY_REFRESH, BOB, DAN, EVE, GUS), ("access_token",))
-
-
-def _finds_by(workspace: Workspace, name: str, rows: Sequence[Row], beside: Sequence[str]) -> None:
-    """Rows are found by client credentials and this credential, whatever comes with them."""
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for row in rows:
-        key = row.only("client_id", "client_secret", name)
-        for sent in (
-            key,
-            key.but(**{other: UNKNOWN[other] for other in beside}),
-            key.but(redirect_url=OWN["redirect_url"], expires_in="1900000000666"),
-            key.but(id=before[ONE_OF_EVERY_KIND.index(row)].id),
-        ):
-            _finds(store, before, row, sent)
-    store.expect(before, because="finding changes nothing stored")
+    store.holding(*ONE_OF_EVERY_KIND)
+    for number, row in enumerate(pool(LATE_REFRESH, GUS)):
+        store.save(key_of(row).but(access_token=f"1000.renewed.{number}"))
+        _finds(store, row, Row(access_token=f"1000.renewed.{number}"))
 
 
 @check("FIND-5")
 def an_id_alone_finds_its_row_and_fills_the_passed_token(workspace: Workspace) -> None:
     store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    for row, stored in zip(ONE_OF_EVERY_KIND, before, strict=True):
-        _finds_by_id(workspace, store, row.but(id=stored.id), Row(id=stored.id))
-    store.expect(before, because="finding changes nothing stored")
+    for row, stored in zip(ONE_OF_EVERY_KIND, store.holding(*ONE_OF_EVERY_KIND), strict=True):
+        _finds_by_id(workspace, store, row.but(id=stored.id))
+    store.expect(because="finding changes nothing stored")
 
 
 @check("FIND-5")
@@ -153,12 +127,13 @@ def an_id_that_its_token_brought_finds_it(workspace: Workspace) -> None:
         row = person(f"guest{number}", id=id)
         saved = store.try_save(row)
         if saved.answer.raised is None and saved.passed_after.id == id:
-            _finds_by_id(workspace, store, row, Row(id=id))
+            _finds_by_id(workspace, store, row)
 
 
-def _finds_by_id(workspace: Workspace, store: StoreHandle, wanted: Row, sent: Row) -> None:
+def _finds_by_id(workspace: Workspace, store: StoreHandle, wanted: Row) -> None:
     if absent(wanted.id):
         workspace.fail("a stored token has an id", format_row(wanted), precondition_failed=True)
+    sent = Row(id=wanted.id)
     passed = store.find(sent)
     found = _token_of(workspace, passed, f"the row with the id {format_value(wanted.id)}")
     if not _is_row(found, wanted, sent):
@@ -170,11 +145,10 @@ def _finds_by_id(workspace: Workspace, store: StoreHandle, wanted: Row, sent: Ro
         )
 
 
-def _finds(store: StoreHandle, before: Sequence[Row], row: Row, sent: Row) -> None:
+def _finds(store: StoreHandle, row: Row, sent: Row) -> None:
     """A token finds the stored row of one of the crowd, and no other."""
-    wanted = row.but(id=before[ONE_OF_EVERY_KIND.index(row)].id)
-    passed = store.find(sent)
-    found = _token_of(store.workspace, passed, format_row(wanted))
+    wanted = row.but(id=store.stored(row).id)
+    found = _token_of(store.workspace, store.find(sent), format_row(wanted))
     if not _is_row(found, wanted, sent):
         store.workspace.fail(f"find_token finds {format_row(wanted)}", format_row(found))
 
@@ -198,3 +172,216 @@ def _is_row(found: Row, wanted: Row, sent: Row) -> bool:
     return all(getattr(found.plain(), name) == getattr(wanted, name) for name in filled) and (
         bool(filled) or not lacked
     )
+
+
+STRANGER = "stranger@example.com:77"
+BLANK = dict.fromkeys(FIELDS, "")
+NO_KEYS = dict.fromkeys(("user_name", "access_token", "grant_token", "refresh_token"), "")
+UNKNOWN_OF_EACH_KIND = (
+    Row(user_name=STRANGER),
+    Row(**UNKNOWN_ACCESS),
+    Row(**CLIENT, grant_token=UNKNOWN["grant_token"]),
+    Row(**CLIENT, refresh_token=UNKNOWN["refresh_token"]),
+    Row(**CLIENT, **UNKNOWN_ACCESS),
+    Row(id="unknown"),
+)
+
+
+@dataclass(frozen=True)
+class Misses:
+    """Tokens that find nothing.
+
+    Attributes:
+        clause: The clause that says so.
+        name: What is shown.
+        crowds: The rows that are stored, in one example after another.
+        tokens: The tokens; one whose id the store has given to a row is left out.
+    """
+
+    clause: str
+    name: str
+    crowds: Sequence[Sequence[Row]]
+    tokens: Sequence[Row]
+
+
+PLACES = {"redirect_url": ANN.redirect_url, "api_domain": ANN.api_domain}
+ALONE = (pool(ANN), pool(ACCESS), pool(REFRESH, GRANT))
+MISSES = (
+    Misses(
+        "FIND-6",
+        "an only row is not found by what matches nothing",
+        [pool(row) for row in (ANN, DAN, ACCESS, GRANT, REFRESH, WITH_CLIENT)],
+        UNKNOWN_OF_EACH_KIND,
+    ),
+    Misses(
+        "FIND-7",
+        "a token without key and id finds nothing",
+        (ONE_OF_EVERY_KIND, pool(WITH_CLIENT), *ALONE),
+        (
+            Row(**CLIENT, **UNKNOWN_ACCESS),
+            Row(**OTHER_CLIENT, **UNKNOWN_ACCESS, expires_in=ANN.expires_in),
+            Row(**CLIENT, **UNKNOWN_ACCESS, redirect_url=ANN.redirect_url),
+            Row(**CLIENT),
+            Row(**CLIENT, **PLACES),
+        ),
+    ),
+    Misses(
+        "FIND-7",
+        "an empty user name finds nothing",
+        (ONE_OF_EVERY_KIND, *ALONE),
+        (
+            Row(user_name=""),
+            Row(user_name="", **PLACES),
+            Row(user_name="", **CLIENT),
+            Row(user_name="", **CLIENT, **UNKNOWN_ACCESS),
+        ),
+    ),
+    Misses(
+        "FIND-7",
+        "empty texts are no key",
+        [
+            (
+                ANN,
+                Row(**{**NO_KEYS, **REFRESH.present()}),
+                Row(**{**NO_KEYS, **GRANT.present()}),
+                Row(**{**NO_KEYS, "client_id": "", "client_secret": "", **ACCESS.present()}),
+            )
+        ],
+        (
+            Row(**BLANK),
+            Row(**{**BLANK, **CLIENT}),
+            Row(**CLIENT, **NO_KEYS),
+            Row(**CLIENT, grant_token=""),
+            Row(**CLIENT, refresh_token=""),
+            Row(**CLIENT, grant_token="", refresh_token="", **UNKNOWN_ACCESS),
+            Row(user_name="", access_token=""),
+            *(Row(id=text) for text in NUMERALS),
+        ),
+    ),
+    Misses(
+        "FIND-8",
+        "a part of a name or a wildcard is another user",
+        [(ANN, REFRESH, BOB)],
+        Pool(row.but(user_name=name) for name in NEAR_NAMES for row in (Row(), ANN)),
+    ),
+)
+
+
+@check_each(MISSES)
+def _find_nothing(workspace: Workspace, case: Misses) -> None:
+    for store, rows in workspace.each(case.crowds):
+        store.holding(*rows)
+        _finds_none_of(store, case.tokens)
+
+
+@check("FIND-6")
+def what_matches_nothing_is_none(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.holding(*ONE_OF_EVERY_KIND)
+    _finds_none_of(store, (*unmatched(before), *(Row(id=text) for text in NUMERALS)))
+
+
+def _finds_none_of(store: StoreHandle, tokens: Sequence[Row]) -> None:
+    ids = {row.id for row in store.kept}
+    for sent in tokens:
+        if sent.id is None or sent.id not in ids:
+            _finds_nothing(store, sent)
+    store.expect(because="finding changes nothing stored")
+
+
+@check("FIND-6")
+def an_empty_store_finds_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    for row in (*ONE_OF_EVERY_KIND, Row(id="1"), Row(id="unknown")):
+        _finds_nothing(store, row)
+    if rows := store.rows():
+        workspace.fail("a store that holds nothing after finding, too", format_rows(rows))
+
+
+@check("FIND-6")
+def a_replaced_token_is_found_no_more(workspace: Workspace) -> None:
+    store = workspace.open()
+    store.holding(*ONE_OF_EVERY_KIND)
+    for number, row in enumerate(pool(LATE_REFRESH, GUS)):
+        store.save(key_of(row).but(access_token=f"1000.renewed.{number}"))
+        if any(row.access_token == other.access_token for other in store.rows()):
+            return  # the update is no update: SAVE-4 and SAVE-8 say so
+        _finds_nothing(store, row.only("access_token"))
+
+
+@check("FIND-6")
+def replaced_credentials_are_found_no_more(workspace: Workspace) -> None:
+    for store, name in workspace.each(("refresh_token", "grant_token")):
+        store.holding(*ONE_OF_EVERY_KIND)
+        old = GUS.only("client_id", "client_secret", name)
+        if store.found(old) is None:
+            workspace.fail(f"a stored {name} is found", "it is not", precondition_failed=True)
+        store.save(Row(user_name=GUS.user_name, **{name: f"1000.gus.renewed.{name}"}))
+        if any(getattr(row, name) == getattr(GUS, name) for row in store.rows()):
+            return  # the update is no update: SAVE-4 says so
+        _finds_nothing(store, old)
+
+
+@check("FIND-8")
+def an_unknown_user_finds_nobody_whatever_they_share(workspace: Workspace) -> None:
+    store = workspace.open()
+    store.holding(*ONE_OF_EVERY_KIND)
+    for row in pool(ANN, BOB, DAN, GUS):
+        fields = store.stored(row).but(user_name=None).present()
+        for shared in (
+            *({name: value} for name, value in fields.items()),
+            *({**CLIENT, name: value} for name, value in fields.items() if name.endswith("_token")),
+            fields,
+            {name: value for name, value in fields.items() if name != "id"},
+        ):
+            _finds_nothing(store, Row(user_name=STRANGER).but(**shared))
+    store.expect(because="finding changes nothing stored")
+
+
+def unmatched(before: Sequence[Row]) -> tuple[Row, ...]:
+    """Tokens with a key or an id that no row of the crowd has."""
+    ids = {row.id for row in before}
+    near = [
+        other
+        for row in (before[0], before[1], before[-1])
+        if isinstance(row.id, str)
+        for other in near_ids(row.id)
+        if other not in ids
+    ]
+    return (
+        *UNKNOWN_OF_EACH_KIND,
+        Row(user_name=STRANGER, **OWN),
+        Row(user_name=STRANGER, id="unknown"),
+        Row(**UNKNOWN_ACCESS, id="unknown"),
+        Row(**CLIENT, refresh_token=UNKNOWN["refresh_token"], id="unknown"),
+        Row(**CLIENT, **UNKNOWN),
+        Row(**CLIENT, **UNKNOWN, **PLACES),
+        # What another field of a stored row holds.
+        Row(access_token=REFRESH.refresh_token),
+        Row(access_token=GRANT.grant_token),
+        Row(**CLIENT, grant_token=REFRESH.refresh_token),
+        Row(**CLIENT, grant_token=WITH_CLIENT.access_token),
+        Row(**CLIENT, refresh_token=GRANT.grant_token),
+        Row(user_name=ACCESS.access_token),
+        Row(user_name=before[1].id),
+        Row(id=ANN.user_name),
+        Row(access_token=ANN.user_name),
+        # What wildcards, parts and quotes would match.
+        Row(access_token="%"),
+        Row(access_token="1000.%"),
+        Row(access_token="1000.lone"),
+        Row(access_token="1000.lone.access.2"),
+        Row(access_token="1000.lone.access' or '1'='1"),
+        Row(**CLIENT, grant_token="1000.code"),
+        Row(**CLIENT, grant_token="1000.code.%"),
+        Row(**CLIENT, refresh_token="1000.nightly.refresh.2"),
+        Row(**CLIENT, refresh_token="%.refresh"),
+        Row(user_name="o'neil@example.com:77"),
+        *(Row(id=id) for id in near),
+    )
+
+
+def _finds_nothing(store: StoreHandle, sent: Row) -> None:
+    passed = store.find(sent)
+    if passed.answer.returned is not None:
+        store.workspace.fail(f"find_token returns None for {format_row(sent)}", f"it {passed.answer}")

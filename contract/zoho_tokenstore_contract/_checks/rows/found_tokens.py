@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from ..._harness.calls import TokenCall
 from ..._harness.limits import going_around
@@ -29,40 +29,32 @@ from ..sample_tokens import (
     key_of,
     pool,
 )
-from .finding import OWN, UNKNOWN
-from .finding_nothing import STRANGER, unmatched
+from .acts import PLAIN_FIELDS
+from .finding import OWN, STRANGER, UNKNOWN, unmatched
 
 
 @check("FIND-9")
 def a_hit_is_complete(workspace: Workspace) -> None:
     for passed, wanted in _hits_in_a_crowd(workspace, _questions):
-        _returns(workspace, passed, wanted)
+        _is_filled(workspace, "the returned token", to_row(passed.answer.returned), wanted)
 
 
 @check("FIND-9")
 def a_hit_keeps_what_the_argument_had(workspace: Workspace) -> None:
     for passed, wanted in _hits_in_a_crowd(workspace, _questions_of_their_own):
-        _returns(workspace, passed, wanted)
-
-
-def _returns(workspace: Workspace, passed: TokenCall, wanted: Row) -> None:
-    _is_filled(workspace, "the returned token", to_row(passed.answer.returned), wanted)
+        _is_filled(workspace, "the returned token", to_row(passed.answer.returned), wanted)
 
 
 @check("FIND-10")
 def a_hit_fills_the_passed_token(workspace: Workspace) -> None:
     for passed, wanted in _hits_in_a_crowd(workspace, _questions):
-        _fills(workspace, passed, wanted)
+        _is_filled(workspace, "the passed token", passed.passed_after, wanted)
 
 
 @check("FIND-10")
 def a_hit_leaves_the_fields_that_the_passed_token_had(workspace: Workspace) -> None:
     for passed, wanted in _hits_in_a_crowd(workspace, _questions_of_their_own):
-        _fills(workspace, passed, wanted)
-
-
-def _fills(workspace: Workspace, passed: TokenCall, wanted: Row) -> None:
-    _is_filled(workspace, "the passed token", passed.passed_after, wanted)
+        _is_filled(workspace, "the passed token", passed.passed_after, wanted)
 
 
 def _is_filled(workspace: Workspace, what: str, seen: Row, wanted: Row) -> None:
@@ -75,16 +67,17 @@ def _is_filled(workspace: Workspace, what: str, seen: Row, wanted: Row) -> None:
 
 
 def _hits_in_a_crowd(
-    workspace: Workspace, questions: Callable[[Sequence[Row]], list[tuple[Row, Row]]]
+    workspace: Workspace, questions: Callable[[StoreHandle], list[tuple[Row, Row]]]
 ) -> Iterator[tuple[TokenCall, Row]]:
     """The hits among rows of every kind.
 
     Args:
         workspace: Where the check is made.
-        questions: What is asked, given the rows as they are stored.
+        questions: What is asked of the store that holds the rows.
     """
     store = workspace.open()
-    yield from _hits(store, questions(store.holding(*ONE_OF_EVERY_KIND)))
+    store.holding(*ONE_OF_EVERY_KIND)
+    yield from _hits(store, questions(store))
 
 
 def _hits(store: StoreHandle, questions: Iterable[tuple[Row, Row]]) -> Iterator[tuple[TokenCall, Row]]:
@@ -109,48 +102,49 @@ def _hits(store: StoreHandle, questions: Iterable[tuple[Row, Row]]) -> Iterator[
         store.workspace.fail("stored tokens are found", "none of them is", precondition_failed=True)
 
 
-def _questions(before: Sequence[Row]) -> list[tuple[Row, Row]]:
+def _questions(store: StoreHandle) -> list[tuple[Row, Row]]:
     """Rows as they were saved, and the least that finds them: key by key, and the id."""
     asked = []
-    for row, stored in zip(ONE_OF_EVERY_KIND, before, strict=True):
-        wanted = row.but(id=stored.id)
+    for row in ONE_OF_EVERY_KIND:
+        wanted = _wanted(store, row)
         asked.append((wanted, row.only("access_token") if row == WITH_CLIENT else key_of(row)))
-        asked.append((wanted, Row(id=stored.id)))
+        asked.append((wanted, Row(id=wanted.id)))
     for row in pool(BOB, GUS):
-        wanted = row.but(id=before[ONE_OF_EVERY_KIND.index(row)].id)
-        asked += [(wanted, token) for token in by_each_token(row)]
+        asked += [(_wanted(store, row), token) for token in by_each_token(row)]
     return asked
 
 
-def _questions_of_their_own(before: Sequence[Row]) -> list[tuple[Row, Row]]:
+def _wanted(store: StoreHandle, row: Row) -> Row:
+    return row.but(id=store.stored(row).id)
+
+
+PLAIN_AND = {name: (*PLAIN_FIELDS, name) for name in ("access_token", "refresh_token")}
+OF_THEIR_OWN = (
+    *((row, tuple(OWN)) for row in (ANN, DAN, GUS)),
+    (ACCESS, PLAIN_AND["refresh_token"]),
+    (LATE_GRANT, (*PLAIN_AND["access_token"], "refresh_token")),
+    *((row, PLAIN_AND["access_token"]) for row in (REFRESH, LATE_REFRESH)),
+)
+"""Rows, and which fields a token that finds them by their key may have otherwise."""
+BY_EACH_TOKEN = (
+    (*PLAIN_AND["refresh_token"], "grant_token"),
+    (*PLAIN_AND["access_token"], "refresh_token"),
+    PLAIN_AND["access_token"],
+)
+"""The same for a user who is found by each token."""
+
+
+def _questions_of_their_own(store: StoreHandle) -> list[tuple[Row, Row]]:
     """The same by key, with fields of their own beside it that the row has otherwise or lacks."""
-    plain = ("expires_in", "redirect_url", "api_domain")
     asked = []
-    for row, names in (
-        (ANN, tuple(OWN)),
-        (DAN, tuple(OWN)),
-        (GUS, tuple(OWN)),
-        (ACCESS, (*plain, "refresh_token")),
-        (LATE_GRANT, (*plain, "access_token", "refresh_token")),
-        (REFRESH, (*plain, "access_token")),
-        (LATE_REFRESH, (*plain, "access_token")),
-    ):
-        if row not in ONE_OF_EVERY_KIND:
-            continue
-        wanted = row.but(id=before[ONE_OF_EVERY_KIND.index(row)].id)
-        key = key_of(row)
-        asked += [(wanted, key.but(**{name: OWN[name]})) for name in names]
-        asked.append((wanted, key.but(**{name: OWN[name] for name in names})))
+    for row, names in OF_THEIR_OWN:
+        if row in ONE_OF_EVERY_KIND:
+            own = [*([name] for name in names), names]
+            asked += [(row, key_of(row).but(**{name: OWN[name] for name in some})) for some in own]
     for row in pool(BOB, GUS):
-        wanted = row.but(id=before[ONE_OF_EVERY_KIND.index(row)].id)
-        kept = (
-            (*plain, "refresh_token", "grant_token"),
-            (*plain, "access_token", "refresh_token"),
-            (*plain, "access_token"),
-        )
-        for key, names in zip(by_each_token(row), kept, strict=True):
-            asked += [(wanted, key.but(**{name: OWN[name]})) for name in names]
-    return asked
+        for key, names in zip(by_each_token(row), BY_EACH_TOKEN, strict=True):
+            asked += [(row, key.but(**{name: OWN[name]})) for name in names]
+    return [(_wanted(store, row), sent) for row, sent in asked]
 
 
 @check("FIND-11")
@@ -197,10 +191,8 @@ def a_miss_leaves_the_passed_token_as_it_was(workspace: Workspace) -> None:
 
 @check("FIND-13")
 def what_is_found_is_a_whole_token(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
     whole = vars(load().OAuthToken(access_token="whole"))
-    for passed, _ in _hits(store, _questions(before)):
+    for passed, _ in _hits_in_a_crowd(workspace, _questions):
         token = passed.answer.returned
         for name, value in whole.items():
             if not hasattr(token, name):

@@ -29,6 +29,7 @@ from ..sample_tokens import (
     person,
 )
 from ..storage_faults import files_in
+from .acts import inserts, updates
 
 PAST = (EXPIRED, "1600000000", "1")
 """Expiry times that are over: 2020 in milliseconds and, as some stores read it, in seconds; the epoch."""
@@ -39,27 +40,30 @@ KINDS = (ANN, ACCESS, GRANT, REFRESH)
 
 @check("SAVE-22")
 def a_row_stays_when_its_access_token_has_expired(workspace: Workspace) -> None:
-    for expiry in PAST:
-        store = workspace.open()
-        before = store.holding(*KINDS, GUS)
-        for place, row in enumerate(KINDS):
-            _updated(store, before, place, key_of(row).but(expires_in=FUTURE), arranging=True)
-            _updated(store, before, place, key_of(row).but(expires_in=expiry))
-        _outlive_other_calls(store, before, f"with expires_in {format_value(expiry)}")
-        workspace.fresh_examples()
+    because = "a row stays when its access token has expired"
+    for store, expiry in workspace.each(PAST):
+        store.holding(*KINDS, GUS)
+        for row in KINDS:
+            sent = key_of(row).but(expires_in=FUTURE)
+            wanted = store.stored(row).updated_by(sent)
+            store.save(sent)
+            if wanted not in store.rows():
+                workspace.fail("a stored row is updated", "it is not", precondition_failed=True)
+            store.expect(changed=[(store.stored(row), wanted)], because=because)
+            updates(store, row, sent.but(expires_in=expiry), because)
+        _outlive_other_calls(store, f"with expires_in {format_value(expiry)}")
 
 
 @check("SAVE-22")
 def a_row_that_is_saved_with_an_expired_access_token_stays(workspace: Workspace) -> None:
-    for expiry in PAST:
-        store = workspace.open()
-        before = store.holding(BOB, LATE_ACCESS)
+    for store, expiry in workspace.each(PAST):
+        age = f"expires_in {format_value(expiry)}"
+        store.holding(BOB, LATE_ACCESS)
         for row in KINDS:
-            store.save(row.but(expires_in=expiry))
-            because = f"one new row, though its access token has expired: expires_in {format_value(expiry)}"
-            before += store.expect(before, new=1, because=because)
-        _outlive_other_calls(store, before, f"with expires_in {format_value(expiry)}")
-        workspace.fresh_examples()
+            inserts(
+                store, row.but(expires_in=expiry), f"one new row, though its access token has expired: {age}"
+            )
+        _outlive_other_calls(store, f"with {age}")
 
 
 @check("SAVE-22", persistent=True)
@@ -76,47 +80,30 @@ def a_row_stays_however_long_ago_it_was_saved(workspace: Workspace) -> None:
             CallRecord(1, "other", note="400 days go by: files are older, the clock is ahead")
         )
         store = workspace.open(store.location)
-        _outlive_other_calls(store, before, "saved 400 days ago")
+        store.kept = before
+        _outlive_other_calls(store, "saved 400 days ago")
 
 
-def _updated(
-    store: StoreHandle, before: list[Row], place: int, sent: Row, *, arranging: bool = False
-) -> None:
-    """The row takes an expiry time, and stays."""
-    wanted = before[place].updated_by(sent)
-    store.save(sent)
-    if arranging and wanted not in store.rows():
-        store.workspace.fail("a stored row is updated", "it is not", precondition_failed=True)
-    store.expect(
-        before,
-        changed=[(before[place], wanted)],
-        because="a row stays when its access token has expired",
-    )
-    before[place] = wanted
-
-
-def _outlive_other_calls(store: StoreHandle, before: list[Row], age: str) -> None:
-    """No call but a deletion makes a row go; `before` is brought up to date."""
-    workspace = store.workspace
+def _outlive_other_calls(store: StoreHandle, age: str) -> None:
+    """No call but a deletion makes a row go."""
     calls: dict[str, Callable[[], object]] = {
         "listing": lambda: store.call("get_tokens"),
-        "finding": lambda: [store.find_quietly(key_of(row)) for row in before],
-        "finding by id": lambda: [store.call("find_token_by_id", row.id) for row in before],
+        "finding": lambda: [store.find_quietly(key_of(row)) for row in store.kept],
+        "finding by id": lambda: [store.call("find_token_by_id", row.id) for row in store.kept],
         "looking for an unknown token": lambda: store.find_quietly(Row(user_name="nobody@example.com:77")),
     }
     for what, act in calls.items():
         act()
-        store.expect(before, because=f"{what} removes no row {age}")
+        store.expect(because=f"{what} removes no row {age}")
     store.try_save(person("newcomer"))
-    new = store.expect(before, new=1, because=f"saving another user's token removes no row {age}")
+    [newcomer] = store.expect(new=1, because=f"saving another user's token removes no row {age}")
     store.try_save(Row(**CLIENT, refresh_token="1000.beside.refresh"))
-    new += store.expect([*before, *new], new=1, because=f"saving another token removes no row {age}")
-    store.call("delete_token", new[0].id)
-    store.expect([*before, new[1]], because=f"deleting another row removes no row {age}")
-    before.append(new[1])
-    if workspace.sut.persistent:
-        store = workspace.reopen(store)
-        store.expect(before, because=f"opening the store again removes no row {age}")
+    store.expect(new=1, because=f"saving another token removes no row {age}")
+    store.call("delete_token", newcomer.id)
+    store.expect(gone=[newcomer], because=f"deleting another row removes no row {age}")
+    if store.workspace.sut.persistent:
+        again = store.workspace.reopen(store)
+        again.expect(store.kept, because=f"opening the store again removes no row {age}")
 
 
 def _backdate(workspace: Workspace, location: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from operator import methodcaller
 
 from ..._harness.calls import CallRecord, TokenCall
 from ..._harness.messages import format_rows
@@ -35,39 +34,36 @@ def every_row_is_listed_once_and_complete(workspace: Workspace) -> None:
     passed: list[TokenCall] = []
     for row in (*ONE_OF_EVERY_KIND, ANN.but(user_name="twin@example.com:77")):
         passed.append(store.save(row))
-        _lists(workspace, store, [saved.sent.but(id=saved.passed_after.id) for saved in passed])
+        _lists(store, [saved.inserted for saved in passed])
 
 
 @check("LIST-1")
 def updated_rows_are_listed_once_and_as_they_are(workspace: Workspace) -> None:
     store = workspace.open()
-    rows = [
-        saved.sent.but(id=saved.passed_after.id) for saved in [store.save(row) for row in ONE_OF_EVERY_KIND]
-    ]
+    rows = [store.save(row).inserted for row in ONE_OF_EVERY_KIND]
     for number, row in enumerate(pool(ANN, LATE_REFRESH, GUS)):
         place = ONE_OF_EVERY_KIND.index(row)
         sent = key_of(row).but(access_token=f"1000.renewed.{number}", expires_in="1900000000666")
         store.save(sent)
         rows[place] = rows[place].updated_by(sent)
-        _lists(workspace, store, rows)
+        _lists(store, rows)
 
 
 @check("LIST-1")
 def many_rows_are_all_listed(workspace: Workspace) -> None:
     store = workspace.open()
-    passed = [store.save(person(f"user{number}")) for number in range(120)]
-    _lists(workspace, store, [saved.sent.but(id=saved.passed_after.id) for saved in passed])
+    _lists(store, [store.save(person(f"user{number}")).inserted for number in range(120)])
 
 
-def _lists(workspace: Workspace, store: StoreHandle, wanted: Sequence[Row]) -> None:
+def _lists(store: StoreHandle, wanted: Sequence[Row]) -> None:
     """Exactly these rows are listed, in whatever order."""
     listed = [row.plain() for row in store.listed()]
     for row in wanted:
         if row not in listed:
-            workspace.fail(f"one of the tokens is {format_row(row)}", format_rows(listed))
+            store.workspace.fail(f"one of the tokens is {format_row(row)}", format_rows(listed))
         listed.remove(row)
     if listed:
-        workspace.fail(f"{len(wanted)} tokens, one for each row", f"beside them {format_rows(listed)}")
+        store.workspace.fail(f"{len(wanted)} tokens, one for each row", f"beside them {format_rows(listed)}")
 
 
 @check("LIST-2")
@@ -99,46 +95,42 @@ def _lists_nothing(store: StoreHandle) -> None:
         store.workspace.fail("get_tokens returns []", f"it {answer}")
 
 
+ROWS = (ANN, ACCESS, GRANT, REFRESH, BOB)
+
+
 @check("LIST-3")
 def changing_the_listed_tokens_changes_nothing_stored(workspace: Workspace) -> None:
     store = workspace.open()
-    rows = (ANN, ACCESS, GRANT, REFRESH, BOB)
-    before = store.holding(*rows)
+    before = store.holding(*ROWS)
     looked = lookups(store, before)
-    for place in range(len(rows)):
-        overwrite(store, _listing(workspace, store, len(rows))[place])
+    for place in range(len(ROWS)):
+        overwrite(store, _listing(store)[place])
         unchanged(store, before, looked, "a token that get_tokens returned")
 
 
 @check("LIST-3")
 def changing_the_list_changes_nothing_stored(workspace: Workspace) -> None:
     store = workspace.open()
-    rows = (ANN, ACCESS, GRANT, REFRESH, BOB)
-    before = store.holding(*rows)
+    before = store.holding(*ROWS)
     looked = lookups(store, before)
     workspace.remember([OVERWRITTEN])
-    for method, change in (
-        ("append", methodcaller("append", to_token(OVERWRITTEN))),
-        ("pop", methodcaller("pop", 0)),
-        ("clear", methodcaller("clear")),
-    ):
-        listing = _listing(workspace, store, len(rows))
-        workspace.calls.append(
-            CallRecord(store.number, method, passed=listing, note=f"the returned list: {method}()")
-        )
+    for method, arguments in (("append", [to_token(OVERWRITTEN)]), ("pop", [0]), ("clear", [])):
+        listing = _listing(store)
+        note = f"the returned list: {method}()"
+        workspace.calls.append(CallRecord(store.number, method, passed=listing, note=note))
         # A list of another kind may refuse to be changed.
         with contextlib.suppress(Exception):
-            change(listing)
+            getattr(listing, method)(*arguments)
         unchanged(store, before, looked, "the list that get_tokens returned")
 
 
-def _listing(workspace: Workspace, store: StoreHandle, number: int) -> list[object]:
+def _listing(store: StoreHandle) -> list[object]:
     answer = store.call("get_tokens")
     tokens = answer.returned
     if (
         not isinstance(tokens, list)
-        or len(tokens) != number
+        or len(tokens) != len(ROWS)
         or not all(isinstance(token, load().OAuthToken) and to_row(token) for token in tokens)
     ):
-        workspace.fail(f"get_tokens lists {number} tokens", str(answer), precondition_failed=True)
+        store.workspace.fail(f"get_tokens lists {len(ROWS)} tokens", str(answer), precondition_failed=True)
     return tokens

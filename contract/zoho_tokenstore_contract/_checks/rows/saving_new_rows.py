@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..._harness.calls import TokenCall
@@ -10,7 +12,7 @@ from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
 from ..._spec.tokens import Row, absent, format_row, format_value, to_token
-from ..registry import check
+from ..registry import check, check_each
 from ..sample_tokens import (
     ACCESS,
     ANN,
@@ -29,37 +31,13 @@ from ..sample_tokens import (
     pool,
 )
 from ..tricky_strings import NUMERALS
-from .deleting import remove_row
+from .acts import carries_the_id, has_nothing_but, holds, inserts, remove_row
 
 IDS = (
-    "7",
-    "42",
-    "abc",
-    "ABC",
-    "A-1",
-    "007",
-    " 7",
-    "7.0",
-    "0",
-    "-1",
-    "1_0",
-    "1e3",
+    *("7", "42", "abc", "ABC", "A-1", "007", " 7", "7.0", "0", "-1", "1_0", "1e3"),
     *(text for text in NUMERALS if len(text) <= 10),
-    "é",
-    "x'y",
-    "9999999999",
-    "1e400",
-    "inf",
-    "NaN",
-    "a/b",
-    "a_b",
-    ".a",
-    "..",
-    "DEFAULT",
-    "id",
-    "None",
-    "user name",
-    "%",
+    *("é", "x'y", "9999999999", "1e400", "inf", "NaN", "a/b", "a_b", ".a", "..", "DEFAULT", "id", "None"),
+    *("user name", "%"),
 )
 """Ids of at most ten characters that a store may meet, among them numbers that are none."""
 
@@ -67,62 +45,100 @@ IDS = (
 @check("SAVE-1")
 def a_new_token_is_one_new_row(workspace: Workspace) -> None:
     store = workspace.open()
-    before: list[Row] = []
     for row in ONE_OF_EVERY_KIND:
         saved = store.save(row)
-        new = store.expect(before, new=1, because=f"one new row for {format_row(row)}")
-        row_holds(workspace, new[0], key_of(row) if row != WITH_CLIENT else row.only("access_token"))
-        has_nothing_but(workspace, new[0], row)
+        [new] = store.expect(new=1, because=f"one new row for {format_row(row)}")
+        holds(store, new, key_of(row) if row != WITH_CLIENT else row.only("access_token"))
+        has_nothing_but(store, new, row)
         if saved.answer.returned is not None:
             workspace.fail("save_token returns None", str(saved.answer))
-        before += new
 
 
 @check("SAVE-1")
 def empty_texts_do_not_make_two_tokens_one(workspace: Workspace) -> None:
-    blank = dict.fromkeys(("user_name", "access_token", "grant_token", "redirect_url"), "")
+    named = dict.fromkeys(("user_name", "access_token", "grant_token", "redirect_url"), "")
+    alone = dict.fromkeys(("user_name", "refresh_token", "grant_token"), "")
     store = workspace.open()
-    before = store.holding(ANN)
+    store.holding(ANN)
     for row in (
-        Row(**{**blank, **CLIENT, "refresh_token": "1000.one.refresh"}),
-        Row(**{**blank, **CLIENT, "refresh_token": "1000.two.refresh"}),
-        Row(user_name="", refresh_token="", grant_token="", access_token="1000.three.access"),
-        Row(user_name="", refresh_token="", grant_token="", access_token="1000.four.access"),
+        Row(**named, **CLIENT, refresh_token="1000.one.refresh"),
+        Row(**named, **CLIENT, refresh_token="1000.two.refresh"),
+        Row(**alone, access_token="1000.three.access"),
+        Row(**alone, access_token="1000.four.access"),
         Row(user_name="", **CLIENT, refresh_token="", grant_token="1000.five.grant"),
     ):
-        if store.try_save(row).answer.raised is not None:
-            continue  # a store that cannot take an empty text makes no two tokens one [VALUE-10]
-        before += store.expect(before, new=1, because=f"one new row for {format_row(row)}")
+        # A store that cannot take an empty text makes no two tokens one [VALUE-10].
+        if store.try_save(row).answer.raised is None:
+            store.expect(new=1, because=f"one new row for {format_row(row)}")
+
+
+@dataclass(frozen=True)
+class Newcomers:
+    """Tokens that are new rows, each beside those before.
+
+    Attributes:
+        clause: The clause that says so.
+        name: What is shown.
+        beside: The rows that are there.
+        tokens: The tokens.
+        kept: Which fields of a token its row has to have.
+    """
+
+    clause: str
+    name: str
+    beside: Sequence[Row]
+    tokens: Sequence[Row]
+    kept: Sequence[str] = ()
+
+
+SHARED = ("refresh_token", "access_token", "grant_token", "redirect_url", "expires_in", "api_domain")
+NEWCOMERS = (
+    Newcomers(
+        "SAVE-1",
+        "a token of a named user who shares fields is a new row",
+        (ANN, BOB),
+        [person(f"new{number}", **{name: getattr(ANN, name)}) for number, name in enumerate(SHARED)],
+    ),
+    Newcomers(
+        "SAVE-1",
+        "a text that another field holds does not match",
+        (ANN, ACCESS, GRANT, REFRESH, BOB),
+        (
+            Row(access_token=REFRESH.refresh_token),
+            Row(access_token=GRANT.grant_token),
+            Row(**CLIENT, grant_token=REFRESH.refresh_token),
+            Row(**CLIENT, refresh_token=GRANT.grant_token),
+            Row(**CLIENT, refresh_token=ACCESS.access_token),
+            Row(access_token=ANN.user_name),
+            Row(user_name=ACCESS.access_token, **CLIENT, refresh_token="1000.odd.refresh"),
+        ),
+    ),
+    Newcomers(
+        "SAVE-20",
+        "an access token with client credentials is a new row",
+        pool(*ONE_OF_EACH_KEY, GUS),
+        (
+            WITH_CLIENT,
+            Row(**CLIENT, access_token="1000.second.access"),
+            Row(**OTHER_CLIENT, access_token="1000.third.access", expires_in="1900000000333"),
+        ),
+        kept=("access_token", "client_id", "client_secret"),
+    ),
+)
+
+
+@check_each(NEWCOMERS)
+def _are_new_rows(workspace: Workspace, case: Newcomers) -> None:
+    store = workspace.open()
+    store.holding(*case.beside)
+    for sent in case.tokens:
+        holds(store, inserts(store, sent), sent.only(*case.kept))
 
 
 @check("SAVE-1")
-def a_token_of_a_named_user_who_shares_fields_is_a_new_row(workspace: Workspace) -> None:
+def a_user_whose_name_is_an_id_is_a_new_row(workspace: Workspace) -> None:
     store = workspace.open()
-    before = store.holding(ANN, BOB)
-    for number, shared in enumerate(
-        ("refresh_token", "access_token", "grant_token", "redirect_url", "expires_in", "api_domain")
-    ):
-        row = person(f"new{number}", **{shared: getattr(ANN, shared)})
-        store.save(row)
-        before += store.expect(before, new=1, because=f"one new row for {format_row(row)}")
-
-
-@check("SAVE-1")
-def a_text_that_another_field_holds_does_not_match(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(ANN, ACCESS, GRANT, REFRESH, BOB)
-    for row in (
-        Row(access_token=REFRESH.refresh_token),
-        Row(access_token=GRANT.grant_token),
-        Row(**CLIENT, grant_token=REFRESH.refresh_token),
-        Row(**CLIENT, refresh_token=GRANT.grant_token),
-        Row(**CLIENT, refresh_token=ACCESS.access_token),
-        Row(access_token=ANN.user_name),
-        Row(user_name=ACCESS.access_token, **CLIENT, refresh_token="1000.odd.refresh"),
-        person("numbered", user_name=before[1].id),
-    ):
-        store.save(row)
-        before += store.expect(before, new=1, because=f"one new row for {format_row(row)}")
+    inserts(store, person("numbered", user_name=store.holding(ANN, ACCESS)[1].id))
 
 
 def _merged(row: Row) -> Any:
@@ -149,25 +165,21 @@ USED_TOKENS = {
 
 @check("SAVE-1")
 def a_token_with_more_attributes_than_fields_is_a_new_row(workspace: Workspace) -> None:
-    for what, make in USED_TOKENS.items():
-        store = workspace.open()
-        before = store.holding(*ONE_OF_EACH_KEY)
+    for store, (what, make) in workspace.each(USED_TOKENS.items()):
+        store.holding(*ONE_OF_EACH_KEY)
         for row in pool(GUS, WITH_CLIENT, EVE):
             saved = store.try_save_token(make(row))
             if saved.answer.raised is not None:
                 workspace.fail(f"save_token stores {what}", str(saved.answer))
-            new = store.expect(before, new=1, because=f"one new row for {what}, {format_row(row)}")
-            row_holds(workspace, new[0], row)
-            has_nothing_but(workspace, new[0], row)
-            before += new
-        workspace.fresh_examples()
+            [new] = store.expect(new=1, because=f"one new row for {what}, {format_row(row)}")
+            holds(store, new, row)
+            has_nothing_but(store, new, row)
 
 
 @check("SAVE-2")
 def an_inserted_token_gets_an_id_of_its_own(workspace: Workspace) -> None:
     store = workspace.open()
-    passed = [store.save(row) for row in ONE_OF_EVERY_KIND]
-    _have_ids_of_their_own(workspace, store, passed)
+    _have_ids_of_their_own(store, [store.save(row) for row in ONE_OF_EVERY_KIND])
 
 
 @check("SAVE-2")
@@ -180,78 +192,68 @@ def ids_stay_unique_when_rows_have_gone(workspace: Workspace) -> None:
             return  # delete_token does not work: DEL-1 says so
         passed.remove(gone)
         passed.append(store.save(newcomer))
-        _have_ids_of_their_own(workspace, store, passed)
+        _have_ids_of_their_own(store, passed)
 
 
-def _have_ids_of_their_own(workspace: Workspace, store: StoreHandle, passed: list[TokenCall]) -> None:
+def _have_ids_of_their_own(store: StoreHandle, passed: list[TokenCall]) -> None:
     for saved in passed:
         # Before they are read: the SDK takes no number for the id of a token.
-        if not absent(saved.passed_after.id) and not isinstance(saved.passed_after.id, str):
-            workspace.fail(
-                "the passed token gets a non-empty str as its id", format_value(saved.passed_after.id)
-            )
-    rows = store.showing(passed)
+        id = saved.passed_after.id
+        if not absent(id) and not isinstance(id, str):
+            store.workspace.fail("the passed token gets a non-empty str as its id", format_value(id))
     seen: dict[str, Row] = {}
-    for saved, row in zip(passed, rows, strict=True):
+    for saved, row in zip(passed, store.showing(passed), strict=True):
         if not isinstance(row.id, str) or not row.id:
-            workspace.fail("the new row has a non-empty str as its id", format_row(row))
+            store.workspace.fail("the new row has a non-empty str as its id", format_row(row))
         if row.id in seen:
-            workspace.fail(
+            store.workspace.fail(
                 "an id unlike every other stored id",
                 f"{format_value(row.id)} for {format_row(seen[row.id])} and for {format_row(row)}",
             )
-        if saved.passed_after.id != row.id:
-            workspace.fail(
-                f"the passed token carries the id of its row, {format_value(row.id)}",
-                f"its id is {format_value(saved.passed_after.id)}",
-            )
+        carries_the_id(store, saved, row)
         seen[row.id] = row
 
 
 @check("SAVE-3")
 def a_token_keeps_the_unused_id_that_it_brings(workspace: Workspace) -> None:
     store = workspace.open()
-    before = store.holding(*ONE_OF_EACH_KEY)
+    store.holding(*ONE_OF_EACH_KEY)
     for number, id in enumerate(IDS):
-        if any(row.id == id for row in before):
-            continue
-        _bring(workspace, store, before, person(f"guest{number}", id=id))
+        if all(row.id != id for row in store.kept):
+            _bring(store, person(f"guest{number}", id=id))
 
 
 @check("SAVE-3")
 def the_store_finds_unused_ids_whatever_ids_are_stored(workspace: Workspace) -> None:
     store = workspace.open()
-    before = store.holding(ANN, ACCESS)
+    store.holding(ANN, ACCESS)
     for number, id in enumerate(IDS):
-        if all(row.id != id for row in before):
-            _bring(workspace, store, before, person(f"guest{number}", id=id), keeps=False)
-        _comes_without_id(workspace, store, before, person(f"next{number}"))
+        if all(row.id != id for row in store.kept):
+            _bring(store, person(f"guest{number}", id=id), keeps=False)
+        _comes_without_id(store, person(f"next{number}"))
 
 
 @check("SAVE-3")
 def the_store_steps_over_ids_that_were_brought(workspace: Workspace) -> None:
     store = workspace.open()
-    before = store.holding(ANN, ACCESS)
+    store.holding(ANN, ACCESS)
     for number in range(3):
-        known = [int(row.id) for row in before if isinstance(row.id, str) and row.id.isdecimal()]
+        known = [int(row.id) for row in store.kept if isinstance(row.id, str) and row.id.isdecimal()]
         for step in (1, 2, 4):
             id = str(max(known, default=0) + step)
             if len(id) <= 10:
-                _bring(workspace, store, before, person(f"guest{number}-{step}", id=id), keeps=False)
+                _bring(store, person(f"guest{number}-{step}", id=id), keeps=False)
         for turn in range(3):
-            _comes_without_id(workspace, store, before, person(f"next{number}-{turn}"))
+            _comes_without_id(store, person(f"next{number}-{turn}"))
 
 
 @check("SAVE-3")
 def a_token_without_a_user_brings_its_id_too(workspace: Workspace) -> None:
     store = workspace.open()
-    before = store.holding(*ONE_OF_EACH_KEY)
-    for row in (
-        Row(id="k1", access_token="1000.brought.access"),
-        Row(id="k2", **CLIENT, grant_token="1000.brought.grant"),
-        Row(id="k3", **CLIENT, refresh_token="1000.brought.refresh"),
-    ):
-        _bring(workspace, store, before, row)
+    store.holding(*ONE_OF_EACH_KEY)
+    _bring(store, Row(id="k1", access_token="1000.brought.access"))
+    _bring(store, Row(id="k2", **CLIENT, grant_token="1000.brought.grant"))
+    _bring(store, Row(id="k3", **CLIENT, refresh_token="1000.brought.refresh"))
 
 
 WIDTHS = (11, 33, 37, 65, 129, 256)
@@ -261,80 +263,39 @@ WIDTHS = (11, 33, 37, 65, 129, 256)
 @check("SAVE-3")
 def a_long_id_that_is_taken_is_an_id_like_all_others(workspace: Workspace) -> None:
     store = workspace.open()
-    before = store.holding(ANN, ACCESS, BOB)
-    observer = Observer(store, before)
-    remove_row(store, before[2])
-    before.pop()
+    store.holding(ANN, ACCESS, BOB)
+    observer = Observer(store, store.kept)
+    remove_row(store, store.kept[2])
     # Of two that differ in their ends alone, the second is no update of the first.
     for id in [f"{width}".ljust(width - 1, "x") + end for width in WIDTHS for end in "yz"]:
-        _bring(workspace, store, before, person(f"guest{id[:3]}{id[-1]}", id=id))
-    observer.look(before, "where long ids are taken", before)
-    for row in before[2:]:
+        _bring(store, person(f"guest{id[:3]}{id[-1]}", id=id))
+    observer.look(store.kept, "where long ids are taken", store.kept)
+    for row in store.kept[2:]:
         store.call("delete_token", row.id)
-        store.expect(before, gone=[row], because=f"delete_token of {len(row.id)} characters removes the row")
-        before.remove(row)
+        store.expect(gone=[row], because=f"delete_token of {len(row.id)} characters removes the row")
 
 
-def _bring(
-    workspace: Workspace, store: StoreHandle, before: list[Row], row: Row, *, keeps: bool = True
-) -> None:
-    """Save a token with an unused id; `before` grows by the new row."""
+def _bring(store: StoreHandle, row: Row, *, keeps: bool = True) -> None:
+    """Save a token with an unused id."""
+    fail, shown = store.workspace.fail, format_value(row.id)
     saved = store.try_save(row)
     if saved.answer.raised is not None:
         if not saved.answer.refused:
-            workspace.fail(
-                f"a new row with the id {format_value(row.id)}, or SDKException", str(saved.answer)
-            )
-        store.expect(before, because=f"a refused save of the id {format_value(row.id)} changes nothing")
+            fail(f"a new row with the id {shown}, or SDKException", str(saved.answer))
+        store.expect(because=f"a refused save of the id {shown} changes nothing")
         return
-    new = store.expect(before, new=1, because=f"one new row with the id {format_value(row.id)}")
-    if keeps and new[0].id != row.id:
-        workspace.fail(
-            f"the new row has the id {format_value(row.id)}", f"its id is {format_value(new[0].id)}"
-        )
+    [new] = store.expect(new=1, because=f"one new row with the id {shown}")
+    if keeps and new.id != row.id:
+        fail(f"the new row has the id {shown}", f"its id is {format_value(new.id)}")
     if keeps and saved.passed_after.id != row.id:
-        workspace.fail(
-            f"the passed token keeps the id {format_value(row.id)}",
-            f"its id is {format_value(saved.passed_after.id)}",
-        )
-    before += new
+        fail(f"the passed token keeps the id {shown}", f"its id is {format_value(saved.passed_after.id)}")
 
 
-def _comes_without_id(workspace: Workspace, store: StoreHandle, before: list[Row], row: Row) -> None:
-    store.save(row)
-    new = store.expect(before, new=1, because="one new row under an unused id")
-    if absent(new[0].id) or any(new[0].id == other.id for other in before):
-        workspace.fail(
+def _comes_without_id(store: StoreHandle, row: Row) -> None:
+    before = store.kept
+    new = inserts(store, row, "one new row under an unused id")
+    if absent(new.id) or any(new.id == other.id for other in before):
+        store.workspace.fail(
             f"an id unlike {', '.join(format_value(other.id) for other in before[-6:])} and the others",
-            f"the new row has the id {format_value(new[0].id)}",
+            f"the new row has the id {format_value(new.id)}",
         )
-    before += new
-
-
-@check("SAVE-20")
-def an_access_token_with_client_credentials_is_a_new_row(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EACH_KEY, GUS)
-    for row in (
-        WITH_CLIENT,
-        Row(**CLIENT, access_token="1000.second.access"),
-        Row(**OTHER_CLIENT, access_token="1000.third.access", expires_in="1900000000333"),
-    ):
-        store.save(row)
-        new = store.expect(before, new=1, because=f"one new row for {format_row(row)}")
-        row_holds(workspace, new[0], row.only("access_token", "client_id", "client_secret"))
-        before += new
-
-
-def row_holds(workspace: Workspace, row: Row, wanted: Row) -> None:
-    """A row has all these fields."""
-    for name, value in wanted.present().items():
-        if name != "id" and getattr(row, name) != value:
-            workspace.fail(f"the row of the saved token with {name}={format_value(value)}", format_row(row))
-
-
-def has_nothing_but(workspace: Workspace, row: Row, wanted: Row) -> None:
-    """A row has no field that was not saved, the id aside."""
-    for name in row.but(id=None).present():
-        if absent(getattr(wanted, name)):
-            workspace.fail(f"a row without {name}", format_row(row))

@@ -93,7 +93,7 @@ def an_empty_text_hinders_no_key_and_replaces_nothing_when_it_is_saved(workspace
                 changed=[(before[place], wanted)],
                 because=f"after saving {format_row(blank)}, its fields replaced and the others kept",
             )
-            before[place] = next(one for one in store.latest if one.id == before[place].id)
+            before[place] = next(one for one in store.kept if one.id == before[place].id)
             _carries(workspace, saved, before[place].id)
 
 

@@ -1,0 +1,93 @@
+"""All rows of a store before and after an act: what changed, went and came, and nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from .._spec.tokens import Row, format_row
+from .differences import of_rows
+from .messages import describe_difference, format_rows
+
+if TYPE_CHECKING:
+    from .workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rows before and after an act, and what the act should have done; see `StoreHandle.expect`.
+
+    Attributes:
+        workspace: Where the check is made.
+        before: All rows before the act.
+        after: All rows after it.
+        changed: Pairs of a row before, and as it should be now.
+        gone: Rows that should not be there any more.
+        new: How many new rows there should be.
+        fields: Which fields of the changed rows count; all fields of the others do.
+        because: What the expectation is, in words, for the message.
+    """
+
+    workspace: Workspace
+    before: Sequence[Row]
+    after: Sequence[Row]
+    changed: Sequence[tuple[Row, Row]]
+    gone: Sequence[Row]
+    new: int
+    fields: Sequence[str]
+    because: str
+
+    def made(self) -> tuple[list[Row], dict[Row, Row]]:
+        """Compare the rows.
+
+        Returns:
+            The new rows, and what each row that should have changed is now.
+
+        Raises:
+            Violation: Anything else has changed, or not all of it.
+        """
+        rest = list(self.after)
+        kept = Counter(self.before)
+        kept.subtract([*self.gone, *(old for old, _ in self.changed)])
+        frame = list((+kept).elements())
+        for row in frame:
+            if row not in rest:
+                now = next((other for other in rest if other.id == row.id), None)
+                seen = "gone" if now is None else f"now {format_row(now)}"
+                self._fail(
+                    self.because or "every row that the call does not address stays as it was",
+                    f"{format_row(row)} is {seen}; all rows: {format_rows(self.after)}",
+                )
+            rest.remove(row)
+        matches = {old: self._taken(wanted, rest) for old, wanted in self.changed}
+        if len(rest) != self.new:
+            wanted_rows = len(frame) + len(self.changed) + self.new
+            news = f", {self.new} of them new" if self.new else ", none new"
+            self._fail(self.because or f"{wanted_rows} rows{news}", format_rows(self.after))
+        return rest, matches
+
+    def _taken(self, wanted: Row, rest: list[Row]) -> Row:
+        """The row that a changed one has become, taken out of the rest."""
+        want = wanted.plain().only(*self.fields)
+        match = next((row for row in rest if row.plain().only(*self.fields) == want), None)
+        if match is None:
+            self._fail(
+                f"{self.because + ': ' if self.because else ''}a row with {format_row(want)}",
+                describe_difference(want, rest, self.fields),
+            )
+        rest.remove(match)
+        return match
+
+    def _fail(self, expected: str, seen: str) -> NoReturn:
+        difference = of_rows(
+            self.workspace.calls,
+            self.before,
+            self.after,
+            changed=self.changed,
+            gone=self.gone,
+            new=self.new,
+            fields=self.fields,
+        )
+        self.workspace.fail(expected, seen, difference=difference)
