@@ -118,17 +118,19 @@ def check_each(
 
     def register(run: Callable[[Workspace, SomeCase], None]) -> Callable[[Workspace, SomeCase], None]:
         for case in cases:
-            check(case.clause)(_named(case.name, functools.partial(run, case=case), run.__module__))
+            check(case.clause)(_one_of(run, case))
         return run
 
     return register
 
 
-def _named(name: str, run: Callable[[Workspace], None], module: str) -> Callable[[Workspace], None]:
-    def one(workspace: Workspace) -> None:
-        run(workspace)
+def _one_of(run: Callable[[Workspace, SomeCase], None], case: SomeCase) -> Callable[[Workspace], None]:
+    """A check that is one row of a table."""
 
-    one.__name__, one.__module__ = name.replace(" ", "_"), module
+    def one(workspace: Workspace) -> None:
+        run(workspace, case)
+
+    one.__name__, one.__module__ = case.name.replace(" ", "_"), run.__module__
     return one
 
 

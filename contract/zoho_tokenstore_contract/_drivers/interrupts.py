@@ -24,7 +24,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from .processes.crash_points import reaches_out
+from .outward_calls import reaches_out
 from .threads.places import is_of_a_store
 
 _ELSEWHERE = ("logging", "threading", "contextlib", "warnings", "weakref", "traceback", "importlib", "abc")

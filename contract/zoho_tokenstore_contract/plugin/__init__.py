@@ -6,6 +6,7 @@ but pytest and the standard library; the kit is imported when a run asks for it.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
@@ -38,9 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
     elif "tokenstore_surface" in worker:
         from .._spec.surface import Surface, called_by
 
-        used = called_by(Surface(worker["tokenstore_surface"]))
-        used.__enter__()
-        config.add_cleanup(lambda: used.__exit__(None, None, None))
+        cleanup = contextlib.ExitStack()
+        cleanup.enter_context(called_by(Surface(worker["tokenstore_surface"])))
+        config.add_cleanup(cleanup.close)
     if config.getoption("hypothesis_profile", None) == "tokenstore-thorough":
         import hypothesis
 
@@ -66,10 +67,10 @@ def pytest_configure(config: pytest.Config) -> None:
             # Nothing else was asked for.
             config.args = []
         return
-    for option in ("transient", "shared_storage", "disposable", "allow"):
-        if config.getoption(f"tokenstore_{option}"):
+    for name in ("transient", "shared_storage", "disposable", "allow"):
+        if config.getoption(f"tokenstore_{name}"):
             raise pytest.UsageError(
-                f"--tokenstore-{option.replace('_', '-')} needs a store: name one with --tokenstore"
+                f"--tokenstore-{name.replace('_', '-')} needs a store: name one with --tokenstore"
             )
 
 

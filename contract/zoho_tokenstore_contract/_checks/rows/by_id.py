@@ -101,7 +101,7 @@ def _brought(store: StoreHandle, ids: Sequence[str]) -> list[Row]:
 def an_unknown_id_gives_none(workspace: Workspace) -> None:
     for store, rows in workspace.each(((), (ANN,), ONE_OF_EVERY_KIND)):
         ids = [row.id for row in store.holding(*rows)]
-        near = ()
+        near: tuple[str, ...] = ()
         if len(rows) == 1 and isinstance(ids[0], str):
             near = (*near_ids(ids[0]), *NUMERALS, *TRAPS)
         for id in (*UNKNOWN_IDS, *near):

@@ -104,7 +104,7 @@ def any_text_round_trips(workspace: Workspace) -> None:
         kind, texts_of_rows = example
         plain = person("any") if kind == "user_name" else unnamed(kind, f"1000.any.{kind}")
         rows: dict[tuple[object, ...], Row] = {}  # by what their keys look like
-        updates = {}
+        updates: dict[tuple[object, ...], Row] = {}
         for first, second in texts_of_rows:
             row = plain.but(**{name: text for name, text in first.items() if plain.present().get(name)})
             key = key_of(row)

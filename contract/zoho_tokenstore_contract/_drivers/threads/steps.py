@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from ..._spec.sdk import load
-from ..processes.crash_points import INSIDE, place_of, reaches_out
+from ..outward_calls import INSIDE, place_of, reaches_out
 from .places import Place, is_of_a_store, is_the_kits
 
 _LOCK, _RLOCK = type(threading.Lock()), type(threading.RLock())
@@ -348,7 +348,8 @@ def _content(location: Path) -> tuple[object, ...]:
 
 def _holders(things: Iterable[Any]) -> Iterator[Any]:
     """Those that can hold others."""
-    return (one for one in things if _can_hold(type(one)))
+    kinds: Callable[[Any], bool] = _can_hold  # mypy takes a type for what cannot be hashed
+    return (one for one in things if kinds(type(one)))
 
 
 @functools.cache
@@ -384,7 +385,8 @@ def _locks(store: object) -> Iterator[tuple[str, Any]]:
 
 def _is_held(lock: Any) -> bool:
     """Whether a lock is held; of one that counts its owner's turns, by this thread."""
-    return bool(lock._is_owned() if isinstance(lock, _RLOCK) else lock.locked())  # as `Condition` asks it
+    is_owned = getattr(lock, "_is_owned", None)  # as `Condition` asks it
+    return bool(lock.locked() if is_owned is None else is_owned())
 
 
 def _is_harmless(frame: types.FrameType, name: str) -> bool:
@@ -452,4 +454,5 @@ def _line(steps: Sequence[dis.Instruction], of_others: Sequence[str]) -> _Line:
             unknown |= step.argval in of_others
         elif name.startswith(("LOAD_", "STORE_", "DELETE_", "IMPORT_")):
             unknown |= name not in _FREE and not name.startswith(("STORE_FAST", "DELETE_FAST"))
-    return _Line(*map(frozenset, named.values()), unknown or "__dict__" in named["ATTR"])
+    locals, globals, attributes = map(frozenset, named.values())
+    return _Line(locals, globals, attributes, unknown or "__dict__" in attributes)
