@@ -15,50 +15,24 @@ from typing import Protocol, TypeVar
 from .._harness.workspace import Workspace
 from .._spec.clauses import CLAUSES
 
+FAMILIES = {
+    "rows": (
+        "interface saving_new_rows saving_updates saving_user_names saving_arguments finding "
+        "found_tokens by_id listing deleting deleting_unknown_ids lasting bystanders"
+    ),
+    "values": "round_trip long_and_absent_values lookalikes unkeepable_values emptiness",
+    "lifetime": "locations reopening two_stores surroundings sequences",
+    "stress": (
+        "other_threads threads thread_histories long_lists interrupts processes openings forks kills "
+        "full_disk damaged_files outages recovery"
+    ),
+    "secrets": "file_modes leaks",
+    "flows": "sign_in renewal sign_out whole_tokens",
+}
+"""The folders of checks, and their modules in the order in which the checks are run."""
 MODULES = (
     "limits",
-    "rows.interface",
-    "rows.saving_new_rows",
-    "rows.saving_updates",
-    "rows.saving_user_names",
-    "rows.saving_arguments",
-    "rows.finding",
-    "rows.found_tokens",
-    "rows.by_id",
-    "rows.listing",
-    "rows.deleting",
-    "rows.deleting_unknown_ids",
-    "rows.lasting",
-    "rows.bystanders",
-    "values.round_trip",
-    "values.long_and_absent_values",
-    "values.lookalikes",
-    "values.unkeepable_values",
-    "values.emptiness",
-    "lifetime.locations",
-    "lifetime.reopening",
-    "lifetime.two_stores",
-    "lifetime.surroundings",
-    "lifetime.sequences",
-    "stress.other_threads",
-    "stress.threads",
-    "stress.thread_histories",
-    "stress.long_lists",
-    "stress.interrupts",
-    "stress.processes",
-    "stress.openings",
-    "stress.forks",
-    "stress.kills",
-    "stress.full_disk",
-    "stress.damaged_files",
-    "stress.outages",
-    "stress.recovery",
-    "secrets.file_modes",
-    "secrets.leaks",
-    "flows.sign_in",
-    "flows.renewal",
-    "flows.sign_out",
-    "flows.whole_tokens",
+    *(f"{family}.{module}" for family, modules in FAMILIES.items() for module in modules.split()),
 )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._harness.limits import Pool
-from .._spec.tokens import Row, absent
+from .._spec.tokens import Row
 
 CLIENT = {"client_id": "1000.CLIENT", "client_secret": "client-secret"}
 OTHER_CLIENT = {"client_id": "1000.OTHER", "client_secret": "other-secret"}
@@ -104,14 +104,6 @@ def key_of(row: Row) -> Row:
         return row.only("access_token")
     token = "grant_token" if row.grant_token is not None else "refresh_token"
     return row.only("client_id", "client_secret", token)
-
-
-def by_each_token(row: Row) -> list[Row]:
-    """What finds a row without its user: each of its tokens, beside the client where that has to be."""
-    client = row.only("client_id", "client_secret")
-    asked = {name: client.but(**{name: getattr(row, name)}) for name in ("grant_token", "refresh_token")}
-    asked = {"access_token": row.only("access_token"), **asked}
-    return [token for name, token in asked.items() if not absent(getattr(row, name))]
 
 
 NEAR_NAMES = Pool(

@@ -12,7 +12,7 @@ from .calls import Answer
 if TYPE_CHECKING:
     from .store_handle import StoreHandle
 
-_KEYS = (
+NAME, ACCESS_KEY, GRANT_KEY, REFRESH_KEY = KEYS = (
     ("user_name",),
     ("access_token",),
     ("client_id", "client_secret", "grant_token"),
@@ -29,7 +29,7 @@ def lookups_of(row: Row) -> list[Call]:
 
 def keys_of(row: Row) -> list[Row]:
     """All that finds and updates a row, each by itself; not its id, which updates nothing that is decided."""
-    return [row.only(*key) for key in _KEYS if len(row.only(*key).present()) == len(key)]
+    return [row.only(*key) for key in KEYS if len(row.only(*key).present()) == len(key)]
 
 
 class Observer:

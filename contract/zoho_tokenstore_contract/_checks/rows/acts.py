@@ -10,10 +10,7 @@ from ..._harness.store_handle import StoreHandle
 from ..._spec.tokens import FIELDS, Row, absent, format_row, format_value, to_token
 from ..sample_tokens import person
 
-CLIENT_FIELDS = ("client_id", "client_secret")
 PLAIN_FIELDS = ("expires_in", "redirect_url", "api_domain")
-GRANT_KEY = (*CLIENT_FIELDS, "grant_token")
-REFRESH_KEY = (*CLIENT_FIELDS, "refresh_token")
 NEW_ACCESS = "1000.new.access"
 
 

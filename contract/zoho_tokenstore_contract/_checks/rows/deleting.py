@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from ..._harness.calls import TokenCall
 from ..._harness.messages import format_rows
-from ..._harness.observer import Observer
+from ..._harness.observer import Observer, keys_of
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
-from ..._spec.tokens import Row, absent, format_row, format_value
+from ..._spec.tokens import Row, format_row, format_value
 from ..registry import check
 from ..sample_tokens import (
     ACCESS,
@@ -28,7 +28,6 @@ from ..sample_tokens import (
     ONE_OF_EVERY_KIND,
     REFRESH,
     WITH_CLIENT,
-    by_each_token,
     key_of,
     person,
     pool,
@@ -310,8 +309,7 @@ def _clears(store: StoreHandle) -> None:
             store.workspace.fail(
                 f"no token has the id {format_value(row.id)} after delete_tokens", str(found)
             )
-        by_name = [] if absent(row.user_name) else [row.only("user_name")]
-        for asked in (*by_name, *by_each_token(row)):
+        for asked in keys_of(row):
             if (answer := store.find_quietly(asked)).returned is not None:
                 store.workspace.fail(f"{format_row(asked)} finds nothing after delete_tokens", str(answer))
 

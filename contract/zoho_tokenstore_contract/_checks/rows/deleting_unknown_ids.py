@@ -20,17 +20,15 @@ from ..sample_tokens import (
     ONE_OF_EVERY_KIND,
     person,
 )
-from ..tricky_strings import COLUMNS, NUMERALS, TRAPS, texts
+from ..tricky_strings import NUMERALS, TRAPS, texts
 from .acts import bring_rows, inserts
 
 HOSTILE = (
-    *(*COLUMNS, "1 or 1=1", "0 or 1=1", "1; drop table oauthtoken", "1; delete from oauthtoken"),
-    *("' or '1'='1", "' or 1=1 --", '" or ""="', "1' --", "') or ('1'='1", "1) or (1=1", "id or id=id"),
-    *("x' union select id from oauthtoken --", "%", "_", "*", "?", ".*", "[0-9]", "'", '"', "`", "\\", "--"),
-    *(";", ",", "/", ".", "..", "{}", "%s", "%d", "{0}", ":id", "rowid", "null", "NULL", "None", "True"),
-    *("true", "nan", "inf", " ", "\t", "\n", "\r\n", "😀", "\u200b", "\ufeff"),
+    *("0 or 1=1", "1; drop table oauthtoken", "1; delete from oauthtoken", "' or '1'='1", "' or 1=1 --"),
+    *('" or ""="', "1' --", "') or ('1'='1", "1) or (1=1", "id or id=id", "rowid", "true", "%d"),
+    *("x' union select id from oauthtoken --", ".*", "[0-9]", ".", ".."),
 )
-"""Ids that empty a table, match a pattern or mean a column where a store does not quote them."""
+"""Ids that empty a table or match a pattern where a store does not quote them, beside the `TRAPS`."""
 
 
 def _twisted(id: object) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..._harness.calls import TokenCall
 from ..._harness.limits import Pool
 from ..._harness.messages import format_rows
+from ..._harness.observer import ACCESS_KEY, GRANT_KEY, NAME, REFRESH_KEY
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
@@ -38,7 +39,6 @@ from ..sample_tokens import (
     pool,
 )
 from ..tricky_strings import NUMERALS
-from .acts import GRANT_KEY, REFRESH_KEY
 
 UNKNOWN = {
     "access_token": "1000.unknown.access",
@@ -70,7 +70,6 @@ class Hits:
     beside: Sequence[dict[str, str]]
 
 
-NAME, ACCESS_KEY = ("user_name",), ("access_token",)
 UNKNOWN_REFRESH = {"refresh_token": UNKNOWN["refresh_token"]}
 UNKNOWN_ACCESS = {"access_token": UNKNOWN["access_token"]}
 HITS = (
@@ -205,66 +204,40 @@ class Misses:
 
 
 PLACES = {"redirect_url": ANN.redirect_url, "api_domain": ANN.api_domain}
+BLANKS = (
+    ANN,
+    Row(**{**NO_KEYS, **REFRESH.present()}),
+    Row(**{**NO_KEYS, **GRANT.present()}),
+    Row(**{**NO_KEYS, "client_id": "", "client_secret": "", **ACCESS.present()}),
+)
 ALONE = (pool(ANN), pool(ACCESS), pool(REFRESH, GRANT))
 MISSES = (
-    Misses(
-        "FIND-6",
-        "an only row is not found by what matches nothing",
-        [pool(row) for row in (ANN, DAN, ACCESS, GRANT, REFRESH, WITH_CLIENT)],
-        UNKNOWN_OF_EACH_KIND,
-    ),
-    Misses(
-        "FIND-7",
-        "a token without key and id finds nothing",
-        (ONE_OF_EVERY_KIND, pool(WITH_CLIENT), *ALONE),
-        (
-            Row(**CLIENT, **UNKNOWN_ACCESS),
-            Row(**OTHER_CLIENT, **UNKNOWN_ACCESS, expires_in=ANN.expires_in),
-            Row(**CLIENT, **UNKNOWN_ACCESS, redirect_url=ANN.redirect_url),
-            Row(**CLIENT),
-            Row(**CLIENT, **PLACES),
-        ),
-    ),
-    Misses(
-        "FIND-7",
-        "an empty user name finds nothing",
-        (ONE_OF_EVERY_KIND, *ALONE),
-        (
-            Row(user_name=""),
-            Row(user_name="", **PLACES),
-            Row(user_name="", **CLIENT),
-            Row(user_name="", **CLIENT, **UNKNOWN_ACCESS),
-        ),
-    ),
-    Misses(
-        "FIND-7",
-        "empty texts are no key",
-        [
-            (
-                ANN,
-                Row(**{**NO_KEYS, **REFRESH.present()}),
-                Row(**{**NO_KEYS, **GRANT.present()}),
-                Row(**{**NO_KEYS, "client_id": "", "client_secret": "", **ACCESS.present()}),
-            )
-        ],
-        (
-            Row(**BLANK),
-            Row(**{**BLANK, **CLIENT}),
-            Row(**CLIENT, **NO_KEYS),
-            Row(**CLIENT, grant_token=""),
-            Row(**CLIENT, refresh_token=""),
-            Row(**CLIENT, grant_token="", refresh_token="", **UNKNOWN_ACCESS),
-            Row(user_name="", access_token=""),
-            *(Row(id=text) for text in NUMERALS),
-        ),
-    ),
-    Misses(
-        "FIND-8",
-        "a part of a name or a wildcard is another user",
-        [(ANN, REFRESH, BOB)],
-        Pool(row.but(user_name=name) for name in NEAR_NAMES for row in (Row(), ANN)),
-    ),
-)
+    Misses("FIND-6", "an only row is not found by what matches nothing",
+           [pool(row) for row in (ANN, DAN, ACCESS, GRANT, REFRESH, WITH_CLIENT)], UNKNOWN_OF_EACH_KIND),
+    Misses("FIND-7", "a token without key and id finds nothing",
+           (ONE_OF_EVERY_KIND, pool(WITH_CLIENT), *ALONE), [
+        Row(**CLIENT, **UNKNOWN_ACCESS),
+        Row(**OTHER_CLIENT, **UNKNOWN_ACCESS, expires_in=ANN.expires_in),
+        Row(**CLIENT, **UNKNOWN_ACCESS, redirect_url=ANN.redirect_url),
+        Row(**CLIENT),
+        Row(**CLIENT, **PLACES),
+    ]),
+    Misses("FIND-7", "an empty user name finds nothing", (ONE_OF_EVERY_KIND, *ALONE), [
+        Row(user_name="").but(**beside) for beside in ({}, PLACES, CLIENT, {**CLIENT, **UNKNOWN_ACCESS})
+    ]),
+    Misses("FIND-7", "empty texts are no key", [BLANKS], [
+        Row(**BLANK),
+        Row(**{**BLANK, **CLIENT}),
+        Row(**CLIENT, **NO_KEYS),
+        Row(**CLIENT, grant_token=""),
+        Row(**CLIENT, refresh_token=""),
+        Row(**CLIENT, grant_token="", refresh_token="", **UNKNOWN_ACCESS),
+        Row(user_name="", access_token=""),
+        *(Row(id=text) for text in NUMERALS),
+    ]),
+    Misses("FIND-8", "a part of a name or a wildcard is another user", [(ANN, REFRESH, BOB)],
+           Pool(row.but(user_name=name) for name in NEAR_NAMES for row in (Row(), ANN))),
+)  # fmt: skip
 
 
 @check_each(MISSES)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from ..._harness.calls import TokenCall
 from ..._harness.limits import going_around
+from ..._harness.observer import keys_of
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
@@ -25,7 +26,6 @@ from ..sample_tokens import (
     ONE_OF_EVERY_KIND,
     REFRESH,
     WITH_CLIENT,
-    by_each_token,
     key_of,
     pool,
 )
@@ -110,7 +110,7 @@ def _questions(store: StoreHandle) -> list[tuple[Row, Row]]:
         asked.append((wanted, row.only("access_token") if row == WITH_CLIENT else key_of(row)))
         asked.append((wanted, Row(id=wanted.id)))
     for row in pool(BOB, GUS):
-        asked += [(_wanted(store, row), token) for token in by_each_token(row)]
+        asked += [(_wanted(store, row), token) for token in keys_of(row)[1:]]
     return asked
 
 
@@ -142,7 +142,7 @@ def _questions_of_their_own(store: StoreHandle) -> list[tuple[Row, Row]]:
             own = [*([name] for name in names), names]
             asked += [(row, key_of(row).but(**{name: OWN[name] for name in some})) for some in own]
     for row in pool(BOB, GUS):
-        for key, names in zip(by_each_token(row), BY_EACH_TOKEN, strict=True):
+        for key, names in zip(keys_of(row)[1:], BY_EACH_TOKEN, strict=True):
             asked += [(row, key.but(**{name: OWN[name]})) for name in names]
     return [(_wanted(store, row), sent) for row, sent in asked]
 

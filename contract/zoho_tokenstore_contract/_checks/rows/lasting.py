@@ -118,15 +118,7 @@ def _backdate(workspace: Workspace, location: Path) -> None:
 def _later() -> Iterator[None]:
     """Let the clock that Python's `time` module tells be ahead."""
     seconds, nanoseconds = time.time, time.time_ns
-
-    def ahead() -> float:
-        return seconds() + AGE
-
-    def ahead_in_nanoseconds() -> int:
-        return nanoseconds() + int(AGE * 1e9)
-
-    with (
-        mock.patch.object(time, "time", ahead),
-        mock.patch.object(time, "time_ns", ahead_in_nanoseconds),
+    with mock.patch.multiple(
+        time, time=lambda: seconds() + AGE, time_ns=lambda: nanoseconds() + int(AGE * 1e9)
     ):
         yield

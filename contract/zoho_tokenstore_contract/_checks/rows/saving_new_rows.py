@@ -93,38 +93,26 @@ class Newcomers:
 
 SHARED = ("refresh_token", "access_token", "grant_token", "redirect_url", "expires_in", "api_domain")
 NEWCOMERS = (
-    Newcomers(
-        "SAVE-1",
-        "a token of a named user who shares fields is a new row",
-        (ANN, BOB),
-        [person(f"new{number}", **{name: getattr(ANN, name)}) for number, name in enumerate(SHARED)],
-    ),
-    Newcomers(
-        "SAVE-1",
-        "a text that another field holds does not match",
-        (ANN, ACCESS, GRANT, REFRESH, BOB),
-        (
-            Row(access_token=REFRESH.refresh_token),
-            Row(access_token=GRANT.grant_token),
-            Row(**CLIENT, grant_token=REFRESH.refresh_token),
-            Row(**CLIENT, refresh_token=GRANT.grant_token),
-            Row(**CLIENT, refresh_token=ACCESS.access_token),
-            Row(access_token=ANN.user_name),
-            Row(user_name=ACCESS.access_token, **CLIENT, refresh_token="1000.odd.refresh"),
-        ),
-    ),
-    Newcomers(
-        "SAVE-20",
-        "an access token with client credentials is a new row",
-        pool(*ONE_OF_EACH_KEY, GUS),
-        (
-            WITH_CLIENT,
-            Row(**CLIENT, access_token="1000.second.access"),
-            Row(**OTHER_CLIENT, access_token="1000.third.access", expires_in="1900000000333"),
-        ),
-        kept=("access_token", "client_id", "client_secret"),
-    ),
-)
+    Newcomers("SAVE-1", "a token of a named user who shares fields is a new row", (ANN, BOB), [
+        person(f"new{number}", **{name: getattr(ANN, name)}) for number, name in enumerate(SHARED)
+    ]),
+    Newcomers("SAVE-1", "a text that another field holds does not match",
+              (ANN, ACCESS, GRANT, REFRESH, BOB), [
+        Row(access_token=REFRESH.refresh_token),
+        Row(access_token=GRANT.grant_token),
+        Row(**CLIENT, grant_token=REFRESH.refresh_token),
+        Row(**CLIENT, refresh_token=GRANT.grant_token),
+        Row(**CLIENT, refresh_token=ACCESS.access_token),
+        Row(access_token=ANN.user_name),
+        Row(user_name=ACCESS.access_token, **CLIENT, refresh_token="1000.odd.refresh"),
+    ]),
+    Newcomers("SAVE-20", "an access token with client credentials is a new row",
+              pool(*ONE_OF_EACH_KEY, GUS), [
+        WITH_CLIENT,
+        Row(**CLIENT, access_token="1000.second.access"),
+        Row(**OTHER_CLIENT, access_token="1000.third.access", expires_in="1900000000333"),
+    ], kept=("access_token", "client_id", "client_secret")),
+)  # fmt: skip
 
 
 @check_each(NEWCOMERS)

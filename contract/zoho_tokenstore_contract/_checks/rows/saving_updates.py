@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..._harness.observer import ACCESS_KEY, GRANT_KEY, NAME, REFRESH_KEY
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import FIELDS, Row, format_row, format_token
@@ -34,16 +35,7 @@ from ..sample_tokens import (
     person,
     pool,
 )
-from .acts import (
-    CLIENT_FIELDS,
-    GRANT_KEY,
-    NEW_ACCESS,
-    PLAIN_FIELDS,
-    REFRESH_KEY,
-    carries_the_id,
-    inserts,
-    updates,
-)
+from .acts import NEW_ACCESS, PLAIN_FIELDS, carries_the_id, inserts, updates
 from .saving_new_rows import USED_TOKENS
 
 
@@ -68,7 +60,6 @@ class Update:
     compares: Sequence[str] = ()
 
 
-NAME, ACCESS_KEY = ("user_name",), ("access_token",)
 LATER = "1900000000009"
 ANEW = {"access_token": f"{NEW_ACCESS}.{{}}"}
 FRESH = person("fresh-{}", client_id="1000.FRESH", client_secret="fresh").but(user_name=None)
@@ -271,11 +262,11 @@ LONG = person("long").but(
 EVERY_FIELD = person("whole").but(user_name=None)
 
 REPLACED = (
-    (ANN, ("user_name",), tuple(ANN.but(user_name=None).present())),
+    (ANN, NAME, tuple(ANN.but(user_name=None).present())),
     (LATE_REFRESH, REFRESH_KEY, ("access_token", "expires_in")),
     (GRANT, GRANT_KEY, ("access_token", "refresh_token")),
     (ACCESS, ("access_token",), ("expires_in", "api_domain", "redirect_url")),
-    (DAN, ("user_name",), ("access_token", "grant_token", "expires_in", "redirect_url")),
+    (DAN, NAME, ("access_token", "grant_token", "expires_in", "redirect_url")),
 )
 """Rows of each kind, the fields that address them, and those that an update replaces."""
 WAYS = (
@@ -286,7 +277,7 @@ WAYS = (
 """The ways to a row with every field but its user: by which fields, and what an update can replace then."""
 LEARNING = (
     # found, as the id says
-    (("id", "access_token"), (*CLIENT_FIELDS, "refresh_token", "grant_token", *PLAIN_FIELDS)),
+    (("id", "access_token"), ("client_id", "client_secret", "refresh_token", "grant_token", *PLAIN_FIELDS)),
     (("id", *REFRESH_KEY), ("access_token",)),
     # shared, as the credentials say
     *WAYS[1:],
@@ -350,7 +341,7 @@ def a_row_that_takes_a_name_takes_each_field_and_keeps_the_rest(workspace: Works
 def a_token_with_more_attributes_than_fields_updates_its_row(workspace: Workspace) -> None:
     for store, (what, make) in workspace.each(USED_TOKENS.items()):
         store.holding(ANN, GRANT, BOB)
-        for row, key in ((ANN, ("user_name",)), (GRANT, GRANT_KEY)):
+        for row, key in ((ANN, NAME), (GRANT, GRANT_KEY)):
             sent = row.only(*key).but(access_token=f"replaced.{key[-1]}", expires_in="1900000000780")
             because = f"after saving {format_row(sent)} as {what}, its fields replaced and the others kept"
             updates(store, row, sent, because, make=make)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..._harness.messages import format_rows
+from ..._harness.observer import GRANT_KEY, REFRESH_KEY
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, absent, format_row, format_value
@@ -23,7 +24,7 @@ from ..sample_tokens import (
     person,
     pool,
 )
-from .acts import GRANT_KEY, NEW_ACCESS, REFRESH_KEY, has_nothing_but, holds, inserts, is_refused, updates
+from .acts import NEW_ACCESS, has_nothing_but, holds, inserts, is_refused, updates
 
 LATE = "late@example.com:77"
 STRANGER = person("stranger")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from ..._drivers.processes.children import Processes
 from ..._drivers.processes.crash_points import CrashPoints
@@ -85,23 +86,22 @@ def files_outside_the_location_are_closed_to_others(workspace: Workspace) -> Non
 @contextlib.contextmanager
 def _places_of_its_own(workspace: Workspace) -> Iterator[Path]:
     """A home, a directory for temporary files and a working directory to which nothing else writes."""
-    places, before = workspace.location(), dict(os.environ)
+    places, cwd = workspace.location(), Path.cwd()
     home, temporary, working = (places / name for name in ("home", "tmp", "work"))
-    cwd, tempdir = Path.cwd(), tempfile.tempdir
     for place in (home, temporary, working):
         place.mkdir(mode=0o755)
-    os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)), HOME=str(home))
+    environment = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
     for name in ("CACHE", "CONFIG", "DATA", "STATE"):
-        os.environ[f"XDG_{name}_HOME"] = str(home / f".{name.lower()}")
-    tempfile.tempdir = None
-    os.chdir(working)
-    try:
-        yield places
-    finally:
-        os.chdir(cwd)
-        tempfile.tempdir = tempdir
-        os.environ.clear()
-        os.environ.update(before)
+        environment[f"XDG_{name}_HOME"] = str(home / f".{name.lower()}")
+    with (
+        mock.patch.dict(os.environ, environment, HOME=str(home)),
+        mock.patch.object(tempfile, "tempdir", None),
+    ):
+        os.chdir(working)
+        try:
+            yield places
+        finally:
+            os.chdir(cwd)
 
 
 @check("SECRET-1", persistent=True)

@@ -15,7 +15,6 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Any, cast
 
 from ..._harness.calls import Answer, CallRecord
@@ -79,7 +78,7 @@ class OutputCapture:
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, str]] = []
-        self._undo: list[Callable[[], Any]] = []
+        self._undo = contextlib.ExitStack()
         # One file for everything: what goes to the descriptors, and what goes to `sys.stdout`.
         self._output = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (closed at the end)
         self._stream = io.TextIOWrapper(
@@ -87,22 +86,16 @@ class OutputCapture:
         )
 
     def __enter__(self) -> OutputCapture:  # noqa: PYI034 (Self needs Python 3.11)
-        try:
-            self._hear_logs()
-            self._hear_warnings()
-            self._hear_output()
-        except BaseException:
-            self._stop()
-            raise
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._stream.close)
+            self._hear_logs(undo)
+            self._hear_warnings(undo)
+            self._hear_output(undo)
+            self._undo = undo.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop()
+    def __exit__(self, *error: object) -> None:
+        self._undo.close()
 
     def output(self) -> list[tuple[str, str]]:
         """What was heard so far: where it came from, and the text. It is forgotten then."""
@@ -115,12 +108,7 @@ class OutputCapture:
             self._output.truncate()
         return heard
 
-    def _stop(self) -> None:
-        while self._undo:
-            self._undo.pop()()
-        self._stream.close()
-
-    def _hear_logs(self) -> None:
+    def _hear_logs(self, undo: contextlib.ExitStack) -> None:
         make = logging.getLogRecordFactory()
         formatter = logging.Formatter()
 
@@ -133,25 +121,21 @@ class OutputCapture:
             self.heard.append((where, repr(record.msg) + repr(record.args)))
             return record
 
+        undo.callback(logging.setLogRecordFactory, make)
         logging.setLogRecordFactory(made)
-        self._undo.append(lambda: logging.setLogRecordFactory(make))
-        disabled = logging.root.manager.disable
+        undo.callback(logging.disable, logging.root.manager.disable)
         logging.disable(logging.NOTSET)
-        self._undo.append(lambda: logging.disable(disabled))
-        loggers: list[logging.Logger] = [logging.root]
-        loggers += [
-            one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)
-        ]
-        for logger in loggers:
-            if logger is logging.root or logger.level or logger.disabled:
-                self._undo.append(_restorer(logger))
+        for logger in (logging.root, *logging.root.manager.loggerDict.values()):
+            if isinstance(logger, logging.Logger) and (
+                logger is logging.root or logger.level or logger.disabled
+            ):
+                undo.callback(setattr, logger, "disabled", logger.disabled)
+                undo.callback(logger.setLevel, logger.level)
                 logger.setLevel(1)
                 logger.disabled = False
 
-    def _hear_warnings(self) -> None:
-        catcher = warnings.catch_warnings()
-        catcher.__enter__()
-        self._undo.append(lambda: catcher.__exit__(None, None, None))
+    def _hear_warnings(self, undo: contextlib.ExitStack) -> None:
+        undo.enter_context(warnings.catch_warnings())
         warnings.simplefilter("always")
 
         def show(message: Any, category: Any, *rest: Any, **more: Any) -> None:
@@ -159,37 +143,25 @@ class OutputCapture:
 
         warnings.showwarning = show
 
-    def _hear_output(self) -> None:
+    def _hear_output(self, undo: contextlib.ExitStack) -> None:
         for name, number in (("stdout", 1), ("stderr", 2)):
             stream = getattr(sys, name)
             with contextlib.suppress(Exception):
                 stream.flush()
-            self._undo.append(functools.partial(setattr, sys, name, stream))
+            undo.callback(setattr, sys, name, stream)
             setattr(sys, name, self._stream)
             with contextlib.suppress(OSError):  # closed
                 copy = os.dup(number)
-                self._undo.append(functools.partial(os.close, copy))
-                self._undo.append(functools.partial(os.dup2, copy, number))
+                undo.callback(os.close, copy)
+                undo.callback(os.dup2, copy, number)
                 os.dup2(self._output.fileno(), number)
-
-
-def _restorer(logger: logging.Logger) -> Callable[[], None]:
-    level, disabled = logger.level, logger.disabled
-
-    def restore() -> None:
-        logger.setLevel(level)
-        logger.disabled = disabled
-
-    return restore
 
 
 class LeakCheckedStore:
     """A store whose every answer is searched for secrets."""
 
-    def __init__(
-        self, workspace: Workspace, ears: OutputCapture, secrets: Secrets, store: StoreHandle
-    ) -> None:
-        self.workspace = workspace
+    def __init__(self, store: StoreHandle, ears: OutputCapture, secrets: Secrets) -> None:
+        self.workspace = store.workspace
         self.ears = ears
         self.secrets = secrets
         self.store = store
@@ -271,7 +243,7 @@ def no_secret_is_told_when_all_goes_well(workspace: Workspace) -> None:
     secrets = Secrets()
     rows = [secrets.make(row) for row in ONE_OF_EVERY_KIND]
     with OutputCapture() as ears:
-        tapped = LeakCheckedStore(workspace, ears, secrets, workspace.open())
+        tapped = LeakCheckedStore(workspace.open(), ears, secrets)
         ids = [tapped.save(row).get_id() for row in rows]
         _holds(tapped, rows[0])
         tapped.save(secrets.make(ANN.but(access_token="renewed")))
@@ -293,7 +265,7 @@ def no_secret_is_told_when_all_goes_well(workspace: Workspace) -> None:
 def no_secret_is_told_when_a_token_is_refused(workspace: Workspace) -> None:
     secrets = Secrets()
     with OutputCapture() as ears:
-        tapped = LeakCheckedStore(workspace, ears, secrets, workspace.open())
+        tapped = LeakCheckedStore(workspace.open(), ears, secrets)
         ann = tapped.save(secrets.make(ANN))
         _holds(tapped, secrets.make(ANN))
         id = ann.get_id()
@@ -323,7 +295,7 @@ def no_secret_is_told_when_the_storage_fails(workspace: Workspace) -> None:
     secrets = Secrets()
     known, row = secrets.make(ANN), secrets.make(BOB)
     with OutputCapture() as ears:
-        tapped = LeakCheckedStore(workspace, ears, secrets, workspace.open())
+        tapped = LeakCheckedStore(workspace.open(), ears, secrets)
         ids = [tapped.save(one).get_id() for one in (known, secrets.make(GRANT))]
         _holds(tapped, known)
         workspace.close(tapped.store)
@@ -332,11 +304,11 @@ def no_secret_is_told_when_the_storage_fails(workspace: Workspace) -> None:
         _all_methods(tapped, known, row, ids[0])
         if workspace.sut.break_storage is not None:
             with out_of_reach(workspace, [known, row]) as (store, rows):
-                _all_methods(LeakCheckedStore(workspace, ears, secrets, store), known, row, rows[0].id)
+                _all_methods(LeakCheckedStore(store, ears, secrets), known, row, rows[0].id)
         if workspace.sut.persistent and files_in(tapped.store.location):
             for what, damage in DAMAGES:
                 workspace.fresh_examples()
-                tapped = LeakCheckedStore(workspace, ears, secrets, workspace.open())
+                tapped = LeakCheckedStore(workspace.open(), ears, secrets)
                 ids = [tapped.save(one).get_id() for one in (known, secrets.make(GRANT))]
                 workspace.close(tapped.store)
                 main = main_file(tapped.store)
@@ -346,7 +318,7 @@ def no_secret_is_told_when_the_storage_fails(workspace: Workspace) -> None:
                 answer, opened = workspace.try_open(tapped.store.location)
                 tapped.answered(f"opening when {what}", answer)
                 if opened is not None:
-                    _all_methods(LeakCheckedStore(workspace, ears, secrets, opened), known, row, ids[0])
+                    _all_methods(LeakCheckedStore(opened, ears, secrets), known, row, ids[0])
 
 
 def _all_methods(tapped: LeakCheckedStore, known: Row, new: Row, id: Any) -> None:
