@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from .._harness.calls import CallRecord
 from .._harness.store_handle import StoreHandle
-from .._spec.tokens import Row, format_row, format_value, overwrite_fields
+from .._spec.tokens import format_row, format_value, overwrite_fields
 from .sample_tokens import key_of, person
 
 OVERWRITTEN = person("spoilt", id="spoilt")
@@ -28,26 +27,31 @@ def overwrite(store: StoreHandle, token: Any) -> None:
     overwrite_fields(token, OVERWRITTEN)
 
 
-def lookups(store: StoreHandle, rows: Sequence[Row]) -> dict[str, str]:
-    """What is found by the id and by the key of each stored row.
+def lookups(store: StoreHandle) -> dict[str, str]:
+    """What is found by the id and by the key of each row that a store holds.
 
     A store may answer from another place than the one it lists: each way is looked at.
     """
     seen = {}
-    for row in rows:
+    for row in store.kept:
         seen[f"find_token_by_id({format_value(row.id)})"] = str(store.call("find_token_by_id", row.id))
-    for row in rows:
-        key = key_of(row)
+    for key in map(key_of, store.kept):
         seen[f"find_token with {format_row(key)}"] = str(store.find_quietly(key))
     return seen
 
 
-def unchanged(store: StoreHandle, before: Sequence[Row], looked: dict[str, str], what: str) -> None:
-    """All rows and all answers are as they were before something was changed."""
+def unchanged(store: StoreHandle, looked: dict[str, str], what: str) -> None:
+    """All rows and all answers are as they were before something was changed.
+
+    Args:
+        store: The store.
+        looked: What the `lookups` were before.
+        what: What was changed, in words.
+    """
     because = f"changing {what} changes nothing stored"
     # Listing comes last: it may renew what the other answers come from.
-    now = lookups(store, before)
+    now = lookups(store)
     for way, answer in looked.items():
         if now[way] != answer:
             store.workspace.fail(f"{because}: {way} {answer}", f"it {now[way]}")
-    store.expect(before, because=because)
+    store.expect(because=because)

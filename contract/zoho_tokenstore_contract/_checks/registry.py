@@ -18,7 +18,7 @@ from .._spec.clauses import CLAUSES
 FAMILIES = {
     "rows": (
         "interface saving_new_rows saving_updates saving_user_names saving_arguments finding "
-        "found_tokens by_id listing deleting deleting_unknown_ids lasting bystanders"
+        "found_tokens reading deleting deleting_unknown_ids lasting bystanders"
     ),
     "values": "round_trip long_and_absent_values lookalikes unkeepable_values emptiness",
     "lifetime": "locations reopening two_stores surroundings sequences",

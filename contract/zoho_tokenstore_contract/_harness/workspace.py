@@ -236,12 +236,14 @@ class Workspace:
         self.calls.clear()
         self._numbers = 0
 
-    def each(self, cases: Iterable[Result]) -> Iterator[tuple[StoreHandle, Result]]:
-        """Each of several examples, with a store that was newly opened for it alone.
+    def holding(self, *rows: Row) -> StoreHandle:
+        """Arrange: a newly opened store that holds these rows and no others."""
+        store = self.open()
+        store.holding(*rows)
+        return store
 
-        Args:
-            cases: What the examples differ in.
-        """
+    def each(self, cases: Iterable[Result]) -> Iterator[tuple[StoreHandle, Result]]:
+        """Each of several cases, in an example of its own with a newly opened store."""
         for case in cases:
             yield self.open(), case
             self.fresh_examples()

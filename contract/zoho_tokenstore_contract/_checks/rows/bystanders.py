@@ -16,6 +16,7 @@ from ..sample_tokens import ACCESS, ANN, BOB, GRANT, REFRESH
 from ..storage_faults import main_file
 
 CONTENT = b"Not a token.\n" * 40
+ROWS = (ANN, ACCESS, BOB, GRANT, REFRESH)
 
 
 @check("CLEAR-3", persistent=True)
@@ -39,14 +40,14 @@ def delete_token_leaves_other_files_alone(workspace: Workspace) -> None:
 def _leaves_other_files(
     workspace: Workspace, delete: Callable[[StoreHandle, list[str]], None], method: str
 ) -> None:
-    store = _holding(workspace)
+    store = workspace.holding(*ROWS)
     main = main_file(store)
     delete(store, [])
     if left := store.rows():
         workspace.fail(f"{method} removes the rows", format_rows(left), precondition_failed=True)
     for opened_again in (False, True):
         workspace.fresh_examples()
-        store = _holding(workspace)
+        store = workspace.holding(*ROWS)
         if opened_again:
             workspace.close(store)
         others = _put_others(store.location, main, store.kept)
@@ -65,12 +66,6 @@ def _leaves_other_files(
             if not path.is_file() or path.read_bytes() != CONTENT:
                 seen = "has other content" if path.is_file() else "is gone"
                 workspace.fail(f"{method} leaves other files under the location alone", f"{path.name} {seen}")
-
-
-def _holding(workspace: Workspace) -> StoreHandle:
-    store = workspace.open()
-    store.holding(ANN, ACCESS, BOB, GRANT, REFRESH)
-    return store
 
 
 def _put_others(location: Path, main: Path, rows: list[Row]) -> list[Path]:

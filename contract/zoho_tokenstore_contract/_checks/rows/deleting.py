@@ -53,8 +53,8 @@ def deleting_removes_the_row_with_that_id_and_no_other(workspace: Workspace) -> 
 
 @check("DEL-1")
 def deleting_from_the_end_removes_the_row_with_that_id_and_no_other(workspace: Workspace) -> None:
-    store = workspace.open()
-    _are_deleted(store, store.holding(*ONE_OF_EVERY_KIND)[::-1])
+    store = workspace.holding(*ONE_OF_EVERY_KIND)
+    _are_deleted(store, store.kept[::-1])
 
 
 @check("DEL-1")
@@ -67,8 +67,7 @@ def a_row_is_deleted_by_the_id_that_its_token_carries(workspace: Workspace) -> N
 
 @check("DEL-1")
 def rows_with_ids_that_their_tokens_brought_are_deleted(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(ANN, ACCESS)
+    store = workspace.holding(ANN, ACCESS)
     brought = bring_rows(store, BROUGHT_IDS)
     _are_deleted(store, brought[1::2] + brought[::2])
 
@@ -85,10 +84,9 @@ def _are_deleted(store: StoreHandle, rows: list[Row]) -> None:
 
 @check("DEL-2")
 def an_id_that_is_not_stored_removes_nothing(workspace: Workspace) -> None:
-    store = workspace.open()
-    ids = {row.id for row in store.holding(*ONE_OF_EVERY_KIND)}
+    store = workspace.holding(*ONE_OF_EVERY_KIND)
     for id in UNKNOWN_IDS:
-        if id not in ids:
+        if all(row.id != id for row in store.kept):
             _removes_nothing(store, id)
 
 
@@ -273,8 +271,7 @@ def delete_tokens_removes_every_row(workspace: Workspace) -> None:
 
 @check("CLEAR-1")
 def rows_that_were_updated_or_brought_their_ids_are_removed_too(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(*ONE_OF_EACH_KEY)
+    store = workspace.holding(*ONE_OF_EACH_KEY)
     bring_rows(store, ("abc", "x'y", "0"))
     store.try_save(Row(user_name=ANN.user_name, access_token="1000.new.access"))
     store.kept = store.rows()
@@ -291,8 +288,8 @@ def delete_tokens_is_no_error_on_an_empty_store(workspace: Workspace) -> None:
 
 @check("CLEAR-1")
 def a_store_emptied_one_by_one_can_be_cleared(workspace: Workspace) -> None:
-    store = workspace.open()
-    for row in store.holding(ANN, REFRESH):
+    store = workspace.holding(ANN, REFRESH)
+    for row in [*store.kept]:
         remove_row(store, row)
     _clears(store)
 
@@ -316,8 +313,8 @@ def _clears(store: StoreHandle) -> None:
 
 @check("CLEAR-1")
 def what_was_found_before_delete_tokens_is_found_no_more(workspace: Workspace) -> None:
-    store = workspace.open()
-    observer = Observer(store, store.holding(*ONE_OF_EACH_KEY))
+    store = workspace.holding(*ONE_OF_EACH_KEY)
+    observer = Observer(store, store.kept)
     _clears(store)
     observer.look([], "after delete_tokens")
 

@@ -46,8 +46,7 @@ def _twisted(id: object) -> tuple[str, ...]:
 
 @check("DEL-3")
 def none_removes_nothing(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(*ONE_OF_EACH_KEY)
+    store = workspace.holding(*ONE_OF_EACH_KEY)
     store.call("delete_token", None)
     store.expect(because="None is nobody's id: nothing is removed")
     _works_on(store)
@@ -99,8 +98,7 @@ def _spares(
     """Ids that no row has remove nothing: all of them in a row, and one by one where something changed."""
 
     def delete(each: bool) -> StoreHandle:
-        store = workspace.open()
-        store.holding(*kept)
+        store = workspace.holding(*kept)
         bring_rows(store, brought)
         stored = {row.id for row in store.kept}
         for id in dict.fromkeys(ids_of(store.kept)):

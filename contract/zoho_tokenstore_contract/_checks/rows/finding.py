@@ -92,8 +92,7 @@ HITS = (
 
 @check_each(HITS)
 def _find_their_rows(workspace: Workspace, case: Hits) -> None:
-    store = workspace.open()
-    store.holding(*ONE_OF_EVERY_KIND)
+    store = workspace.holding(*ONE_OF_EVERY_KIND)
     for row in case.rows:
         for fields in case.beside:
             beside = {"id": store.stored(row).id} if fields is ITS_ID else fields
@@ -103,8 +102,7 @@ def _find_their_rows(workspace: Workspace, case: Hits) -> None:
 
 @check("FIND-2")
 def an_access_token_that_replaced_another_is_found(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(*ONE_OF_EVERY_KIND)
+    store = workspace.holding(*ONE_OF_EVERY_KIND)
     for number, row in enumerate(pool(LATE_REFRESH, GUS)):
         store.save(key_of(row).but(access_token=f"1000.renewed.{number}"))
         _finds(store, row, Row(access_token=f"1000.renewed.{number}"))
@@ -112,16 +110,15 @@ def an_access_token_that_replaced_another_is_found(workspace: Workspace) -> None
 
 @check("FIND-5")
 def an_id_alone_finds_its_row_and_fills_the_passed_token(workspace: Workspace) -> None:
-    store = workspace.open()
-    for row, stored in zip(ONE_OF_EVERY_KIND, store.holding(*ONE_OF_EVERY_KIND), strict=True):
-        _finds_by_id(workspace, store, row.but(id=stored.id))
+    store = workspace.holding(*ONE_OF_EVERY_KIND)
+    for row in ONE_OF_EVERY_KIND:
+        _finds_by_id(workspace, store, row.but(id=store.stored(row).id))
     store.expect(because="finding changes nothing stored")
 
 
 @check("FIND-5")
 def an_id_that_its_token_brought_finds_it(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(ANN, ACCESS)
+    store = workspace.holding(ANN, ACCESS)
     for number, id in enumerate(("k-7", "abc", "ABC", "007", "9999999999", "x'y")):
         row = person(f"guest{number}", id=id)
         saved = store.try_save(row)
@@ -249,9 +246,8 @@ def _find_nothing(workspace: Workspace, case: Misses) -> None:
 
 @check("FIND-6")
 def what_matches_nothing_is_none(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    _finds_none_of(store, (*unmatched(before), *(Row(id=text) for text in NUMERALS)))
+    store = workspace.holding(*ONE_OF_EVERY_KIND)
+    _finds_none_of(store, (*unmatched(store.kept), *(Row(id=text) for text in NUMERALS)))
 
 
 def _finds_none_of(store: StoreHandle, tokens: Sequence[Row]) -> None:
@@ -273,8 +269,7 @@ def an_empty_store_finds_nothing(workspace: Workspace) -> None:
 
 @check("FIND-6")
 def a_replaced_token_is_found_no_more(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(*ONE_OF_EVERY_KIND)
+    store = workspace.holding(*ONE_OF_EVERY_KIND)
     for number, row in enumerate(pool(LATE_REFRESH, GUS)):
         store.save(key_of(row).but(access_token=f"1000.renewed.{number}"))
         if any(row.access_token == other.access_token for other in store.rows()):
@@ -297,8 +292,7 @@ def replaced_credentials_are_found_no_more(workspace: Workspace) -> None:
 
 @check("FIND-8")
 def an_unknown_user_finds_nobody_whatever_they_share(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(*ONE_OF_EVERY_KIND)
+    store = workspace.holding(*ONE_OF_EVERY_KIND)
     for row in pool(ANN, BOB, DAN, GUS):
         fields = store.stored(row).but(user_name=None).present()
         for shared in (

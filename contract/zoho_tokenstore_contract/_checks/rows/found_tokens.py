@@ -75,8 +75,7 @@ def _hits_in_a_crowd(
         workspace: Where the check is made.
         questions: What is asked of the store that holds the rows.
     """
-    store = workspace.open()
-    store.holding(*ONE_OF_EVERY_KIND)
+    store = workspace.holding(*ONE_OF_EVERY_KIND)
     yield from _hits(store, questions(store))
 
 
@@ -149,15 +148,13 @@ def _questions_of_their_own(store: StoreHandle) -> list[tuple[Row, Row]]:
 
 @check("FIND-11")
 def changing_what_was_found_changes_nothing_stored(workspace: Workspace) -> None:
-    store = workspace.open()
-    rows = (ANN, ACCESS, GRANT, REFRESH, BOB)
-    before = store.holding(*rows)
-    looked = lookups(store, before)
-    questions = [(row, key) for row in before for key in (key_of(row), Row(id=row.id))]
+    store = workspace.holding(ANN, ACCESS, GRANT, REFRESH, BOB)
+    looked = lookups(store)
+    questions = [(row, key) for row in store.kept for key in (key_of(row), Row(id=row.id))]
     for passed, _ in _hits(store, questions):
         for token in (passed.answer.returned, passed.token):
             overwrite(store, token)
-        unchanged(store, before, looked, "the token that find_token returned or filled")
+        unchanged(store, looked, "the token that find_token returned or filled")
 
 
 @check("FIND-12")

@@ -38,8 +38,7 @@ NO_TOKENS: tuple[object, ...] = (None, "1000.ann.access", 42, {"user_name": "ann
 @check("SAVE-16")
 def a_token_without_credential_and_row_fails_cleanly(workspace: Workspace) -> None:
     stranger = person("stranger").but(grant_token=None, refresh_token=None, access_token=None)
-    store = workspace.open()
-    store.holding(*ONE_OF_EACH_KEY)
+    store = workspace.holding(*ONE_OF_EACH_KEY)
     for sent in (
         stranger,
         stranger.only("user_name"),
@@ -61,8 +60,7 @@ def a_token_without_credential_fails_cleanly_in_an_empty_store(workspace: Worksp
 
 @check("SAVE-17")
 def the_passed_token_keeps_its_fields(workspace: Workspace) -> None:
-    store = workspace.open()
-    ann = store.holding(ANN, GUS, LATE_REFRESH, GRANT, ACCESS)[0]
+    store = workspace.holding(ANN, GUS, LATE_REFRESH, GRANT, ACCESS)
     for sent in (
         BOB,
         DAN,
@@ -72,7 +70,7 @@ def the_passed_token_keeps_its_fields(workspace: Workspace) -> None:
         key_of(LATE_REFRESH).but(access_token=NEW_ACCESS, expires_in="1900000000444"),
         key_of(GRANT).but(refresh_token="1000.issued.refresh"),
         key_of(ACCESS).but(redirect_url=CHANGED_URL),
-        ann.but(access_token=NEW_ACCESS, redirect_url=CHANGED_URL),
+        store.stored(ANN).but(access_token=NEW_ACCESS, redirect_url=CHANGED_URL),
     ):
         _keeps_its_fields(workspace, store.save(sent))
 
@@ -83,8 +81,7 @@ TIDIED = ("https://Example.com/a/", " a b ", "\ta\n", "A%20b//", "E\u0301", '"q"
 
 @check("SAVE-17")
 def the_passed_token_is_not_tidied(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(ANN)
+    store = workspace.holding(ANN)
     for text in Pool(TIDIED):
         sent = Row(**dict.fromkeys(FIELDS, text)).but(id=None, expires_in="0001900000000")
         for name in (text, ANN.user_name, None):
@@ -93,8 +90,7 @@ def the_passed_token_is_not_tidied(workspace: Workspace) -> None:
 
 @check("SAVE-17")
 def the_passed_token_of_a_refused_save_keeps_its_fields(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(ANN, GRANT)
+    store = workspace.holding(ANN, GRANT)
     for sent in (
         NOTHING.but(user_name="stranger@example.com:77"),
         NOTHING.but(id="unknown"),
@@ -125,19 +121,18 @@ def changing_the_passed_token_later_changes_nothing_stored(workspace: Workspace)
         ACCESS.only("access_token").but(expires_in="1900000000112"),
     )
     passed = [store.save(row) for row in (*rows, *renewals)]
-    before = store.rows()
-    if len(before) != len(rows):
-        workspace.fail(f"{len(rows)} rows", format_rows(before), precondition_failed=True)
-    looked = lookups(store, before)
+    store.kept = store.rows()
+    if len(store.kept) != len(rows):
+        workspace.fail(f"{len(rows)} rows", format_rows(store.kept), precondition_failed=True)
+    looked = lookups(store)
     for saved in passed:
         overwrite(store, saved.token)
-        unchanged(store, before, looked, "the passed token")
+        unchanged(store, looked, "the passed token")
 
 
 @check("SAVE-19")
 def what_is_no_token_changes_nothing(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(*ONE_OF_EACH_KEY)
+    store = workspace.holding(*ONE_OF_EACH_KEY)
     token = to_token(person("stranger"))
     for thing in (*NO_TOKENS, load().OAuthToken, [token], _Lookalike(token), _another_kind_of(token)):
         answer = store.call("save_token", thing)

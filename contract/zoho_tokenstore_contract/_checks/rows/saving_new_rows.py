@@ -58,8 +58,7 @@ def a_new_token_is_one_new_row(workspace: Workspace) -> None:
 def empty_texts_do_not_make_two_tokens_one(workspace: Workspace) -> None:
     named = dict.fromkeys(("user_name", "access_token", "grant_token", "redirect_url"), "")
     alone = dict.fromkeys(("user_name", "refresh_token", "grant_token"), "")
-    store = workspace.open()
-    store.holding(ANN)
+    store = workspace.holding(ANN)
     for row in (
         Row(**named, **CLIENT, refresh_token="1000.one.refresh"),
         Row(**named, **CLIENT, refresh_token="1000.two.refresh"),
@@ -117,16 +116,15 @@ NEWCOMERS = (
 
 @check_each(NEWCOMERS)
 def _are_new_rows(workspace: Workspace, case: Newcomers) -> None:
-    store = workspace.open()
-    store.holding(*case.beside)
+    store = workspace.holding(*case.beside)
     for sent in case.tokens:
         holds(store, inserts(store, sent), sent.only(*case.kept))
 
 
 @check("SAVE-1")
 def a_user_whose_name_is_an_id_is_a_new_row(workspace: Workspace) -> None:
-    store = workspace.open()
-    inserts(store, person("numbered", user_name=store.holding(ANN, ACCESS)[1].id))
+    store = workspace.holding(ANN, ACCESS)
+    inserts(store, person("numbered", user_name=store.stored(ACCESS).id))
 
 
 def _merged(row: Row) -> Any:
@@ -204,8 +202,7 @@ def _have_ids_of_their_own(store: StoreHandle, passed: list[TokenCall]) -> None:
 
 @check("SAVE-3")
 def a_token_keeps_the_unused_id_that_it_brings(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(*ONE_OF_EACH_KEY)
+    store = workspace.holding(*ONE_OF_EACH_KEY)
     for number, id in enumerate(IDS):
         if all(row.id != id for row in store.kept):
             _bring(store, person(f"guest{number}", id=id))
@@ -213,8 +210,7 @@ def a_token_keeps_the_unused_id_that_it_brings(workspace: Workspace) -> None:
 
 @check("SAVE-3")
 def the_store_finds_unused_ids_whatever_ids_are_stored(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(ANN, ACCESS)
+    store = workspace.holding(ANN, ACCESS)
     for number, id in enumerate(IDS):
         if all(row.id != id for row in store.kept):
             _bring(store, person(f"guest{number}", id=id), keeps=False)
@@ -223,8 +219,7 @@ def the_store_finds_unused_ids_whatever_ids_are_stored(workspace: Workspace) -> 
 
 @check("SAVE-3")
 def the_store_steps_over_ids_that_were_brought(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(ANN, ACCESS)
+    store = workspace.holding(ANN, ACCESS)
     for number in range(3):
         known = [int(row.id) for row in store.kept if isinstance(row.id, str) and row.id.isdecimal()]
         for step in (1, 2, 4):
@@ -237,8 +232,7 @@ def the_store_steps_over_ids_that_were_brought(workspace: Workspace) -> None:
 
 @check("SAVE-3")
 def a_token_without_a_user_brings_its_id_too(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(*ONE_OF_EACH_KEY)
+    store = workspace.holding(*ONE_OF_EACH_KEY)
     _bring(store, Row(id="k1", access_token="1000.brought.access"))
     _bring(store, Row(id="k2", **CLIENT, grant_token="1000.brought.grant"))
     _bring(store, Row(id="k3", **CLIENT, refresh_token="1000.brought.refresh"))
@@ -250,8 +244,7 @@ WIDTHS = (11, 33, 37, 65, 129, 256)
 
 @check("SAVE-3")
 def a_long_id_that_is_taken_is_an_id_like_all_others(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(ANN, ACCESS, BOB)
+    store = workspace.holding(ANN, ACCESS, BOB)
     observer = Observer(store, store.kept)
     remove_row(store, store.kept[2])
     # Of two that differ in their ends alone, the second is no update of the first.

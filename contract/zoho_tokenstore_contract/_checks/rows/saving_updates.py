@@ -86,8 +86,7 @@ UPDATES = (
 
 @check_each(UPDATES)
 def _updates_its_rows(workspace: Workspace, case: Update) -> None:
-    store = workspace.open()
-    store.holding(*ONE_OF_EVERY_KIND)
+    store = workspace.holding(*ONE_OF_EVERY_KIND)
     whose = "stored user's row" if case.clause == "SAVE-4" else "row that holds the token"
     number = 0
     for row in case.rows:
@@ -125,8 +124,7 @@ def a_known_user_whose_token_has_outlived_its_row_updates_the_new_row(workspace:
 
 @check("SAVE-6")
 def an_access_token_that_replaced_another_is_the_stored_one(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(*ONE_OF_EVERY_KIND)
+    store = workspace.holding(*ONE_OF_EVERY_KIND)
     because = "the row that holds the token is updated in place"
     for number, row in enumerate((LATE_REFRESH, GUS)):
         anew = Row(access_token=f"{NEW_ACCESS}.{number}", expires_in="1900000000107")
@@ -209,8 +207,7 @@ def saving_an_equal_token_again_changes_nothing(workspace: Workspace) -> None:
 
 @check("SAVE-21")
 def after_an_update_the_passed_token_carries_the_id(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(*ONE_OF_EVERY_KIND)
+    store = workspace.holding(*ONE_OF_EVERY_KIND)
     for row in pool(*NAMED, *BY_ACCESS, *BY_GRANT, *BY_REFRESH):
         saved = store.save(key_of(row).but(expires_in="1900000000222"))
         carries_the_id(store, saved, store.stored(row))
@@ -218,8 +215,7 @@ def after_an_update_the_passed_token_carries_the_id(workspace: Workspace) -> Non
 
 @check("SAVE-21")
 def after_an_update_with_every_field_the_passed_token_carries_the_id(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(*ONE_OF_EVERY_KIND)
+    store = workspace.holding(*ONE_OF_EVERY_KIND)
     for row in ONE_OF_EVERY_KIND:
         if row != WITH_CLIENT:
             carries_the_id(store, store.save(row), store.stored(row))
@@ -291,8 +287,7 @@ def _replaced(name: str, number: int = 0) -> str:
 
 @check("SAVE-13")
 def an_update_replaces_what_the_token_has_and_keeps_the_rest(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(ANN, GUS, GRANT, LATE_REFRESH, ACCESS, DAN)
+    store = workspace.holding(ANN, GUS, GRANT, LATE_REFRESH, ACCESS, DAN)
     for number, (row, key, names) in enumerate(REPLACED):
         for name in names:
             # Whatever comes last counts, also where it is the lesser one.

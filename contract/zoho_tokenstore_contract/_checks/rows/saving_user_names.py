@@ -41,8 +41,7 @@ def a_token_that_names_a_user_leaves_another_users_row_alone(workspace: Workspac
 
 @check("SAVE-5")
 def a_shared_field_leads_to_no_other_users_row(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(ANN, BOB, EVE)
+    store = workspace.holding(ANN, BOB, EVE)
     for row, other in ((ANN, BOB), (ANN, EVE), (BOB, ANN), (EVE, ANN), (EVE, BOB)):
         for name, value in other.but(user_name=None).present().items():
             sent = Row(user_name=row.user_name, **CLIENT, access_token=NEW_ACCESS)
@@ -56,8 +55,7 @@ def _updates_the_named(store: StoreHandle, row: Row, sent: Row) -> None:
 
 @check("SAVE-5")
 def a_new_user_leaves_another_users_row_alone(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(ANN, BOB, EVE)
+    store = workspace.holding(ANN, BOB, EVE)
     for sent in (
         BOB.but(user_name="stranger@example.com:77"),
         BOB.only("access_token").but(user_name="second@example.com:77"),
@@ -68,8 +66,7 @@ def a_new_user_leaves_another_users_row_alone(workspace: Workspace) -> None:
 
 @check("SAVE-5")
 def a_part_of_a_name_or_a_wildcard_is_another_user(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(ANN, REFRESH, BOB)
+    store = workspace.holding(ANN, REFRESH, BOB)
     for name in NEAR_NAMES:
         sent = person("near", user_name=name, access_token=NEW_ACCESS)
         inserts(store, sent, f"{format_value(name)} is a new user, and no other's row")

@@ -62,8 +62,7 @@ def files_are_closed_to_others_after_each_call(workspace: Workspace) -> None:
 @check("SECRET-1")
 def files_outside_the_location_are_closed_to_others(workspace: Workspace) -> None:
     with _usual_umask(workspace):
-        store = workspace.open()
-        store.holding(ANN)
+        store = workspace.holding(ANN)
         if not files_in(store.location):
             not_applicable("the store keeps no files under its location")
         workspace.fresh_examples()
@@ -107,8 +106,7 @@ def _places_of_its_own(workspace: Workspace) -> Iterator[Path]:
 @check("SECRET-1", persistent=True)
 def files_are_closed_to_others_in_the_middle_of_each_call(workspace: Workspace) -> None:
     with _usual_umask(workspace), Processes(workspace) as processes:
-        store = workspace.open()
-        store.holding(ANN, ACCESS, BOB)
+        store = workspace.holding(ANN, ACCESS, BOB)
         if not files_in(store.location):
             not_applicable("the store keeps no files under its location")
         workspace.close(store)

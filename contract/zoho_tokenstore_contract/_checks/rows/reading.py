@@ -1,15 +1,18 @@
-"""BYID: what ``find_token_by_id`` gives. That the SDK can start from it is shown in `flows`."""
+"""BYID and LIST: what ``find_token_by_id`` and ``get_tokens`` give, and that it is detached."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
+from ..._harness.calls import CallRecord, TokenCall
+from ..._harness.messages import format_rows
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
-from ..._spec.tokens import FIELDS, Row, absent, format_row, format_value
-from ..aliasing import lookups, overwrite, unchanged
+from ..._spec.tokens import FIELDS, Row, absent, format_row, format_value, to_row, to_token
+from ..aliasing import OVERWRITTEN, lookups, overwrite, unchanged
 from ..registry import check
 from ..sample_tokens import (
     ACCESS,
@@ -54,8 +57,7 @@ def a_stored_id_gives_its_token(workspace: Workspace) -> None:
 
 @check("BYID-1")
 def a_stored_id_gives_its_token_after_updates(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(*ONE_OF_EVERY_KIND)
+    store = workspace.holding(*ONE_OF_EVERY_KIND)
     for number, row in enumerate(pool(ANN, GUS, LATE_REFRESH)):
         sent = key_of(row).but(access_token=f"1000.renewed.{number}", expires_in="1900000000666")
         store.save(sent)
@@ -64,8 +66,7 @@ def a_stored_id_gives_its_token_after_updates(workspace: Workspace) -> None:
 
 @check("BYID-1")
 def an_id_that_its_token_brought_gives_it(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(ANN, ACCESS)
+    store = workspace.holding(ANN, ACCESS)
     for row in _brought(store, BROUGHT):
         _gives(store, row)
 
@@ -112,17 +113,16 @@ def an_unknown_id_gives_none(workspace: Workspace) -> None:
 
 @check("BYID-3")
 def an_id_that_is_nearly_another_finds_nothing(workspace: Workspace) -> None:
-    store = workspace.open()
-    ids = [row.id for row in store.holding(*ONE_OF_EVERY_KIND)]
+    store = workspace.holding(*ONE_OF_EVERY_KIND)
+    ids = [row.id for row in store.kept]
     _are_apart(store, [*ids[:2], *ids[-4:]], ids)
 
 
 @check("BYID-3")
 def an_id_that_is_nearly_one_that_was_brought_finds_nothing(workspace: Workspace) -> None:
-    store = workspace.open()
-    given = [row.id for row in store.holding(ANN, ACCESS)]
+    store = workspace.holding(ANN, ACCESS)
     brought = [row.id for row in _brought(store, BROUGHT)]
-    _are_apart(store, brought, [*given, *brought])
+    _are_apart(store, brought, [*(row.id for row in store.kept), *brought])
 
 
 def _are_apart(store: StoreHandle, ids: list[Any], stored: list[Any]) -> None:
@@ -136,8 +136,8 @@ def _are_apart(store: StoreHandle, ids: list[Any], stored: list[Any]) -> None:
 
 @check("BYID-3")
 def what_another_field_holds_is_no_id(workspace: Workspace) -> None:
-    store = workspace.open()
-    ids = [row.id for row in store.holding(*ONE_OF_EVERY_KIND)]
+    store = workspace.holding(*ONE_OF_EVERY_KIND)
+    ids = [row.id for row in store.kept]
     _finds_something(store, ids[0])
     for text in CROWD_TEXTS:
         if text not in ids:
@@ -159,8 +159,7 @@ def _finds_nothing(store: StoreHandle, id: str, expected: str) -> None:
 
 @check("BYID-3")
 def ids_that_are_nearly_equal_find_each_its_own(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(ANN, ACCESS)
+    store = workspace.holding(ANN, ACCESS)
     for row in _brought(store, ALIKE):
         found = store.found_by_id(row.id)
         if found is None or found.user_name != row.user_name:
@@ -172,10 +171,9 @@ def ids_that_are_nearly_equal_find_each_its_own(workspace: Workspace) -> None:
 
 @check("BYID-4")
 def changing_what_was_found_by_id_changes_nothing_stored(workspace: Workspace) -> None:
-    store = workspace.open()
-    before = store.holding(ANN, ACCESS, GRANT, REFRESH, BOB)
-    looked = lookups(store, before)
-    for row in [row for row in before for _ in range(2)]:
+    store = workspace.holding(ANN, ACCESS, GRANT, REFRESH, BOB)
+    looked = lookups(store)
+    for row in [row for row in store.kept for _ in range(2)]:
         token = store.call("find_token_by_id", row.id).returned
         if not isinstance(token, load().OAuthToken):
             workspace.fail(
@@ -184,4 +182,110 @@ def changing_what_was_found_by_id_changes_nothing_stored(workspace: Workspace) -
                 precondition_failed=True,
             )
         overwrite(store, token)
-        unchanged(store, before, looked, "the token that find_token_by_id returned")
+        unchanged(store, looked, "the token that find_token_by_id returned")
+
+
+@check("LIST-1")
+def every_row_is_listed_once_and_complete(workspace: Workspace) -> None:
+    store = workspace.open()
+    passed: list[TokenCall] = []
+    for row in (*ONE_OF_EVERY_KIND, ANN.but(user_name="twin@example.com:77")):
+        passed.append(store.save(row))
+        _lists(store, [saved.inserted for saved in passed])
+
+
+@check("LIST-1")
+def updated_rows_are_listed_once_and_as_they_are(workspace: Workspace) -> None:
+    store = workspace.open()
+    rows = [store.save(row).inserted for row in ONE_OF_EVERY_KIND]
+    for number, row in enumerate(pool(ANN, LATE_REFRESH, GUS)):
+        place = ONE_OF_EVERY_KIND.index(row)
+        sent = key_of(row).but(access_token=f"1000.renewed.{number}", expires_in="1900000000666")
+        store.save(sent)
+        rows[place] = rows[place].updated_by(sent)
+        _lists(store, rows)
+
+
+@check("LIST-1")
+def many_rows_are_all_listed(workspace: Workspace) -> None:
+    store = workspace.open()
+    _lists(store, [store.save(person(f"user{number}")).inserted for number in range(120)])
+
+
+def _lists(store: StoreHandle, wanted: Sequence[Row]) -> None:
+    """Exactly these rows are listed, in whatever order."""
+    listed = [row.plain() for row in store.listed()]
+    for row in wanted:
+        if row not in listed:
+            store.workspace.fail(f"one of the tokens is {format_row(row)}", format_rows(listed))
+        listed.remove(row)
+    if listed:
+        store.workspace.fail(f"{len(wanted)} tokens, one for each row", f"beside them {format_rows(listed)}")
+
+
+@check("LIST-2")
+def an_empty_store_lists_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    _lists_nothing(store)
+    store.call("find_token_by_id", "unknown")
+    store.find_quietly(ANN)
+    _lists_nothing(store)
+
+
+@check("LIST-2")
+def a_store_whose_last_token_went_lists_nothing(workspace: Workspace) -> None:
+    store = workspace.open()
+    for row in pool(ANN, ACCESS):
+        saved = store.save(row)
+        if not store.listed():
+            workspace.fail("the saved token is listed", "no tokens", precondition_failed=True)
+        store.call("delete_token", saved.passed_after.id)
+        answer = store.call("get_tokens")
+        if isinstance(answer.returned, list) and answer.returned:
+            return  # delete_token does not work: DEL-1 says so
+        _lists_nothing(store)
+
+
+def _lists_nothing(store: StoreHandle) -> None:
+    answer = store.call("get_tokens")
+    if not isinstance(answer.returned, list) or answer.returned:
+        store.workspace.fail("get_tokens returns []", f"it {answer}")
+
+
+ROWS = (ANN, ACCESS, GRANT, REFRESH, BOB)
+
+
+@check("LIST-3")
+def changing_the_listed_tokens_changes_nothing_stored(workspace: Workspace) -> None:
+    store = workspace.holding(*ROWS)
+    looked = lookups(store)
+    for place in range(len(ROWS)):
+        overwrite(store, _listing(store)[place])
+        unchanged(store, looked, "a token that get_tokens returned")
+
+
+@check("LIST-3")
+def changing_the_list_changes_nothing_stored(workspace: Workspace) -> None:
+    store = workspace.holding(*ROWS)
+    looked = lookups(store)
+    workspace.remember([OVERWRITTEN])
+    for method, arguments in (("append", [to_token(OVERWRITTEN)]), ("pop", [0]), ("clear", [])):
+        listing = _listing(store)
+        note = f"the returned list: {method}()"
+        workspace.calls.append(CallRecord(store.number, method, passed=listing, note=note))
+        # A list of another kind may refuse to be changed.
+        with contextlib.suppress(Exception):
+            getattr(listing, method)(*arguments)
+        unchanged(store, looked, "the list that get_tokens returned")
+
+
+def _listing(store: StoreHandle) -> list[object]:
+    answer = store.call("get_tokens")
+    tokens = answer.returned
+    if (
+        not isinstance(tokens, list)
+        or len(tokens) != len(ROWS)
+        or not all(isinstance(token, load().OAuthToken) and to_row(token) for token in tokens)
+    ):
+        store.workspace.fail(f"get_tokens lists {len(ROWS)} tokens", str(answer), precondition_failed=True)
+    return tokens
