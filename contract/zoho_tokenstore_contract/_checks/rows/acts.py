@@ -22,7 +22,7 @@ def updates(
     *,
     fields: Sequence[str] = FIELDS,
     make: Callable[[Row], Any] = to_token,
-) -> TokenCall:
+) -> None:
     """Save a token that updates a row in place; every other row stays as it was.
 
     Args:
@@ -30,13 +30,13 @@ def updates(
         row: The row that is updated, as it was arranged.
         sent: The fields of the token.
         because: Why it is this row, for the message.
-        fields: Which fields of the row are compared.
+        fields: Which fields of the row are compared, beside the id.
         make: Makes the token of its fields.
     """
     stored = store.stored(row)
-    saved = store.save_token(make(sent))
-    store.expect(changed=[(stored, stored.updated_by(sent))], fields=fields, because=because)
-    return saved
+    store.save_token(make(sent))
+    compared = ("id", *(name for name in fields if name != "id"))
+    store.expect(changed=[(stored, stored.updated_by(sent))], fields=compared, because=because)
 
 
 def inserts(store: StoreHandle, sent: Row, because: str = "") -> Row:

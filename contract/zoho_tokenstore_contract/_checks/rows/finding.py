@@ -323,27 +323,18 @@ def unmatched(before: Sequence[Row]) -> tuple[Row, ...]:
         Row(**CLIENT, refresh_token=UNKNOWN["refresh_token"], id="unknown"),
         Row(**CLIENT, **UNKNOWN),
         Row(**CLIENT, **UNKNOWN, **PLACES),
-        # What another field of a stored row holds.
-        Row(access_token=REFRESH.refresh_token),
-        Row(access_token=GRANT.grant_token),
-        Row(**CLIENT, grant_token=REFRESH.refresh_token),
-        Row(**CLIENT, grant_token=WITH_CLIENT.access_token),
-        Row(**CLIENT, refresh_token=GRANT.grant_token),
-        Row(user_name=ACCESS.access_token),
-        Row(user_name=before[1].id),
-        Row(id=ANN.user_name),
-        Row(access_token=ANN.user_name),
-        # What wildcards, parts and quotes would match.
-        Row(access_token="%"),
-        Row(access_token="1000.%"),
-        Row(access_token="1000.lone"),
-        Row(access_token="1000.lone.access.2"),
+        # What another field of a stored row holds, and what wildcards, parts and quotes would match.
+        *(Row(access_token=text) for text in (REFRESH.refresh_token, GRANT.grant_token, ANN.user_name)),
+        *(Row(access_token=text) for text in ("%", "1000.%", "1000.lone", "1000.lone.access.2")),
         Row(access_token="1000.lone.access' or '1'='1"),
-        Row(**CLIENT, grant_token="1000.code"),
-        Row(**CLIENT, grant_token="1000.code.%"),
-        Row(**CLIENT, refresh_token="1000.nightly.refresh.2"),
-        Row(**CLIENT, refresh_token="%.refresh"),
-        Row(user_name="o'neil@example.com:77"),
+        *(Row(**CLIENT, grant_token=text) for text in (REFRESH.refresh_token, WITH_CLIENT.access_token)),
+        *(Row(**CLIENT, grant_token=text) for text in ("1000.code", "1000.code.%")),
+        *(
+            Row(**CLIENT, refresh_token=text)
+            for text in (GRANT.grant_token, "1000.nightly.refresh.2", "%.refresh")
+        ),
+        *(Row(user_name=name) for name in (ACCESS.access_token, before[1].id, "o'neil@example.com:77")),
+        Row(id=ANN.user_name),
         *(Row(id=id) for id in near),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..._harness.messages import format_rows
-from ..._harness.observer import GRANT_KEY, REFRESH_KEY
+from ..._harness.observer import GRANT_KEY, NAME, REFRESH_KEY
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, absent, format_row, format_value
@@ -50,7 +50,7 @@ def a_shared_field_leads_to_no_other_users_row(workspace: Workspace) -> None:
 
 def _updates_the_named(store: StoreHandle, row: Row, sent: Row) -> None:
     because = "only the row of the named user is updated"
-    updates(store, row, sent, because, fields=("id", "user_name"))
+    updates(store, row, sent, because, fields=NAME)
 
 
 @check("SAVE-5")
@@ -155,7 +155,7 @@ def _takes_the_name(
     sent: Row,
     because: str = "one row, now under the name that its token brought",
 ) -> None:
-    updates(store, row, sent, because, fields=("id", "user_name", "access_token"))
+    updates(store, row, sent, because, fields=("user_name", "access_token"))
 
 
 @check("SAVE-14")
