@@ -90,9 +90,8 @@ ONE_OF_EVERY_KIND = pool(*KINDS)
 CROWD_TEXTS = tuple(dict.fromkeys(text for row in KINDS for text in row.present().values()))
 """What the fields of the crowd hold: none of it is an id, unless a store makes such ids."""
 NAMED = pool(ANN, BOB, CLEO, DAN, EVE, GUS)
-BY_ACCESS = pool(ACCESS, LATE_ACCESS)
-BY_GRANT = pool(GRANT, LATE_GRANT)
-BY_REFRESH = pool(REFRESH, LATE_REFRESH)
+WITH_KEY = pool(*(row for row in KINDS if row != WITH_CLIENT))
+"""The rows of the crowd that have a key."""
 ONE_OF_EACH_KEY = pool(ANN, ACCESS, GRANT, REFRESH, BOB)
 
 

@@ -52,6 +52,7 @@ def a_new_token_is_one_new_row(workspace: Workspace) -> None:
         has_nothing_but(store, new, row)
         if saved.answer.returned is not None:
             workspace.fail("save_token returns None", str(saved.answer))
+    inserts(store, person("numbered", user_name=store.kept[1].id))
 
 
 @check("SAVE-1")
@@ -119,12 +120,6 @@ def _are_new_rows(workspace: Workspace, case: Newcomers) -> None:
     store = workspace.holding(*case.beside)
     for sent in case.tokens:
         holds(store, inserts(store, sent), sent.only(*case.kept))
-
-
-@check("SAVE-1")
-def a_user_whose_name_is_an_id_is_a_new_row(workspace: Workspace) -> None:
-    store = workspace.holding(ANN, ACCESS)
-    inserts(store, person("numbered", user_name=store.stored(ACCESS).id))
 
 
 def _merged(row: Row) -> Any:
