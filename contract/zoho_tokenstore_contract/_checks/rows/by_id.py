@@ -9,7 +9,7 @@ from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
 from ..._spec.tokens import FIELDS, Row, absent, format_row, format_value
-from ..aliasing import lookups, overwrite, unchanged
+from ..aliasing import lookups, overwrite, overwrite_all, unchanged
 from ..registry import check
 from ..sample_tokens import (
     ACCESS,
@@ -185,3 +185,5 @@ def changing_what_was_found_by_id_changes_nothing_stored(workspace: Workspace) -
             )
         overwrite(store, token)
         unchanged(store, before, looked, "the token that find_token_by_id returned")
+    overwrite_all(store, "find_token_by_id")
+    unchanged(store, before, looked, "a token that find_token_by_id returned")

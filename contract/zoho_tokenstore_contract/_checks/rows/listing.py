@@ -11,7 +11,7 @@ from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
 from ..._spec.tokens import Row, format_row, to_row, to_token
-from ..aliasing import OVERWRITTEN, lookups, overwrite, unchanged
+from ..aliasing import OVERWRITTEN, lookups, overwrite, overwrite_all, unchanged
 from ..registry import check
 from ..sample_tokens import (
     ACCESS,
@@ -106,6 +106,8 @@ def changing_the_listed_tokens_changes_nothing_stored(workspace: Workspace) -> N
     for place in range(len(ROWS)):
         overwrite(store, _listing(store)[place])
         unchanged(store, before, looked, "a token that get_tokens returned")
+    overwrite_all(store, "get_tokens")
+    unchanged(store, before, looked, "a token that get_tokens returned")
 
 
 @check("LIST-3")
