@@ -32,7 +32,7 @@ from .second_designs import (
 
 
 # FIND
-@fault("FIND-1", says="")
+@fault("FIND-1", says="it returned None")
 class NameAndClient(NormCore):
     """The look-up by user name also asks for the client id, if the token has one."""
 
@@ -43,7 +43,7 @@ class NameAndClient(NormCore):
         return hit
 
 
-@fault("FIND-2", "FLOW-5", says="")
+@fault("FIND-2", says="it returned None")
 class AccessOnlyUnnamed(CsvCore):
     """The look-up by access token asks for a row without a user name."""
 
@@ -54,7 +54,7 @@ class AccessOnlyUnnamed(CsvCore):
         return hit
 
 
-@fault("FIND-2", "SAVE-6", "FIND-3", "FIND-4", says="")
+@fault("FIND-2", "SAVE-6", says="it returned None")
 class IndexNotUpdated(NormCore):
     """The index is written when a row is inserted only.
 
@@ -74,7 +74,7 @@ class IndexNotUpdated(NormCore):
             )
 
 
-@fault("FIND-3", says="")
+@fault("FIND-3", says="it returned None")
 class GrantNestedInRefresh(DirCore):
     """`if refresh: if grant:` — when finding, the grant token is looked at only beside a refresh token."""
 
@@ -90,7 +90,7 @@ class GrantNestedInRefresh(DirCore):
         return super()._find_row(view, t)
 
 
-@fault("FIND-4", says="")
+@fault("FIND-4", says="it returned None")
 class AccessEndsSearch(SnapCore):
     """When finding, an access token ends the search even beside client credentials and a refresh token."""
 
@@ -100,7 +100,7 @@ class AccessEndsSearch(SnapCore):
         return super()._find_row(view, t)
 
 
-@fault("FIND-5", "FIND-10", "FLOW-8", says="")
+@fault("FIND-5", "FIND-10", says="the passed token itself is filled in from its row")
 class IdFindsNewToken(JsonCore):
     """find_token by id alone answers with a new token, and the one that was passed stays empty.
 
@@ -115,7 +115,7 @@ class IdFindsNewToken(JsonCore):
         return super().find_token(token)
 
 
-@fault("FIND-5", "FLOW-8", says="")
+@fault("FIND-5", says="it returned None")
 class IdAloneNotFound(NormCore):
     """A token with an id alone is not looked up by it."""
 
@@ -123,7 +123,7 @@ class IdAloneNotFound(NormCore):
         return self._match(view, t) or self._loose(view, t)
 
 
-@fault("FIND-6", "FLOW-1", says="")
+@fault("FIND-6", says="no such token")
 class FindMissRaises(LogCore):
     """find_token raises when nothing matches."""
 
@@ -134,7 +134,7 @@ class FindMissRaises(LogCore):
         return found
 
 
-@fault("FIND-6", "FIND-8", says="")
+@fault("FIND-6", "FIND-8", says="it returned OAuthToken")
 class FindMissReturnsToken(SqlCore):
     """find_token returns the token that was passed also when nothing matches."""
 
@@ -143,7 +143,7 @@ class FindMissReturnsToken(SqlCore):
         return token
 
 
-@fault("FIND-7", "FLOW-6", says="")
+@fault("FIND-7", says="find_token returns None for")
 class SameClientWillDo(JsonCore):
     """An access token with client credentials that is not stored finds some row of the same client."""
 
@@ -154,7 +154,7 @@ class SameClientWillDo(JsonCore):
         return hit
 
 
-@fault("FIND-7", says="", persistent=False)
+@fault("FIND-7", says="find_token returns None for", persistent=False)
 class EmptyNameFindsUnnamed(MemCore):
     """An empty user name is compared with rows that have none: the first unnamed row is found."""
 
@@ -170,7 +170,7 @@ class EmptyNameFindsUnnamed(MemCore):
         return super().find_token(token)
 
 
-@fault("FIND-8", "SAVE-5", "FLOW-6", says="")
+@fault("FIND-8", "SAVE-5", says="find_token returns None for")
 class LikeForNames(SqlCore):
     """The user name is looked for with LIKE: the name ann_b finds the user annxb."""
 
@@ -188,7 +188,7 @@ class LikeForNames(SqlCore):
             return super().first(**wanted)
 
 
-@fault("FIND-8", "FLOW-6", says="")
+@fault("FIND-8", says="find_token returns None for")
 class NameFallsThroughOnFind(CacheCore):
     """A named user who is not stored falls through to the refresh token when looked for."""
 
@@ -199,7 +199,7 @@ class NameFallsThroughOnFind(CacheCore):
         return hit
 
 
-@fault("FIND-8", says="")
+@fault("FIND-8", says="find_token returns None for")
 class NameAndIdOfAnother(SnapCore):
     """A name that is not stored, with the id of another user's row, finds that row."""
 
@@ -207,7 +207,7 @@ class NameAndIdOfAnother(SnapCore):
         return self._match(view, t) or (t["id"] and view.get(t["id"])) or self._loose(view, t)
 
 
-@fault("FIND-9", "FLOW-3", says="")
+@fault("FIND-9", says="the returned token with expires_in=")
 class FillForgetsExpiry(DirCore):
     """The hit is filled in without expires_in, so that the SDK never renews."""
 
@@ -219,7 +219,7 @@ class FillForgetsExpiry(DirCore):
         return found
 
 
-@fault("FIND-9", says="")
+@fault("FIND-9", says="the returned token with client_id=")
 class FillOverwrites(SnapCore):
     """A hit overwrites what the argument had with what the row has."""
 
@@ -230,7 +230,7 @@ class FillOverwrites(SnapCore):
             getattr(token, "set_" + field)(row[field])
 
 
-@fault("FIND-9", "FIND-10", "FLOW-7", says="")
+@fault("FIND-9", "FIND-10", says="the returned token with id=")
 class FillForgetsId(CsvCore):
     """The hit is filled in without the id."""
 
@@ -242,7 +242,7 @@ class FillForgetsId(CsvCore):
         return found
 
 
-@fault("FIND-10", "FIND-5", "FLOW-7", says="")
+@fault("FIND-10", "FIND-5", says="the passed token with id=")
 class FindReturnsCopy(LogCore):
     """find_token fills in and returns a copy; the token that was passed stays as it was."""
 
@@ -258,7 +258,7 @@ class FindReturnsCopy(LogCore):
         )
 
 
-@fault("FIND-11", "PERSIST-2", says="")
+@fault("FIND-11", says="a token that find_token returned")
 class FoundObjectCached(CacheCore):
     """A found token is kept by user name, and the next look-up of the name is filled in from that object."""
 
@@ -282,7 +282,7 @@ class FoundObjectCached(CacheCore):
         self._found.clear()
 
 
-@fault("FIND-12", says="")
+@fault("FIND-12", says="the passed token is left as it was")
 class MissSetsId(NormCore):
     """A miss leaves the id of the next row on the token."""
 
@@ -293,7 +293,7 @@ class MissSetsId(NormCore):
         return found
 
 
-@fault("FIND-13", "FLOW-2", "FLOW-3", says="")
+@fault("FIND-13", says="it has no _OAuthToken__find_user")
 class FoundWithNew(JsonCore):
     """find_token returns a token built with object.__new__ (the passed one is filled in too)."""
 
@@ -309,7 +309,7 @@ class FoundWithNew(JsonCore):
 
 
 # BYID
-@fault("BYID-1", "FLOW-4", says="")
+@fault("BYID-1", says="a token with api_domain=")
 class ByIdForgetsDomain(SqlCore):
     """The SELECT of find_token_by_id forgets api_domain."""
 
@@ -320,7 +320,7 @@ class ByIdForgetsDomain(SqlCore):
         return found
 
 
-@fault("BYID-2", says="")
+@fault("BYID-2", says="find_token_by_id returns a token or None")
 class UnknownIdRaises(DirCore):
     """An unknown id raises."""
 
@@ -331,7 +331,7 @@ class UnknownIdRaises(DirCore):
         return found
 
 
-@fault("BYID-3", says="")
+@fault("BYID-3", says="find_token_by_id(")
 class NumericIds(JsonCore):
     """Ids are compared as numbers where both are: 01 finds 1."""
 
@@ -343,7 +343,7 @@ class NumericIds(JsonCore):
             return found
 
 
-@fault("BYID-3", says="")
+@fault("BYID-3", says="find_token_by_id(")
 class NoCaseIds(SqlCore):
     """find_token_by_id compares with COLLATE NOCASE: the id ab finds the row AB."""
 
@@ -356,7 +356,7 @@ class NoCaseIds(SqlCore):
             return exact[0] if exact else super().get(id)
 
 
-@fault("BYID-4", says="")
+@fault("BYID-4", says="changing the token that find_token_by_id returned changes")
 class ByIdObjectCached(LogCore):
     """find_token_by_id gives out one cached object for each row as long as the row stays the same."""
 
@@ -376,7 +376,7 @@ class ByIdObjectCached(LogCore):
         return kept[1]
 
 
-@fault("BYID-5", "FLOW-4", says="")
+@fault("BYID-5", says="Initializer.initialize works")
 class BuiltWithNew(CsvCore):
     """find_token_by_id and get_tokens build tokens with object.__new__."""
 
@@ -390,7 +390,7 @@ class BuiltWithNew(CsvCore):
 
 
 # LIST
-@fault("LIST-1", "LIST-2", says="")
+@fault("LIST-1", "LIST-2", says="get_tokens returns a list of OAuthToken objects")
 class ListIsGenerator(NormCore):
     """get_tokens is a generator."""
 
@@ -399,7 +399,7 @@ class ListIsGenerator(NormCore):
         return (self._make(row) for row in rows)
 
 
-@fault("LIST-1", says="")
+@fault("LIST-1", says="one of the tokens is")
 class ListMasksSecrets(LogCore):
     """get_tokens leaves client_secret and refresh_token out, 'for safety'."""
 
@@ -411,7 +411,7 @@ class ListMasksSecrets(LogCore):
         return tokens
 
 
-@fault("LIST-1", "VALUE-8", says="")
+@fault("LIST-1", says="one of the tokens is")
 class FirstPageOnly(SqlCore):
     """get_tokens gives a page of a hundred, and no more."""
 
@@ -420,7 +420,7 @@ class FirstPageOnly(SqlCore):
             return self._all(self.SELECT + " ORDER BY seq LIMIT 100")
 
 
-@fault("LIST-2", says="")
+@fault("LIST-2", says="it returned None")
 class EmptyListIsNone(DirCore):
     """get_tokens answers None when nothing is stored."""
 
@@ -428,7 +428,7 @@ class EmptyListIsNone(DirCore):
         return super().get_tokens() or None
 
 
-@fault("LIST-3", says="", persistent=False)
+@fault("LIST-3", says="changing a token that get_tokens returned changes nothing", persistent=False)
 class ListIsKept(MemCore):
     """get_tokens gives out the list that the store keeps until the next change."""
 
@@ -449,7 +449,7 @@ class ListIsKept(MemCore):
 
 
 # DEL
-@fault("DEL-1", "DEL-3", says="")
+@fault("DEL-3", says="no row has exactly the id")
 class DeleteByGlob(DirCore):
     """The row's file is deleted by glob('%s*'): deleting 1 deletes 10 too, and * deletes all."""
 
@@ -460,7 +460,7 @@ class DeleteByGlob(DirCore):
                     view.drop(row["id"])
 
 
-@fault("DEL-1", "FLOW-7", says="")
+@fault("DEL-1", says="the row with the id")
 class DeleteBySameRefresh(NormCore):
     """Deleting removes every row with the same client id and refresh token."""
 
@@ -474,7 +474,7 @@ class DeleteBySameRefresh(NormCore):
                     view.drop(row["id"])
 
 
-@fault("DEL-1", says="")
+@fault("DEL-1", says="the row with the id")
 class DeleteByUserName(SnapCore):
     """Sign-out by id deletes by user name, and every unnamed row goes with an unnamed one."""
 
@@ -486,7 +486,7 @@ class DeleteByUserName(SnapCore):
                     view.drop(row["id"])
 
 
-@fault("DEL-2", "DEL-3", says="", persistent=False)
+@fault("DEL-2", says="raised KeyError: 'unknown'", persistent=False)
 class UnknownDeleteKeyError(MemCore):
     """Deleting an unknown id is a KeyError."""
 
@@ -496,7 +496,7 @@ class UnknownDeleteKeyError(MemCore):
         view.drop(id)
 
 
-@fault("DEL-3", says="")
+@fault("DEL-3", says="None is nobody")
 class DeleteNoneDeletesAll(CsvCore):
     """`where id = ? or ? is null`: delete_token(None) deletes all."""
 
@@ -506,7 +506,7 @@ class DeleteNoneDeletesAll(CsvCore):
         return super().delete_token(id)
 
 
-@fault("DEL-3", "DEL-1", says="")
+@fault("DEL-3", says="no row has exactly the id")
 class DeleteStrips(JsonCore):
     """The id is stripped before a row is deleted by it: ' 1' deletes 1."""
 
@@ -514,7 +514,7 @@ class DeleteStrips(JsonCore):
         view.drop(id.strip())
 
 
-@fault("DEL-4", "PERSIST-2", says="")
+@fault("DEL-4", says="after the token is deleted")
 class CacheKeepsDeleted(CacheCore):
     """A cache by user name is not told of delete_token: the deleted user is still found."""
 
@@ -536,7 +536,7 @@ class CacheKeepsDeleted(CacheCore):
         self._named.clear()
 
 
-@fault("DEL-4", "SAVE-1", says="")
+@fault("DEL-4", says="one new row for")
 class SoftDelete(SqlCore):
     """Deleted rows are marked only: saving the user again updates the marked row, which stays invisible."""
 
@@ -566,7 +566,7 @@ class SoftDelete(SqlCore):
     SCHEMA = SqlCore.SCHEMA + ("CREATE TABLE IF NOT EXISTS gone (id TEXT PRIMARY KEY)",)
 
 
-@fault("DEL-4", "FIND-8", says="")
+@fault("DEL-4", says="and another one is saved")
 class IndexKeepsDeleted(NormCore):
     """The index keeps the entries of a deleted row, whose number the next row gets.
 
@@ -603,7 +603,7 @@ class IndexKeepsDeleted(NormCore):
             return super()._row(seq)
 
 
-@fault("DEL-5", says="")
+@fault("DEL-5", says="an id that no deleted row had")
 class HighestPlusOne(SnapCore):
     """The next id is the highest plus one: the id of the row deleted last is given again."""
 
@@ -618,7 +618,7 @@ class HighestPlusOne(SnapCore):
         return super()._insert(view, t)
 
 
-@fault("DEL-5", says="")
+@fault("DEL-5", says="an id that no deleted row had")
 class ClearResetsCounter(JsonCore):
     """delete_tokens sets the id counter back to one."""
 
@@ -630,7 +630,7 @@ class ClearResetsCounter(JsonCore):
 
 
 # CLEAR
-@fault("CLEAR-1", says="")
+@fault("CLEAR-1", says="delete_tokens removes every row")
 class ClearEmptyRaises(DirCore):
     """delete_tokens raises on an empty store."""
 
@@ -640,7 +640,7 @@ class ClearEmptyRaises(DirCore):
         super().delete_tokens()
 
 
-@fault("CLEAR-1", says="")
+@fault("CLEAR-1", says="no row is left after delete_tokens")
 class ClearKeepsUnnamed(SqlCore):
     """Delete from tokens where user_name like '%': rows without a user name stay."""
 
@@ -649,7 +649,7 @@ class ClearKeepsUnnamed(SqlCore):
             self.connection.execute("DELETE FROM tokens WHERE user_name LIKE '%'")
 
 
-@fault("CLEAR-2", "LIST-2", says="")
+@fault("CLEAR-1", says="every row still reads")
 class ClearRemovesFile(JsonCore):
     """delete_tokens removes the file, and every later call of the open store fails."""
 
@@ -658,7 +658,7 @@ class ClearRemovesFile(JsonCore):
         os.unlink(self._file)
 
 
-@fault("CLEAR-2", "LIST-2", says="")
+@fault("CLEAR-1", says="every row still reads")
 class ClearDropsTables(NormCore):
     """delete_tokens drops the tables, which only opening makes."""
 
@@ -668,7 +668,7 @@ class ClearDropsTables(NormCore):
                 self.connection.execute("DROP TABLE " + table)
 
 
-@fault("CLEAR-3", says="")
+@fault("CLEAR-3", says="notes.txt is gone")
 class ClearEmptiesFolder(DirCore):
     """delete_tokens empties the whole directory, other people's files too."""
 
@@ -680,7 +680,7 @@ class ClearEmptiesFolder(DirCore):
                 shutil.rmtree(entry.path) if entry.is_dir() else os.unlink(entry.path)
 
 
-@fault("CLEAR-3", says="")
+@fault("CLEAR-3", says="notes.txt is gone")
 class DeleteTidiesJson(JsonCore):
     """delete_token tidies up: every other *.json under the location goes."""
 
@@ -692,7 +692,7 @@ class DeleteTidiesJson(JsonCore):
 
 
 # VALUE
-@fault("VALUE-1", says="")
+@fault("VALUE-1", says="comes back as")
 class UniversalNewlines(CsvCore):
     """The CSV file is read in text mode with universal newlines: a carriage return is lost."""
 
@@ -701,7 +701,7 @@ class UniversalNewlines(CsvCore):
         return super()._parse(lines[0] + b"\r\n" + lines[1].replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
 
 
-@fault("VALUE-1", "VALUE-6", says="")
+@fault("VALUE-1", says="comes back as None")
 class ValuesStripped(LogCore):
     """Values are stripped before they are stored."""
 
@@ -715,7 +715,7 @@ class ValuesStripped(LogCore):
         )
 
 
-@fault("VALUE-1", "SAVE-1", says="")
+@fault("VALUE-1", says="a new row for each of")
 class HeaderLikeSkipped(CsvCore):
     """A line that begins like the header is skipped when reading: the user named user_name is not there."""
 
@@ -725,7 +725,7 @@ class HeaderLikeSkipped(CsvCore):
         return state
 
 
-@fault("VALUE-1", says="")
+@fault("VALUE-1", says="comes back as '\\\\n'")
 class BackslashDecoded(SqlCore):
     """Backslash sequences in redirect_url are decoded when read."""
 
@@ -738,7 +738,7 @@ class BackslashDecoded(SqlCore):
             return rows
 
 
-@fault("VALUE-2", "VALUE-9", says="")
+@fault("VALUE-2", says="api_domain comes back as")
 class DomainCut(NormCore):
     """api_domain is cut at 100 characters."""
 
@@ -747,7 +747,7 @@ class DomainCut(NormCore):
             super().write_fields(seq, dict(row, api_domain=row["api_domain"] and row["api_domain"][:100]))
 
 
-@fault("VALUE-2", "VALUE-5", says="")
+@fault("VALUE-2", says="expires_in comes back as")
 class ExpiryThroughFloat(SnapCore):
     """expires_in goes through float(): 20 digits come back as others."""
 
@@ -765,7 +765,7 @@ class ExpiryThroughFloat(SnapCore):
         return dict(t, expires_in=value)
 
 
-@fault("VALUE-3", says="")
+@fault("VALUE-3", says="raised SDKException")
 class ThousandCharacters(SqlCore):
     """Values of more than 1,000 characters are refused."""
 
@@ -776,7 +776,7 @@ class ThousandCharacters(SqlCore):
         return row
 
 
-@fault("VALUE-4", says="")
+@fault("VALUE-4", says="it is 'None'")
 class NoneAsText(CsvCore):
     """Str() of the last two cells when a token is built: an absent field comes back as the text None."""
 
@@ -786,7 +786,7 @@ class NoneAsText(CsvCore):
         )
 
 
-@fault("VALUE-4", says="")
+@fault("VALUE-4", says="it has one, with the name None")
 class EmptySignature(SnapCore):
     """A row without a user comes back with UserSignature(None)."""
 
@@ -797,14 +797,14 @@ class EmptySignature(SnapCore):
         return token
 
 
-@fault("VALUE-5", "FLOW-3", "FLOW-4", says="")
+@fault("VALUE-5", says="expires_in comes back as the str")
 class ExpiryIsInteger(SqlCore):
     """expires_in is a column of type INTEGER, and comes back as int."""
 
     SCHEMA = tuple(line.replace("expires_in TEXT", "expires_in INTEGER") for line in SqlCore.SCHEMA)
 
 
-@fault("VALUE-5", "BYID-1", says="", persistent=False)
+@fault("VALUE-5", "BYID-1", says="has no attribute 'get_name'", persistent=False)
 class NameIsPlainText(MemCore):
     """The user name comes back as plain text, not inside a UserSignature."""
 
@@ -815,7 +815,7 @@ class NameIsPlainText(MemCore):
         return token
 
 
-@fault("VALUE-6", "VALUE-7", says="")
+@fault("VALUE-6", says="it found that of")
 class NormalisedIndex(NormCore):
     """Keys are normalised (NFC) in the index and when compared: a token in another Unicode form matches."""
 
@@ -831,14 +831,14 @@ class NormalisedIndex(NormCore):
             )
 
 
-@fault("VALUE-6", says="")
+@fault("VALUE-6", says="it found that of 'ab'")
 class TrimmedCollation(SqlCore):
     """The token columns are COLLATE RTRIM: trailing spaces do not count."""
 
     SCHEMA = tuple(line.replace("_token TEXT", "_token TEXT COLLATE RTRIM") for line in SqlCore.SCHEMA)
 
 
-@fault("VALUE-6", "SAVE-1", says="")
+@fault("VALUE-6", says="it found that of 'token'")
 class CaseFolded(LogCore):
     """Grant and refresh tokens are compared with casefold()."""
 
@@ -858,7 +858,7 @@ class CaseFolded(LogCore):
         return hit
 
 
-@fault("VALUE-7", says="")
+@fault("VALUE-7", says="it found that of 'token'")
 class NamesLowered(JsonCore):
     """User names are compared in lower case, as e-mail addresses."""
 
@@ -878,7 +878,7 @@ class NamesLowered(JsonCore):
         return dict(super()._merge(old, t), user_name=old["user_name"] or t["user_name"])
 
 
-@fault("VALUE-8", "SAVE-22", says="")
+@fault("VALUE-8", says="500 rows")
 class FiveHundredRows(JsonCore):
     """No more than 500 rows are kept: the oldest go."""
 
@@ -889,7 +889,7 @@ class FiveHundredRows(JsonCore):
                 del self.state.rows[next(iter(self.state.rows))]
 
 
-@fault("VALUE-8", "SAVE-2", says="")
+@fault("VALUE-8", says="'001'")
 class ThreeDigitIds(SqlCore):
     """Ids are three decimal digits of a counter, so the row after the 999th overwrites the first."""
 
@@ -898,7 +898,7 @@ class ThreeDigitIds(SqlCore):
             return "%03d" % (int(super().new_id()) % 1000)
 
 
-@fault("VALUE-9", says="")
+@fault("VALUE-9", says="came back as 'a?b'")
 class EncodedWithReplace(DirCore):
     """The file is encoded with errors='replace': a lone surrogate comes back as ?."""
 
@@ -913,7 +913,7 @@ class EncodedWithReplace(DirCore):
         return row
 
 
-@fault("VALUE-9", says="")
+@fault("VALUE-9", says="came back as 'a'")
 class CutAtNul(NormCore):
     """Values end at a NUL character."""
 
@@ -924,7 +924,7 @@ class CutAtNul(NormCore):
             )
 
 
-@fault("VALUE-9", "CRASH-4", says="")
+@fault("VALUE-9", says="every row still reads")
 class OverFieldLimit(CsvCore):
     """A value that is longer than csv's field limit is written, and no row can be read any more."""
 
@@ -938,7 +938,7 @@ class OverFieldLimit(CsvCore):
         raise core.Damaged
 
 
-@fault("VALUE-10", says="")
+@fault("VALUE-10", says="after saving")
 class EmptyReplaces(SqlCore):
     """An empty text replaces what is stored when a row is updated."""
 
@@ -955,7 +955,7 @@ class EmptyReplaces(SqlCore):
         return super().save_token(token)
 
 
-@fault("VALUE-10", says="")
+@fault("VALUE-10", says="it returned None")
 class EmptyNameHinders(DirCore):
     """A UserSignature with an empty name hinders the other keys when a token is looked for."""
 

@@ -44,7 +44,7 @@ LOG = logging.getLogger("tokenstore")
 
 
 # ISO, PERSIST
-@fault("ISO-1", says="", persistent=False)
+@fault("ISO-1", says="what one store saved is not in the other", persistent=False)
 class SharedClassRows(MemCore):
     """The rows are a class attribute: all stores of the process share them."""
 
@@ -58,7 +58,7 @@ class SharedClassRows(MemCore):
             return work(DictView(type(self)._state))
 
 
-@fault("ISO-1", "PERSIST-2", says="")
+@fault("ISO-1", says="no token of a store on another location")
 class ModuleWideCache(SqlCore):
     """A cache by user name of the whole module answers where the location has no such user."""
 
@@ -86,7 +86,7 @@ class ModuleWideCache(SqlCore):
         super().delete_tokens()
 
 
-@fault("PERSIST-1", "SAVE-22", says="")
+@fault("PERSIST-1", "SAVE-22", says="a store opened again has every row, as it was")
 class OpeningMigrates(JsonCore):
     """Opening migrates: rows without a user name are left out of the rewritten file."""
 
@@ -101,7 +101,7 @@ class OpeningMigrates(JsonCore):
         self._work(migrate, True)
 
 
-@fault("PERSIST-1", says="")
+@fault("PERSIST-1", says="the store opens")
 class EmptyIsDamaged(LogCore):
     """A store that was left empty is taken for damaged when it is opened."""
 
@@ -112,7 +112,7 @@ class EmptyIsDamaged(LogCore):
             raise Damaged
 
 
-@fault("PERSIST-2", "CRASH-1", "PERSIST-1", says="")
+@fault("PERSIST-2", says="that was looked for before")
 class SnapshotNowAndThen(SnapCore):
     """Snapshots are written at every fifth change and when closing."""
 
@@ -135,7 +135,7 @@ class SnapshotNowAndThen(SnapCore):
                 super()._snapshot(self._state)
 
 
-@fault("PERSIST-2", "PROC-1", says="")
+@fault("PERSIST-2", says="that was looked for before")
 class ReadOnceJson(JsonCore):
     """The file is read when the store is opened, and never again."""
 
@@ -149,7 +149,7 @@ class ReadOnceJson(JsonCore):
         self._state = state.copy()
 
 
-@fault("PERSIST-2", says="")
+@fault("PERSIST-2", says="the other store finds an update of a token that was found")
 class WholeSeconds(JsonCore):
     """The cache is trusted while size and modification time in whole seconds stay the same."""
 
@@ -166,7 +166,7 @@ class WholeSeconds(JsonCore):
         self._state: Any = None
 
 
-@fault("PERSIST-2", says="")
+@fault("PERSIST-2", says="the other store finds an update of a token that was found")
 class StampFromCount(CacheCore):
     """The cache is checked by the number of rows and the highest row number.
 
@@ -189,7 +189,7 @@ class StampFromCount(CacheCore):
             raise
 
 
-@fault("PERSIST-3", "SAVE-2", says="")
+@fault("PERSIST-3", says="one new row for")
 class CounterFromOne(JsonCore):
     """Ids come from a counter that begins at one with each opening."""
 
@@ -201,7 +201,7 @@ class CounterFromOne(JsonCore):
         return super()._insert(view, t if t["id"] else dict(t, id=str(next(self._numbers))))
 
 
-@fault("SAVE-2", "VALUE-8", "THREAD-2", "PERSIST-3", says="")
+@fault("VALUE-8", says="a row for each of")
 class ClockIds(DirCore):
     """Ids are the time of day in hundredths of a second: on another day at the same time they come again."""
 
@@ -211,7 +211,7 @@ class ClockIds(DirCore):
         return super()._insert(view, t if t["id"] else dict(t, id="t%07d" % (self.clock() * 100 % 8640000)))
 
 
-@fault("PERSIST-4", says="")
+@fault("PERSIST-4", says="in another working directory")
 class RelativePath(SqlCore):
     """The path is made relative when the store is opened, and breaks with os.chdir."""
 
@@ -220,7 +220,7 @@ class RelativePath(SqlCore):
         super()._prepare(work, write)
 
 
-@fault("PERSIST-5", "FIND-1", "PROC-1", says="")
+@fault("PERSIST-5", says="works in a process with")
 class PythonHashIndex(NormCore):
     """The index has hash(text), which differs from process to process."""
 
@@ -229,7 +229,7 @@ class PythonHashIndex(NormCore):
             return str(hash(value))
 
 
-@fault("PERSIST-5", "VALUE-1", says="")
+@fault("PERSIST-5", says="the store opens in another process")
 class PreferredEncoding(JsonCore):
     """The file is written and read in the preferred encoding of the process."""
 
@@ -254,7 +254,7 @@ class PreferredEncoding(JsonCore):
         return State({row["id"]: row for row in data["rows"]}, data["next"], data["spent"])
 
 
-@fault("PERSIST-5", "FLOW-3", says="")
+@fault("PERSIST-5", says="the rows as they are, in a process with")
 class LocalTimeExpiry(SqlCore):
     """expires_in is kept as a local time without a zone, and read back in the zone of the reader."""
 
@@ -277,7 +277,7 @@ class LocalTimeExpiry(SqlCore):
 
 
 # THREAD
-@fault("THREAD-1", "PROC-2", says="")
+@fault("THREAD-1", says="a new token is stored, also in another thread than the one")
 class OneThreadConnection(SqlCore):
     """One connection with check_same_thread: usable in the thread that opened the store only."""
 
@@ -299,7 +299,7 @@ class OneThreadConnection(SqlCore):
                     self._connection.execute("ROLLBACK")
 
 
-@fault("THREAD-1", says="", persistent=False)
+@fault("THREAD-1", says="the call comes back, in another thread too", persistent=False)
 class RefusedKeepsLock(MemCore):
     """A refused save leaves the (reentrant) lock taken.
 
@@ -317,7 +317,7 @@ class RefusedKeepsLock(MemCore):
         return answer
 
 
-@fault("THREAD-1", "PROC-2", says="")
+@fault("THREAD-1", says="the call comes back, in another thread too")
 class MissKeepsLock(SnapCore):
     """A look-up that finds nothing returns before it releases the lock."""
 
@@ -349,7 +349,7 @@ class _Pause:
         pass
 
 
-@fault("THREAD-2", "THREAD-3", "PROC-1", "THREAD-5", says="")
+@fault("THREAD-2", says="threads that save different users leave each of them one")
 class LockOnlyAroundIo(_Pause, JsonCore):
     """The lock is held for reading and for writing the file, but not from one to the other."""
 
@@ -366,7 +366,7 @@ class LockOnlyAroundIo(_Pause, JsonCore):
         return answer
 
 
-@fault("THREAD-2", "SAVE-2", says="", persistent=False)
+@fault("THREAD-2", says="threads that save different users leave each of them one", persistent=False)
 class IdBeforeLock(_Pause, MemCore):
     """The new id is taken before the lock: two threads get the same."""
 
@@ -395,7 +395,7 @@ class IdBeforeLock(_Pause, MemCore):
         return DictView(view.state.copy()).new_id()
 
 
-@fault("THREAD-3", "PROC-1", "THREAD-5", "PROC-2", says="")
+@fault("THREAD-3", says="threads that save ann@example.com")
 class LookThenInsert(_Pause, SqlCore):
     """Look up in one transaction, insert in the next: two threads that save one user leave two rows."""
 
@@ -438,7 +438,7 @@ class _Recorder(core.SqlView):
         return secrets.token_hex(5)
 
 
-@fault("THREAD-4", "THREAD-3", "CRASH-1", "PROC-2", "CRASH-6", says="")
+@fault("THREAD-4", says="beside a save shows the row")
 class FieldByField(_Pause, SqlCore):
     """Each field is written in a transaction of its own.
 
@@ -475,7 +475,7 @@ class FieldByField(_Pause, SqlCore):
             connection.close()
 
 
-@fault("THREAD-4", "THREAD-5", "CRASH-6", says="", persistent=False)
+@fault("THREAD-4", says="beside a save", persistent=False)
 class ReadersTakeNoLock(_Pause, MemCore):
     """A write empties the dict and fills it again, and readers take no lock."""
 
@@ -492,7 +492,7 @@ class ReadersTakeNoLock(_Pause, MemCore):
             return answer
 
 
-@fault("THREAD-5", says="")
+@fault("THREAD-5", says="explains every answer")
 class ListInSteps(_Pause, DirCore):
     """get_tokens reads the ids, and then each row by itself: a mixture of two moments."""
 
@@ -506,7 +506,7 @@ class ListInSteps(_Pause, DirCore):
         return tokens
 
 
-@fault("THREAD-5", says="")
+@fault("THREAD-5", says="explains every answer")
 class ClearInSteps(_Pause, LogCore):
     """delete_tokens deletes row by row, each under the lock, from the list that it read first."""
 
@@ -516,7 +516,7 @@ class ClearInSteps(_Pause, LogCore):
             self.delete_token(row["id"])
 
 
-@fault("THREAD-4", "THREAD-5", says="")
+@fault("THREAD-4", says="beside a save shows the row")
 class ReadsTwice(_Pause, CacheCore):
     """find_token_by_id reads twice, the access token at first and the rest later: a mixture of two saves."""
 
@@ -532,7 +532,7 @@ class ReadsTwice(_Pause, CacheCore):
 
 
 # PROC
-@fault("PROC-1", says="")
+@fault("PROC-1", says="no rows")
 class NoProcessLock(_Pause, JsonCore):
     """A lock for threads, none for processes."""
 
@@ -546,7 +546,7 @@ class NoProcessLock(_Pause, JsonCore):
             return answer
 
 
-@fault("PROC-1", says="")
+@fault("CRASH-1", says="had not come back")
 class LockLookThenMake(_Pause, CsvCore):
     """The lock is a file: first it is looked for, then made."""
 
@@ -586,7 +586,7 @@ class LockLookThenMake(_Pause, CsvCore):
             return False
 
 
-@fault("PROC-1", "THREAD-5", says="")
+@fault("PROC-1", says="no rows")
 class LockfDropped(_Pause, SnapCore):
     """The lock file is opened and closed once more while it is locked with lockf, which drops the lock."""
 
@@ -604,7 +604,7 @@ class LockfDropped(_Pause, SnapCore):
             return answer
 
 
-@fault("PROC-2", says="")
+@fault("PROC-2", says="no rows")
 class HiLoIds(JsonCore):
     """A block of ids is reserved when the store is opened: a forked child goes on with the same block."""
 
@@ -633,7 +633,7 @@ class HiLoIds(JsonCore):
             raise
 
 
-@fault("PROC-2", "CRASH-6", says="")
+@fault("PROC-2", says="had not come back")
 class WriterThreadNotInChild(SqlCore):
     """A thread writes, and does not exist in a forked child, whose first save waits for ever."""
 
@@ -673,7 +673,7 @@ class WriterThreadNotInChild(SqlCore):
         self._jobs.put((None, None, None))
 
 
-@fault("PROC-2", "PERSIST-2", says="")
+@fault("PROC-2", says="it refuses some calls, and answers others")
 class CloseRemovesLock(LogCore):
     """Close() in the parent removes the lock file, which a forked child still needs."""
 
@@ -685,7 +685,7 @@ class CloseRemovesLock(LogCore):
 
 
 # CRASH
-@fault("CRASH-1", "THREAD-4", "CRASH-6", says="")
+@fault("CRASH-1", says="no such row")
 class DeleteThenInsert(_Pause, SqlCore):
     """An update is a committed DELETE and then an INSERT: a kill between them loses the row."""
 
@@ -718,7 +718,7 @@ class DeleteThenInsert(_Pause, SqlCore):
         self._opened = True
 
 
-@fault("CRASH-1", "CRASH-2", "CRASH-6", says="")
+@fault("CRASH-1", says="the store opens")
 class InPlace(_Pause, JsonCore):
     """The file is cut and written in place."""
 
@@ -728,7 +728,7 @@ class InPlace(_Pause, JsonCore):
             file.write(raw)
 
 
-@fault("CRASH-1", "CRASH-6", says="")
+@fault("CRASH-1", says="no such row")
 class StaleLockFile(_Pause, CsvCore):
     """The lock is a file made with O_EXCL.
 
@@ -759,7 +759,7 @@ class StaleLockFile(_Pause, CsvCore):
                 os.unlink(flag)
 
 
-@fault("CRASH-1", "CRASH-3", "CRASH-6", says="")
+@fault("CRASH-6", says="every row still reads, also in another thread than the one")
 class TornTail(_Pause, LogCore):
     """The log alone says what counts.
 
@@ -790,7 +790,7 @@ class TornTail(_Pause, LogCore):
         super()._replay()
 
 
-@fault("CRASH-2", says="")
+@fault("CRASH-2", says="no such row")
 class WriteErrorSwallowed(JsonCore):
     """A write error is logged, and the save passes for done."""
 
@@ -801,7 +801,7 @@ class WriteErrorSwallowed(JsonCore):
             LOG.warning("could not write: %s", type(error).__name__)
 
 
-@fault("CRASH-2", "CRASH-1", "CRASH-6", says="")
+@fault("CRASH-2", says="the store opens")
 class HalfAppendStays(LogCore):
     """An append that fails half-way is not undone, and the next record begins in the middle of it."""
 
@@ -815,7 +815,7 @@ class HalfAppendStays(LogCore):
         self._write_head(name, os.stat(self._log(name)).st_size)
 
 
-@fault("CRASH-3", says="")
+@fault("CRASH-3", says="a file is refused when its first")
 class DamagedIsEmpty(JsonCore):
     """A file that cannot be read counts as empty, and the next save replaces it."""
 
@@ -826,7 +826,7 @@ class DamagedIsEmpty(JsonCore):
             return State()
 
 
-@fault("CRASH-3", says="")
+@fault("CRASH-3", says="a file is refused when its first")
 class DamagedIsSkipped(DirCore):
     """A row's file that cannot be read is skipped."""
 
@@ -842,7 +842,7 @@ class DamagedIsSkipped(DirCore):
         return folder, names, rows
 
 
-@fault("CRASH-3", says="")
+@fault("CRASH-3", says="a file is refused when its first")
 class DamagedIsMoved(SqlCore):
     """A damaged database is moved aside and a new one made."""
 
@@ -856,7 +856,7 @@ class DamagedIsMoved(SqlCore):
             super()._prepare(work, write)
 
 
-@fault("CRASH-4", "FIND-6", says="", **HOOKS)
+@fault("CRASH-4", says="returned None", **HOOKS)
 class LookupErrorIsNone(SqlCore):
     """A database error while looking up counts as 'not stored'."""
 
@@ -867,7 +867,7 @@ class LookupErrorIsNone(SqlCore):
             return None
 
 
-@fault("CRASH-4", says="", **HOOKS)
+@fault("CRASH-4", says="returned None", **HOOKS)
 class DeleteErrorSwallowed(DirCore):
     """An error while deleting is swallowed."""
 
@@ -879,7 +879,7 @@ class DeleteErrorSwallowed(DirCore):
                 raise
 
 
-@fault("CRASH-4", says="", **HOOKS)
+@fault("CRASH-4", says="find_token raises when the storage is out of reach", **HOOKS)
 class StaleWhileAway(CacheCore):
     """While the storage is out of reach, look-ups and lists answer from the cache."""
 
@@ -892,7 +892,7 @@ class StaleWhileAway(CacheCore):
             return work(core.RandomIdView(State(self._cached[1])))
 
 
-@fault("CRASH-4", says="", **HOOKS)
+@fault("CRASH-4", says="returned None", **HOOKS)
 class ClearOfMissingFile(CsvCore):
     """While the storage is out of reach, delete_tokens passes for done.
 
@@ -904,7 +904,7 @@ class ClearOfMissingFile(CsvCore):
             super().delete_tokens()
 
 
-@fault("CRASH-5", "CRASH-2", says="", **HOOKS)
+@fault("CRASH-5", says="in reach again, the same store has every row, and works on", **HOOKS)
 class BrokenForGood(LogCore):
     """After one storage error the object counts as closed for good."""
 
@@ -920,7 +920,7 @@ class BrokenForGood(LogCore):
             raise
 
 
-@fault("CRASH-5", "CRASH-2", says="", **HOOKS)
+@fault("CRASH-5", says="in reach again, the same store has every row", **HOOKS)
 class ErrorEmptiesMemory(SnapCore):
     """A storage error empties the memory but not the stamp.
 
@@ -935,7 +935,7 @@ class ErrorEmptiesMemory(SnapCore):
             raise
 
 
-@fault("CRASH-5", says="", **HOOKS)
+@fault("CRASH-5", says="saving works on", **HOOKS)
 class DeletesLater(JsonCore):
     """While the storage is out of reach, deletions are queued and done later, after raising.
 
@@ -963,7 +963,7 @@ class DeletesLater(JsonCore):
         return super()._work(also, write)
 
 
-@fault("CRASH-6", says="")
+@fault("CRASH-6", says="the exception comes out of the call as it is")
 class EverythingIsSdk(SqlCore):
     """Whatever is raised in the middle of a call, also by a signal handler, comes out as SDKException."""
 
@@ -977,7 +977,7 @@ class EverythingIsSdk(SqlCore):
         raise SDKException(CODE, "the storage failed: " + problem)
 
 
-@fault("CRASH-6", "THREAD-1", "CRASH-2", says="")
+@fault("CRASH-6", says="after the exception")
 class NoFinally(JsonCore):
     """Acquire and release without finally: an exception in the middle leaves the lock taken."""
 
@@ -995,7 +995,7 @@ class NoFinally(JsonCore):
         self._turn.release()
 
 
-@fault("CRASH-6", "CRASH-1", "PROC-2", says="")
+@fault("CRASH-6", says="after the exception")
 class NoRollback(_Pause, SqlCore):
     """One connection, and no rollback.
 
@@ -1031,7 +1031,7 @@ class NoRollback(_Pause, SqlCore):
         self._connection.close()
 
 
-@fault("CRASH-6", "CRASH-2", "PERSIST-2", says="")
+@fault("CRASH-6", says="two stores on the same location")
 class MemoryFirst(SnapCore):
     """The memory is changed before the snapshot is written.
 
@@ -1044,7 +1044,7 @@ class MemoryFirst(SnapCore):
 
 
 # SECRET
-@fault("SECRET-1", says="")
+@fault("SECRET-1", says="tokens.json has mode 0644")
 class OpenToAll(JsonCore):
     """The new file is made with the mode of the process."""
 
@@ -1055,7 +1055,7 @@ class OpenToAll(JsonCore):
         os.replace(new, self._file)
 
 
-@fault("SECRET-1", says="")
+@fault("SECRET-1", says="has mode 0644")
 class CompactedOpen(LogCore):
     """The log is closed to others, the compacted one is not."""
 
@@ -1067,7 +1067,7 @@ class CompactedOpen(LogCore):
             os.chmod(self._log(self._read_head()[0]), 0o644)
 
 
-@fault("SECRET-1", says="")
+@fault("SECRET-1", says=".bak has mode 0644")
 class BackupOpen(SnapCore):
     """A backup copy beside the snapshot is open to all."""
 
@@ -1077,7 +1077,7 @@ class BackupOpen(SnapCore):
             file.write(data)
 
 
-@fault("SECRET-2", says="", persistent=False)
+@fault("SECRET-2", says="no secret in what a log or a traceback may show", persistent=False)
 class ReprShowsRows(MemCore):
     """repr() of the store shows the rows."""
 
@@ -1085,7 +1085,7 @@ class ReprShowsRows(MemCore):
         return "<%s %r>" % (type(self).__name__, list(self._state.rows.values()))
 
 
-@fault("SECRET-2", says="")
+@fault("SECRET-2", says="no secret in what a log or a traceback may show")
 class RefusalShowsToken(CsvCore):
     """The refusal of a foreign id has the token's fields in its details."""
 
@@ -1093,7 +1093,7 @@ class RefusalShowsToken(CsvCore):
         raise SDKException(CODE, "the id belongs to another user's token", details=dict(t))
 
 
-@fault("SECRET-2", says="")
+@fault("SECRET-2", says="no secret in what a log or a traceback may show")
 class MissLogged(NormCore):
     """Each look-up that finds nothing is logged with what was looked for."""
 
@@ -1104,7 +1104,7 @@ class MissLogged(NormCore):
         return hit
 
 
-@fault("SECRET-2", says="")
+@fault("SECRET-2", says="no secret in what a log or a traceback may show")
 class EncodeErrorAsCause(LogCore):
     """A text that cannot be encoded is refused 'from' the UnicodeEncodeError, which carries the text."""
 
@@ -1121,7 +1121,7 @@ class EncodeErrorAsCause(LogCore):
 
 
 # FLOW, MODEL: what shows in longer stories only
-@fault("PERSIST-1", "PERSIST-2", "FLOW-3", "FLOW-2", "SAVE-13", says="")
+@fault("PERSIST-1", "PERSIST-2", says="after opening again")
 class RenewalsStayHere(CacheCore):
     """A renewed access token stays in the memory of the process; the database keeps the first."""
 
@@ -1149,7 +1149,7 @@ class RenewalsStayHere(CacheCore):
         super()._changes(connection, real)
 
 
-@fault("SAVE-1", "SAVE-5", "FLOW-6", says="")
+@fault("SAVE-1", says="one new row for")
 class OneRowPerClient(SqlCore):
     """At most one row for each client.
 
@@ -1165,7 +1165,7 @@ class OneRowPerClient(SqlCore):
         return row
 
 
-@fault("SAVE-4", "FLOW-7", "SAVE-1", says="")
+@fault("SAVE-4", says="the stored user")
 class NewGrantSecondRow(DirCore):
     """Signing in again with a new grant token makes a second row of the user."""
 
@@ -1177,7 +1177,7 @@ class NewGrantSecondRow(DirCore):
         return super()._save_row(view, t)
 
 
-@fault("DEL-4", "MODEL-1", says="")
+@fault("DEL-4", says="save_token stores the token")
 class DeletedRefreshRefused(CacheCore):
     """The refresh token of a deleted row is refused for ever."""
 

@@ -476,7 +476,7 @@ def largest(w: Any) -> Any:
     return max((path for path in w.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
 
 
-def damaged(cls: Any, w: Any) -> Any:
+def damaged(w: Path, cls: Any) -> Any:
     s = cls(w)
     for n in range(3):
         save(s, full("u%d" % n, redirect_url="x" * 3000))

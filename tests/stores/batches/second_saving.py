@@ -28,7 +28,7 @@ from .second_designs import (
 
 
 # IFACE
-@fault("IFACE-1", says="")
+@fault("IFACE-1", says="TokenStore")
 class NotATokenStore:
     """Duck typing: the store has the methods, but is no TokenStore, so the SDK refuses it."""
 
@@ -57,7 +57,7 @@ class NotATokenStore:
         return self._inner.find_token_by_id(id)
 
 
-@fault("IFACE-2", says="")
+@fault("IFACE-2", says="it returned a coroutine; the SDK never awaits it")
 class AsyncInLoop(SqlCore):
     """While an event loop runs in the calling thread, find_token_by_id answers with a coroutine."""
 
@@ -74,7 +74,7 @@ class AsyncInLoop(SqlCore):
         return later()
 
 
-@fault("IFACE-1", "DEL-1", says="")
+@fault("IFACE-1", "DEL-1", says="delete_token takes the SDK's")
 class KeywordOnlyDelete(LogCore):
     """delete_token takes its id by keyword only."""
 
@@ -83,7 +83,7 @@ class KeywordOnlyDelete(LogCore):
 
 
 # SAVE
-@fault("SAVE-1", says="")
+@fault("SAVE-1", says="save_token returns None")
 class SaveReturnsToken(DirCore):
     """save_token returns the token instead of None."""
 
@@ -92,7 +92,7 @@ class SaveReturnsToken(DirCore):
         return token
 
 
-@fault("SAVE-2", "SAVE-1", "PERSIST-3", "MODEL-1", says="")
+@fault("PERSIST-3", says="one new row for")
 class IdFromCount(JsonCore):
     """The new id is the number of rows plus one.
 
@@ -104,7 +104,7 @@ class IdFromCount(JsonCore):
             return str(len(self.state.rows) + 1)
 
 
-@fault("SAVE-2", "FLOW-7", says="")
+@fault("SAVE-2", says="its id is None")
 class IdNotSetOnInsert(SqlCore):
     """The id of a new row is not set on the token that was passed."""
 
@@ -121,7 +121,7 @@ class IdNotSetOnInsert(SqlCore):
         return super()._insert(view, t)
 
 
-@fault("SAVE-2", says="", persistent=False)
+@fault("SAVE-2", says="a non-empty str", persistent=False)
 class IdIsInt(MemCore):
     """The id set on the token that was passed is an int."""
 
@@ -130,7 +130,7 @@ class IdIsInt(MemCore):
         token.set_id(int(id) if id.isdigit() and token.get_id() is None else id)
 
 
-@fault("SAVE-3", says="")
+@fault("SAVE-3", says="the new row has the id")
 class BroughtIdIgnored(LogCore):
     """An id that the token brings is ignored: every new row gets one of the store's own."""
 
@@ -138,7 +138,7 @@ class BroughtIdIgnored(LogCore):
         return super()._insert(view, dict(t, id=None))
 
 
-@fault("SAVE-3", "BYID-1", says="")
+@fault("SAVE-3", says="the new row has the id")
 class BroughtIdCut(CsvCore):
     """A brought id is cut to eight characters, the width of the store's own ids."""
 
@@ -146,7 +146,7 @@ class BroughtIdCut(CsvCore):
         return super()._insert(view, dict(t, id=t["id"] and t["id"][:8]))
 
 
-@fault("SAVE-3", "SAVE-1", "DEL-5", says="")
+@fault("SAVE-3", "DEL-5", says="save_token stores the token")
 class NextIdFromLastRow(SnapCore):
     """The next id is the highest stored number plus one, read with int() of the last row only.
 
@@ -169,7 +169,7 @@ class NextIdFromLastRow(SnapCore):
         return super()._insert(view, t)
 
 
-@fault("SAVE-4", "SAVE-21", says="")
+@fault("SAVE-4", says="the stored user")
 class UpdateTakesStaleId(JsonCore):
     """An update writes the token's (stale) id into the row of its user."""
 
@@ -187,7 +187,7 @@ class UpdateTakesStaleId(JsonCore):
         return super()._save_row(view, t)
 
 
-@fault("SAVE-4", "SAVE-1", says="", persistent=False)
+@fault("SAVE-4", says="the stored user", persistent=False)
 class IdBeforeNameOnSave(MemCore):
     """A token that has an id is looked for by id alone: a stale id makes a second row for a stored user."""
 
@@ -197,7 +197,7 @@ class IdBeforeNameOnSave(MemCore):
         return super()._save_row(view, t)
 
 
-@fault("SAVE-5", "FLOW-6", says="")
+@fault("SAVE-5", says="a new user is a new row, and no other")
 class NameFallsThroughOnSave(SqlCore):
     """A named user who is not stored falls through to the refresh token, and takes another user's row."""
 
@@ -209,7 +209,7 @@ class NameFallsThroughOnSave(SqlCore):
         return None
 
 
-@fault("SAVE-5", "SAVE-11", says="")
+@fault("SAVE-5", "SAVE-11", says="a new user is a new row, and no other")
 class NameOrAccess(SqlCore):
     """Where user_name = ? or access_token = ?.
 
@@ -229,7 +229,7 @@ class NameOrAccess(SqlCore):
         return super()._save_row(view, t)
 
 
-@fault("SAVE-5", "FIND-8", "VALUE-1", "FLOW-6", says="")
+@fault("SAVE-5", "FIND-8", says="only the row of the named user is updated")
 class OrgCutFromName(DirCore):
     """The organisation behind the colon is cut from the user name.
 
@@ -243,7 +243,7 @@ class OrgCutFromName(DirCore):
         return row
 
 
-@fault("SAVE-6", says="")
+@fault("SAVE-6", says="the row that holds the token is updated in place")
 class AccessOnlyAmongBare(CacheCore):
     """An access token is matched, when saved, only in rows that have no client credentials either."""
 
@@ -255,7 +255,7 @@ class AccessOnlyAmongBare(CacheCore):
         return super()._save_row(view, t)
 
 
-@fault("SAVE-7", says="")
+@fault("SAVE-7", says="the row that holds the token is updated in place")
 class GrantOnlyUnnamed(NormCore):
     """When saving, a grant token is looked for among rows without a name alone."""
 
@@ -267,7 +267,7 @@ class GrantOnlyUnnamed(NormCore):
         return super()._save_row(view, t)
 
 
-@fault("SAVE-8", "SAVE-1", says="")
+@fault("SAVE-8", says="the row that holds the token is updated in place")
 class RefreshNotBesideAccess(LogCore):
     """When saving, a refresh token is not looked for if the token has an access token, too."""
 
@@ -285,7 +285,7 @@ class RefreshNotBesideAccess(LogCore):
         return super()._save_row(view, t)
 
 
-@fault("SAVE-9", says="")
+@fault("SAVE-9", says="the row of the grant token is updated, that of the refresh")
 class RefreshBeforeGrant(SqlCore):
     """The refresh token is looked for before the grant token."""
 
@@ -299,7 +299,7 @@ class RefreshBeforeGrant(SqlCore):
         return super()._match(view, t)
 
 
-@fault("SAVE-10", says="")
+@fault("SAVE-10", says="the refresh_token")
 class AnyClientOnSave(DirCore):
     """When saving, a refresh token matches under any client."""
 
@@ -320,7 +320,7 @@ class AnyClientOnSave(DirCore):
         return super()._save_row(view, t)
 
 
-@fault("SAVE-11", "SAVE-5", says="")
+@fault("SAVE-11", says="has a row of its own, and the row of the id stays as it was")
 class IdDecidesMerge(SnapCore):
     """The id decides first: user b saved under the id of a's row is merged into a's row."""
 
@@ -333,7 +333,7 @@ class IdDecidesMerge(SnapCore):
         return super()._save_row(view, t)
 
 
-@fault("SAVE-11", says="")
+@fault("SAVE-11", says="has a row of its own, and the row of the id stays as it was")
 class InsertOrReplace(SqlCore):
     """INSERT OR REPLACE with the id that the token brought.
 
@@ -346,7 +346,7 @@ class InsertOrReplace(SqlCore):
         return self._insert(view, t)
 
 
-@fault("SAVE-12", "SAVE-1", says="")
+@fault("SAVE-12", says="changes nothing")
 class NoChangeInserts(CsvCore):
     """An update that changes no field counts as 'no row matched' and inserts."""
 
@@ -357,7 +357,7 @@ class NoChangeInserts(CsvCore):
         return super()._save_row(view, t)
 
 
-@fault("SAVE-13", says="")
+@fault("SAVE-13", says="after saving")
 class UpdateWipes(DirCore):
     """An update replaces the whole row: fields that the token lacks are lost."""
 
@@ -365,7 +365,7 @@ class UpdateWipes(DirCore):
         return dict(t, id=old["id"], user_name=t["user_name"] or old["user_name"])
 
 
-@fault("SAVE-13", says="")
+@fault("SAVE-13", says="after saving")
 class UpdateForgetsRedirect(SqlCore):
     """The UPDATE statement forgets redirect_url."""
 
@@ -373,7 +373,7 @@ class UpdateForgetsRedirect(SqlCore):
         return dict(super()._merge(old, t), redirect_url=old["redirect_url"])
 
 
-@fault("SAVE-13", "FLOW-3", says="")
+@fault("SAVE-13", says="after saving")
 class ExpiryNotRenewed(NormCore):
     """COALESCE(old, new) for expires_in.
 
@@ -384,7 +384,7 @@ class ExpiryNotRenewed(NormCore):
         return dict(super()._merge(old, t), expires_in=old["expires_in"] or t["expires_in"])
 
 
-@fault("SAVE-13", says="")
+@fault("SAVE-13", says="after saving")
 class LaterExpiryWins(JsonCore):
     """'the later expiry wins', compared as text: a save with a smaller expires_in is dropped."""
 
@@ -394,7 +394,7 @@ class LaterExpiryWins(JsonCore):
         return super()._merge(old, t)
 
 
-@fault("SAVE-14", "FLOW-9", says="")
+@fault("SAVE-14", says="one row, now under the name that its token brought")
 class NameLearnedSecondRow(JsonCore):
     """A name learned later makes a second row beside the unnamed one."""
 
@@ -406,7 +406,7 @@ class NameLearnedSecondRow(JsonCore):
         return super()._save_row(view, t)
 
 
-@fault("SAVE-14", says="")
+@fault("SAVE-14", says="exactly one row of")
 class NameLearnedTwice(LogCore):
     """A name learned later is given to the row of that id also where another row has the name.
 
@@ -422,7 +422,7 @@ class NameLearnedTwice(LogCore):
         return super()._save_row(view, t)
 
 
-@fault("SAVE-15", says="")
+@fault("SAVE-15", says="one row, now under the name that its token brought")
 class UnnamedNotAdopted(CacheCore):
     """A row without a user name is never completed with one.
 
@@ -433,7 +433,7 @@ class UnnamedNotAdopted(CacheCore):
         return None
 
 
-@fault("SAVE-16", says="", persistent=False)
+@fault("SAVE-16", says="returned None", persistent=False)
 class NameAloneStored(MemCore):
     """A user name without any credential is stored as a row."""
 
@@ -444,7 +444,7 @@ class NameAloneStored(MemCore):
         return row
 
 
-@fault("SAVE-16", says="")
+@fault("SAVE-16", says="save_token raises SDKException")
 class RefusesWithValueError(DirCore):
     """A token without a credential is refused with ValueError instead of SDKException."""
 
@@ -460,7 +460,7 @@ class RefusesWithValueError(DirCore):
         raise ValueError(str(problem))
 
 
-@fault("SAVE-16", says="", persistent=False)
+@fault("SAVE-16", says="a save that fails leaves the rows exactly as they were", persistent=False)
 class RefusedStaysInMemory(MemCore):
     """The row is put into memory before it is checked: the refused token is listed."""
 
@@ -477,7 +477,7 @@ class RefusedStaysInMemory(MemCore):
         return row
 
 
-@fault("SAVE-17", says="")
+@fault("SAVE-17", says="it is now None")
 class GrantClearedOnToken(SqlCore):
     """save_token clears the grant token of the token that was passed, because it can be used once only."""
 
@@ -486,7 +486,7 @@ class GrantClearedOnToken(SqlCore):
         token.set_grant_token(None)
 
 
-@fault("SAVE-17", says="")
+@fault("SAVE-17", says="the passed token keeps its user_name")
 class NameLoweredOnToken(CsvCore):
     """save_token gives the passed token a fresh UserSignature of the lower-case name."""
 
@@ -497,7 +497,7 @@ class NameLoweredOnToken(CsvCore):
             token.set_user_signature(UserSignature(signature.get_name().lower()))
 
 
-@fault("SAVE-18", says="", persistent=False)
+@fault("SAVE-18", says="changing the passed token changes nothing stored", persistent=False)
 class KeepsTheObject(MemCore):
     """The memory keeps the very token object that was saved."""
 
@@ -519,7 +519,7 @@ class KeepsTheObject(MemCore):
         return super()._work(fresh, write)
 
 
-@fault("SAVE-18", "BYID-4", "PERSIST-2", says="")
+@fault("SAVE-18", says="changing the passed token changes nothing stored")
 class WriteThroughObject(CacheCore):
     """A cache by id keeps the token object that was saved and answers find_token_by_id from it."""
 
@@ -542,7 +542,7 @@ class WriteThroughObject(CacheCore):
         return copy
 
 
-@fault("SAVE-19", says="")
+@fault("SAVE-19", says="what is no OAuthToken is ignored or refused with")
 class NonTokenAttributeError(CsvCore):
     """Saving what is no OAuthToken is an AttributeError."""
 
@@ -552,7 +552,7 @@ class NonTokenAttributeError(CsvCore):
         self._after_save(token, kept)
 
 
-@fault("SAVE-19", says="")
+@fault("SAVE-19", says="what is no OAuthToken is ignored or refused with")
 class DuckTokenSaved(LogCore):
     """Anything with the right getters is saved: a mock of a token makes a row."""
 
@@ -564,7 +564,7 @@ class DuckTokenSaved(LogCore):
         self._after_save(token, kept)
 
 
-@fault("SAVE-20", says="")
+@fault("SAVE-20", says="no key")
 class AccessWithClientRefused(NormCore):
     """An access token with client credentials and nothing else is refused: 'no key'."""
 
@@ -574,7 +574,7 @@ class AccessWithClientRefused(NormCore):
         return super()._insert(view, t)
 
 
-@fault("SAVE-21", "FLOW-7", says="")
+@fault("SAVE-21", says="its id is None")
 class IdNotSetOnUpdate(LogCore):
     """After an update the passed token has no id."""
 
@@ -589,7 +589,7 @@ class IdNotSetOnUpdate(LogCore):
             super()._after_save(token, row)
 
 
-@fault("SAVE-22", says="")
+@fault("SAVE-22", says="no such row")
 class ListingPurgesExpired(JsonCore):
     """get_tokens removes rows whose access token has expired."""
 
@@ -610,7 +610,7 @@ class ListingPurgesExpired(JsonCore):
         return [self._make(row) for row in self._run(purge, True)]
 
 
-@fault("SAVE-22", says="")
+@fault("SAVE-22", says="a row stays when its access token has expired")
 class SavingSweepsExpired(SqlCore):
     """Each save sweeps away other rows whose access token has expired."""
 
@@ -623,7 +623,7 @@ class SavingSweepsExpired(SqlCore):
         return row
 
 
-@fault("SAVE-22", "PERSIST-1", says="")
+@fault("SAVE-22", says="opening the store again removes no row with expires_in")
 class OpeningDropsDead(CacheCore):
     """Opening drops rows that can no longer be refreshed: an expired access token and no refresh token."""
 
