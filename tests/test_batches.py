@@ -42,6 +42,9 @@ def test_a_faulty_store_is_wrong(fault: Fault, tmp_path: Path) -> None:
     """The proof holds for it, and not for the correct store that it is made from."""
     prove = PROOFS[fault.store.__name__]
     right = next((base for base in fault.store.__mro__ if base in CORRECT), None)
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
 
-    assert prove(tmp_path, fault.store)
-    assert right is None or not prove(tmp_path, right)
+    assert prove(here, fault.store)
+    assert right is None or not prove(there, right)

@@ -30,21 +30,17 @@ class ListsByTheNumbersOfRows(InPieces):
 
 
 @fault("THREAD-5", says="of different moments", persistent=False)
-class ListsAfterTheLastRow(InPieces):
-    """Lists 25 rows after another, each time those that come after the last one."""
+class ListsWhatItHasNotListedYet(InPieces):
+    """Lists 25 rows after another, each time of those that are not in the list yet."""
 
     def get_tokens(self) -> list[Any]:
-        rows: list[Any] = []
+        listed: dict[Any, Any] = {}
         while True:
             with self.lock:
-                rest = [
-                    dict(row)
-                    for row in self.state["rows"]
-                    if not rows or int(row["id"]) > int(rows[-1]["id"])
-                ]
+                rest = [dict(row) for row in self.state["rows"] if row["id"] not in listed]
             if not rest:
-                return [self.new_token(row) for row in rows]
-            rows += rest[:PIECE]
+                return [self.new_token(row) for row in listed.values()]
+            listed.update({row["id"]: row for row in rest[:PIECE]})
 
 
 @fault("THREAD-5", says="of different moments", persistent=False)

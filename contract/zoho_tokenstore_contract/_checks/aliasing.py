@@ -6,6 +6,7 @@ from typing import Any
 
 from .._harness.calls import CallRecord
 from .._harness.store_handle import StoreHandle
+from .._spec.sdk import load
 from .._spec.tokens import format_row, format_value, overwrite_fields
 from .sample_tokens import key_of, person
 
@@ -25,6 +26,20 @@ def overwrite(store: StoreHandle, token: Any) -> None:
     note = "every field of the token is given another value"
     store.workspace.calls.append(CallRecord(store.number, "overwrite_fields", passed=token, note=note))
     overwrite_fields(token, OVERWRITTEN)
+
+
+def overwrite_all(store: StoreHandle, method: str) -> None:
+    """Change every token that a method has returned or filled in so far: a store may keep the first of them.
+
+    Args:
+        store: The store.
+        method: The method.
+    """
+    for call in [call for call in store.workspace.calls if call.method == method]:
+        answers = call.returned if isinstance(call.returned, list) else [call.returned]
+        for token in (*answers, call.passed):
+            if isinstance(token, load().OAuthToken):
+                overwrite(store, token)
 
 
 def lookups(store: StoreHandle) -> dict[str, str]:

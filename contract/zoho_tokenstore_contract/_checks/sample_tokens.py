@@ -105,6 +105,22 @@ def key_of(row: Row) -> Row:
     return row.only("client_id", "client_secret", token)
 
 
+def renewal_of(row: Row, number: int) -> Row:
+    """A save that addresses a row and replaces every field that no save without a name finds it by.
+
+    Args:
+        row: The row.
+        number: Rows with other numbers get other values.
+    """
+    names = ["redirect_url", "api_domain"]
+    if row.client_id is not None:
+        names.append("access_token")
+    if row.user_name is not None:
+        names += ["refresh_token", "grant_token"]
+    values = {name: f"1000.{name}.{number}" for name in names}
+    return key_of(row).but(expires_in=f"19{number:011d}", **values)
+
+
 NEAR_NAMES = Pool(
     (
         *("ann", "ann@example.com", "ann@example.com:7", "ann@example.com:78", "ann@example.com:777"),

@@ -23,6 +23,7 @@ from ..sample_tokens import (
     key_of,
     person,
     pool,
+    renewal_of,
 )
 from ..tricky_strings import TRAPS
 from .locations import row_by_id
@@ -54,8 +55,8 @@ def updates_and_deletions_are_there_after_opening_again(workspace: Workspace) ->
     for reopen in (workspace.reopen, lambda store: workspace.open(store.location)):
         store = workspace.open()
         rows = store.holding(*ONE_OF_EVERY_KIND)
-        for row in pool(ANN, ACCESS, GRANT, LATE_REFRESH):
-            store.save(key_of(row).but(expires_in="1900000000777"))
+        for place, row in enumerate(pool(ANN, ACCESS, BOB, GRANT, LATE_REFRESH)):
+            store.save(renewal_of(row, place))
         for row in (rows[0], rows[3], rows[-1]):
             store.call("delete_token", row.id)
         rows = store.rows()

@@ -20,6 +20,7 @@ from ..sample_tokens import (
     key_of,
     person,
     pool,
+    renewal_of,
 )
 from .locations import row_by_id
 
@@ -113,8 +114,7 @@ def two_stores_see_each_others_updates(workspace: Workspace) -> None:
     other.expect(rows, because="each store has the rows of both")
     for turn, (saver, reader) in enumerate(((one, other), (other, one), (other, one), (one, other))):
         for place, row in enumerate((ANN, ACCESS, GRANT, REFRESH)):
-            renewed = f"19000000{turn}0{place}00"
-            saver.save(key_of(row).but(expires_in=renewed))
+            saver.save(renewal_of(row, 10 * turn + place))
             now = saver.rows()
             if len(now) != len(rows):
                 workspace.fail("an update in place", format_rows(now), precondition_failed=True)

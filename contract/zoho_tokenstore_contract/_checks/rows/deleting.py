@@ -16,6 +16,7 @@ from ..sample_tokens import (
     ANN,
     BOB,
     CLEO,
+    CLIENT,
     DAN,
     EVE,
     GRANT,
@@ -165,6 +166,21 @@ def a_deleted_user_is_one_row_also_when_saved_with_the_deleted_id(workspace: Wor
         [new] = store.expect(new=1, because=f"one new row for {format_row(saved.sent)}")
         if new.but(id=None) != row.but(id=None):
             workspace.fail(f"a row with {format_row(row.but(id=None))}", format_row(new))
+
+
+@check("DEL-4")
+def a_token_saved_after_a_deletion_takes_over_nothing_of_it(workspace: Workspace) -> None:
+    for store, deleted in workspace.each(pool(ANN, ACCESS, GRANT, REFRESH)):
+        rows = store.holding(BOB, deleted)
+        observer = Observer(store, rows, rows[1:])
+        remove_row(store, rows[1])
+        # It may get the place of the deleted row, which an index still leads to, and has few keys of its own.
+        store.save(_SPARSE)
+        [new] = store.expect(new=1, because=f"one new row for {format_row(_SPARSE)}")
+        observer.look([rows[0], new], "after the token is deleted and another one is saved")
+
+
+_SPARSE = Row(user_name="next@example.com:77", **CLIENT, access_token="1000.next.access")
 
 
 TURNS, LEAST_TURNS = 260, 101

@@ -11,7 +11,7 @@ from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
 from ..._spec.tokens import FIELDS, Row, format_row, format_value, to_row
-from ..aliasing import lookups, overwrite, unchanged
+from ..aliasing import lookups, overwrite, overwrite_all, unchanged
 from ..registry import check
 from ..sample_tokens import (
     ACCESS,
@@ -155,6 +155,8 @@ def changing_what_was_found_changes_nothing_stored(workspace: Workspace) -> None
         for token in (passed.answer.returned, passed.token):
             overwrite(store, token)
         unchanged(store, looked, "the token that find_token returned or filled")
+    overwrite_all(store, "find_token")
+    unchanged(store, looked, "a token that find_token returned or filled")
 
 
 @check("FIND-12")

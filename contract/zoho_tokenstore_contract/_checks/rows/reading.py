@@ -12,7 +12,7 @@ from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
 from ..._spec.tokens import FIELDS, Row, absent, format_row, format_value, to_row, to_token
-from ..aliasing import OVERWRITTEN, lookups, overwrite, unchanged
+from ..aliasing import OVERWRITTEN, lookups, overwrite, overwrite_all, unchanged
 from ..registry import check
 from ..sample_tokens import (
     ACCESS,
@@ -183,6 +183,8 @@ def changing_what_was_found_by_id_changes_nothing_stored(workspace: Workspace) -
             )
         overwrite(store, token)
         unchanged(store, looked, "the token that find_token_by_id returned")
+    overwrite_all(store, "find_token_by_id")
+    unchanged(store, looked, "a token that find_token_by_id returned")
 
 
 @check("LIST-1")
@@ -262,6 +264,8 @@ def changing_the_listed_tokens_changes_nothing_stored(workspace: Workspace) -> N
     for place in range(len(ROWS)):
         overwrite(store, _listing(store)[place])
         unchanged(store, looked, "a token that get_tokens returned")
+    overwrite_all(store, "get_tokens")
+    unchanged(store, looked, "a token that get_tokens returned")
 
 
 @check("LIST-3")

@@ -162,6 +162,8 @@ class _Victim:
             self.workspace.fail("the exception comes out of the call as it is", answer)
         rows = in_another_thread(self.workspace, self.store.rows)
         self._is_as_before_or_after(sent, rows)
+        if self.other is not None and self.workspace.sut.pace.share == 1:
+            self._is_what_others_see(rows, self.other.rows())
         self._goes_on("the exception", rows)
 
     def lets_others_in(self) -> None:
@@ -241,6 +243,16 @@ class _Victim:
         ]
         if len(rest) > len(inserted) or len(inserted) > 1:
             self.workspace.fail("after the exception, no row but those from before", format_rows(rest))
+
+    def _is_what_others_see(self, rows: list[Row], others: list[Row]) -> None:
+        """Another store on the same location has these rows: nothing is in the memory of one alone."""
+        for here, there, store in ((rows, others, "another store"), (others, rows, "this store")):
+            for row in here:
+                if row not in there:
+                    self.workspace.fail(
+                        "after the exception, two stores on the same location show the same rows",
+                        f"{store} does not show {format_row(row)}",
+                    )
 
     def _goes_on(self, after: str, rows: Sequence[Row]) -> None:
         """The next calls answer what was asked of them: a lookup, and a save of another thread or of this."""
