@@ -8,12 +8,8 @@ from typing import NoReturn
 _end = os._exit
 
 
-class ProcessEnd(SystemExit):
-    """Raised in place of what would have ended the process."""
-
-
 class ProcessEndGuard:
-    """Used as a context manager, it has ``os._exit`` raise in this process; one guard may lie in another.
+    """Used as a context manager, it has ``os._exit`` raise `SystemExit` in this process; it can be nested.
 
     A process that the store forks ends as ever. What ends a process from C, or becomes another program
     (``os.execv``), is not seen.
@@ -56,4 +52,4 @@ def _raise_instead(status: int) -> NoReturn:
     if guard is None or guard.process != os.getpid():
         _end(status)
     guard.seen = guard.seen or f"os._exit({status})"
-    raise ProcessEnd(f"the store ends the process: os._exit({status})")
+    raise SystemExit(f"the store ends the process: os._exit({status})")

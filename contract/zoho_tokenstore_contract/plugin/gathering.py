@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +106,7 @@ class Gatherer:
                 self.reports.append((path, None))
 
     def _refuse_success(self, session: pytest.Session) -> None:
-        """A run that was told to check a store is no success where something else has left clauses out.
+        """A run that was told to check a store is no success where something else has taken clauses out.
 
         What ``-k`` and the like leave out was asked for. A contract class is among the tests of a project:
         what the project skips is told, and is its own affair.
@@ -116,10 +117,10 @@ class Gatherer:
         stores = {store.target: store for store in verdicts_of(self.config).stores.values()}
         for target in dict.fromkeys(named):
             store = stores.get(target)
-            complete = store is not None and (
-                store.keeps_what_was_asked or (options.is_partial(self.config) and bool(store.results))
-            )
-            if not complete or target in self.skipped:
+            if store is not None and options.is_partial(self.config):
+                store = replace(store, only=frozenset(store.results))
+            kept = store is not None and bool(store.results) and store.keeps_what_was_asked
+            if not kept or target in self.skipped:
                 self.unasked.append(target)
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -140,8 +141,8 @@ class Gatherer:
             summarize(terminalreporter, verdicts, self.printed, options.reproducers_path(self.config))
         if self.unasked:
             terminalreporter.write_line(
-                f"no success, for tests of {', '.join(self.unasked)} were skipped or deselected, and no "
-                "option asked for that: look at conftest.py and at plugins",
+                f"no success: tests of {', '.join(self.unasked)} were skipped, deselected or expected to "
+                "fail, and no option asked for that: look at conftest.py and at plugins",
                 red=True,
             )
         for path, error in self.reports:

@@ -170,11 +170,11 @@ def _kept_or_refused(store: StoreHandle, before: list[Row], row: Row, name: str)
 
 
 def _failed_cleanly(store: StoreHandle, before: list[Row], answer: Answer, name: str) -> None:
+    store.expect(before, because="a save that fails leaves the rows exactly as they were")
     if not answer.refused:
         store.workspace.fail(
             f"a value of {name} that cannot be kept is refused with SDKException", str(answer)
         )
-    store.expect(before, because="a save that fails leaves the rows exactly as they were")
 
 
 def _all_still_read(store: StoreHandle, before: list[Row]) -> None:
