@@ -47,14 +47,21 @@ def client(service: str, url: str) -> Any:
 
 def secrets_manager_store(location: Path) -> SecretsManagerStore:
     """Open the store under a prefix that belongs to the location."""
-    return SecretsManagerStore(client("secretsmanager", os.environ[AWS]), prefix=location.name)
+    return SecretsManagerStore(_reached("secretsmanager"), prefix=location.name)
 
 
 def dynamodb_store(location: Path) -> DynamoDBStore:
     """Open the store in a table that belongs to the location."""
-    url = os.environ[AWS]
-    _make_table(url, location.name)
-    return DynamoDBStore(client("dynamodb", url), location.name)
+    own = _reached("dynamodb")
+    _make_table(os.environ[AWS], location.name)
+    return DynamoDBStore(own, location.name)
+
+
+def _reached(service: str) -> Any:
+    """The client, whose server is in reach again where `break_storage` has ended that."""
+    own = client(service, os.environ[AWS])
+    own.meta.events.unregister("before-send", unique_id=AWS)
+    return own
 
 
 @functools.cache
@@ -66,17 +73,17 @@ def _make_table(url: str, name: str) -> None:
 
 def break_storage(store: Any, location: Path) -> None:
     """Put the server out of reach of this process's stores: every request fails before it is sent."""
-    _events(store).register("before-send", _refuse)
+    events = client(_service(store), os.environ[AWS]).meta.events
+    events.register("before-send", _refuse, unique_id=AWS)  # once, however often it is asked for
 
 
 def mend_storage(store: Any, location: Path) -> None:
     """Put the server back into reach of the same stores."""
-    _events(store).unregister("before-send", _refuse)
+    _reached(_service(store))
 
 
-def _events(store: Any) -> Any:
-    service = "dynamodb" if isinstance(store, DynamoDBStore) else "secretsmanager"
-    return client(service, os.environ[AWS]).meta.events
+def _service(store: Any) -> str:
+    return "dynamodb" if isinstance(store, DynamoDBStore) else "secretsmanager"
 
 
 def _refuse(**_: object) -> None:
