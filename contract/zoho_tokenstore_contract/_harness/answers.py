@@ -51,6 +51,8 @@ def of_answer(calls: Sequence[CallRecord], expected: str, seen: str) -> Differen
     kind, words = _sentence(record, told[0], words, answered=answered)
     if not kind:
         kind = _kind_of_answer(record, calls, expected, words)
+        if kind.startswith("found ") and not answered:
+            words = f"returned {told[1]}"
     if expected.startswith("the other store "):
         kind, words = "not seen by another store", f"another open store {words}"
     words += _whose_row(record, calls)
