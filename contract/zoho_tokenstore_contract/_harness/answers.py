@@ -48,9 +48,11 @@ def of_answer(calls: Sequence[CallRecord], expected: str, seen: str) -> Differen
         if record.method in ("get_tokens", "open", "close") and not changing:
             return None
         record = changing[-1] if record.method in ("get_tokens", "open", "close") else record
-    kind, words = _sentence(record, told[0], words, answered=answered)
+    kind, words = _sentence(told[0], words, answered=answered)
     if not kind:
         kind = _kind_of_answer(record, calls, expected, words)
+        if kind.startswith("found ") and not answered:
+            words = f"returned {told[1]}"
     if expected.startswith("the other store "):
         kind, words = "not seen by another store", f"another open store {words}"
     words += _whose_row(record, calls)
@@ -61,7 +63,7 @@ def of_answer(calls: Sequence[CallRecord], expected: str, seen: str) -> Differen
     )
 
 
-def _sentence(record: CallRecord, expected: str, seen: str, *, answered: bool) -> tuple[str, str]:
+def _sentence(expected: str, seen: str, *, answered: bool) -> tuple[str, str]:
     """The kind of what went wrong, and the words for it, from what was promised and seen."""
     if seen.startswith("raised "):
         return "raised " + seen.split()[1].rstrip(":"), seen

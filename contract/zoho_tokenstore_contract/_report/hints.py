@@ -41,6 +41,7 @@ HINTS = {
     ),
     ("left a row", "delete_token", ""): _CACHE,
     ("found a deleted token", "", ""): _CACHE,
+    ("found what is not stored", "find_token_by_id", ""): "is the id compared, as whole, exact text?",
     ("found what is not stored", "", ""): (
         "is there an index that keeps what an update replaced, or a condition that lets another row through?"
     ),

@@ -20,7 +20,7 @@ _LOST = re.compile(r"no rows of this user|no rows;|no such row;|is not there any
 _OPENED = re.compile(r"store(\d*)\.open\(\) -> opened")
 _EMPTY = re.compile(r"store(\d*)\.get_tokens\(\) -> returned \[\]")
 _ASSERTED = re.compile(
-    r"seen = (?:stored\(\w+, '((?!id')\w+)'\)|\w+\.get_(?!id\b)(\w+_\w+)\(\))$", re.MULTILINE
+    r"seen = (?:stored\(\w+, '((?!id')\w+)'\)|\w+\.get_(?!user_signature\b)(\w+_\w+)\(\))$", re.MULTILINE
 )
 """The field of which the last line of a shortest program speaks."""
 _FAILED = re.compile(
@@ -142,11 +142,10 @@ def _of_calls(finding: Finding) -> Iterator[Sign]:
             yield "error", method, answer.removeprefix("raised ")
         elif method == "find_token" and _are_stored(argument, finding.done[:place]):
             yield "by", method, "found nothing", *_BY.findall(argument)
-    if finding.seen == "it sent nothing" and "find_token(" in finding.done[-1]:
-        answer = finding.done[-1].partition(" -> ")[2]
-        if answer.startswith("returned OAuthToken("):
-            # `OAuthToken.revoke` ignores what is returned, and reads the token that it passed.
-            yield _NOT_FILLED
+    last = finding.done[-1] if finding.done else ""
+    if finding.seen == "it sent nothing" and "find_token(" in last and "-> returned OAuthToken(" in last:
+        # `OAuthToken.revoke` ignores what is returned, and reads the token that it passed.
+        yield _NOT_FILLED
 
 
 def _are_stored(argument: str, before: Sequence[str]) -> bool:
