@@ -64,6 +64,12 @@ _NAMES = """
     abs all any bool bytes callable dict enumerate filter float format frozenset hash int isinstance iter len
     list map max min next ord chr range repr reversed round set slice sorted str sum tuple type zip
 """
+_READER_NAMES = """
+    copy count decode encode endswith format get getpid index isdisjoint items join keys lower monotonic split
+    startswith strip time values
+"""
+_READERS = frozenset(_READER_NAMES.split())
+"""Methods of texts, lists and the like that change nothing."""
 _PURE = frozenset(id(getattr(builtins, name)) for name in _NAMES.split())
 """Functions of Python that change nothing but what they are passed."""
 _FREE = (
@@ -121,7 +127,9 @@ class StepTracer:
             self._add(vars(cls))
             self._add(vars(sys.modules[cls.__module__]))
         self._locks: dict[str, Any] = {}
+        self._files: object = None
         self._open: tuple[Place, set[str], frozenset[str]] | None = None
+        self._may_change = False
         self._called: set[str] = set()  # what the functions that were called since may read and change
 
     def watch(self, act: Callable[[], None]) -> None:
@@ -148,7 +156,10 @@ class StepTracer:
                 self._changes()
             held = frozenset(path for path, lock in self._locks.items() if _is_held(lock))
             place = Place(frame.f_code, frame.f_lineno, event)
-            self._open = (place, self._reads(frame if event == "line" else frame.f_back), held)
+            at = frame if event == "line" else frame.f_back
+            self._open = (place, self._reads(at), held)
+            line = None if at is None else _lines(at.f_code).get(at.f_lineno)
+            self._may_change = line is None or line.stores
             self._called = set()
         return self._arrive
 
@@ -160,6 +171,7 @@ class StepTracer:
         return True
 
     def _profile(self, frame: types.FrameType, event: str, function: Any) -> None:
+        self._may_change |= event in ("call", "c_call") and not _only_reads(function)
         if event == "call" and not is_of_a_store(frame.f_code.co_filename):
             self._called.add(ANYTHING)  # it goes through what it is passed, as `copy.deepcopy` does
         elif event == "c_call" and getattr(function, "__name__", "") in _BY_NAME:
@@ -176,7 +188,7 @@ class StepTracer:
         outside = self._called & {OUTSIDE, FILES}
         if reads or outside:
             reads = reads | self._called
-        changes = self._changes() if reads else set()
+        changes = self._changes() if reads and (self._may_change or not self._closely) else set()
         if OUTSIDE in outside:
             changes = changes | {OUTSIDE}
         self.steps.append(Step(place, frozenset(reads), frozenset(changes), held))
@@ -200,8 +212,10 @@ class StepTracer:
             layer = [*_holders(found)]
             if len(self._shared) > _MOST_OBJECTS:
                 return {ANYTHING}
-        files = _content(self._location)
-        self._shared[0] = {FILES if files or FILES not in self._called else ANYTHING: files or object()}
+        if FILES in self._called or self._files is None:
+            # Where there are none, it is unknown what is changed.
+            self._files = _content(self._location) or object()
+        self._shared[0] = {FILES if isinstance(self._files, tuple) else ANYTHING: self._files}
         return {
             name
             for one, old in before.items()
@@ -389,6 +403,11 @@ def _is_held(lock: Any) -> bool:
     return bool(lock.locked() if is_owned is None else is_owned())
 
 
+def _only_reads(function: object) -> bool:
+    """Whether a function of Python's own changes nothing."""
+    return id(function) in _PURE or getattr(function, "__name__", "") in _READERS
+
+
 def _is_harmless(frame: types.FrameType, name: str) -> bool:
     value = frame.f_globals.get(name, frame.f_builtins.get(name))
     if type(value) is tuple:
@@ -419,12 +438,14 @@ class _Line:
         globals: Names of the module that it reads.
         attributes: Attributes that it reads.
         unknown: It does something else that may reach what is shared.
+        stores: It may change something by itself, without a call.
     """
 
     locals: frozenset[str]
     globals: frozenset[str]
     attributes: frozenset[str]
     unknown: bool
+    stores: bool
 
 
 @functools.cache
@@ -454,5 +475,10 @@ def _line(steps: Sequence[dis.Instruction], of_others: Sequence[str]) -> _Line:
             unknown |= step.argval in of_others
         elif name.startswith(("LOAD_", "STORE_", "DELETE_", "IMPORT_")):
             unknown |= name not in _FREE and not name.startswith(("STORE_FAST", "DELETE_FAST"))
+    stores = any(
+        step.opname.startswith(("STORE_A", "STORE_S", "STORE_G", "DELETE_", "BINARY_OP", "INPLACE_"))
+        or "WITH" in step.opname
+        for step in steps
+    )
     locals, globals, attributes = map(frozenset, named.values())
-    return _Line(locals, globals, attributes, unknown or "__dict__" in attributes)
+    return _Line(locals, globals, attributes, unknown or "__dict__" in attributes, stores or unknown)
