@@ -77,7 +77,7 @@ def a_known_user_whose_token_brings_an_unknown_id_updates_the_row(workspace: Wor
 
 @check("SAVE-4")
 def a_known_user_whose_token_has_outlived_its_row_updates_the_new_row(workspace: Workspace) -> None:
-    for row in (ANN, GUS):
+    for row in pool(ANN, GUS):
         store = workspace.open()
         before = store.holding(*ONE_OF_EVERY_KIND)
         place = ONE_OF_EVERY_KIND.index(row)
@@ -114,7 +114,7 @@ def bring_up_to_date(store: StoreHandle, before: list[Row], place: int) -> None:
 def a_stored_access_token_is_updated(workspace: Workspace) -> None:
     store = workspace.open()
     before = store.holding(*ONE_OF_EVERY_KIND)
-    for number, row in enumerate((*BY_ACCESS, LATE_REFRESH, GUS)):
+    for number, row in enumerate(pool(*BY_ACCESS, LATE_REFRESH, GUS)):
         expiry = f"190000000010{number}"
         store.save(row.only("access_token").but(expires_in=expiry))
         _renewed(store, before, row, expires_in=expiry)
@@ -133,7 +133,7 @@ def the_access_token_outranks_others_that_come_without_client(workspace: Workspa
 def an_access_token_that_replaced_another_is_the_stored_one(workspace: Workspace) -> None:
     store = workspace.open()
     before = store.holding(*ONE_OF_EVERY_KIND)
-    for number, row in enumerate((LATE_REFRESH, GUS)):
+    for number, row in enumerate(pool(LATE_REFRESH, GUS)):
         access = f"{NEW_ACCESS}.{number}"
         store.save(key_of(row).but(access_token=access))
         _renewed(store, before, row, access_token=access)
@@ -147,7 +147,7 @@ def an_access_token_that_replaced_another_is_the_stored_one(workspace: Workspace
 def a_stored_grant_token_is_updated(workspace: Workspace) -> None:
     store = workspace.open()
     before = store.holding(*ONE_OF_EVERY_KIND)
-    for number, row in enumerate((*BY_GRANT, GUS)):
+    for number, row in enumerate(pool(*BY_GRANT, GUS)):
         access = f"{NEW_ACCESS}.{number}"
         key = row.only("client_id", "client_secret", "grant_token")
         store.save(key.but(access_token=access))
@@ -158,7 +158,7 @@ def a_stored_grant_token_is_updated(workspace: Workspace) -> None:
 def a_stored_grant_token_is_updated_with_what_was_issued_for_it(workspace: Workspace) -> None:
     store = workspace.open()
     before = store.holding(*ONE_OF_EVERY_KIND)
-    for number, row in enumerate((*BY_GRANT, GUS)):
+    for number, row in enumerate(pool(*BY_GRANT, GUS)):
         issued = {"access_token": f"{NEW_ACCESS}.{number}", "refresh_token": f"1000.issued.{number}"}
         store.save(row.only("client_id", "client_secret", "grant_token").but(**issued))
         _renewed(store, before, row, **issued)
@@ -168,7 +168,7 @@ def a_stored_grant_token_is_updated_with_what_was_issued_for_it(workspace: Works
 def a_stored_refresh_token_is_updated(workspace: Workspace) -> None:
     store = workspace.open()
     before = store.holding(*ONE_OF_EVERY_KIND)
-    for number, row in enumerate((*BY_REFRESH, GUS)):
+    for number, row in enumerate(pool(*BY_REFRESH, GUS)):
         access = f"{NEW_ACCESS}.{number}"
         key = row.only("client_id", "client_secret", "refresh_token")
         store.save(key.but(access_token=access, expires_in="1900000000108"))
@@ -283,6 +283,21 @@ def after_an_update_with_every_field_the_passed_token_carries_the_id(workspace: 
     for row in ONE_OF_EVERY_KIND:
         if row != WITH_CLIENT:
             _carries(workspace, store.save(row), before[ONE_OF_EVERY_KIND.index(row)].id)
+
+
+@check("SAVE-21")
+def after_an_update_under_another_users_id_the_passed_token_carries_that_of_its_row(
+    workspace: Workspace,
+) -> None:
+    for sent in (BOB.but(access_token=NEW_ACCESS), Row(user_name=BOB.user_name, access_token=NEW_ACCESS)):
+        store = workspace.open()
+        before = store.holding(ANN, BOB)
+        saved = store.try_save(sent.but(id=before[0].id))
+        # A store may refuse such a token, and SAVE-11 says what else it may not do.
+        updated = before[1].but(access_token=NEW_ACCESS) in store.rows()
+        if saved.answer.raised is None and updated:
+            _carries(workspace, saved, before[1].id)
+        workspace.fresh_examples()
 
 
 @check("SAVE-21")
