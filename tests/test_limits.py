@@ -104,9 +104,7 @@ def test_a_limit_is_found_by_its_probe_alone(store: type[RightStore], limits: Li
         pytest.param("save_token", Row(user_name="new"), set("123"), "VALUE-8", id="a row too many"),
         pytest.param("save_token", Row(user_name="new"), {"1", "3"}, "VALUE-8", id="a number too high"),
         pytest.param("save_token", Row(user_name="new"), {"1"}, "", id="room enough"),
-        pytest.param(
-            "save_token", Row(user_name="new"), {"a"}, "SAVE-3", id="beside an id in letters"
-        ),
+        pytest.param("save_token", Row(user_name="new"), {"a"}, "SAVE-3", id="beside an id in letters"),
         pytest.param("save_token", Row(user_name="o'neil"), set(), "VALUE-1", id="a quote in a field"),
         pytest.param("delete_token", "1", {"1"}, "DEL-1", id="a stored id"),
         pytest.param("delete_token", "x'y", {"1"}, "", id="an id that is not stored"),
