@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.stores.real.plain_rows import CsvFile, ListSample
 from tests.stores.real.sql_rows import MemorySample, SqliteSample
+from tests.stores.real.third_party import ErrorsAreNone, LookThenInsert
 from zoho_tokenstore_contract._harness.source import StoreSource, called_with_location
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest, close_by_default
 from zoho_tokenstore_contract._harness.workspace import Effort
@@ -143,11 +144,36 @@ CSV_FILE = {
     "FLOW-6": "threads that save different users lose rows",
 }
 
+# Third-party shapes
+
+LOOK = {
+    "SAVE-14": "a token with a user is matched by its name alone: a second row",
+    "SAVE-15": "the same",
+    "VALUE-10": "a client id that is an empty text hinders the look for the access token",
+    "MODEL-1": "two rows where the name is learned later",
+    "THREAD-3": "two threads that find no row insert one each",
+    "THREAD-5": "no order of the calls explains two rows of one user",
+    "PROC-1": "two processes that find no row insert one each",
+    "CRASH-3": "a damaged file raises sqlite3.DatabaseError",
+    "SECRET-1": "sqlite3 makes the file with the mode that the umask leaves",
+    "FLOW-9": "the renewed token with its user is a second row",
+    "FLOW-10": "nothing keeps threads from renewing the same token",
+}
+ERRORS = {
+    **LOOK,
+    "VALUE-9": "a lone surrogate is not stored, and nobody is told",
+    "CRASH-2": "a save that finds no room seems to have worked",
+    "CRASH-4": "what is out of reach seems to be empty",
+    "CRASH-6": "whatever is raised in a statement is swallowed",
+}
+
 REAL = {
     "sqlite": Real(SqliteSample, SQLITE_SAMPLE, declared={"in_location": True}),
     "memory": Real(MemorySample, MEMORY_SAMPLE, _ONE_THREAD, declared={"persistent": False}),
     "list": Real(ListSample, LIST_SAMPLE, declared={"persistent": False}),
     "csv": Real(csv_file, CSV_FILE, declared={"break_storage": hide}),
+    "look": Real(LookThenInsert, LOOK, declared={"break_storage": hide}),
+    "errors": Real(ErrorsAreNone, ERRORS, declared={"break_storage": hide}),
 }
 
 

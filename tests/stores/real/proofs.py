@@ -30,6 +30,7 @@ KEPT: dict[tuple[str, str], Callable[[Open], None]] = {}
 
 SQL = ("sqlite", "memory")
 PLAIN = ("list", "csv")
+LOOK = ("look", "errors")
 ALL = (*SQL, *PLAIN)
 
 
@@ -129,7 +130,7 @@ def _nothing_is_inserted_beside_an_id_that_is_no_number(open: Open) -> None:
         saved(store, "cleo")
 
 
-@broken("SAVE-15", *ALL)
+@broken("SAVE-15", *ALL, *LOOK)
 def _a_learned_name_is_a_second_row(open: Open) -> None:
     store = open()
     store.save_token(token(client_id="client", client_secret="secret", refresh_token="r-ann"))
@@ -307,6 +308,7 @@ def _a_damaged_file_raises_what_is_no_sdk_exception(open: Open) -> None:
 
 @broken("SECRET-1", "sqlite")
 @broken("SECRET-1", "csv")
+@broken("SECRET-1", *LOOK)
 def _the_file_is_open_to_others(open: Open) -> None:
     mask = os.umask(0o022)
     try:
@@ -439,3 +441,83 @@ def _a_damaged_file_is_read_as_far_as_it_goes(open: Open) -> None:
     text = Path("tokens.csv").read_text(encoding="utf-8")
     Path("tokens.csv").write_text(text[: len(text) // 2], encoding="utf-8")
     assert "bob" not in users(open())
+
+
+# Look, then insert
+
+
+@broken("SAVE-14", *LOOK)
+def _a_name_that_comes_with_the_id_is_a_second_row(open: Open) -> None:
+    store = open()
+    unnamed = token(client_id="client", client_secret="secret", refresh_token="r")
+    store.save_token(unnamed)
+    unnamed.set_user_signature(UserSignature("ann"))
+    store.save_token(unnamed)
+    assert users(store) == [None, "ann"]
+
+
+@broken("VALUE-10", *LOOK)
+def _an_empty_client_id_hinders_the_access_token(open: Open) -> None:
+    store = open()
+    store.save_token(token(access_token="a"))
+    assert store.find_token(token(access_token="a")) is not None
+    assert store.find_token(token(access_token="a", client_id="")) is None
+
+
+@broken("THREAD-3", *LOOK)
+@broken("PROC-1", *LOOK)
+def _two_that_find_no_row_insert_one_each(open: Open) -> None:
+    store, other = open(), open()
+    look = store.match
+
+    def meanwhile(asked: Any) -> Any:
+        found = look(asked)
+        saved(other, "ann")
+        return found
+
+    store.match = meanwhile
+    saved(store, "ann")
+    assert users(other) == ["ann", "ann"]
+
+
+@broken("CRASH-3", *LOOK)
+def _opening_a_damaged_file_raises_what_is_no_sdk_exception(open: Open) -> None:
+    saved(open(), "ann")
+    Path("tokens.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(sqlite3.DatabaseError):
+        open()
+
+
+@kept("VALUE-9", "look")
+def _a_lone_surrogate_is_refused(open: Open) -> None:
+    store = open()
+    with pytest.raises(SDKException):
+        store.save_token(token("ann", redirect_url="\ud800"))
+    assert users(store) == []
+
+
+@broken("VALUE-9", "errors")
+def _a_lone_surrogate_seems_to_be_saved(open: Open) -> None:
+    store = open()
+    store.save_token(token("ann", redirect_url="\ud800"))
+    assert users(store) == []
+
+
+@kept("CRASH-4", "look")
+def _what_is_out_of_reach_raises(open: Open) -> None:
+    store = open()
+    here = Path.cwd()
+    here.rename(here.with_name(f"{here.name}-gone"))
+    for call in (store.get_tokens, store.delete_tokens, lambda: saved(store, "ann")):
+        with pytest.raises((sqlite3.Error, SDKException)):
+            call()
+
+
+@broken("CRASH-4", "errors")
+def _what_is_out_of_reach_seems_to_be_empty(open: Open) -> None:
+    store = open()
+    saved(store, "ann")
+    here = Path.cwd()
+    here.rename(here.with_name(f"{here.name}-gone"))
+    saved(store, "bob")
+    assert store.get_tokens() == []
