@@ -142,6 +142,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.combinations", description=__doc__)
     parser.add_argument("--number", type=int, default=500, help="how many combinations (default: 500)")
     parser.add_argument("--seed", type=int, default=1, help="what the choice starts from (default: 1)")
+    parser.add_argument("--stores", type=int, help="combine so many stores alone (default: all)")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="how many at once")
     parser.add_argument(
         "--alone",
@@ -150,7 +151,10 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     arguments = parser.parse_args(words)
     began = time.monotonic()
-    drawn = list(draw(arguments.number, arguments.seed, composable()))
+    stores = composable()
+    if arguments.stores is not None:
+        stores = random.Random(arguments.seed).sample(stores, arguments.stores)
+    drawn = list(draw(arguments.number, arguments.seed, stores))
     with ProcessPoolExecutor(arguments.processes) as pool:
         alone = _alone(pool, drawn, arguments.alone)
         jobs = [pool.submit(_examine_and_shrink, tuple(map(str, parts)), alone) for parts in drawn]

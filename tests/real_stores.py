@@ -6,15 +6,22 @@ broken by what another clause speaks of, it counts as kept: one cause is one ent
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.stores.real.plain_rows import CsvFile, ListSample
 from tests.stores.real.sql_rows import MemorySample, SqliteSample
+from tests.stores.real.third_party import ErrorsAreNone, LookThenInsert
 from zoho_tokenstore_contract._harness.source import StoreSource, called_with_location
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest, close_by_default
+from zoho_tokenstore_contract._harness.workspace import Effort
+from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._spec.clauses import CLAUSES
+from zoho_tokenstore_contract._spec.outcomes import Outcome
 
 Table = Mapping[str, str]
 """A clause that a store breaks, and why. Every other clause that applies is kept."""
@@ -89,7 +96,6 @@ SQLITE_SAMPLE = {
     **_SQL,
     **_PASTED,
     "CLEAR-1": "it uses an attribute that does not exist",
-    "CLEAR-2": "delete_tokens raises always, so that nobody works on after it",
     "PERSIST-1": "where no row is stored the table is made again",
     "PERSIST-4": "the path is relative",
     "CRASH-3": "opening a damaged file raises sqlite3.DatabaseError",
@@ -138,11 +144,36 @@ CSV_FILE = {
     "FLOW-6": "threads that save different users lose rows",
 }
 
+# Third-party shapes
+
+LOOK = {
+    "SAVE-14": "a token with a user is matched by its name alone: a second row",
+    "SAVE-15": "the same",
+    "VALUE-10": "a client id that is an empty text hinders the look for the access token",
+    "MODEL-1": "two rows where the name is learned later",
+    "THREAD-3": "two threads that find no row insert one each",
+    "THREAD-5": "no order of the calls explains two rows of one user",
+    "PROC-1": "two processes that find no row insert one each",
+    "CRASH-3": "a damaged file raises sqlite3.DatabaseError",
+    "SECRET-1": "sqlite3 makes the file with the mode that the umask leaves",
+    "FLOW-9": "the renewed token with its user is a second row",
+    "FLOW-10": "nothing keeps threads from renewing the same token",
+}
+ERRORS = {
+    **LOOK,
+    "VALUE-9": "a lone surrogate is not stored, and nobody is told",
+    "CRASH-2": "a save that finds no room seems to have worked",
+    "CRASH-4": "what is out of reach seems to be empty",
+    "CRASH-6": "whatever is raised in a statement is swallowed",
+}
+
 REAL = {
     "sqlite": Real(SqliteSample, SQLITE_SAMPLE, declared={"in_location": True}),
     "memory": Real(MemorySample, MEMORY_SAMPLE, _ONE_THREAD, declared={"persistent": False}),
     "list": Real(ListSample, LIST_SAMPLE, declared={"persistent": False}),
     "csv": Real(csv_file, CSV_FILE, declared={"break_storage": hide}),
+    "look": Real(LookThenInsert, LOOK, declared={"break_storage": hide}),
+    "errors": Real(ErrorsAreNone, ERRORS, declared={"break_storage": hide}),
 }
 
 
@@ -155,3 +186,80 @@ def sut_of(real: Real) -> StoreUnderTest:
         source=StoreSource.of(real.open),
         **real.declared,
     )
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the kit says of one store, held against its table.
+
+    Attributes:
+        name: The store.
+        agreed: How many clauses are answered as the table has it.
+        asked: How many clauses apply.
+        differences: The others, each with its outcome.
+    """
+
+    name: str
+    agreed: int
+    asked: int
+    differences: Mapping[str, Outcome]
+
+    @property
+    def unreached(self) -> int:
+        """How many clauses are not reached, though the store allows what they need."""
+        return sum(outcome is Outcome.NOT_REACHED for outcome in self.differences.values())
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{id} {outcome.words}" for id, outcome in self.differences.items())
+        share = self.agreed / self.asked
+        return f"{self.name:<12} {self.agreed}/{self.asked} {share:.1%}  not reached {self.unreached}  {told}"
+
+
+def answers(name: str, clauses: Iterable[str] = CLAUSES) -> Answers:
+    """Ask the kit about a store.
+
+    Args:
+        name: The store's name in `REAL`.
+        clauses: The clauses that are asked.
+
+    Returns:
+        Where the kit agrees with the table of truth.
+    """
+    real = REAL[name]
+    sut = sut_of(real)
+    agreed, differences = 0, {}
+    for id in clauses:
+        outcome = check_clause(id, sut, Effort(), scripts=False).outcome
+        if id in real.beyond:
+            wanted: tuple[Outcome, ...] = (Outcome.NOT_REACHED, Outcome.NOT_APPLICABLE)
+        else:
+            wanted = (Outcome.BROKEN if id in real.broken else Outcome.KEPT,)
+        if outcome in wanted:
+            agreed += 1
+        elif outcome is not Outcome.NOT_APPLICABLE:
+            differences[id] = outcome
+    return Answers(name, agreed, agreed + len(differences), differences)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Print a line a store: clauses agreed of those that apply, not reached, and the differences."""
+    parser = argparse.ArgumentParser(prog="python -m tests.real_stores", description=__doc__)
+    parser.add_argument("name", nargs="*", default=list(REAL), help="stores (default: all)")
+    parser.add_argument("--clauses", metavar="ID,...", help="these clauses and groups alone")
+    arguments = parser.parse_args(words)
+    asked = [
+        id
+        for id in CLAUSES
+        if arguments.clauses is None or {id, CLAUSES[id].group} & set(arguments.clauses.split(","))
+    ]
+    right = True
+    for name in arguments.name:
+        found = answers(name, asked)
+        right &= found.agreed >= 0.97 * found.asked and found.unreached <= 0.02 * found.asked
+        sys.stdout.write(f"{found}\n")
+        sys.stdout.flush()
+    return int(not right)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -311,7 +311,7 @@ class OneUserForEachOrganization(RightStore):
 # FLOW-7
 
 
-@fault("FLOW-7", "SAVE-11", says="remove() removes the row of its token and no other")
+@fault("FLOW-7", "SAVE-21", says="remove() removes the row of its token and no other")
 class LeavesUpdatedTokensWithoutTheirId(RightStore):
     """Sets the id on the passed token when it inserts a row, and never when it updates one."""
 

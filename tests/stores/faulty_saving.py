@@ -532,7 +532,7 @@ class KnownUsersSwapRows(RightStore):
             row["refresh_token"] = sent["refresh_token"]
 
 
-@fault("SAVE-11", "VALUE-10", says="the passed token carries the id")
+@fault("SAVE-21", "VALUE-10", says="the passed token carries the id")
 class LeavesAnyIdAlone(RightStore):
     """Sets the id on tokens whose id is None alone, so that "" and another's id stay."""
 
@@ -959,7 +959,7 @@ class TakesTheClientFromAccessTokens(RightStore):
 # SAVE-21: the id after an update
 
 
-@fault("SAVE-21", "SAVE-11", says="the passed token carries the id")
+@fault("SAVE-21", says="the passed token carries the id")
 class ForgetsTheIdAfterUpdates(RightStore):
     """Sets the id on inserted tokens alone."""
 

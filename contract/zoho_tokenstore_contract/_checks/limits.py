@@ -6,11 +6,11 @@ its clause; checks of other clauses go around it.
 
 from __future__ import annotations
 
-from .._harness.limits import NO_LIMITS, Limits
+from .._harness.limits import NO_LIMITS, Limits, keeping_to
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace
 from .._spec.outcomes import NotApplicable, StoreUnavailable, Violation
-from .._spec.tokens import Row, format_row, format_value
+from .._spec.tokens import Row, absent, format_row, format_value
 from .registry import check
 from .sample_tokens import ANN, BOB, KINDS, WITH_CLIENT, key_of, person
 
@@ -90,6 +90,23 @@ def delete_token_removes_one_of_two_users(workspace: Workspace) -> None:
     store.expect(before, gone=before[:1], because="the row with that id is gone, and no other")
 
 
+@check("SAVE-2")
+def the_first_users_have_ids_of_their_own(workspace: Workspace) -> None:
+    store = workspace.open()
+    ids = [store.save(person(f"first{number}")).passed_after.id for number in range(4)]
+    if any(map(absent, ids)) or len(set(ids)) < len(ids):
+        workspace.fail("each token carries an id unlike the others", format_value(ids))
+
+
+@check("SAVE-3")
+def a_user_is_saved_beside_an_id_that_is_no_number(workspace: Workspace) -> None:
+    store = workspace.open()
+    store.try_save(ANN.but(id="abc"))
+    before = store.rows()
+    store.save(BOB)
+    store.expect(before, new=1, because="a new user is one new row beside the id that a token brought")
+
+
 @check("PERSIST-1", persistent=True)
 def a_store_opens_again_where_it_left_nothing(workspace: Workspace) -> None:
     workspace.reopen(workspace.open())
@@ -112,6 +129,10 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
     refused = frozenset(row for row in KINDS if not keeps(_is_stored_alone, row))
     if {ANN, BOB} & refused:
         return NO_LIMITS
+    counts = keeps(the_first_users_have_ids_of_their_own)
+    if not counts:
+        with keeping_to(Limits(counts_the_first=False)):
+            counts = not keeps(the_first_users_have_ids_of_their_own)  # bringing an id is of no use either
     return Limits(
         room=None if keeps(two_dozen_users_are_as_many_rows) else _room(sut, effort),
         refused=refused,
@@ -119,6 +140,8 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
         clears=keeps(delete_tokens_removes_two_users),
         deletes=keeps(delete_token_removes_one_of_two_users),
         opens_empty=not sut.persistent or keeps(a_store_opens_again_where_it_left_nothing),
+        counts_the_first=counts,
+        goes_on=keeps(a_user_is_saved_beside_an_id_that_is_no_number),
     )
 
 

@@ -79,6 +79,7 @@ class CallRecord:
         location: Where ``open`` opened the store, or what ``chdir`` changes to.
         note: What is shown instead of the call, where ``{call}`` stands for it; "" to show the call.
         raised: The exception that came back.
+        blame: The clause whose known fault explains it; "" where none does.
     """
 
     store: int
@@ -91,6 +92,7 @@ class CallRecord:
     location: Path | None = None
     note: str = ""
     raised: BaseException | None = None
+    blame: str = ""
 
     def __str__(self) -> str:
         if isinstance(self.argument, Row):

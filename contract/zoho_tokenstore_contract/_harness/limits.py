@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ class Limits:
         clears: ``delete_tokens`` works. [CLEAR-1]
         deletes: ``delete_token`` works. [DEL-1]
         opens_empty: It opens again on a location where it left nothing. [PERSIST-1]
+        counts_the_first: Its first rows get unlike ids; else they do where the first brings one. [SAVE-2]
+        goes_on: It saves on beside a row whose id, which its token brought, is no number. [SAVE-3]
     """
 
     room: int | None = None
@@ -35,12 +38,13 @@ class Limits:
     clears: bool = True
     deletes: bool = True
     opens_empty: bool = True
+    counts_the_first: bool = True
+    goes_on: bool = True
 
     def beside(self, clause: str) -> Limits:
         """The limits that are faults against other clauses than this one."""
         group = clause.partition("-")[0]
-        if group in ("IFACE", "MODEL", "FLOW"):
-            # Here every call counts; and the SDK swallows whatever ends a check in the middle of saving.
+        if group in ("IFACE", "MODEL"):  # here every call counts
             return NO_LIMITS
         return replace(
             self,
@@ -50,6 +54,8 @@ class Limits:
             clears=self.clears or clause == "CLEAR-1",
             deletes=self.deletes or clause == "DEL-1",
             opens_empty=self.opens_empty or clause == "PERSIST-1",
+            counts_the_first=self.counts_the_first or clause in ("SAVE-2", "VALUE-8"),
+            goes_on=self.goes_on or clause == "SAVE-3",
         )
 
     def blame(self, method: str, argument: object, stored: Collection[object]) -> str:
@@ -67,8 +73,12 @@ class Limits:
         if method == "save_token" and isinstance(argument, Row):
             if self.refuses(argument):
                 return _clause_of(argument)
-            return "" if self.fitting(1, len(stored)) else "VALUE-8"
-        if method == "delete_token" and not self.deletes and argument in stored:
+            if not (self.goes_on or all(isinstance(id, str) and id.isdecimal() for id in stored)):
+                return "SAVE-3"
+            return "" if self.fitting(1, _reached(stored)) else "VALUE-8"
+        if argument not in stored:
+            return ""
+        if method == "delete_token" and not self.deletes:
             return "DEL-1"
         return "VALUE-1" if self.spoils(argument) else ""
 
@@ -92,6 +102,8 @@ class Limits:
 _ACCESS_WITH_CLIENT = frozenset(("client_id", "client_secret", "access_token"))
 NO_LIMITS = Limits()
 _active: list[Limits] = [NO_LIMITS]
+_FIRST_IDS = itertools.count(1_000_000, 10_000)
+"""Ids that first rows bring: none is brought or, by a store that counts on from it, given twice."""
 
 
 def active() -> Limits:
@@ -152,12 +164,59 @@ class Pool(Sequence[T]):
     def __len__(self) -> int:
         return len(self._shown())
 
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._shown())
+
     @overload
     def __getitem__(self, place: int) -> T: ...
     @overload
     def __getitem__(self, place: slice) -> tuple[T, ...]: ...
     def __getitem__(self, place: int | slice) -> T | tuple[T, ...]:
-        return self._shown()[place]
+        shown = self._shown()
+        if isinstance(place, int) and not -len(shown) <= place < len(shown) and len(shown) < len(self._items):
+            raise _beyond(f"{place + 1 if place >= 0 else -place} rows", "")
+        return shown[place]
+
+    def index(self, item: object, start: int = 0, stop: int | None = None) -> int:
+        """The place of an item; where the store cannot hold it, that ends the check."""
+        shown = self._shown()
+        if item in self._items and item not in shown:
+            raise _beyond(str(item), _clause_against(item))
+        return shown.index(item, start, len(shown) if stop is None else stop)
+
+
+def _beyond(needed: str, clause: str) -> Violation:
+    """What a check needs is more than the store is known to hold."""
+    limits = active()
+    blame = clause or ("VALUE-8" if limits.room is not None else "SAVE-1" if limits.refused else "VALUE-1")
+    return Violation(
+        expected=f"the store holds {needed}",
+        seen=f"it does not: {blame}",
+        precondition_failed=True,
+        blame=blame,
+    )
+
+
+def _clause_against(item: object) -> str:
+    """The clause that tells why the store cannot hold an item by itself; "" for want of room."""
+    limits = active()
+    if isinstance(item, Row) and limits.refuses(item):
+        return _clause_of(item)
+    return "" if _fits(item, limits) else "VALUE-1"
+
+
+def first_with_an_id(rows: Sequence[Row]) -> Sequence[Row]:
+    """Rows that are about to be saved into an empty store.
+
+    Args:
+        rows: The rows, without ids.
+
+    Returns:
+        The same; the first brings an id where those that the store gives are unlike only then.
+    """
+    if active().counts_the_first or not rows or rows[0].id is not None:
+        return rows
+    return [rows[0].but(id=f"{next(_FIRST_IDS)}"), *rows[1:]]
 
 
 def batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
@@ -176,6 +235,11 @@ def _fits(item: object, limits: Limits) -> bool:
     if isinstance(item, Row):
         return not limits.refuses(item) and not limits.spoils_a_field(item)
     return not limits.spoils(item)
+
+
+def _reached(ids: Collection[object]) -> int:
+    """How far a store that counts has come: to so many rows, or to the greatest number that a row brought."""
+    return max([len(ids), *(int(id) for id in ids if isinstance(id, str) and id.isdecimal())])
 
 
 def _clause_of(row: Row) -> str:

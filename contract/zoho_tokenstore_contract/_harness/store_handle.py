@@ -24,7 +24,7 @@ from .._spec.tokens import (
 from .calls import Answer, CallRecord, TokenCall, rows_of
 from .comparison import Comparison
 from .differences import CHANGING
-from .limits import active
+from .limits import active, first_with_an_id
 from .messages import format_rows
 from .observer import Observer
 
@@ -58,7 +58,6 @@ class StoreHandle:
         self._after = ""
         self._by_id = False
         self._ids: dict[Any, None] = {}
-        self._stored: set[Any] = set()  # of `_ids`, those whose rows were not deleted since
         self.found_empty = False
         self.proven = False
         self.out_of_reach = False
@@ -83,6 +82,7 @@ class StoreHandle:
         if isinstance(argument, Row):
             record.passed = arguments[0]
         self.workspace.calls.append(record)
+        stored = self.workspace.stored(self.location)
         began = time.monotonic()
         answer = self.workspace.guarded(
             method, lambda: getattr(self.store, method)(*arguments), cwd or self.location
@@ -92,30 +92,26 @@ class StoreHandle:
         if isinstance(argument, Row) and answer.raised is None:
             left = field_as_far_as_it_reads(arguments[0], "id")
             if not absent(left):
-                self._stored.add(left)
+                stored.add(left)
                 self._ids[left] = None  # also one that the token brought: it may be a new row's
                 record.id_after = left if left != argument.id else None
         record.answer = str(answer)
         record.returned = answer.returned
         record.raised = answer.raised
         if answer.raised is not None:
-            self._blame(method, argument, answer)
+            record.blame = active().blame(
+                method, argument if isinstance(argument, Row) else tame_field(argument), stored
+            )
         elif method == "delete_tokens":
-            self._stored.clear()
+            stored.clear()
         elif method == "delete_token":
-            self._stored.discard(tame_field(argument))
+            stored.discard(tame_field(argument))
         return answer
-
-    def _blame(self, method: str, argument: Any, answer: Answer) -> None:
-        """Where a call raised as the store is known to, end the check: that is told under another clause."""
-        blame = active().blame(
-            method, argument if isinstance(argument, Row) else tame_field(argument), self._stored
-        )
-        if blame:
-            self.workspace.fail(f"{method} works (it does not: {blame})", str(answer), blame=blame)
 
     def try_save(self, row: Row) -> TokenCall:
         """Pass a new token with these fields to ``save_token``; any answer will do."""
+        if not self.workspace.stored(self.location):
+            [row] = first_with_an_id([row])
         return self.try_save_token(to_token(row))
 
     def try_save_token(self, token: Any) -> TokenCall:
@@ -126,11 +122,14 @@ class StoreHandle:
 
     def save(self, row: Row) -> TokenCall:
         """Save a new token with these fields; raising breaks the clause."""
-        return self.save_token(to_token(row))
+        return self._stored(self.try_save(row))
 
     def save_token(self, token: Any) -> TokenCall:
         """Save this very token; raising breaks the clause."""
-        passed = self.try_save_token(token)
+        return self._stored(self.try_save_token(token))
+
+    def _stored(self, passed: TokenCall) -> TokenCall:
+        """A save that worked; raising breaks the clause."""
         if passed.answer.raised is not None:
             self.workspace.fail("save_token stores the token", str(passed.answer))
         return passed
@@ -181,8 +180,6 @@ class StoreHandle:
                     rows if isinstance(rows, str) else "rows that the kit did not save",
                     precondition_failed=True,
                 )
-        if blame := active().blame("delete_tokens", ..., self._stored):
-            self.workspace.fail("delete_tokens works", f"it does not: {blame}", blame=blame)
         return self.call("delete_tokens")
 
     # rows

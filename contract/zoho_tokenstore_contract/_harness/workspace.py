@@ -73,6 +73,7 @@ class Workspace:
         self._base: Path | None = None
         self.opened: list[StoreHandle] = []
         self._proven: set[Path] = set()
+        self._stored: dict[Path, set[Any]] = {}
         self._numbers = 0
         self.home = os.getcwd()
         self._thread = threading.get_ident()
@@ -216,6 +217,10 @@ class Workspace:
         if reaches and (reason := reason_not_ours(opened)):
             refuse(self.sut, reason)
 
+    def stored(self, location: Path) -> set[Any]:
+        """The ids of the rows that calls have left at a location, as far as this check knows."""
+        return self._stored.setdefault(location, set())
+
     def try_open(self, location: Path) -> tuple[Answer, StoreHandle | None]:
         """Open the store on a location; any answer will do, and ``None`` where it raised."""
         self._numbers += 1
@@ -288,12 +293,14 @@ class Workspace:
             expected: What the clause promises, in plain words.
             seen: What happened instead.
             precondition_failed: The check could not even be set up.
-            blame: The clause whose known fault stands in the way.
+            blame: The clause whose known fault stands in the way; by default that of the last call, and where
+                the check could not be set up that of any call.
             difference: What differs, where rows were compared; by default what the last call answered.
 
         Raises:
             Violation: Always, with the calls made so far.
         """
+        blame = blame or self._known_fault(precondition_failed)
         raise Violation(
             expected=expected,
             seen=seen,
@@ -303,6 +310,11 @@ class Workspace:
             calls=tuple(self.calls),
             difference=difference or of_answer(self.calls, expected, seen),
         )
+
+    def _known_fault(self, precondition_failed: bool) -> str:
+        """The clause whose known fault explains what ends the check; "" for none."""
+        calls = self.calls if precondition_failed else self.calls[-1:]
+        return next((call.blame for call in reversed(calls) if call.blame), "")
 
     def _blame_the_store(self, error: BaseException) -> None:
         """Where it comes from the store what ends a check: a violation."""

@@ -36,10 +36,10 @@ def _is_whole(workspace: Workspace, take: Callable[[Flow, Row], Any]) -> None:
             *STRANGERS, flow.signed_in("ann"), flow.signed_in("bob", expired=True), flow.signed_in("cleo")
         )
         for name, place, go in (
-            ("ann", 4, flow.start_with),
-            ("bob", 5, flow.switch),
-            ("cleo", 6, flow.switch),
-            ("bob", 5, flow.start_with),
+            ("ann", -3, flow.start_with),
+            ("bob", -2, flow.switch),
+            ("cleo", -1, flow.switch),
+            ("bob", -2, flow.start_with),
         ):
             token = take(flow, rows[place])
             if token is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from ..._drivers.processes.children import Processes
 from ..._drivers.processes.pipe import Pipe
 from ..._drivers.processes.surroundings import EAST, WEST, Surroundings
 from ..._harness.calls import CallRecord
+from ..._harness.limits import batches
 from ..._harness.messages import format_exception, format_rows
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import FIELDS, Row, format_row, format_value, is_token, to_row, to_token
@@ -36,41 +38,49 @@ KNOWN = (ANN, ACCESS, GRANT, REFRESH, GUS, *TIMED)
 @check("PERSIST-5", persistent=True)
 def a_process_in_other_surroundings_reads_finds_and_updates_the_rows(workspace: Workspace) -> None:
     for surroundings in (WEST, EAST):
-        workspace.fresh_examples()
-        with Processes(workspace) as processes:
-            # They import at the same time.
-            processes.get_ready(WEST, EAST)
-            store = workspace.open()
-            rows = store.holding(*KNOWN, *NATIVE)
-            workspace.close(store)
-            rows = _visit(processes, store.location, rows, surroundings, 1)
-            store = workspace.open(store.location)
-            store.expect(rows, because=f"rows that a process with {surroundings} has updated")
-            for row in rows:
-                found = store.found(key_of(row))
-                if found != row:
-                    workspace.fail(
-                        f"what a process with {surroundings} has saved is found: {format_row(row)}",
-                        "None" if found is None else format_row(found),
-                    )
-                store.save(_renewal(row, 2))
-            rows = [row.updated_by(_renewal(row, 2)) for row in rows]
-            _are(workspace, store.rows(), rows, "updated in place")
-            workspace.close(store)
-            _visit(processes, store.location, rows, surroundings, 0)
+        for some in batches((*KNOWN, *NATIVE)):
+            workspace.fresh_examples()
+            _is_shared_with_a_process(workspace, surroundings, some)
+
+
+def _is_shared_with_a_process(workspace: Workspace, surroundings: Surroundings, known: Sequence[Row]) -> None:
+    """Rows of this process are read, found and updated in another one, and here again then."""
+    with Processes(workspace) as processes:
+        # They import at the same time.
+        processes.get_ready(WEST, EAST)
+        store = workspace.open()
+        rows = store.holding(*known)
+        workspace.close(store)
+        rows = _visit(processes, store.location, rows, surroundings, turn=1)
+        store = workspace.open(store.location)
+        store.expect(rows, because=f"rows that a process with {surroundings} has updated")
+        for row in rows:
+            found = store.found(key_of(row))
+            if found != row:
+                workspace.fail(
+                    f"what a process with {surroundings} has saved is found: {format_row(row)}",
+                    "None" if found is None else format_row(found),
+                )
+            store.save(_renewal(row, 2))
+        rows = [row.updated_by(_renewal(row, 2)) for row in rows]
+        _are(workspace, store.rows(), rows, "updated in place")
+        workspace.close(store)
+        _visit(processes, store.location, rows, surroundings)
 
 
 @check("PERSIST-5", persistent=True)
 def what_a_process_in_other_surroundings_saves_is_read_here_and_elsewhere(workspace: Workspace) -> None:
-    with Processes(workspace) as processes:
-        store = workspace.open()
-        location = store.location
-        workspace.close(store)
-        rows = _visit(processes, location, [], WEST, 0)
-        store = workspace.open(location)
-        _are(workspace, store.listed(), rows, f"saved by a process with {WEST}")
-        workspace.close(store)
-        _visit(processes, location, rows, EAST, 1)
+    for some in batches((*KNOWN, *NATIVE)):
+        workspace.fresh_examples()
+        with Processes(workspace) as processes:
+            store = workspace.open()
+            location = store.location
+            workspace.close(store)
+            rows = _visit(processes, location, [], WEST, new=some)
+            store = workspace.open(location)
+            _are(workspace, store.listed(), rows, f"saved by a process with {WEST}")
+            workspace.close(store)
+            _visit(processes, location, rows, EAST, turn=1)
 
 
 def _renewal(row: Row, turn: int) -> Row:
@@ -78,11 +88,16 @@ def _renewal(row: Row, turn: int) -> Row:
 
 
 def _visit(
-    processes: Processes, location: Path, rows: list[Row], surroundings: Surroundings, turn: int
+    processes: Processes,
+    location: Path,
+    rows: list[Row],
+    surroundings: Surroundings,
+    *,
+    turn: int = 0,
+    new: Sequence[Row] = (),
 ) -> list[Row]:
     """A process opens the store, reads and finds the rows, and saves; the rows as they should be then."""
     workspace = processes.workspace
-    new = [*KNOWN, *NATIVE] if not rows else []
     renewals = [_renewal(row, turn) for row in rows] if turn else []
     workspace.remember([*new, *renewals])
     payload = {

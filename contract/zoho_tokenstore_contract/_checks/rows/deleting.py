@@ -86,7 +86,9 @@ def _are_deleted(store: StoreHandle, rows: list[Row]) -> None:
 @check("DEL-2")
 def an_id_that_is_not_stored_removes_nothing(workspace: Workspace) -> None:
     store = workspace.holding(*ONE_OF_EVERY_KIND)
-    for id in UNKNOWN_IDS:
+    ends = (store.kept[0], store.kept[-1])
+    computed = [f"{row.id}{rest}" for row in ends for rest in ("-0", "+0", "*1")]
+    for id in (*UNKNOWN_IDS, *computed):
         if all(row.id != id for row in store.kept):
             _removes_nothing(store, id)
 
@@ -95,7 +97,7 @@ def an_id_that_is_not_stored_removes_nothing(workspace: Workspace) -> None:
 def deleting_twice_removes_one_row(workspace: Workspace) -> None:
     store = workspace.open()
     rows = store.holding(*ONE_OF_EACH_KEY)
-    for row in (rows[-1], rows[0], rows[2]):
+    for row in dict.fromkeys((rows[-1], rows[0], rows[2])):
         store.call("delete_token", row.id)
         if row in store.rows():
             workspace.fail("the row is gone", format_row(row), precondition_failed=True)
@@ -341,7 +343,10 @@ def the_store_works_on_after_delete_tokens(workspace: Workspace) -> None:
     old = store.holding(*ONE_OF_EVERY_KIND)
     finds = store.find_quietly(key_of(ANN)).returned is not None
     for _ in range(2):
-        clear_all(store)
+        _clear(store)
+        if store.kept:  # CLEAR-1 tells it; then nobody else's save may fail
+            inserts(store, person(f"after{len(store.kept)}"))
+            continue
         for sent, was in list(zip(ONE_OF_EVERY_KIND, old, strict=True))[::-1]:
             new = inserts(store, sent)
             if new.but(id=None) != was.but(id=None):
@@ -357,8 +362,12 @@ def the_store_works_on_after_delete_tokens(workspace: Workspace) -> None:
 def an_empty_store_works_on_after_delete_tokens(workspace: Workspace) -> None:
     store = workspace.open()
     for _ in range(2):
-        answer = store.clear()
-        if answer.raised is not None:
-            workspace.fail("delete_tokens works on an empty store", str(answer), precondition_failed=True)
+        _clear(store)
     for row in ONE_OF_EACH_KEY:
         inserts(store, row)
+
+
+def _clear(store: StoreHandle) -> None:
+    """Call ``delete_tokens``, whatever it does: in most stores nothing is left."""
+    store.clear()
+    store.kept = store.rows()

@@ -102,7 +102,7 @@ def _updates_its_rows(workspace: Workspace, case: Update) -> None:
 
 @check("SAVE-4")
 def a_known_user_whose_token_has_outlived_its_row_updates_the_new_row(workspace: Workspace) -> None:
-    for store, row in workspace.each((ANN, GUS)):
+    for store, row in workspace.each(pool(ANN, GUS)):
         before = store.holding(*ONE_OF_EVERY_KIND)
         stale = store.stored(row)
         store.call("delete_token", stale.id)
@@ -124,7 +124,7 @@ def a_known_user_whose_token_has_outlived_its_row_updates_the_new_row(workspace:
 def an_access_token_that_replaced_another_is_the_stored_one(workspace: Workspace) -> None:
     store = workspace.holding(*ONE_OF_EVERY_KIND)
     because = "the row that holds the token is updated in place"
-    for number, row in enumerate((LATE_REFRESH, GUS)):
+    for number, row in enumerate(pool(LATE_REFRESH, GUS)):
         anew = Row(access_token=f"{NEW_ACCESS}.{number}", expires_in="1900000000107")
         updates(store, row, key_of(row).but(access_token=anew.access_token), because, fields=ACCESS_KEY)
         updates(store, row, anew, because, fields=("access_token", "expires_in"))
@@ -213,6 +213,19 @@ def after_an_update_with_every_field_the_passed_token_carries_the_id(workspace: 
     store = workspace.holding(*ONE_OF_EVERY_KIND)
     for row in WITH_KEY:
         carries_the_id(store, store.save(row), store.stored(row))
+
+
+@check("SAVE-21")
+def after_an_update_under_another_users_id_the_passed_token_carries_that_of_its_row(
+    workspace: Workspace,
+) -> None:
+    tokens = (BOB.but(access_token=NEW_ACCESS), Row(user_name=BOB.user_name, access_token=NEW_ACCESS))
+    for store, sent in workspace.each(tokens):
+        ann, bob = store.holding(ANN, BOB)
+        saved = store.try_save(sent.but(id=ann.id))
+        # A store may refuse such a token, and SAVE-11 says what else it may not do.
+        if saved.answer.raised is None and bob.but(access_token=NEW_ACCESS) in store.rows():
+            carries_the_id(store, saved, bob)
 
 
 @check("SAVE-21")

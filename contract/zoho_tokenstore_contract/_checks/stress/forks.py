@@ -13,13 +13,27 @@ from typing import Any
 from ..._drivers.processes.children import Processes
 from ..._drivers.processes.pipe import Pipe
 from ..._harness.calls import CallRecord
+from ..._harness.limits import active
 from ..._harness.messages import format_exception, format_rows
 from ..._harness.workspace import Workspace
+from ..._spec.outcomes import Violation
 from ..._spec.sdk import load
 from ..._spec.tokens import Row, absent, format_row, to_token
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, REFRESH, person
-from .processes import MOMENTS, Board, Round, Saver, held_up, rows_with, run_free, saves_of
+from .processes import (
+    MOMENTS,
+    PROCESSES,
+    Board,
+    Round,
+    Saver,
+    held_up,
+    keeps_apart,
+    plans_of,
+    rows_with,
+    run_free,
+    saves_of,
+)
 
 KNOWN = (ANN, ACCESS, BOB, REFRESH)
 
@@ -35,10 +49,18 @@ def a_store_that_was_opened_before_a_fork_works_on_when_the_parent_closes_first(
 
 
 def _fork(workspace: Workspace, closes_first: int) -> None:
-    rounds = [run_free(3, "free"), *(held_up(f"pause{number}", number) for number in range(MOMENTS))]
+    users = active().fitting(PROCESSES * 3, len(KNOWN) + 1) // PROCESSES
+    rounds = [run_free(users, "free"), *(held_up(f"pause{number}", number) for number in range(MOMENTS))]
     for number in range(MOMENTS):
         rounds.append(Round(saves_of(f"same{number}", "new"), (number, MOMENTS)))
         rounds.append(Round(saves_of(f"same{number}", "again"), (number, MOMENTS)))
+    for some in plans_of(rounds):
+        workspace.fresh_examples()
+        _goes_on_after_a_fork(workspace, closes_first, some)
+
+
+def _goes_on_after_a_fork(workspace: Workspace, closes_first: int, rounds: Sequence[Round]) -> None:
+    """Parent and child save what the rounds say, and the rows are as they should be then."""
     last = person("last")
     with Processes(workspace) as processes:
         store = workspace.open()
@@ -80,7 +102,12 @@ def _fork(workspace: Workspace, closes_first: int) -> None:
                     wanted[row.user_name] = [*kept, row]
         if not (refuses and closes_first == 0):
             wanted[last.user_name] = [last]
-        _holds(workspace, before, rows, wanted)
+        try:
+            _holds(workspace, before, rows, wanted)
+        except Violation:
+            # Rows that processes lose which opened the store for themselves are the matter of PROC-1.
+            if keeps_apart(workspace, KNOWN, rounds):
+                raise
 
 
 def _holds(

@@ -129,8 +129,8 @@ class _Victim:
         self.workspace = workspace
         self.call = call
         self.store = workspace.open()
-        self.other = workspace.open(self.store.location) if workspace.sut.persistent else None
         self.rows = self.store.holding(*ROWS)
+        self.other = workspace.open(self.store.location) if workspace.sut.persistent else None
         self._turn = 0
         self._make(Interrupts(self.store.store))  # what comes first imports and connects
         self._arrange()

@@ -90,7 +90,7 @@ def processes_that_save_different_users_beside_rows(workspace: Workspace) -> Non
     users = active().fitting(4 * PROCESSES, len(BESIDE)) // PROCESSES
     rounds = [run_free(users, f"free{number}") for number in range(workspace.effort.times(4))]
     rounds += [held_up(f"pause{number}", number) for number in range(MOMENTS)]
-    _save_at_once(workspace, BESIDE, _plans(rounds), _different_users)
+    _save_at_once(workspace, BESIDE, plans_of(rounds), _different_users)
 
 
 @check("PROC-1", persistent=True)
@@ -108,12 +108,46 @@ def processes_that_save_one_user_beside_rows(workspace: Workspace) -> None:
     for number in range(MOMENTS):
         rounds.append(Round(saves_of(f"pause{number}", "new"), (number, MOMENTS)))
         rounds.append(Round(saves_of(f"pause{number}", "again"), (number, MOMENTS)))
-    _save_at_once(workspace, BESIDE, _plans(rounds), _one_user_a_round)
+    _save_at_once(workspace, BESIDE, plans_of(rounds), _one_user_a_round)
 
 
-def _plans(rounds: list[Round]) -> list[list[Round]]:
+def plans_of(rounds: list[Round]) -> list[list[Round]]:
     """All rounds on one location, or each on one of its own where the store has room for a few rows."""
     return [rounds] if active().room is None else [[one] for one in rounds]
+
+
+def keeps_apart(workspace: Workspace, known: Sequence[Row], rounds: Sequence[Round]) -> bool:
+    """Whether processes that each opened the store for themselves leave what these rounds save.
+
+    Args:
+        workspace: Where the store is opened, beside what is open there.
+        known: The rows that are stored before.
+        rounds: What the processes save.
+    """
+    calls = list(workspace.calls)
+    try:
+        _save_at_once(workspace, known, [rounds], _a_row_for_each_user)
+    except Violation:
+        return False
+    finally:
+        workspace.calls[:] = calls
+    return True
+
+
+def _a_row_for_each_user(
+    workspace: Workspace, before: list[Row], rows: list[Row], rounds: Sequence[Round]
+) -> None:
+    """Every user has one row, as it was saved last; which of two saves at once is the last is open."""
+    last: dict[Any, list[Row]] = {}
+    for done in rounds:
+        saved = [row for own in done.rows for row in own]
+        last |= {row.user_name: [one for one in saved if one.user_name == row.user_name] for row in saved}
+    for name, accepted in last.items():
+        own = [row for row in rows if row.user_name == name]
+        if len(own) != 1 or own[0].but(id=None) not in accepted:
+            workspace.fail(f"one row of {name}, as it was saved", format_rows(own))
+    _unlike_ids(workspace, rows)
+    _frame(workspace, before, rows, len(before) + len(last))
 
 
 def _different_users(

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from ..._harness.calls import CallRecord
+from ..._harness.limits import first_with_an_id
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.model import Call
@@ -310,8 +311,8 @@ class ThreadRunner:
         self.workspace.remember([*program.before, *_rows_of(program)])
         history: list[Invocation] = []
         ids: dict[Row, Any] = {}
-        for row in program.before:
-            made = _make(store, BEFORE, Call("save_token", row))
+        for row, sent in zip(program.before, first_with_an_id(program.before), strict=True):
+            made = _make(store, BEFORE, Call("save_token", sent))
             history.append(made)
             if made.passed_after is None or absent(made.passed_after.id):
                 self.workspace.fail(

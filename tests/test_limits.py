@@ -1,0 +1,121 @@
+"""What a store cannot hold: probes find it, and every check goes around it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.exam import is_long
+from tests.stores.catalogue import sut_for
+from tests.stores.right import Fields, RightStore, refusal
+from zoho_tokenstore_contract._checks.limits import limits_of
+from zoho_tokenstore_contract._checks.registry import checks_of
+from zoho_tokenstore_contract._checks.sample_tokens import ACCESS, GRANT, LATE_GRANT, REFRESH
+from zoho_tokenstore_contract._harness.limits import NO_LIMITS, Limits, keeping_to
+from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
+from zoho_tokenstore_contract._spec.clauses import CLAUSES
+from zoho_tokenstore_contract._spec.outcomes import NotApplicable, Violation
+from zoho_tokenstore_contract._spec.tokens import Row
+
+QUICK = [id for id in CLAUSES if not is_long(id)]
+LIMITS = {
+    "five rows": Limits(room=5),
+    "no access token": Limits(refused=frozenset([ACCESS])),
+    "no grant token": Limits(refused=frozenset([GRANT])),
+    "no exchanged grant token": Limits(refused=frozenset([LATE_GRANT])),
+    "no refresh token": Limits(refused=frozenset([REFRESH])),
+    "no quote": Limits(characters=frozenset("'%\\")),
+    "first ids": Limits(counts_the_first=False),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_right_store_keeps_all_clauses_within_any_limit(name: str) -> None:
+    """No check fails for the rows that a limit hides from it: at most, it says that it needs them."""
+    wrong = {}
+    for id in QUICK:
+        limits = LIMITS[name].beside(id)
+        for one in checks_of(id) if limits != NO_LIMITS else ():
+            try:
+                with keeping_to(limits), Workspace(sut_for(RightStore), Effort()) as workspace:
+                    one.run(workspace)
+            except NotApplicable:
+                pass
+            except Violation as violation:
+                if not violation.blame:
+                    wrong[one.name] = str(violation)
+
+    assert {} == wrong
+
+
+class RoomForTen(RightStore):
+    """Refuses an eleventh row."""
+
+    def insert(self, state: Fields, sent: Fields) -> Fields:
+        if len(state["rows"]) >= 10:
+            raise refusal("full")
+        return super().insert(state, sent)
+
+
+class SkipsTheFirst(RightStore):
+    """Leaves out the first row when it looks for the greatest id."""
+
+    def next_id(self, state: Fields) -> str:
+        return str(1 + max((int(row["id"]) for row in state["rows"][1:]), default=0))
+
+
+class WantsNumbers(RightStore):
+    """Takes each stored id for a number when it looks for the next one."""
+
+    def next_id(self, state: Fields) -> str:
+        [int(row["id"]) for row in state["rows"]]
+        return super().next_id(state)
+
+
+class NeverEmpty(RightStore):
+    """Does not open where no row is stored."""
+
+    def __init__(self, location: Path) -> None:
+        there = (location / "rows.json").exists()
+        super().__init__(location)
+        if there and not self.get_tokens():
+            raise refusal("no rows")
+
+
+@pytest.mark.parametrize(
+    ("store", "limits"),
+    [
+        pytest.param(RightStore, NO_LIMITS, id="none"),
+        pytest.param(RoomForTen, Limits(room=10), id="ten rows"),
+        pytest.param(SkipsTheFirst, Limits(counts_the_first=False), id="the first is not counted"),
+        pytest.param(WantsNumbers, Limits(goes_on=False), id="ids are numbers"),
+        pytest.param(NeverEmpty, Limits(opens_empty=False), id="never empty"),
+    ],
+)
+def test_a_limit_is_found_by_its_probe_alone(store: type[RightStore], limits: Limits) -> None:
+    """A store with one fault has the limit that is this fault, and no other."""
+    assert limits == limits_of(sut_for(store), Effort())
+
+
+@pytest.mark.parametrize(
+    ("method", "argument", "stored", "clause"),
+    [
+        pytest.param("save_token", Row(user_name="new"), set("123"), "VALUE-8", id="a row too many"),
+        pytest.param("save_token", Row(user_name="new"), {"1", "3"}, "VALUE-8", id="a number too high"),
+        pytest.param("save_token", Row(user_name="new"), {"1"}, "", id="room enough"),
+        pytest.param("save_token", Row(user_name="new"), {"a"}, "SAVE-3", id="beside an id in letters"),
+        pytest.param("save_token", Row(user_name="o'neil"), set(), "VALUE-1", id="a quote in a field"),
+        pytest.param("delete_token", "1", {"1"}, "DEL-1", id="a stored id"),
+        pytest.param("delete_token", "x'y", {"1"}, "", id="an id that is not stored"),
+        pytest.param("find_token_by_id", "x'y", {"x'y"}, "VALUE-1", id="a quote in a stored id"),
+        pytest.param("delete_tokens", ..., {"1"}, "CLEAR-1", id="all rows"),
+    ],
+)
+def test_a_call_that_raises_is_blamed_on_the_fault_that_explains_it(
+    method: str, argument: object, stored: set[object], clause: str
+) -> None:
+    """What a limit explains is told under the clause of that limit; anything else under none."""
+    limits = Limits(room=3, characters=frozenset("'"), clears=False, deletes=False, goes_on=False)
+
+    assert clause == limits.blame(method, argument, stored)
