@@ -230,11 +230,8 @@ def answers(name: str, clauses: Iterable[str] = CLAUSES) -> Answers:
     agreed, differences = 0, {}
     for id in clauses:
         outcome = check_clause(id, sut, Effort(), scripts=False).outcome
-        if id in real.beyond:
-            wanted: tuple[Outcome, ...] = (Outcome.NOT_REACHED, Outcome.NOT_APPLICABLE)
-        else:
-            wanted = (Outcome.BROKEN if id in real.broken else Outcome.KEPT,)
-        if outcome in wanted:
+        wanted = Outcome.BROKEN if id in real.broken else Outcome.KEPT
+        if outcome is (Outcome.NOT_REACHED if id in real.beyond else wanted):
             agreed += 1
         elif outcome is not Outcome.NOT_APPLICABLE:
             differences[id] = outcome

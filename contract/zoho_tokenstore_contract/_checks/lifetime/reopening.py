@@ -57,7 +57,7 @@ def updates_and_deletions_are_there_after_opening_again(workspace: Workspace) ->
         rows = store.holding(*ONE_OF_EVERY_KIND)
         for place, row in enumerate(pool(ANN, ACCESS, BOB, GRANT, LATE_REFRESH)):
             store.save(renewal_of(row, place))
-        for row in (rows[0], rows[3], rows[-1]):
+        for row in dict.fromkeys((rows[0], rows[len(rows) // 4], rows[-1])):
             store.call("delete_token", row.id)
         rows = store.rows()
         for _ in range(2):
@@ -225,7 +225,7 @@ def _with_brought_ids(workspace: Workspace, steps: tuple[int, ...], others: tupl
 
 @check("PERSIST-3", persistent=True)
 def ids_stay_unlike_all_others_when_rows_have_gone(workspace: Workspace) -> None:
-    for place in (0, 2, -1):
+    for place in (0, 1, -1):
         store = workspace.open()
         rows = store.holding(*NAMED)
         store.call("delete_token", rows[place].id)

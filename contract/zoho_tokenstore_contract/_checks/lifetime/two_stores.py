@@ -113,7 +113,7 @@ def two_stores_see_each_others_updates(workspace: Workspace) -> None:
     other = workspace.open(one.location)
     other.expect(rows, because="each store has the rows of both")
     for turn, (saver, reader) in enumerate(((one, other), (other, one), (other, one), (one, other))):
-        for place, row in enumerate((ANN, ACCESS, GRANT, REFRESH)):
+        for place, row in enumerate(pool(ANN, ACCESS, GRANT, REFRESH)):
             saver.save(renewal_of(row, 10 * turn + place))
             now = saver.rows()
             if len(now) != len(rows):
