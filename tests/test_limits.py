@@ -8,6 +8,7 @@ import pytest
 
 from tests.exam import is_long
 from tests.stores.catalogue import sut_for
+from tests.stores.faulty_flows import OneUserForEachOrganization
 from tests.stores.right import Fields, RightStore, refusal
 from zoho_tokenstore_contract._checks.limits import limits_of
 from zoho_tokenstore_contract._checks.registry import checks_of
@@ -87,6 +88,7 @@ class NeverEmpty(RightStore):
     ("store", "limits"),
     [
         pytest.param(RightStore, NO_LIMITS, id="none"),
+        pytest.param(OneUserForEachOrganization, NO_LIMITS, id="no two users"),
         pytest.param(RoomForTen, Limits(room=10), id="ten rows"),
         pytest.param(SkipsTheFirst, Limits(counts_the_first=False), id="the first is not counted"),
         pytest.param(WantsNumbers, Limits(goes_on=False), id="ids are numbers"),
