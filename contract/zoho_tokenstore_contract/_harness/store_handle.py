@@ -326,10 +326,11 @@ class StoreHandle:
         """
         if self._observer is None:
             return None
-        calls = reversed(self.workspace.calls)
-        sent = next(record.argument for record in calls if record.method in CHANGING)
+        sent = next(one.argument for one in reversed(self.workspace.calls) if one.method in CHANGING)
+        if isinstance(sent, Row):
+            also = [*also, sent.but(id=None)]  # refused or not; beside another's id it is FIND-8's
         try:
-            self._observer.look(rows, f"after {self._after}", [*also, *[sent][: isinstance(sent, Row)]])
+            self._observer.look(rows, f"after {self._after}", also)
         except Violation as violation:
             return violation
         return None

@@ -18,12 +18,9 @@ from ..sample_tokens import (
     CLEO,
     CLIENT,
     DAN,
-    EVE,
     GRANT,
     GUS,
-    LATE_ACCESS,
-    LATE_GRANT,
-    LATE_REFRESH,
+    KINDS,
     NAMED,
     ONE_OF_EACH_KEY,
     ONE_OF_EVERY_KIND,
@@ -40,7 +37,7 @@ BROUGHT_IDS = ("abc", "A-1", "user name", "007", "1e3", "x'y", "%", "_", "id", "
 UNKNOWN_IDS = (
     *("unknown", "999999999", "9" * 20, "00000000", "-5", "0", "1000.ann.access", "ann@example.com:77"),
 )
-LONERS = (ANN, ACCESS, BOB, GRANT, REFRESH, DAN, EVE, LATE_GRANT, LATE_ACCESS, LATE_REFRESH, GUS)
+LONERS = tuple(row for row in KINDS if row not in (CLEO, WITH_CLIENT))
 """Tokens of every kind, no two of which share what they are found by."""
 
 

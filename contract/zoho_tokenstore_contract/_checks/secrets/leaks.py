@@ -274,7 +274,7 @@ def no_secret_is_told_when_a_token_is_refused(workspace: Workspace) -> None:
         tapped.save(secrets.make(GRANT).but(id=id))
         tapped.save(secrets.make(person("zoe", refresh_token=None, access_token=None, grant_token=None)))
         tapped.save(secrets.make(person("long")).but(id="i" * 300))
-        for number, name in enumerate(("client_secret", "refresh_token", "access_token", "grant_token")):
+        for number, name in enumerate(SECRETS):
             text = secrets.new(name.replace("_", " "), f"odd{number}")
             for kind, odd in enumerate(("\0", "\ud800", "x" * _LONG)):
                 row = secrets.make(person(f"odd{number}-{kind}"))
