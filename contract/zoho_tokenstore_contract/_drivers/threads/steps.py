@@ -80,6 +80,9 @@ _FREE = (
     "STORE_SUBSCR",
     "DELETE_SUBSCR",
 )
+_ITEM_WORDS = ("BINARY", "BOOL", "COMPARE", "CONTAINS", "EXTEND", "FORMAT", "ITER", "JUMP_IF", "MERGE", "NOT")
+_ITEM_WORDS += ("SLICE", "SUBSCR", "UNPACK", "UPDATE")
+"""What the names of instructions have that look into lists and the like, or ask whether there is anything."""
 _OF_A_LOCK = {"acquire", "release", "__enter__", "__exit__"}
 
 
@@ -176,7 +179,9 @@ class StepTracer:
             self._called.add(ANYTHING)  # it goes through what it is passed, as `copy.deepcopy` does
         elif event == "c_call" and getattr(function, "__name__", "") in _BY_NAME:
             self._called.add(ANYTHING)
-        elif event == "c_call" and reaches_out(function):
+        elif event == "c_call" and not reaches_out(function):
+            self._called.add(ITEMS)
+        elif event == "c_call":
             self._called.add(FILES if place_of(function) in _OF_FILES else OUTSIDE)
 
     def _close(self) -> None:
@@ -237,7 +242,9 @@ class StepTracer:
             not shared or (len(shared) == 1 and _is_about_its_lock(shared[0], line.attributes))
         ):
             return set()
-        return {ITEMS, *line.attributes, *line.globals} if self._closely else {ANYTHING}
+        if not self._closely:
+            return {ANYTHING}
+        return {*line.attributes, *line.globals, *([ITEMS] if line.items else [""])}
 
     def _is_private(self, value: object) -> bool:
         """Whether nothing leads from a value to what the store holds, or out of the process."""
@@ -439,6 +446,7 @@ class _Line:
         attributes: Attributes that it reads.
         unknown: It does something else that may reach what is shared.
         stores: It may change something by itself, without a call.
+        items: It may read items by itself.
     """
 
     locals: frozenset[str]
@@ -446,6 +454,7 @@ class _Line:
     attributes: frozenset[str]
     unknown: bool
     stores: bool
+    items: bool
 
 
 @functools.cache
@@ -480,5 +489,6 @@ def _line(steps: Sequence[dis.Instruction], of_others: Sequence[str]) -> _Line:
         or "WITH" in step.opname
         for step in steps
     )
+    items = any(word in step.opname for step in steps for word in _ITEM_WORDS)
     locals, globals, attributes = map(frozenset, named.values())
-    return _Line(locals, globals, attributes, unknown or "__dict__" in attributes, stores or unknown)
+    return _Line(locals, globals, attributes, unknown or "__dict__" in attributes, stores or unknown, items)
