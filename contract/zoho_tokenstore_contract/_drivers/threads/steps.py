@@ -263,8 +263,9 @@ class StepTracer:
 def telling(steps: Sequence[Step], others: Sequence[Step]) -> list[int]:
     """Before which of its steps a thread may be paused so that something else shows than elsewhere.
 
-    A step that changes something is told from its end by what the others see, and a step that reads by what
-    the others change, unless a lock that the thread holds keeps them out at that time.
+    Between two steps that meet what the others do, all places are one. Of them the last counts at which no
+    lock that the thread holds keeps the others from changing what it reads, or from reading what it changes.
+    Before the first such step the others go first, as in a run without a pause.
 
     Args:
         steps: What the thread does.
@@ -274,19 +275,33 @@ def telling(steps: Sequence[Step], others: Sequence[Step]) -> list[int]:
         The numbers of the steps. Where a lock keeps all others out, one in the middle of what it guards:
         they may give up where they should wait.
     """
-    chosen = []
     seen = {(step.reads, step.changes, step.held) for step in others if step.reads}
+    chosen: set[int] = set()
+    met = False
+    latest: dict[str, int] = {}  # where the others can change, and where they can read
     for number, step in enumerate(steps):
-        meets = [(reads, changes) for reads, changes, held in seen if step.reads and not held & step.held]
-        if any(
-            _overlap(step.reads | step.changes, changes) or _overlap(step.changes, reads)
-            for reads, changes in meets
-        ):
-            chosen.append(number)
+        for _, changes, held in seen:
+            if not held & step.held:
+                latest.update({"read": number, "change": number} if changes else {"read": number})
+        meets = {
+            what
+            for reads, changes, _ in seen
+            for what, both in (
+                ("change", _overlap(step.reads | step.changes, changes)),
+                ("read", _overlap(step.changes, reads)),
+            )
+            if both
+        }
+        # Where this very step is not guarded, it may depend on more than is seen of it.
+        places = {latest[what] for what in meets & latest.keys()}
+        chosen |= places if met else places & {number}
+        if meets:
+            met = True
+            latest.clear()
     if not chosen:
         guarded = [number for number, step in enumerate(steps) if step.reads and step.held]
-        chosen = guarded[len(guarded) // 2 :][:1]
-    return chosen
+        chosen.update(guarded[len(guarded) // 2 :][:1])
+    return sorted(chosen)
 
 
 def _overlap(some: frozenset[str], others: frozenset[str]) -> bool:
