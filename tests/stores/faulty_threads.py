@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
+
 from .catalogue import correct, fault
 from .right import CREDENTIALS, OTHERS, Fields, RightStore, refusal
 
@@ -665,3 +667,81 @@ class RevivesWhatWasCleared(InPlaceStore):
             if known is not None and not state["rows"]:
                 state["rows"].append(known)
             super().save_token(token)
+
+
+# Saves that try again where somebody else was quicker
+
+
+class TriesAgain(MemoryStore):
+    """The common part of those that change a copy, and write it where nobody has written meanwhile."""
+
+    tries = 2
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.version = 0
+
+    def save_token(self, token: Any) -> None:
+        if not isinstance(token, OAuthToken):
+            return
+        sent = self.fields_of(token)
+        for left in reversed(range(self.tries)):
+            with self.lock:
+                version, state = self.version, self.read()
+            row: Any = self.match_to_save(state["rows"], sent)
+            if row is None:
+                row = self.insert(state, sent)
+            else:
+                self.update(row, sent)
+            if self.is_written(version, state, last=not left):
+                break
+        self.saved(token, row)
+
+    def is_written(self, version: int, state: Any, *, last: bool) -> bool:
+        with self.lock:
+            if self.version != version:
+                return last and self.gives_up(state)
+            self.write(state)
+            return True
+
+    def write(self, state: Any) -> None:
+        self.version += 1
+        super().write(state)
+
+    def gives_up(self, state: Any) -> bool:
+        """What becomes of the last try where somebody else was quicker again."""
+        raise NotImplementedError
+
+
+@fault("THREAD-5", says="explains every answer", persistent=False)
+class OverwritesAfterTwoConflicts(TriesAgain):
+    """Writes what it has where somebody else was quicker twice."""
+
+    def gives_up(self, state: Any) -> bool:
+        self.write(state)
+        return True
+
+
+@fault("THREAD-5", says="explains every answer", persistent=False)
+class GivesUpAfterTwoConflicts(TriesAgain):
+    """Returns without having saved where somebody else was quicker twice."""
+
+    def gives_up(self, state: Any) -> bool:
+        return True
+
+
+@fault("THREAD-5", says="explains every answer", persistent=False)
+class OverwritesAfterThreeConflicts(OverwritesAfterTwoConflicts):
+    """Writes what it has where somebody else was quicker three times."""
+
+    tries = 3
+
+
+@correct(persistent=False)
+class TriesUntilItIsWritten(TriesAgain):
+    """Tries again until nobody else was quicker."""
+
+    tries = 1000
+
+    def gives_up(self, state: Any) -> bool:
+        raise refusal("somebody else was quicker a thousand times")

@@ -241,8 +241,9 @@ def keep_rows(
         for id, row, update in zip(ids, rows, updates, strict=False)
         if _kind(row) in able.in_place
     ]
-    # Rows that are looked up one by one when they are updated are only listed now.
-    _read_as(store, able if len(renewed) < len(rows) else able.listed(), ids, rows, fields)
+    # Where there are many, those that are looked up when they are updated are only listed now.
+    every_way = len(renewed) < len(rows) or len(rows) == 1
+    _read_as(store, able if every_way else able.listed(), ids, rows, fields)
     for _, _, update in renewed:
         store.save(update)
     if renewed:

@@ -84,6 +84,8 @@ class Scheduler:
         leader: int,
         pause: int | None = None,
         within: Callable[[], bool] | None = None,
+        *,
+        again: bool = False,
     ) -> list[Place]:
         """Run each work in a thread of its own; one begins and stands still once.
 
@@ -93,6 +95,8 @@ class Scheduler:
             pause: At which of the places that it comes by it stands still until the others have
                 finished or wait for it; ``None`` for the end of its work.
             within: It stands still only once this is so, in the middle of the line that begins there.
+            again: It stands still each time that it comes by that place, until another one has made one
+                call more. Before the first time, and between two, the others make none.
 
         Returns:
             The place where the leader stood still, if it came there; else all that it came by.
@@ -101,8 +105,8 @@ class Scheduler:
             Stuck: Not all came back. Those threads are daemons and are left as they are.
         """
         self.waited = False
-        run = _Run(works, leader)
-        run.tracer = PlaceTracer(pause, lambda: self._stand_still(run), within)
+        run = _Run(works, leader, in_turn=again)
+        run.tracer = PlaceTracer(pause, lambda: self._stand_still(run), within, again=again)
         with _eager(), _on_one_processor():
             self._run(run)
         return [Place(*place) for place in run.tracer.places]
@@ -117,6 +121,7 @@ class Scheduler:
             elif time.monotonic() - since > self._limit:
                 stuck = Stuck(self._limit, run.stacks())
                 run.others_over.set()  # nobody stands still any more
+                run.let_all_go()
                 raise stuck
 
     def _stand_still(self, run: _Run) -> None:
@@ -126,10 +131,13 @@ class Scheduler:
         processor, and has used none since the last look. A thread that was not given a processor wants one.
         """
         run.gate.set()
+        enough = run.steps_after_a_turn()
         seen: Look | None = None
         since = time.monotonic()
         steps, used = 0, 0
         while not run.others_over.wait(_POLL) and steps <= self._most and used <= self._longest:
+            if run.steps >= enough:
+                return
             look = run.look_at_others()
             if look is None:  # not all have begun
                 continue
@@ -140,7 +148,7 @@ class Scheduler:
                 if known or time.monotonic() - since > _PATIENCE:
                     if not known:
                         _WAITS.update(look.places)
-                    self.waited = True
+                    self.waited = not run.in_turn
                     return
                 continue
             elif look.used > seen.used:  # a spinning lock may be seen in one place again and again
@@ -170,8 +178,17 @@ class Look:
 class _Run:
     """One run of some works."""
 
-    def __init__(self, works: Sequence[Sequence[Callable[[], None]]], leader: int | None = None) -> None:
+    def __init__(
+        self,
+        works: Sequence[Sequence[Callable[[], None]]],
+        leader: int | None = None,
+        *,
+        in_turn: bool = False,
+    ) -> None:
         self.steps = 0
+        self.in_turn = in_turn
+        self._turns = threading.Semaphore(0) if in_turn else None
+        self._most = sum(map(len, works)) + 1
         self.over = threading.Event()
         self.others_over = threading.Event()
         self.gate = threading.Event()
@@ -193,6 +210,18 @@ class _Run:
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
+
+    def steps_after_a_turn(self) -> int:
+        """Let the others make one call more; how many are made by all of them then, where they take turns."""
+        if self._turns is None:
+            return self._most
+        self._turns.release()
+        return self.steps + 1
+
+    def let_all_go(self) -> None:
+        """Let the others make all their calls."""
+        if self._turns is not None:
+            self._turns.release(self._most)
 
     def look_at_others(self) -> Look | None:
         """What the threads do that still run, the leader aside; ``None`` while one has yet to begin."""
@@ -241,6 +270,8 @@ class _Run:
                     finally:
                         sys.settrace(self.tracer.other)
                 else:
+                    if self._turns is not None and not leads:
+                        self._turns.acquire()
                     step()
                 with self._lock:
                     self.steps += 1
@@ -255,6 +286,7 @@ class _Run:
             if not self._going:
                 self.over.set()
         if number == self._leader:
+            self.let_all_go()
             self.gate.set()
 
 

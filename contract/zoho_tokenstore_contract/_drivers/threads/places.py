@@ -46,7 +46,12 @@ class PlaceTracer:
     """
 
     def __init__(
-        self, number: int | None, act: Callable[[], None], within: Callable[[], bool] | None = None
+        self,
+        number: int | None,
+        act: Callable[[], None],
+        within: Callable[[], bool] | None = None,
+        *,
+        again: bool = False,
     ) -> None:
         """Prepares to trace.
 
@@ -54,6 +59,7 @@ class PlaceTracer:
             number: At which place to act; ``None`` for nowhere.
             act: Called in the thread, there.
             within: Act only once this is so, in the middle of the line that begins there.
+            again: Act each time that the thread comes by that place.
         """
         self.places: list[tuple[CodeType, int, str]] = []
         self.other: Any = None
@@ -61,6 +67,8 @@ class PlaceTracer:
         self._keeps = number is None
         self._act = act
         self._within = within
+        self._again = again
+        self._at: tuple[CodeType, int, str] | None = None
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
         theirs = None
@@ -89,13 +97,19 @@ class PlaceTracer:
             sys.settrace(self.other)
         # A generator that yields returns, too: no end of anything.
         if event == "line" or (event == "return" and not frame.f_code.co_flags & inspect.CO_GENERATOR):
+            here = (frame.f_code, frame.f_lineno, event)
             if self._keeps or self._ahead == 0:
-                self.places.append((frame.f_code, frame.f_lineno, event))
+                self.places.append(here)
+            if here == self._at:
+                self._act()
             if self._ahead == 0 and self._within is not None:
                 frame.f_trace_opcodes = True
             elif self._ahead == 0:
                 self._act()
-                sys.settrace(self.other)
+                if self._again:
+                    self._at = here
+                else:
+                    sys.settrace(self.other)
             self._ahead -= 1
         return self._arrive
 

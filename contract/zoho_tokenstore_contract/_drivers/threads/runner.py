@@ -151,7 +151,13 @@ class ThreadRunner:
         return self._run(program, self._scheduler.run_free)
 
     def run_with_pause(
-        self, program: ThreadProgram, leader: int, pause: int | None = None, *, within: bool = False
+        self,
+        program: ThreadProgram,
+        leader: int,
+        pause: int | None = None,
+        *,
+        within: bool = False,
+        again: bool = False,
     ) -> ThreadRun:
         """Run a program with one thread first: it ends, or is paused, before the others start.
 
@@ -160,6 +166,7 @@ class ThreadRunner:
             leader: Which thread begins.
             pause: At which of the places that it comes by it is paused.
             within: It is paused in the middle of the line that begins there, once it has a lock.
+            again: It is paused each time that it comes there, and meanwhile another one makes one call.
 
         Raises:
             Violation: Threads do not come back, or a row cannot be saved before them.
@@ -168,7 +175,7 @@ class ThreadRunner:
 
         def meet(works: Works) -> None:
             ready = holds_a_lock(self._store and self._store.store) if within else None
-            places.extend(self._scheduler.run_with_pause(works, leader, pause, ready))
+            places.extend(self._scheduler.run_with_pause(works, leader, pause, ready, again=again))
 
         ran = self._run(program, meet)
         paused = pause is not None and len(places) == 1
@@ -211,7 +218,7 @@ class ThreadRunner:
         return ThreadRun(tuple(history), (), tuple(step.place for step in first), worth=tuple(worth))
 
     def interleavings(
-        self, program: ThreadProgram, most: int, leaders: int | None = None
+        self, program: ThreadProgram, most: int, leaders: int | None = None, *, again: bool = False
     ) -> Iterator[ThreadRun]:
         """Run a program again and again, with one thread paused in turn wherever that may show something.
 
@@ -220,6 +227,7 @@ class ThreadRunner:
                 first of them is paused.
             most: The largest number of pause points for a thread; slow stores get fewer.
             leaders: How many threads, from the first on, are paused; by default all.
+            again: The thread is paused each time that it comes by such a place, for one call of another.
         """
         kinds = [tuple(_kind(step, program) for step in thread) for thread in program.threads]
         leading = [number for number in range(len(kinds))[:leaders] if kinds.index(kinds[number]) == number]
@@ -232,7 +240,7 @@ class ThreadRunner:
                 leader: _of_others(leader, learned, kinds.count(kinds[leader]) > 1) for leader in leading
             }
             worth = {leader: telling(learned[leader][leader], others[leader]) for leader in leading}
-            if self.is_slow or all(len(numbers) <= 1 for numbers in worth.values()):
+            if self.is_slow or all(len(worth[leader]) <= len(program.threads[leader]) for leader in leading):
                 break
         for leader in leading:
             self._turn += 1
@@ -242,7 +250,8 @@ class ThreadRunner:
             points = pause_points(places, self.affordable(most), self._turn, worth[leader])
             changes = [number for number, step in enumerate(steps) if step.changes]
             for some in split(sorted({*points, *before}), changes):
-                yield from self._everywhere(partial(self.run_with_pause, program, leader), some)
+                run = partial(self.run_with_pause, program, leader, again=again)
+                yield from self._everywhere(run, some)
             for pause in within:
                 yield self.run_with_pause(program, leader, pause, within=True)
 

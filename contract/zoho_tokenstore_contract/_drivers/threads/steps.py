@@ -80,6 +80,9 @@ _FREE = (
     "STORE_SUBSCR",
     "DELETE_SUBSCR",
 )
+_ITEM_WORDS = ("BINARY", "BOOL", "COMPARE", "CONTAINS", "EXTEND", "FORMAT", "ITER", "JUMP_IF", "MERGE", "NOT")
+_ITEM_WORDS += ("SLICE", "SUBSCR", "UNPACK", "UPDATE")
+"""What the names of instructions have that look into lists and the like, or ask whether there is anything."""
 _OF_A_LOCK = {"acquire", "release", "__enter__", "__exit__"}
 
 
@@ -176,7 +179,9 @@ class StepTracer:
             self._called.add(ANYTHING)  # it goes through what it is passed, as `copy.deepcopy` does
         elif event == "c_call" and getattr(function, "__name__", "") in _BY_NAME:
             self._called.add(ANYTHING)
-        elif event == "c_call" and reaches_out(function):
+        elif event == "c_call" and not reaches_out(function):
+            self._called.add(ITEMS)
+        elif event == "c_call":
             self._called.add(FILES if place_of(function) in _OF_FILES else OUTSIDE)
 
     def _close(self) -> None:
@@ -237,7 +242,9 @@ class StepTracer:
             not shared or (len(shared) == 1 and _is_about_its_lock(shared[0], line.attributes))
         ):
             return set()
-        return {ITEMS, *line.attributes, *line.globals} if self._closely else {ANYTHING}
+        if not self._closely:
+            return {ANYTHING}
+        return {*line.attributes, *line.globals, *([ITEMS] if line.items else [""])}
 
     def _is_private(self, value: object) -> bool:
         """Whether nothing leads from a value to what the store holds, or out of the process."""
@@ -256,8 +263,9 @@ class StepTracer:
 def telling(steps: Sequence[Step], others: Sequence[Step]) -> list[int]:
     """Before which of its steps a thread may be paused so that something else shows than elsewhere.
 
-    A step that changes something is told from its end by what the others see, and a step that reads by what
-    the others change, unless a lock that the thread holds keeps them out at that time.
+    Between two steps that meet what the others do, all places are one. Of them the last counts at which no
+    lock that the thread holds keeps the others from changing what it reads, or from reading what it changes.
+    Before the first such step the others go first, as in a run without a pause.
 
     Args:
         steps: What the thread does.
@@ -267,19 +275,33 @@ def telling(steps: Sequence[Step], others: Sequence[Step]) -> list[int]:
         The numbers of the steps. Where a lock keeps all others out, one in the middle of what it guards:
         they may give up where they should wait.
     """
-    chosen = []
     seen = {(step.reads, step.changes, step.held) for step in others if step.reads}
+    chosen: set[int] = set()
+    met = False
+    latest: dict[str, int] = {}  # where the others can change, and where they can read
     for number, step in enumerate(steps):
-        meets = [(reads, changes) for reads, changes, held in seen if step.reads and not held & step.held]
-        if any(
-            _overlap(step.reads | step.changes, changes) or _overlap(step.changes, reads)
-            for reads, changes in meets
-        ):
-            chosen.append(number)
+        for _, changes, held in seen:
+            if not held & step.held:
+                latest.update({"read": number, "change": number} if changes else {"read": number})
+        meets = {
+            what
+            for reads, changes, _ in seen
+            for what, both in (
+                ("change", _overlap(step.reads | step.changes, changes)),
+                ("read", _overlap(step.changes, reads)),
+            )
+            if both
+        }
+        # Where this very step is not guarded, it may depend on more than is seen of it.
+        places = {latest[what] for what in meets & latest.keys()}
+        chosen |= places if met else places & {number}
+        if meets:
+            met = True
+            latest.clear()
     if not chosen:
         guarded = [number for number, step in enumerate(steps) if step.reads and step.held]
-        chosen = guarded[len(guarded) // 2 :][:1]
-    return chosen
+        chosen.update(guarded[len(guarded) // 2 :][:1])
+    return sorted(chosen)
 
 
 def _overlap(some: frozenset[str], others: frozenset[str]) -> bool:
@@ -439,6 +461,7 @@ class _Line:
         attributes: Attributes that it reads.
         unknown: It does something else that may reach what is shared.
         stores: It may change something by itself, without a call.
+        items: It may read items by itself.
     """
 
     locals: frozenset[str]
@@ -446,6 +469,7 @@ class _Line:
     attributes: frozenset[str]
     unknown: bool
     stores: bool
+    items: bool
 
 
 @functools.cache
@@ -480,5 +504,6 @@ def _line(steps: Sequence[dis.Instruction], of_others: Sequence[str]) -> _Line:
         or "WITH" in step.opname
         for step in steps
     )
+    items = any(word in step.opname for step in steps for word in _ITEM_WORDS)
     locals, globals, attributes = map(frozenset, named.values())
-    return _Line(locals, globals, attributes, unknown or "__dict__" in attributes, stores or unknown)
+    return _Line(locals, globals, attributes, unknown or "__dict__" in attributes, stores or unknown, items)

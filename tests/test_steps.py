@@ -1,0 +1,127 @@
+"""What a step of a call reads and changes is seen, and threads are paused where two of them meet."""
+
+from __future__ import annotations
+
+import os
+import threading
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stores.catalogue import sut_for
+from tests.stores.faulty_threads import TwoLocks
+from zoho_reference_stores import ListStore
+from zoho_tokenstore_contract._drivers.threads.runner import ThreadProgram, ThreadRunner
+from zoho_tokenstore_contract._drivers.threads.steps import Step, StepTracer, nested, split, telling
+from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
+from zoho_tokenstore_contract._spec.model import Call
+from zoho_tokenstore_contract._spec.tokens import Row
+
+
+class Notes:
+    """A thing with parts that threads share, and calls that use them."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = str(file)
+        self.lock = threading.Lock()
+        self.texts: list[str] = []
+        self.last = ""
+
+    def work_alone(self) -> None:
+        number = 1
+        text = str(number)
+        text.upper()
+
+    def set_attribute(self) -> None:
+        self.last = "x"
+
+    def append(self) -> None:
+        self.texts.append("x")
+
+    def append_under_lock(self) -> None:
+        with self.lock:
+            self.texts.append("x")
+
+    def write_file(self) -> None:
+        with open(self.file, "w", encoding="utf-8") as file:
+            file.write("x")
+
+    def look_at_file(self) -> None:
+        os.access(self.file, os.R_OK)
+
+
+def steps_of(location: Path, method: str, *, closely: bool = True) -> list[Step]:
+    """The steps of one call."""
+    (location / "other").write_text("", encoding="utf-8")
+    notes = Notes(location / "file")
+    tracer = StepTracer(notes, location, closely=closely)
+    tracer.watch(getattr(notes, method))
+    return tracer.steps
+
+
+@pytest.mark.parametrize(
+    ("method", "changes"),
+    [
+        ("work_alone", set()),
+        ("set_attribute", {"last"}),
+        ("append", {"[]"}),
+        ("append_under_lock", {"[]"}),
+        ("write_file", {"a file"}),
+        ("look_at_file", set()),
+    ],
+)
+def test_what_a_call_changes_is_seen(tmp_path: Path, method: str, changes: set[str]) -> None:
+    """Attributes by name, items of lists, and files; not what is the call's own."""
+    steps = steps_of(tmp_path, method)
+
+    assert set().union(*(step.changes for step in steps)) == changes
+
+
+def test_a_call_that_shares_nothing_is_paused_nowhere(tmp_path: Path) -> None:
+    """Also not where nothing is known but the text of its lines."""
+    other = steps_of(tmp_path, "append")
+
+    assert telling(steps_of(tmp_path, "work_alone"), other) == []
+    assert telling(steps_of(tmp_path, "work_alone", closely=False), other) == []
+
+
+def test_calls_that_use_different_attributes_do_not_meet(tmp_path: Path) -> None:
+    """One sets what the other never reads."""
+    assert telling(steps_of(tmp_path, "set_attribute"), steps_of(tmp_path, "look_at_file")) == []
+
+
+@pytest.mark.parametrize("closely", [True, False])
+def test_a_lock_around_all_leaves_one_place(tmp_path: Path, closely: bool) -> None:
+    """Others wait for it wherever the call is paused; one place shows whether they do."""
+    steps = steps_of(tmp_path, "append_under_lock", closely=closely)
+
+    assert len(telling(steps, steps)) == 1
+    assert telling(steps, steps_of(tmp_path, "append", closely=closely))
+
+
+def test_points_are_parted_where_something_changes() -> None:
+    """Between two points of one group the store stays as it is."""
+    assert split([1, 2, 5, 6, 9], [2, 6, 7]) == [[1, 2], [5, 6], [9]]
+
+
+def test_locks_that_are_taken_in_one_line_are_told_apart(tmp_path: Path) -> None:
+    """A thread can be paused while it has the first of them."""
+    store: Any = TwoLocks(tmp_path)
+    tracer = StepTracer(store, tmp_path, closely=False)
+    tracer.watch(partial(store.delete_token, "unknown"))
+
+    _, within = nested(tracer.steps, tracer.steps)
+
+    assert [tracer.steps[number].place.code.co_name for number in within] == ["delete_token"]
+
+
+def test_a_store_with_one_lock_is_run_few_times() -> None:
+    """Of two equal saves one is run first, and then paused once."""
+    rows = [Row(user_name=name, access_token=f"1000.{name}") for name in ("ann", "bob")]
+    program = ThreadProgram((), tuple((Call("save_token", row),) for row in rows))
+    with Workspace(sut_for(lambda _: ListStore(), persistent=False), Effort()) as workspace:
+        runs = list(ThreadRunner(workspace).interleavings(program, 100))
+
+    assert [(ran.paused, ran.waited) for ran in runs] == [(False, False), (True, True)]
