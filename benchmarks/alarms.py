@@ -198,6 +198,7 @@ class Storm:
         self._answered("find_token", number, found)
 
     def _answered(self, method: str, number: int, found: Any) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # the call is over; reading its answer is no part of it
         if found is None:
             self.seen[f"NOT FOUND: {method}"] += 1
         elif to_row(found).refresh_token != f"refresh {number}":
