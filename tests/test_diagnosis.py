@@ -192,7 +192,7 @@ def test_saves_at_the_same_time_are_one_cause() -> None:
 
     assert [one.clause for one in cause.following] == ["PROC-1", "FLOW-6"]
     assert hint(threads, cause).startswith("hold a lock that other processes see")
-    assert hint(threads) == "hold one lock from reading the rows to writing them"
+    assert hint(threads) == "hold one lock in save_token, from reading the rows to writing them"
 
 
 def test_a_clause_that_need_not_be_kept_is_told_under_its_cause_alone() -> None:

@@ -69,7 +69,7 @@ def sentence_of(finding: Finding) -> str:
     if difference is not None and difference.call:
         return one_line(f"{difference.call}: {difference.words}")
     expected, seen = shorten(finding.expected, finding.seen)
-    seen = _NO_ORDER.sub("no order of these calls explains their answers", seen)
+    seen = _NO_ORDER.sub("no order of the calls explains it", seen)
     seen = _NOT_THERE.sub("a saved row is lost", seen)
     if mixed := _MIXED.search(finding.seen):
         seen = f"a row that no save wrote, by its {mixed[1]}"
