@@ -40,13 +40,13 @@ def test_clauses_with_the_same_field_are_one_cause() -> None:
     results = [
         broken("SAVE-4", kept_old("api_domain")),
         broken("FIND-5", Difference("find_token", ("id",), "found nothing")),
-        broken("MODEL-1", kept_old("api_domain", "delete_token")),
+        broken("PROC-1", kept_old("api_domain", "delete_token")),
     ]
     first, alone = causes(results)
 
     assert (first.words, [one.clause for one in first.results]) == (
         "in all differences the field is api_domain",
-        ["SAVE-4", "MODEL-1"],
+        ["SAVE-4", "PROC-1"],
     )
     assert (alone.words, alone.first.clause) == ("", "FIND-5")
 
@@ -192,7 +192,7 @@ def test_saves_at_the_same_time_are_one_cause() -> None:
 
     assert [one.clause for one in cause.following] == ["PROC-1", "FLOW-6"]
     assert hint(threads, cause).startswith("hold a lock that other processes see")
-    assert hint(threads) == "hold one lock from reading the rows to writing them"
+    assert hint(threads) == "hold one lock in save_token, from reading the rows to writing them"
 
 
 def test_a_clause_that_need_not_be_kept_is_told_under_its_cause_alone() -> None:
@@ -250,3 +250,13 @@ def test_a_hint_is_given_where_an_exception_from_outside_did_more(expected: str,
 def test_a_hint_is_given_by_how_files_are_written(clause: str, written: str, words: str) -> None:
     """As the kit saw it."""
     assert words in hint(told(clause, seen("x", "no such row; 0 rows in all", "a call", written)))
+
+
+def test_rows_that_differ_in_one_field_show_it() -> None:
+    """Where a sequence of calls leaves other rows than it should."""
+    row = "Row(id='2', user_name='%', refresh_token='t', access_token='a', expires_in='1'"
+    finding = Finding("any", f"after save_token(x): {row}, grant_token='g')", f"{row})", (), False)
+
+    assert folded(broken("SAVE-13", kept_old("grant_token")), told("MODEL-1", finding)) == [
+        ("SAVE-13", ["MODEL-1"])
+    ]

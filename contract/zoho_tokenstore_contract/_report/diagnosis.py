@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from .._spec.outcomes import ClauseResult, Finding
 from .signs import Sign, is_opened_empty, kept_keys, signs_of, signs_on_the_way
+from .wording import in_short
 
 _SPECIFIC = ("field", "among", "rows", "error", "by", "kind", "lost together", "together")
 """What says most about a cause comes first."""
@@ -205,7 +206,7 @@ def _words(key: Sign) -> str:
         return f"{values[0]} raises {values[1]}"
     if kind == "by":
         method, what, *fields = values
-        return f"{method} with {', '.join(fields)} alone {_did(what)}"
+        return f"{method} by {', '.join(in_short(fields))} alone {_did(what)}"
     if kind == "lost together":
         return f"{values[0]} at the same time loses rows"
     if kind == "together":

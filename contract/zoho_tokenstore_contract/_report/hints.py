@@ -8,7 +8,7 @@ from .._spec.clauses import CLAUSES
 from .._spec.outcomes import ClauseResult
 from .diagnosis import Cause
 from .signs import is_opened_empty
-from .wording import telling
+from .wording import methods_at_once, telling
 
 REMEDIES = {
     "FLOW-10": "wrap the store in SingleFlightStore (zoho-tokenstore copy single-flight ./single_flight.py)",
@@ -72,7 +72,7 @@ HINTS = {
 By what went wrong, the method ("" for any), and a field of the passed token where that matters.
 """
 
-THREADS = "hold one lock from reading the rows to writing them"
+THREADS = "hold one lock in {methods}, from reading the rows to writing them"
 PROCESSES = "hold a lock that other processes see from reading the rows to writing them"
 REPLACED = (
     "is the lock taken on {file} itself? each save puts another file there, which nobody has locked: lock "
@@ -121,11 +121,20 @@ def hint(result: ClauseResult, cause: Cause | None = None) -> str:
             if promise in finding.expected:
                 return advice
     groups = {CLAUSES[one.clause].group for one in (cause.all if cause else (result,))}
-    return _of_faults(CLAUSES[result.clause].group, groups, finding.done[-1] if finding.done else "")
+    written = finding.done[-1] if finding.done else ""
+    methods = " and ".join(dict.fromkeys(methods_at_once(finding)[:2]))
+    return _of_faults(CLAUSES[result.clause].group, groups, written, methods)
 
 
-def _of_faults(group: str, groups: set[str], written: str) -> str:
-    """What helps against faults of threads, processes and interruptions, given how files are written."""
+def _of_faults(group: str, groups: set[str], written: str, methods: str) -> str:
+    """What helps against faults of threads, processes and interruptions.
+
+    Args:
+        group: The group of the clause.
+        groups: Those of all clauses that it is told with.
+        written: How files are written, in the words of `how_files_are_written`.
+        methods: What was called at the same time.
+    """
     if group == "CRASH":
         for pattern, advice in ((_IN_PLACE, IN_PLACE), (_REPLACES, FLUSHED), (_DATABASE, ONE_TRANSACTION)):
             if found := pattern.fullmatch(written):
@@ -133,5 +142,5 @@ def _of_faults(group: str, groups: set[str], written: str) -> str:
     if group == "PROC" and (found := _REPLACES.fullmatch(written)):
         return REPLACED.format(file=found["file"])
     if group == "THREAD":
-        return PROCESSES if "PROC" in groups else THREADS
+        return PROCESSES if "PROC" in groups else THREADS.format(methods=methods or "each method")
     return PROCESSES if group == "PROC" else ""

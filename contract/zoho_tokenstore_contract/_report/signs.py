@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
+from .._spec.brief import differing_fields
 from .._spec.outcomes import ClauseResult, Difference, Finding
 from .wording import methods_at_once
 
@@ -81,12 +82,21 @@ def _keys(finding: Finding) -> Iterator[Sign]:
         yield "field", other[1]
     if asserted := _ASSERTED.search("\n".join(finding.shortest[-3:])):
         yield from (("field", asserted[1] or asserted[2]), ("among", asserted[1] or asserted[2]))
+    if len(differing := _differing(finding)) == 1:
+        yield from (("field", name) for name in differing)
     if finding.difference is not None:
         yield from _of_difference(finding.difference)
     if methods := _at_once(finding):
         yield "together", methods
         if _LOST.search(finding.seen):
             yield "lost together", methods
+
+
+def _differing(finding: Finding) -> set[str]:
+    """The fields in which the rows that should be there differ from those that are, where both are shown."""
+    _, colon, rows = finding.expected.partition(": Row(")
+    fields = differing_fields(f"Row({rows}", finding.seen) if colon else {}
+    return {*chain.from_iterable(fields.values())}
 
 
 def _of_difference(difference: Difference) -> Iterator[Sign]:
@@ -114,7 +124,7 @@ def _at_once(finding: Finding) -> str:
 
 def _signs(finding: Finding) -> Iterator[Sign]:
     for key in _keys(finding):
-        if key[0] not in ("field", "among", "rows", "kind"):
+        if key[0] not in ("among", "rows", "kind"):
             yield key
     difference = finding.difference
     if difference is not None:

@@ -56,11 +56,16 @@ def short_sentence(result: ClauseResult) -> str:
     difference = finding.difference
     if finding.difference.kind == "changed a text":
         return one_line(f"{difference.method}: {difference.words}")
-    names = ["client" if name == "client_id" else name for name in difference.by if name != "client_secret"]
+    names = in_short(difference.by)
     addressed = 0 < len(names) < _WHOLE
     whole = difference.call if len(difference.call) < _LONG else _ASIDE.sub(")", difference.call)
     call = f"{difference.method} by {', '.join(names)}" if addressed else whole
     return one_line(f"{call}: {_CAUSED.sub('', difference.words)}")
+
+
+def in_short(fields: Sequence[str]) -> list[str]:
+    """The fields of a token, with client id and secret as one: they come together."""
+    return ["client" if name == "client_id" else name for name in fields if name != "client_secret"]
 
 
 def sentence_of(finding: Finding) -> str:
@@ -69,7 +74,7 @@ def sentence_of(finding: Finding) -> str:
     if difference is not None and difference.call:
         return one_line(f"{difference.call}: {difference.words}")
     expected, seen = shorten(finding.expected, finding.seen)
-    seen = _NO_ORDER.sub("no order of these calls explains their answers", seen)
+    seen = _NO_ORDER.sub("no order of the calls explains it", seen)
     seen = _NOT_THERE.sub("a saved row is lost", seen)
     if mixed := _MIXED.search(finding.seen):
         seen = f"a row that no save wrote, by its {mixed[1]}"
