@@ -212,6 +212,7 @@ class StoreHandle:
             passed.append(saved)
         before = self.kept
         held = self.showing(passed)
+        self._now.update(zip(rows, held, strict=True))  # the first of them may have been sent with an id
         self.kept = [*before, *held]
         return held
 

@@ -45,7 +45,7 @@ def check_clause(
     """
     findings: list[Finding] = []
     reasons: list[str] = []
-    kept = 0
+    kept, hung = 0, len(sut.hangs)
     blamed: list[Violation] = []
     checks = checks_of(clause_id)
     if not checks:
@@ -58,6 +58,8 @@ def check_clause(
                 blamed.append(violation)
             wanted = scripts and not any(each.script for each in findings)
             findings.append(_finding(one, sut, violation, search if wanted else 0))
+            if len(sut.hangs) > hung and not violation.precondition_failed:
+                break  # it is broken, and each further check might wait as long
         except NotApplicable as reason:
             reasons.append(str(reason))
         except Undecided as reason:

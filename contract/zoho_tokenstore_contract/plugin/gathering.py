@@ -117,9 +117,10 @@ class Gatherer:
         stores = {store.target: store for store in verdicts_of(self.config).stores.values()}
         for target in dict.fromkeys(named):
             store = stores.get(target)
-            if store is not None and options.is_partial(self.config):
+            partial = options.is_partial(self.config)  # it may ask for the smoke check alone
+            if store is not None and partial:
                 store = replace(store, only=frozenset(store.results))
-            kept = store is not None and bool(store.results) and store.keeps_what_was_asked
+            kept = store is not None and (store.keeps_what_was_asked if store.results else partial)
             if not kept or target in self.skipped:
                 self.unasked.append(target)
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
