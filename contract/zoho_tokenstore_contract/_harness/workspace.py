@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +19,7 @@ from .answers import of_answer
 from .calls import Answer, CallRecord
 from .differences import innermost_line
 from .limits import active
-from .locations import in_memory
+from .locations import Locations
 from .messages import format_exception
 from .ownership import WRITES, reason_not_ours, refuse, take_over
 from .process_end import ProcessEndGuard
@@ -70,14 +67,14 @@ class Workspace:
         self.calls: list[CallRecord] = []
         self.shows_rows = False
         self.compared = 0
-        self._base: Path | None = None
+        self._locations = Locations()
         self.opened: list[StoreHandle] = []
         self._proven: set[Path] = set()
         self._stored: dict[Path, set[Any]] = {}
         self._numbers = 0
         self.home = os.getcwd()
         self._thread = threading.get_ident()
-        self._watchdog = Watchdog(self.call_limit, self._remove_files)
+        self._watchdog = Watchdog(self.call_limit, self._locations.remove)
         self._ending = ProcessEndGuard()
 
     def __enter__(self) -> Workspace:  # noqa: PYI034 (Self needs Python 3.11)
@@ -107,7 +104,7 @@ class Workspace:
             self._watchdog.closing = True
             self._ending.__exit__()
             os.chdir(self.home)
-            self._remove_files()
+            self._locations.remove()
             self._watchdog.stop()
         if interrupted and self._watchdog.hung:
             raise self._hang() from None
@@ -118,12 +115,6 @@ class Workspace:
         if error is None and self._ending.seen:
             # In a thread of the store, or it has kept to itself what was raised instead.
             self.fail("the store does not end the program", f"{self._ending.seen} was called")
-
-    def _remove_files(self) -> None:
-        """Remove all locations, twice: a process or thread of the store may still have been writing."""
-        for _ in range(2):
-            if self._base is not None:
-                shutil.rmtree(self._base, ignore_errors=True)
 
     def _hang(self) -> Violation:
         """What the watchdog has seen, as a violation."""
@@ -150,14 +141,7 @@ class Workspace:
 
     def location(self) -> Path:
         """A new empty directory, with a name that was never used before."""
-        if self._base is None:
-            # The name is known before there is a directory, so that none is left whatever happens.
-            parent = Path(in_memory() or tempfile.gettempdir()).resolve()
-            self._base = parent / f"tokenstore-{secrets.token_hex(8)}"
-            self._base.mkdir(mode=0o700)
-        location = self._base / f"t{secrets.token_hex(8)}"
-        location.mkdir()
-        return location
+        return self._locations.new()
 
     def open(self, location: Path | None = None) -> StoreHandle:
         """Open the store under test on a new, empty location, or on the one that is passed.
@@ -370,7 +354,7 @@ class Workspace:
 
     def _empty_shared_storage(self) -> None:
         """Remove what closed stores have left, so that the next run, which does not know it, can begin."""
-        if self.sut.own_storage or self._base is None or self.sut.hangs or self.sut.refusal:
+        if self.sut.own_storage or self._locations.base is None or self.sut.hangs or self.sut.refusal:
             return
         with contextlib.suppress(StoreUnavailable):
             self.open()
