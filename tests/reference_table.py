@@ -57,8 +57,8 @@ ABOUT_TRIPS = """
 ## What a call costs
 
 Round trips, counted on the wire, begin and commit included: how often the store speaks to the server and
-waits. There are three rows or four then, and what is prepared once has been. The drivers pg8000 and
-mysqlconnector ask the server more than once for a statement.
+waits. There are three rows or four then, and what is prepared once has been. The driver pg8000 asks the server more
+than once for a statement.
 """
 
 TRIPS = {
