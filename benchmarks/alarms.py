@@ -107,7 +107,6 @@ def blocking(url: str) -> Any:
 STORES = {
     "MariaDB, recommended engine": lambda: on_sql(sql_stores.MARIADB, **sql_stores.OPTIONS),
     "MariaDB, plain engine": lambda: on_sql(sql_stores.MARIADB),
-    "MariaDB, mysqlconnector": lambda: on_sql(sql_stores.MYSQLCONNECTOR, **sql_stores.OPTIONS),
     "PostgreSQL, recommended engine": lambda: on_sql(sql_stores.POSTGRESQL, **sql_stores.OPTIONS),
     "PostgreSQL, plain engine": lambda: on_sql(sql_stores.POSTGRESQL),
     "PostgreSQL, psycopg2": lambda: on_sql(sql_stores.PSYCOPG2, **sql_stores.OPTIONS),

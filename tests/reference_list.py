@@ -157,12 +157,6 @@ PLACES = {
             server=sql_stores.MARIADB.serving,
             through=_on_sql(sql_stores.MARIADB),
         ),
-        Place(
-            "SQLAlchemyStore on MariaDB (mysqlconnector)",
-            "tests.sql_stores:mysqlconnector_store",
-            server=sql_stores.MYSQLCONNECTOR.serving,
-            through=_on_sql(sql_stores.MYSQLCONNECTOR),
-        ),
         Place("SQLAlchemyStore on SQLite", "tests.sql_stores:sqlite_store"),
         Place(
             "DjangoTokenStore on PostgreSQL",

@@ -41,8 +41,9 @@ real ones. This page is made by `python -m tests.reference_table`.
 
 In each column: how many clauses of the group are kept, how many are broken (b), which FLOW-10 alone may be, a
 MAY clause, and how many are not applicable (n/a): what takes a file or a second opening, where a store has
-neither. All of them keep every MUST and SHOULD clause. `SecretsManagerStore` and `DynamoDBStore` talk to
-moto's server over HTTP, the nearest to AWS that runs on loopback.
+neither. *Not run* is what is newer than the last run. No MUST or SHOULD clause is broken.
+`SecretsManagerStore` and `DynamoDBStore` talk to moto's server over HTTP, the nearest to AWS that runs on
+loopback.
 """
 
 ABOUT_PROMISES = """\
@@ -57,8 +58,8 @@ ABOUT_TRIPS = """
 ## What a call costs
 
 Round trips, counted on the wire, begin and commit included: how often the store speaks to the server and
-waits. There are three rows or four then, and what is prepared once has been. The drivers pg8000 and
-mysqlconnector ask the server more than once for a statement.
+waits. There are three rows or four then, and what is prepared once has been. The driver pg8000 asks the
+server more than once for a statement.
 """
 
 TRIPS = {

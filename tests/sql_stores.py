@@ -190,11 +190,6 @@ def pg8000_store(location: Path) -> LeasingSQLAlchemyStore:
     return _store(PG8000, location)
 
 
-def mysqlconnector_store(location: Path) -> LeasingSQLAlchemyStore:
-    """Open the store on MariaDB with MySQL's own driver."""
-    return _store(MYSQLCONNECTOR, location)
-
-
 def sqlite_store(location: Path) -> LeasingSQLAlchemyStore:
     """Open the store on an SQLite file in the location."""
     engine = sql.create_engine(f"sqlite:///{location / 'tokens.db'}", poolclass=sql.NullPool)

@@ -42,13 +42,13 @@ def test_every_reference_store_conforms() -> None:
 
 
 def test_what_asks_a_server_asks_it_seldom() -> None:
-    """As seldom as the store's own text says; some drivers ask more than once for a statement."""
+    """As seldom as the store's own text says; pg8000 asks more than once for a statement."""
     stores = reference_table.read_record()["stores"]
     trips = {entry["store"]: entry["trips"] for entry in stores if "trips" in entry}
 
     assert {name.partition(" ")[0] for name in trips} == set(COSTS)
     for name, one in trips.items():
-        if not name.endswith(("(pg8000)", "(mysqlconnector)")):
+        if not name.endswith("(pg8000)"):
             limits = zip(reference_table.TRIPS, COSTS[name.partition(" ")[0]], strict=True)
             assert all(one[call] <= most for call, most in limits), name
 

@@ -154,7 +154,6 @@ PLACES: dict[str, tuple[str, Callable[[], Any]]] = {
     "PostgreSQL, pg8000": ("postgresql", lambda: on_sql(sql_stores.PG8000, **sql_stores.OPTIONS)),
     "MariaDB, recommended": ("mariadb", lambda: on_sql(KINDS["mariadb"], **sql_stores.OPTIONS)),
     "MariaDB, plain": ("mariadb", lambda: on_sql(KINDS["mariadb"])),
-    "MariaDB, mysqlconnector": ("mariadb", lambda: on_sql(sql_stores.MYSQLCONNECTOR, **sql_stores.OPTIONS)),
     "Redis": ("", lambda: on_redis(redis.Redis.from_url)),
     "Redis, one connection": (
         "",

@@ -68,8 +68,8 @@ class SQLAlchemyStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
     An exception in the middle of a call, such as a soft time limit raises, comes out as it is, and the
     connection is closed, not given back to the pool. (Drivers take an ``OSError`` for a failure of the
-    network: let handlers raise something else, not ``TimeoutError``.) A child process after a fork
-    uses connections of its own.
+    network: let handlers raise something else, not ``TimeoutError``. mysqlconnector may wait for ever after
+    such an exception: take PyMySQL.) A child process after a fork uses connections of its own.
 
     The tables are made where they are missing. Let nothing else write to them. Any isolation level will
     do but READ UNCOMMITTED, which shows what is never committed.
