@@ -202,15 +202,15 @@ def _links(clauses: Iterable[str]) -> Iterator[str]:
 
 def _bar(store: StoreVerdict) -> Markup:
     """The outcomes as lengths of a bar; the words beside it say the same."""
-    lengths = {outcome.value: number for outcome, number in counted(store.all_results).items()}
-    if light := len(not_weighing(store)):
-        # What fails no run is not red.
-        lengths["broken"] -= light
-        lengths["allowed"] = lengths.get("allowed", 0) + light
+    light = len(not_weighing(store))
     parts, left = [], 0
-    for kind, number in lengths.items():
-        parts.append(empty("rect", x=f"{left}", width=f"{number}", height="1", class_=kind))
-        left += number
+    for outcome, number in counted(store.all_results).items():
+        # What fails no run is not red.
+        own = number - light if outcome is Outcome.BROKEN else number
+        for kind, length in ((outcome.value, own), ("allowed", number - own)):
+            if length:
+                parts.append(empty("rect", x=f"{left}", width=f"{length}", height="1", class_=kind))
+            left += length
     return element(
         "svg",
         *parts,
