@@ -80,8 +80,10 @@ _FREE = (
     "STORE_SUBSCR",
     "DELETE_SUBSCR",
 )
-_ITEM_WORDS = ("BINARY", "BOOL", "COMPARE", "CONTAINS", "EXTEND", "FORMAT", "ITER", "JUMP_IF", "MERGE", "NOT")
-_ITEM_WORDS += ("SLICE", "SUBSCR", "UNPACK", "UPDATE")
+_ITEM_WORDS = (
+    *("BINARY", "BOOL", "COMPARE", "CONTAINS", "EXTEND", "FORMAT", "ITER", "JUMP_IF", "MERGE", "NOT"),
+    *("SLICE", "SUBSCR", "UNPACK", "UPDATE"),
+)
 """What the names of instructions have that look into lists and the like, or ask whether there is anything."""
 _OF_A_LOCK = {"acquire", "release", "__enter__", "__exit__"}
 
