@@ -50,7 +50,11 @@ def telling(steps: Sequence[Step], others: Sequence[Step]) -> list[int]:
         The numbers of the steps. Where a lock keeps all others out, one in the middle of what it guards:
         they may give up where they should wait.
     """
-    seen = {(step.reads, step.changes, step.held) for step in others if step.reads}
+    does: dict[frozenset[str], tuple[frozenset[str], frozenset[str]]] = {}  # by the locks that are held
+    for step in others:
+        reads, changes = does.get(step.held, (frozenset(), frozenset()))
+        does[step.held] = (reads | step.reads, changes | step.changes)
+    seen = [(reads, changes, held) for held, (reads, changes) in does.items() if reads]
     chosen: set[int] = set()
     met = False
     latest: dict[str, int] = {}  # where the others can change, and where they can read
