@@ -7,7 +7,8 @@ import random
 from collections.abc import Sequence
 
 from ..._drivers.threads.linearizability import check_linearizable
-from ..._drivers.threads.runner import IdOf, ThreadProgram, ThreadRun, ThreadRunner
+from ..._drivers.threads.programs import IdOf, ThreadProgram
+from ..._drivers.threads.runner import ThreadRun, ThreadRunner
 from ..._harness.workspace import Workspace, precondition
 from ..._spec.model import Call, expectation
 from ..._spec.tokens import Row

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..._drivers.threads.linearizability import Invocation
-from ..._drivers.threads.runner import IdOf, ThreadProgram, ThreadRun, ThreadRunner
+from ..._drivers.threads.programs import IdOf, ThreadProgram
+from ..._drivers.threads.runner import ThreadRun, ThreadRunner
 from ..._harness.limits import Pool, active
 from ..._harness.messages import describe_mixture, format_rows
 from ..._harness.workspace import Workspace, precondition

@@ -18,7 +18,9 @@ from ..._spec.tokens import Row, absent
 from .linearizability import AFTER, BEFORE, Invocation, format_timeline
 from .pauses import Scheduler, Stuck
 from .places import Place, pause_points
-from .steps import Step, StepTracer, holds_a_lock, nested, split, telling
+from .programs import IdOf, ThreadProgram
+from .step_tracer import StepTracer, holds_a_lock
+from .steps import Step, nested, split, telling
 
 Works = list[list[Callable[[], None]]]
 """The steps of each thread."""
@@ -28,61 +30,6 @@ LOOKS = 2
 """After how many of these the rows are listed to see that none is left."""
 FEW = 10
 """At how many places, of which a share is tried, a thread of a slow store is paused at most."""
-
-
-@dataclass(frozen=True)
-class IdOf:
-    """The id that a row got which was saved before the threads."""
-
-    row: Row
-
-
-@dataclass(frozen=True)
-class ThreadProgram:
-    """What threads do at once.
-
-    Attributes:
-        before: The tokens that are saved first, one after another.
-        threads: The calls of each thread.
-    """
-
-    before: tuple[Row, ...]
-    threads: tuple[tuple[Call, ...], ...]
-
-    @property
-    def size(self) -> int:
-        """How many calls it makes."""
-        return len(self.before) + sum(map(len, self.threads))
-
-    def shorter(self) -> Iterator[ThreadProgram]:
-        """This program without one of its threads, calls, or rows that are saved first."""
-        for place, thread in enumerate(self.threads):
-            for rest in ((), *(thread[:call] + thread[call + 1 :] for call in range(len(thread)))):
-                yield from self._of_threads(
-                    self.before, (*self.threads[:place], rest, *self.threads[place + 1 :])
-                )
-        for row in self.before:
-            yield from self._of_threads(
-                tuple(other for other in self.before if other != row),
-                tuple(
-                    tuple(step for step in thread if step.argument != IdOf(row)) for thread in self.threads
-                ),
-            )
-
-    @staticmethod
-    def _of_threads(
-        before: tuple[Row, ...], threads: tuple[tuple[Call, ...], ...]
-    ) -> Iterator[ThreadProgram]:
-        kept = tuple(thread for thread in threads if thread)
-        if len(kept) > 1:
-            yield ThreadProgram(before, kept)
-
-    def one_by_one(self, most: int) -> Iterator[ThreadProgram]:
-        """The orders of its calls, each as the program of a single thread; `most` of them at most."""
-        turns = [number for number, thread in enumerate(self.threads) for _ in thread]
-        for order in itertools.islice(dict.fromkeys(itertools.permutations(turns)), most):
-            ahead = [iter(thread) for thread in self.threads]
-            yield ThreadProgram(self.before, (tuple(next(ahead[number]) for number in order),))
 
 
 @dataclass(frozen=True)
