@@ -103,7 +103,8 @@ class StepTracer:
         self._locks = dict(_locks(self._store))
         self._changes()
         tracing, profiling = sys.gettrace(), sys.getprofile()
-        sys.setprofile(self._profile)
+        if self._closely:  # else every line that calls something counts as one that changes it
+            sys.setprofile(self._profile)
         sys.settrace(self._trace)
         try:
             act()
