@@ -260,3 +260,14 @@ def test_rows_that_differ_in_one_field_show_it() -> None:
     assert folded(broken("SAVE-13", kept_old("grant_token")), told("MODEL-1", finding)) == [
         ("SAVE-13", ["MODEL-1"])
     ]
+
+
+def test_a_program_that_shows_an_id_twice_has_the_hint_on_ids() -> None:
+    """Whatever the clause compared first."""
+    shortest = (
+        "store.save_token(x)",
+        "seen = [token.get_id() for x in y]",
+        "assert len(set(seen)) == len(seen)",
+    )
+
+    assert "whether a row has the id" in hint(told("VALUE-1", seen("x", "z", shortest=shortest)))

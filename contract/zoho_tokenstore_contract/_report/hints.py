@@ -20,6 +20,10 @@ IN_MEMORY = (
     "contract class"
 )
 
+IDS = (
+    "does saving look whether a row has the id, or had it? a number of rows, or the greatest id of those "
+    "that are left, comes again after a deletion"
+)
 _CACHE = "is there a cache or an index that the deletion does not reach?"
 
 HINTS = {
@@ -48,10 +52,7 @@ HINTS = {
     ("not seen by another store", "", ""): (
         "does a store answer from a cache or an index of its own, or write back what it once read?"
     ),
-    ("gave an id twice", "", ""): (
-        "keep the last id beside the rows: a number of rows, or the greatest id of those that are left, "
-        "comes again after a deletion"
-    ),
+    ("gave an id twice", "", ""): IDS,
     ("did not fill in the passed token", "find_token", ""): (
         "set each field that the passed token lacks on that very token: the SDK reads it, and not what is "
         "returned"
@@ -111,6 +112,8 @@ def hint(result: ClauseResult, cause: Cause | None = None) -> str:
         return ""
     if is_opened_empty(result):
         return IN_MEMORY
+    if any("len(set(seen)) == len(seen)" in line for line in finding.shortest[-1:]):
+        return IDS
     if difference := finding.difference:
         for field in (*difference.by, ""):
             for method in (difference.method, ""):

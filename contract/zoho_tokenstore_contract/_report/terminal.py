@@ -48,6 +48,8 @@ _ENTRY = 3
 """Lines of a text that may go on, such as what was seen."""
 _FEW = 8
 """Lines of what is broken, for each of several stores."""
+_FEWEST = 6
+"""The same where there are many stores."""
 _FEW_STORES = 3
 """Of more stores, clauses that do not fail the run are named, and not told."""
 _PRINTED = 5
@@ -128,6 +130,10 @@ class _Summary:
                 (id(store), result.clause): scripts / name for store, result, name in named(verdicts)
             }
 
+    @property
+    def _are_many(self) -> bool:
+        return len(self.stores) > _FEW_STORES and not self.all
+
     def show(self) -> None:
         for store in self.skipped:
             self.terminal.write_line(f"{store.target}: not checked, for no clause of it was run")
@@ -169,7 +175,8 @@ class _Summary:
                 reasons.setdefault((result.outcome, reason), []).append(result.clause)
         for (outcome, reason), clauses in reasons.items():
             if len(self.stores) <= _FEW_STORES or outcome is not Outcome.NOT_APPLICABLE or self.all:
-                lines.append(f"{outcome.words}: {', '.join(clauses)}: {one_line(reason)}")
+                named = several(clauses) if self._are_many else ", ".join(clauses)
+                lines.append(f"{outcome.words}: {named}: {one_line(reason)}")
         if lines and self.several:
             self.terminal.write_line(store.target, bold=True)
         for line in lines:
@@ -204,7 +211,8 @@ class _Summary:
         results = weighing(store)
         if store.cause and results and not self.all:
             self.terminal.line("")
-            names = ", ".join(result.clause for result in results)
+            ids = [result.clause for result in results]
+            names = several(ids) if self._are_many else ", ".join(ids)
             self._text(
                 f"{store.target} breaks what may all follow from its root cause: {names}. "
                 f"Repair that first; {_telling_all()} tells each."
@@ -215,7 +223,7 @@ class _Summary:
             self.terminal.line("")
             title = f"Broken by {store.target}" if self.several else "Broken"
             self.terminal.write_line(f"{title}, and what differs:", bold=True)
-        lines = _FEW if self.several else room
+        lines = (_FEWEST if self._are_many else _FEW) if self.several else room
         written = 0
         for number, cause in enumerate(groups):
             if written >= lines and not self.all:
