@@ -61,7 +61,19 @@ _registered: dict[str, list[Check]] = {}
 def check(
     clause: str, *, persistent: bool = False, thread_safe: bool = False
 ) -> Callable[[Callable[[Workspace], None]], Callable[[Workspace], None]]:
-    """Register a function as a check of a clause."""
+    """Register a function as a check of a clause.
+
+    Args:
+        clause: The id of the clause that the function checks.
+        persistent: It applies to persistent stores alone.
+        thread_safe: It applies to thread-safe stores alone.
+
+    Returns:
+        A decorator that registers a function and returns it unchanged.
+
+    Raises:
+        ValueError: There is no such clause.
+    """
     if clause not in CLAUSES:
         raise ValueError(f"no such clause: {clause}")
 

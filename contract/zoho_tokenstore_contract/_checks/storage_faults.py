@@ -68,6 +68,12 @@ def out_of_reach(
 
     It is a new store, or one that is open already. Where further rows were deleted, the store was opened
     anew after that, and has saved none of them.
+
+    Args:
+        workspace: The workspace of the check.
+        rows: The rows that are stored and read first.
+        gone: Rows that were stored and deleted.
+        opened: A store that is open already; by default a new one.
     """
     hook = workspace.sut.break_storage
     if hook is None:

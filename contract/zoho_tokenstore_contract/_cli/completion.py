@@ -69,7 +69,16 @@ complete -o bashdefault -o default -F {_function(program)} {program}
 
 
 def zsh(program: str, top: Parser, commands: Mapping[str, Parser]) -> str:
-    """The script for zsh, after ``compinit``; see `bash`."""
+    """The script for zsh, after ``compinit``; see `bash`.
+
+    Args:
+        program: The name of the command.
+        top: What comes before a command.
+        commands: The commands by name.
+
+    Returns:
+        The script.
+    """
     cases = [_case(pattern, f"compadd -- {' '.join(words)}") for pattern, words in _patterns(commands)]
     return f"""\
 {_function(program)}() {{
@@ -86,7 +95,16 @@ compdef {_function(program)} {program}
 
 
 def fish(program: str, top: Parser, commands: Mapping[str, Parser]) -> str:
-    """The script for fish; see `bash`."""
+    """The script for fish; see `bash`.
+
+    Args:
+        program: The name of the command.
+        top: What comes before a command.
+        commands: The commands by name.
+
+    Returns:
+        The script.
+    """
     first = f"complete -c {program} -n __fish_use_subcommand"
     lines = [f"{first} {_fish_option(option)}" for option in top.options]
     lines += [f"{first} -f -a {name} -d '{parser.description}'" for name, parser in commands.items()]

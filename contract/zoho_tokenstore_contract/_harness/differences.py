@@ -46,7 +46,20 @@ def of_rows(
     new: int,
     fields: Sequence[str],
 ) -> Difference | None:
-    """What differs where the stored rows are not as expected; the arguments are those of `expect`."""
+    """What differs where the stored rows are not as expected; the arguments are those of `expect`.
+
+    Args:
+        calls: The recorded calls; the last one is what made the difference.
+        before: The rows before it.
+        after: The rows after it.
+        changed: Rows that it had to change, each with what it had to become.
+        gone: Rows that it had to remove.
+        new: How many rows it had to add.
+        fields: The fields that are compared.
+
+    Returns:
+        The difference; ``None`` where there is none.
+    """
     record = _last_call(calls)
     if record is None:
         return None
@@ -221,7 +234,15 @@ def _named(left: Sequence[Row], gone: Sequence[Row]) -> str:
 
 
 def shared_by(wrong: Sequence[Row], rest: Iterable[Row]) -> str:
-    """What these rows have in common and no other row has, for a sentence; "" where it is nothing."""
+    """What these rows have in common and no other row has, for a sentence; "" where it is nothing.
+
+    Args:
+        wrong: The rows that are wrong.
+        rest: The others.
+
+    Returns:
+        The words.
+    """
     right = list(rest)
     if len(wrong) < 2 or not right:
         return ""

@@ -83,7 +83,15 @@ class Limits:
         return "VALUE-1" if self.spoils(argument) else ""
 
     def fitting(self, number: int, beside: int = 0) -> int:
-        """How many of so many further rows the store holds beside those that are there."""
+        """How many of so many further rows the store holds beside those that are there.
+
+        Args:
+            number: How many rows a check would like to save.
+            beside: How many there are.
+
+        Returns:
+            How many it can save.
+        """
         return number if self.room is None else max(0, min(number, self.room - beside))
 
     def refuses(self, row: Row) -> bool:
@@ -178,7 +186,16 @@ class Pool(Sequence[T]):
         return shown[place]
 
     def index(self, item: object, start: int = 0, stop: int | None = None) -> int:
-        """The place of an item; where the store cannot hold it, that ends the check."""
+        """The place of an item; where the store cannot hold it, that ends the check.
+
+        Args:
+            item: What is looked for.
+            start: The place at which the search begins.
+            stop: The place before which it ends.
+
+        Returns:
+            The place.
+        """
         shown = self._shown()
         if item in self._items and item not in shown:
             raise _beyond(str(item), _clause_against(item))

@@ -65,7 +65,16 @@ def format_exception(error: BaseException) -> str:
 
 
 def describe_difference(want: Row, rows: Sequence[Row], fields: Sequence[str]) -> str:
-    """What is there instead of a wanted row: the nearest one's fields that differ."""
+    """What is there instead of a wanted row: the nearest one's fields that differ.
+
+    Args:
+        want: The wanted row.
+        rows: The rows that are there.
+        fields: The fields that are compared.
+
+    Returns:
+        The words.
+    """
     if not rows:
         return "no such row"
 
@@ -82,7 +91,15 @@ def describe_difference(want: Row, rows: Sequence[Row], fields: Sequence[str]) -
 
 
 def describe_mixture(row: Row, saved: Sequence[Row]) -> str:
-    """In which fields a row is unlike the save that it is nearest to, for a message; "" without saves."""
+    """In which fields a row is unlike the save that it is nearest to, for a message; "" without saves.
+
+    Args:
+        row: The row that was read.
+        saved: The rows as they were saved.
+
+    Returns:
+        The words.
+    """
     unlike = [
         [name for name in FIELDS if name != "id" and getattr(row, name) != getattr(other, name)]
         for other in saved

@@ -70,6 +70,14 @@ class StoreHandle:
 
         What the store raises is an answer.
 
+        Args:
+            method: The name of the method.
+            arguments: What is passed.
+            cwd: The current directory meanwhile; by default the location.
+
+        Returns:
+            What came back.
+
         Raises:
             StoreUnavailable: The call would write to a storage that may be somebody's.
         """
@@ -353,7 +361,15 @@ class StoreHandle:
         return self.workspace.guarded(method, lambda: getattr(self.store, method)(*arguments), self.location)
 
     def row_or_none(self, method: str, answer: Answer) -> Row | None:
-        """The fields of a token that a method returned, ``None`` for ``None``; else the clause is broken."""
+        """The fields of a token that a method returned, ``None`` for ``None``; else the clause is broken.
+
+        Args:
+            method: The method that was called.
+            answer: What came back.
+
+        Returns:
+            The row or ``None``.
+        """
         if answer.returned is None:
             return None
         if not is_token(answer.returned):

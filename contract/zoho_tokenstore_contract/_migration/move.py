@@ -113,6 +113,12 @@ def _is_of_plan(row: Row | None, made: Plan, found: Standing) -> bool:
 def check_target(found: Standing, made: Plan, address: str, *, merge: bool) -> None:
     """Refuse a target that holds tokens of its own.
 
+    Args:
+        found: How the target stands to the source.
+        made: The plan.
+        address: The address of the target.
+        merge: Other tokens are to be kept beside the new ones.
+
     Raises:
         UsageError: It holds other tokens, and nobody said that they are to be merged.
     """

@@ -140,7 +140,13 @@ class Plan:
         return None if state is None else str(state)
 
     def see_in_target(self, number: int, state: str, there: Row) -> None:
-        """Note that the target holds the login of a row."""
+        """Note that the target holds the login of a row.
+
+        Args:
+            number: The number of the row in the plan.
+            state: How the target has it.
+            there: The row of the target.
+        """
         self._db.execute(
             "UPDATE row SET state = ?, target_id = ?, target_can_renew = ?, target_expiry = ? "
             "WHERE number = ?",
@@ -168,7 +174,16 @@ class Plan:
     # While it is written.
 
     def orders(self, first: int, last: int, *, keeps_id: bool) -> dict[int, Order]:
-        """The orders for some rows by their number: for those that keep their id, or for the others."""
+        """The orders for some rows by their number: for those that keep their id, or for the others.
+
+        Args:
+            first: The first number.
+            last: The last number.
+            keeps_id: Those that keep their id; else those that do not.
+
+        Returns:
+            The orders by number.
+        """
         rows = self._db.execute(
             "SELECT number, contents, keeps_id, state, target_id, target_can_renew, target_expiry FROM row "
             "WHERE instead IS NULL AND number BETWEEN ? AND ? AND keeps_id = ?",

@@ -107,7 +107,15 @@ class StoreReader:
 
 
 def found_by_id(find_token_by_id: Callable[[str], Any], id: str) -> Row | None:
-    """The row that a store answers; ``None`` where it raises, as the SDK's own stores do on a miss."""
+    """The row that a store answers; ``None`` where it raises, as the SDK's own stores do on a miss.
+
+    Args:
+        find_token_by_id: The method of the store.
+        id: The id.
+
+    Returns:
+        The row.
+    """
     try:
         found = find_token_by_id(id)
         return None if found is None else to_row(found)

@@ -65,7 +65,15 @@ def audit_lines(address: str, audit: Audit) -> Iterator[str]:
 
 
 def audit_json(address: str, audit: Audit) -> dict[str, Any]:
-    """An audit for programs; see docs/moving.md."""
+    """An audit for programs; see docs/moving.md.
+
+    Args:
+        address: The address of the store.
+        audit: What was found.
+
+    Returns:
+        A value that JSON can hold.
+    """
     return {
         **header(),
         "target": address,
@@ -131,7 +139,15 @@ def plan_lines(source: str, target: str, made: Plan, found: Standing, *, whole: 
 
 
 def moved_lines(moved: Moved, made: Plan) -> Iterator[str]:
-    """What a move did, to be read."""
+    """What a move did, to be read.
+
+    Args:
+        moved: What the move did.
+        made: The plan that it followed.
+
+    Returns:
+        The lines.
+    """
     yield ""
     counts = (
         (moved.written, "written"),

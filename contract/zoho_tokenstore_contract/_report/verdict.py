@@ -136,7 +136,16 @@ class Verdicts:
         return ", ".join(targets[:3]) + (f" and {len(targets) - 3} more" if len(targets) > 3 else "")
 
     def expect(self, key: str, target: str, *, strict: bool) -> StoreVerdict:
-        """Enter a store, whether or not any test of it will run."""
+        """Enter a store, whether or not any test of it will run.
+
+        Args:
+            key: What tells the store from every other of the run.
+            target: Its name in the report.
+            strict: SHOULD clauses count as MUST.
+
+        Returns:
+            The verdict on it, which is filled in later.
+        """
         return self.stores.setdefault(key, StoreVerdict(target, strict, only=self.only))
 
     def put_in_order(self, named: Sequence[str]) -> None:

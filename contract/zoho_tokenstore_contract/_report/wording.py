@@ -102,7 +102,15 @@ def one_line(text: str) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """A text that fits into a width."""
+    """A text that fits into a width.
+
+    Args:
+        text: The text.
+        width: The number of characters.
+
+    Returns:
+        The text; a longer one ends with an ellipsis.
+    """
     return text if len(text) <= width else text[: max(1, width - 1)].rstrip() + "…"
 
 
@@ -190,7 +198,15 @@ _LEVELS = ("MUST", "SHOULD", "MAY")
 
 
 def listed(names: Sequence[str], most: int) -> str:
-    """Some names, and how many more there are."""
+    """Some names, and how many more there are.
+
+    Args:
+        names: The names.
+        most: How many are shown at most.
+
+    Returns:
+        The names and the number of the others, in words.
+    """
     more = len(names) - most
     return ", ".join(names) if more <= 1 else f"{', '.join(names[:most])} and {more} more"
 

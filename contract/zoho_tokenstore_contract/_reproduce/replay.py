@@ -245,7 +245,17 @@ def _row(token: Any) -> Any:
 
 
 def owner(program: Program, seen: dict[int, StepObservation], id: Any, until: int) -> int | None:
-    """The first step up to this one whose token carries an id."""
+    """The first step up to this one whose token carries an id.
+
+    Args:
+        program: The program.
+        seen: What was observed at each step.
+        id: The id.
+        until: The key of the last step that counts.
+
+    Returns:
+        The key of the step; ``None`` where there is none.
+    """
     if absent(id):
         return None
     for step in program:

@@ -83,7 +83,15 @@ class ScriptBody:
 
 
 def body(played: Comparison, claim: Assertion) -> ScriptBody:
-    """Write down the calls of a program, and its claim as the assertion at the end."""
+    """Write down the calls of a program, and its claim as the assertion at the end.
+
+    Args:
+        played: The program, as it was played on both stores.
+        claim: What differs.
+
+    Returns:
+        The lines and the helpers that they use.
+    """
     return _Writer(played, claim).write()
 
 

@@ -40,7 +40,15 @@ def folded(line: str) -> list[str]:
 
 
 def raising_lines(lines: list[str], message: str) -> list[str]:
-    """The last of the lines, with what it raises as a failing assertion."""
+    """The last of the lines, with what it raises as a failing assertion.
+
+    Args:
+        lines: Lines of Python; the last one is a call that raises.
+        message: The message, as the inside of an f-string that may use ``error``.
+
+    Returns:
+        The lines.
+    """
     *before, call = lines
     return [
         *before,

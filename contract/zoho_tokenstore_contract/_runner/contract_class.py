@@ -83,6 +83,10 @@ class TokenStoreContract:
         """Put the storage of an open store out of reach, for CRASH-4.
 
         Define it to have that clause checked: rename the location away, stop the server.
+
+        Args:
+            store: The open store.
+            location: The location of its storage.
         """
         raise NotImplementedError
 

@@ -44,7 +44,15 @@ def brief_value(value: object) -> str:
 
 
 def several(names: Iterable[str], most: int = 4) -> str:
-    """Names as a list; of many the first ones and the number of the others."""
+    """Names as a list; of many the first ones and the number of the others.
+
+    Args:
+        names: The names; what repeats is named once.
+        most: How many are named where there are more.
+
+    Returns:
+        The words.
+    """
     listed = list(dict.fromkeys(names))
     if len(listed) > most + 1:
         return f"{', '.join(listed[:most])} and {len(listed) - most} more"

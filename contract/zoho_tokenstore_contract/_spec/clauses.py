@@ -848,6 +848,14 @@ CLAUSES: dict[str, Clause] = {clause.id: clause for clause in _ALL}
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """The end of a message about a name that is not there: the closest that is, or "" where none is close."""
+    """The end of a message about a name that is not there: the closest that is, or "" where none is close.
+
+    Args:
+        name: The name that is not there.
+        names: Those that are.
+
+    Returns:
+        The end of the message.
+    """
     close = difflib.get_close_matches(name, names, n=1)
     return f"; did you mean {close[0]}?" if close else ""

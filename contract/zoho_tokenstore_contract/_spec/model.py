@@ -90,7 +90,15 @@ def state_of(rows: Iterable[Row]) -> State:
 
 
 def decided(state: State, call: Call) -> bool:
-    """Whether MUST clauses say what this call does in this state."""
+    """Whether MUST clauses say what this call does in this state.
+
+    Args:
+        state: The stored rows.
+        call: The call.
+
+    Returns:
+        Whether its outcome is decided.
+    """
     if call.argument == "" or (isinstance(call.argument, Row) and "" in vars(call.argument).values()):
         return False  # that it counts as absent is VALUE-10, a SHOULD
     if call.method == "find_token":
@@ -356,7 +364,15 @@ _METHODS: dict[str, Callable[[State, Call, Observation], tuple[State, ...]]] = {
 
 
 def expectation(state: State, call: Call) -> str:
-    """What a conforming store answers to a decided call in this state, in words."""
+    """What a conforming store answers to a decided call in this state, in words.
+
+    Args:
+        state: The stored rows.
+        call: A call that is decided.
+
+    Returns:
+        The words.
+    """
     if call.method == "find_token":
         found = _found(state, _row(call))
         if isinstance(found, Row):

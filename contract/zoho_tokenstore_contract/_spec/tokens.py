@@ -176,7 +176,15 @@ def overwrite_fields(token: Any, row: Row) -> None:
 
 
 def format_value(value: object, limit: int = 120) -> str:
-    """A value for a message: `repr`, with the middle of a long text left out."""
+    """A value for a message: `repr`, with the middle of a long text left out.
+
+    Args:
+        value: Any value.
+        limit: How many characters are shown in full.
+
+    Returns:
+        The text.
+    """
     text = show(value)
     if len(text) <= limit:
         return text

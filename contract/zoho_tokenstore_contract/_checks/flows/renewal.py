@@ -52,7 +52,16 @@ def a_token_that_expires_while_the_application_runs_is_renewed(workspace: Worksp
 
 
 def is_renewed(flow: Flow, rows: list[Row], row: Row) -> Row:
-    """The row of one who had an expired access token holds the new one, and all the rest as before."""
+    """The row of one who had an expired access token holds the new one, and all the rest as before.
+
+    Args:
+        flow: The SDK at work.
+        rows: The stored rows before the renewal.
+        row: The one whose access token had expired.
+
+    Returns:
+        The row as it is now.
+    """
     old = next(other for other in rows if other.id == row.id)
     renewal = flow.zoho.asked(TOKEN)
     if not renewal:
@@ -113,7 +122,15 @@ def an_unknown_id_is_nobodys(workspace: Workspace) -> None:
 
 
 def id_not_stored(rows: list[Row], ids: Sequence[str]) -> list[str]:
-    """Those of some ids that the store has not happened to give."""
+    """Those of some ids that the store has not happened to give.
+
+    Args:
+        rows: The stored rows.
+        ids: The ids to choose from.
+
+    Returns:
+        Those that no row has.
+    """
     return [id for id in ids if all(row.id != id for row in rows)]
 
 

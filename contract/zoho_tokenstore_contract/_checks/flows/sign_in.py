@@ -41,7 +41,16 @@ START_BY: dict[str, Callable[[Row], Row]] = {
 
 
 def known_user(workspace: Workspace, known: str, row: Row) -> Row:
-    """What the application starts with, which the stored row has to have."""
+    """What the application starts with, which the stored row has to have.
+
+    Args:
+        workspace: The workspace of the check.
+        known: What the application knows of the user: a key of `START_BY`.
+        row: The stored row of the user.
+
+    Returns:
+        The fields of the token that the application makes.
+    """
     token = START_BY[known](row)
     # A redirect URL or a client alone starts nothing: the SDK makes no such token.
     if not any((token.refresh_token, token.user_name, token.id)):
@@ -104,13 +113,36 @@ def a_user_who_signs_in_again_keeps_one_row(workspace: Workspace) -> None:
 
 
 def signed_in(flow: Flow, before: list[Row], name: str, code: Row, centre: DataCentre | None = None) -> Row:
-    """The new row of a user who has just signed in with a code."""
+    """The new row of a user who has just signed in with a code.
+
+    Args:
+        flow: The SDK at work.
+        before: The stored rows before that.
+        name: The user at Zoho.
+        code: The fields of the token with the code.
+        centre: The data centre; by default the first one.
+
+    Returns:
+        The new row.
+    """
     return flow.has_row(
         before, issued_tokens(flow, name, code, centre), f"one new row holds what was issued to {name}"
     )
 
 
 def issued_tokens(flow: Flow, name: str, code: Row, centre: DataCentre | None = None, **fields: Any) -> Row:
+    """What a row holds after a user signed in with a code.
+
+    Args:
+        flow: The SDK at work.
+        name: The user at Zoho.
+        code: The fields of the token with the code.
+        centre: The data centre; by default the first one.
+        fields: Further fields that the row has to have.
+
+    Returns:
+        The fields that the row of the user has to have.
+    """
     user_name = (centre or flow.default_centre).user(name).signature
     return flow.issued(**{**code.present(), "user_name": user_name, **fields})
 
@@ -154,7 +186,14 @@ def a_new_process_uses_the_stored_access_token(workspace: Workspace) -> None:
 
 
 def start_anew(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
-    """In the new process: the application's start, and one call of the API."""
+    """In the new process: the application's start, and one call of the API.
+
+    Args:
+        store: The store, which this process opened.
+        location: The location of its storage.
+        pipe: The line to the check.
+        payload: What the check sent: the row to start with, and the addresses of Zoho.
+    """
     calls: list[Any] = []
 
     def call(method: str, *arguments: Any) -> Answer:

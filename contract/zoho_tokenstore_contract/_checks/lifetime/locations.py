@@ -151,7 +151,15 @@ def _is_unknown(store: StoreHandle, row: Row) -> None:
 
 
 def row_by_id(store: StoreHandle, id: object) -> Row | None:
-    """What ``find_token_by_id`` finds; that it raises is the matter of BYID."""
+    """What ``find_token_by_id`` finds; that it raises is the matter of BYID.
+
+    Args:
+        store: The open store.
+        id: The id to ask for.
+
+    Returns:
+        The row; ``None`` where there is none or the call raises.
+    """
     answer = store.call("find_token_by_id", id)
     return None if answer.raised is not None else store.row_or_none("find_token_by_id", answer)
 

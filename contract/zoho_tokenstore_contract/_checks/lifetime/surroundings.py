@@ -146,7 +146,14 @@ def _are(workspace: Workspace, seen: list[Row], wanted: list[Row], what: str) ->
 
 
 def read_find_and_save(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
-    """In a child: list the rows, find each by its key, save, and list them again."""
+    """In a child: list the rows, find each by its key, save, and list them again.
+
+    Args:
+        store: The store, which this process opened.
+        location: The location of its storage.
+        pipe: The line to the check.
+        payload: What the check sent: the keys to find, and the row to save.
+    """
     told: dict[str, Any] = {}
     try:
         told["method"] = "get_tokens"

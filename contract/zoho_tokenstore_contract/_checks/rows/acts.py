@@ -55,14 +55,26 @@ def inserts(store: StoreHandle, sent: Row, because: str = "") -> Row:
 
 
 def is_refused(store: StoreHandle, saved: TokenCall) -> None:
-    """A save failed cleanly."""
+    """A save failed cleanly.
+
+    Args:
+        store: The open store.
+        saved: The call, which raised.
+    """
     if not saved.answer.refused:
         store.workspace.fail("save_token raises SDKException", str(saved.answer))
     store.expect(because="a save that fails leaves the rows exactly as they were")
 
 
 def carries_the_id(store: StoreHandle, saved: TokenCall, row: Row, why: str = "") -> None:
-    """The passed token has the id of its row."""
+    """The passed token has the id of its row.
+
+    Args:
+        store: The open store.
+        saved: The call.
+        row: The row.
+        why: Why that matters, for the message.
+    """
     if saved.passed_after.id != row.id:
         store.workspace.fail(
             f"the passed token carries the id of its row, {format_value(row.id)}{why}",
@@ -71,7 +83,13 @@ def carries_the_id(store: StoreHandle, saved: TokenCall, row: Row, why: str = ""
 
 
 def holds(store: StoreHandle, row: Row, wanted: Row) -> None:
-    """A row has all these fields, the id aside."""
+    """A row has all these fields, the id aside.
+
+    Args:
+        store: The open store.
+        row: The stored row.
+        wanted: The fields that it has to have.
+    """
     for name, value in wanted.but(id=None).present().items():
         if getattr(row, name) != value:
             store.workspace.fail(
@@ -80,7 +98,13 @@ def holds(store: StoreHandle, row: Row, wanted: Row) -> None:
 
 
 def has_nothing_but(store: StoreHandle, row: Row, wanted: Row) -> None:
-    """A row has no field that was not saved, the id aside."""
+    """A row has no field that was not saved, the id aside.
+
+    Args:
+        store: The open store.
+        row: The stored row.
+        wanted: The fields that were saved.
+    """
     for name in row.but(id=None).present():
         if absent(getattr(wanted, name)):
             store.workspace.fail(f"a row without {name}", format_row(row))
@@ -88,6 +112,10 @@ def has_nothing_but(store: StoreHandle, row: Row, wanted: Row) -> None:
 
 def bring_rows(store: StoreHandle, ids: Iterable[str]) -> list[Row]:
     """Arrange: tokens that bring these ids are saved, as far as the store takes them.
+
+    Args:
+        store: The open store.
+        ids: The ids that the new tokens carry.
 
     Returns:
         The new rows that have the ids; a store may refuse or replace others, which is for SAVE-3 to say.
@@ -103,7 +131,12 @@ def bring_rows(store: StoreHandle, ids: Iterable[str]) -> list[Row]:
 
 
 def remove_row(store: StoreHandle, row: Row) -> None:
-    """Arrange: the row is deleted."""
+    """Arrange: the row is deleted.
+
+    Args:
+        store: The open store.
+        row: The stored row.
+    """
     answer = store.call("delete_token", row.id)
     if answer.raised is not None or row in store.rows():
         store.workspace.fail(f"delete_token removes {format_row(row)}", str(answer), precondition_failed=True)

@@ -158,7 +158,14 @@ def open_files(location: Path) -> dict[str, str]:
 
 
 def watch_modes(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
-    """In a child: look at the files at every moment of each save."""
+    """In a child: look at the files at every moment of each save.
+
+    Args:
+        store: The store, which this process opened.
+        location: The location of its storage.
+        pipe: The line to the check.
+        payload: What the check sent: the rows to save.
+    """
     seen: dict[str, str] = {}
 
     def look(moment: int) -> None:

@@ -52,7 +52,15 @@ class Secrets:
         return row.but(**made)
 
     def new(self, name: str, seed: str) -> str:
-        """A new secret."""
+        """A new secret.
+
+        Args:
+            name: What the secret is, for the message.
+            seed: What makes it unlike every other.
+
+        Returns:
+            The secret.
+        """
         text = secret(name + seed)
         # A part of a secret is one as well: blocks so close together that any long part has one.
         for form in (text, text.encode().hex(), *(_base64(text[start:]) for start in range(3))):
@@ -183,7 +191,12 @@ class LeakCheckedStore:
         self.answered(method, self.store.call(method, *arguments))
 
     def answered(self, method: str, answer: Answer) -> None:
-        """Search an answer, and whatever was heard meanwhile."""
+        """Search an answer, and whatever was heard meanwhile.
+
+        Args:
+            method: The method that was called.
+            answer: What came back.
+        """
         if answer.raised is not None:
             for where, text in _told_by(answer.raised):
                 self._search(f"{where} of the exception of {method}", text)

@@ -129,7 +129,14 @@ def _holds(
 
 
 def open_and_fork(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
-    """In a process with an open store: read, fork, save in both, close in both."""
+    """In a process with an open store: read, fork, save in both, close in both.
+
+    Args:
+        store: The store, which this process opened.
+        location: The location of its storage.
+        pipe: The line to the check.
+        payload: What the check sent: the rows that each of the two saves.
+    """
     store.get_tokens()
     ours, theirs = socket.socketpair()
     pid = os.fork()

@@ -111,7 +111,14 @@ def _kept_when_full(
 
 
 def save_until_full(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
-    """In a child: save under a file-size limit until that fails."""
+    """In a child: save under a file-size limit until that fails.
+
+    Args:
+        store: The store, which this process opened.
+        location: The location of its storage.
+        pipe: The line to the check.
+        payload: What the check sent: the rows, and the bytes that the files may still grow by.
+    """
     assert resource is not None
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that writing fails instead
     limit = max(path.stat().st_size for path in files_in(location)) + payload["extra"]

@@ -46,7 +46,15 @@ RETURNED = "as soon as it had returned"
 
 
 def wide(name: str, turn: object = "") -> Row:
-    """A user's row with fields as long as they may be, so that writes fill buffers, all of this turn."""
+    """A user's row with fields as long as they may be, so that writes fill buffers, all of this turn.
+
+    Args:
+        name: The user.
+        turn: What makes these values unlike those of other turns.
+
+    Returns:
+        The row.
+    """
     row = person(name)
     text = {
         field: f"{value}.{turn}.".ljust(WIDTH, "x")
@@ -74,7 +82,17 @@ class Kill:
 
 
 def in_child(answer: str, row: Row | None = None, id: Any = None, method: str = "save_token") -> CallRecord:
-    """The record of what another process did; its rows are wide and shown in brief."""
+    """The record of what another process did; its rows are wide and shown in brief.
+
+    Args:
+        answer: What the other process told of the call.
+        row: The row that it passed, if any.
+        id: The id that its token has now.
+        method: The method that it called.
+
+    Returns:
+        The record.
+    """
     what = f"{method} ->" if row is None else f"save_token of {in_brief(row)}"
     argument = ... if row is None else row
     return CallRecord(1, method, argument, answer, id, note=f"in another process: {what} {answer}")
@@ -160,6 +178,10 @@ class Storage:
     def survives(self, kill: Kill, when: str = RETURNED) -> bool:
         """Have one save acknowledged and be killed in the next; everything must be there.
 
+        Args:
+            kill: The row that is saved, and the moment at which the process dies.
+            when: What is said of the save before it.
+
         Returns:
             Whether the kill came in the middle of the save.
         """
@@ -231,7 +253,15 @@ def in_brief(row: Row) -> str:
 
 
 def instead_of(row: Row, found: Sequence[Row]) -> str:
-    """What is there in the place of a row."""
+    """What is there in the place of a row.
+
+    Args:
+        row: The row that should be there.
+        found: All rows that are there.
+
+    Returns:
+        What a message says of it.
+    """
     own = [one for one in found if one.user_name == row.user_name and (row.user_name or one.id == row.id)]
     if not own:
         return f"no such row; {len(found)} rows in all"
@@ -241,7 +271,14 @@ def instead_of(row: Row, found: Sequence[Row]) -> str:
 
 
 def measure(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
-    """In a child: save each row, report how long the second one takes and what the others then call."""
+    """In a child: save each row, report how long the second one takes and what the others then call.
+
+    Args:
+        store: The store, which this process opened.
+        location: The location of its storage.
+        pipe: The line to the check.
+        payload: What the check sent: the rows to save.
+    """
     tokens = [to_token(Row(**fields)) for fields in payload]
     names, duration = [], 0.0
     try:
@@ -260,7 +297,14 @@ def measure(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
 
 
 def save_and_be_killed(store: Any, location: Path, pipe: Pipe, nothing: Any) -> None:
-    """In a child: save each row, tell of each, and die in the last one."""
+    """In a child: save each row, tell of each, and die in the last one.
+
+    Args:
+        store: The store, which this process opened.
+        location: The location of its storage.
+        pipe: The line to the check, which tells what to save and when to die.
+        nothing: Not used: the rows are sent once the store is open.
+    """
     payload = pipe.receive()
 
     def die() -> None:

@@ -145,7 +145,14 @@ def _remove_content(location: Path) -> None:
 
 
 def open_and_save(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
-    """In a child: open the store where it is told to, and save a row, again and again."""
+    """In a child: open the store where it is told to, and save a row, again and again.
+
+    Args:
+        store: The store, which this process opened.
+        location: The location of its storage.
+        pipe: The line to the check.
+        payload: What the check sent: not used: each round is sent for itself.
+    """
     patience = _PATIENCE[1]
     while (told := pipe.receive()) is not None:
         if told != GO:  # which may come when it has gone on already

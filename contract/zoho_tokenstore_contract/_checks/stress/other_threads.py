@@ -181,7 +181,15 @@ def _answered(store: StoreHandle, method: str, *arguments: str) -> list[Row]:
 
 
 def in_another_thread(workspace: Workspace, act: Callable[[], Result]) -> Result:
-    """Do something in a thread of its own, and pass on what it returns or raises."""
+    """Do something in a thread of its own, and pass on what it returns or raises.
+
+    Args:
+        workspace: The workspace of the check.
+        act: What to do.
+
+    Returns:
+        What it returns.
+    """
     returned: list[Result] = []
     raised: list[BaseException] = []
 

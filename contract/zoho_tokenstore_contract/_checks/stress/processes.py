@@ -48,7 +48,15 @@ class Round:
 
 
 def run_free(users: int, name: str) -> Round:
-    """Each process saves so many users of its own."""
+    """Each process saves so many users of its own.
+
+    Args:
+        users: How many users each process saves.
+        name: What makes them unlike those of other rounds.
+
+    Returns:
+        The round.
+    """
     return Round(
         tuple(
             tuple(person(f"{name}-{process}-{number}") for number in range(users))
@@ -58,13 +66,29 @@ def run_free(users: int, name: str) -> Round:
 
 
 def held_up(name: str, moment: int) -> Round:
-    """The first process stands still in a save and saves once more right after it, the second saves."""
+    """The first process stands still in a save and saves once more right after it, the second saves.
+
+    Args:
+        name: What makes its users unlike those of other rounds.
+        moment: The moment of the save at which the first process stands still.
+
+    Returns:
+        The round.
+    """
     first, second = (person(f"{name}-{process}-0") for process in range(PROCESSES))
     return Round(((first, person(f"{name}-0-1")), (second,)), (moment, MOMENTS))
 
 
 def saves_of(name: str, turn: str) -> tuple[tuple[Row, ...], ...]:
-    """Each process saves the same user, each with every field of its own."""
+    """Each process saves the same user, each with every field of its own.
+
+    Args:
+        name: The user.
+        turn: What makes the values unlike those of other rounds.
+
+    Returns:
+        For each process the rows that it saves.
+    """
     return tuple(
         (
             person(
@@ -278,6 +302,13 @@ def rows_with(store: StoreHandle, ids: Sequence[Any]) -> list[Row]:
     """All rows, also those with these ids that ``get_tokens`` fails to show.
 
     What is lost is lost by both ways of reading; a fault of one way alone is another clause's.
+
+    Args:
+        store: The open store.
+        ids: Ids to ask for beside the list.
+
+    Returns:
+        The rows.
     """
     try:
         rows = store.listed()
@@ -350,6 +381,10 @@ class Board:
 def until(reached: Callable[[], bool], limit: float | None = None) -> bool:
     """Wait for what another process does, awake at first, so that both go on in the same moment.
 
+    Args:
+        reached: Whether it has happened.
+        limit: Seconds to wait; by default without end.
+
     Returns:
         Whether it happened within the limit.
     """
@@ -365,7 +400,14 @@ def until(reached: Callable[[], bool], limit: float | None = None) -> bool:
 
 
 def save_at_once(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
-    """In a child: save what the rounds say, each round at once with the other process."""
+    """In a child: save what the rounds say, each round at once with the other process.
+
+    Args:
+        store: The store, which this process opened.
+        location: The location of its storage.
+        pipe: The line to the check.
+        payload: What the check sent: the number of this process, the board that both see, and the rounds.
+    """
     saver = Saver(payload["number"], Board(payload["board"], payload["number"]))
     pipe.receive()
     for place, plan in enumerate(payload["plans"]):
@@ -393,7 +435,14 @@ class Saver:
         self._round = 0
 
     def save(self, store: Any, where: tuple[int, int], rows: list[Any], pause: list[int] | None) -> None:
-        """One round: the first process stands still at the pause, until the second has saved."""
+        """One round: the first process stands still at the pause, until the second has saved.
+
+        Args:
+            store: The open store.
+            where: The places of the round, for what is told of it.
+            rows: The fields of the rows that this process saves.
+            pause: The moments at which it stands still, if any.
+        """
         # Each round has four numbers: begun, the first stands still, it is saved, and a spare one.
         begun, still, saved = (4 * self._round + step for step in (1, 2, 3))
         self._round += 1

@@ -145,7 +145,16 @@ def _rotated(batch: Sequence[str], start: int) -> Row:
 
 
 def unnamed(kind: str, text: str, credentials: tuple[str, str] = ("1000.CLIENT", "secret")) -> Row:
-    """A row without a user that is found by this text, under these client credentials."""
+    """A row without a user that is found by this text, under these client credentials.
+
+    Args:
+        kind: The field that finds it.
+        text: The value of that field.
+        credentials: Client id and client secret.
+
+    Returns:
+        The row.
+    """
     client = {} if kind == "access_token" else dict(zip(CLIENT, credentials, strict=True))
     return Row(**client, redirect_url="https://example.com/lone").but(**{kind: text})
 
@@ -155,7 +164,13 @@ def renewal(row: Row) -> Row:
 
 
 def narrowed(workspace: Workspace, whole: Callable[[], None], parts: Iterable[Callable[[], None]]) -> None:
-    """Run a check of many texts at once; where it fails, tell of the one text that is the cause."""
+    """Run a check of many texts at once; where it fails, tell of the one text that is the cause.
+
+    Args:
+        workspace: The workspace of the check.
+        whole: Checks all texts at once.
+        parts: Check a text each.
+    """
     try:
         whole()
         workspace.fresh_examples()
@@ -189,7 +204,15 @@ class Able:
 
 
 def what_works(workspace: Workspace, fields: Sequence[str] = TEXTS) -> Able:
-    """Try the store with rows that have nothing awkward; leaves nothing open."""
+    """Try the store with rows that have nothing awkward; leaves nothing open.
+
+    Args:
+        workspace: The workspace of the check.
+        fields: The fields that have to come back.
+
+    Returns:
+        The ways of reading that show such rows, and the kinds of rows.
+    """
     store = workspace.open()
     stored = store.holding(*ONE_OF_EACH_KEY)
     asked = [(one.id, row) for one, row in zip(stored, ONE_OF_EACH_KEY, strict=True)]
@@ -274,6 +297,16 @@ def _read(store: StoreHandle, way: str, rows: Sequence[tuple[Any, Row]]) -> list
 
 
 def read_tokens(store: StoreHandle, way: str, rows: Sequence[tuple[Any, Row]]) -> list[tuple[Any, Answer]]:
+    """Read stored rows in one way.
+
+    Args:
+        store: The open store.
+        way: How the rows are read: the list, or a look-up for each.
+        rows: The id of each stored row, and the row as it was saved.
+
+    Returns:
+        For each row the token that was read, and the answer that it came from.
+    """
     if way == LISTING:
         answer = store.call(LISTING)
         listed = answer.returned if isinstance(answer.returned, list) else []
@@ -295,6 +328,15 @@ def readable(token: Any) -> bool:
 
 
 def row_of(token: Any, answer: Answer) -> Row | str:
+    """What was read, as a row.
+
+    Args:
+        token: What was read.
+        answer: The answer that it came from.
+
+    Returns:
+        The row; where it cannot be read, the answer in words.
+    """
     return to_row(token) if readable(token) else str(answer)
 
 

@@ -82,7 +82,13 @@ imports_a_store = False
 
 
 def worker_main(request: dict[str, Any], pipe: Pipe, words: int) -> None:
-    """The life of a child: open the store when it is told to, and run the task."""
+    """The life of a child: open the store when it is told to, and run the task.
+
+    Args:
+        request: What to open, and in which environment.
+        pipe: The line to the check.
+        words: The file descriptor that takes standard output and errors.
+    """
     os.dup2(words, 1)
     os.dup2(words, 2)
     faulthandler.register(signal.SIGUSR1)

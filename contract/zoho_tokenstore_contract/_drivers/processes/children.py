@@ -292,7 +292,14 @@ class Processes:
 
 
 def list_rows(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
-    """In a child: tell what marks each stored row as the kit's own, and change nothing."""
+    """In a child: tell what marks each stored row as the kit's own, and change nothing.
+
+    Args:
+        store: The store, which this process opened.
+        location: The location of its storage.
+        pipe: The line to the check.
+        payload: Not used.
+    """
     try:
         rows = rows_of(Answer(returned=store.get_tokens()))
     except Exception as error:

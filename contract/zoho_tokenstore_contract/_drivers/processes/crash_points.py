@@ -66,6 +66,13 @@ def chosen(names: Sequence[str], wanted: int) -> list[int]:
 
     Where there are too many, those at which something else is called than just before come first:
     a file that is written in a thousand pieces is opened and renamed once.
+
+    Args:
+        names: What is called at each moment.
+        wanted: How many moments at most.
+
+    Returns:
+        Their numbers, in order.
     """
     moments = range(len(names) + 1)
     turns = [one for one in moments if one in (0, len(names)) or names[one] != names[one - 1]]

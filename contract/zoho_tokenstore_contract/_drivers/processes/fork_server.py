@@ -100,6 +100,16 @@ class ForkServer:
         return self.owner == os.getpid() and self._process.poll() is None
 
     def fork(self, request: dict[str, Any], pipe: int, words: int) -> int:
+        """Fork a child.
+
+        Args:
+            request: What the child does.
+            pipe: The file descriptor of its line to the check.
+            words: The file descriptor that takes its standard output and errors.
+
+        Returns:
+            The child's process id.
+        """
         self._has_forked = True
         return self._ask(request, [pipe, words])
 

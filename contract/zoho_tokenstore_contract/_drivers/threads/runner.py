@@ -67,6 +67,10 @@ class ThreadRun:
     def fail(self, expected: str, seen: str) -> NoReturn:
         """End the check: this run shows that the store breaks the clause.
 
+        Args:
+            expected: What a correct store does.
+            seen: What this one did.
+
         Raises:
             Violation: Always, with the calls by thread and time.
         """

@@ -78,7 +78,16 @@ class App:
         self._calls = calls
 
     def start(self, token: Any, url: str, accounts_url: str) -> Answer:
-        """Start anew: forget everything and initialize the SDK."""
+        """Start anew: forget everything and initialize the SDK.
+
+        Args:
+            token: The token to start with.
+            url: The address of the API.
+            accounts_url: The address of the accounts server.
+
+        Returns:
+            What ``Initializer.initialize`` answered.
+        """
         _forget()
         initialize = load().Initializer.initialize
         return self._step(
@@ -92,7 +101,16 @@ class App:
         )
 
     def switch(self, token: Any, url: str, accounts_url: str) -> Answer:
-        """Go on as another user, in this thread."""
+        """Go on as another user, in this thread.
+
+        Args:
+            token: The token of the other user.
+            url: The address of the API.
+            accounts_url: The address of the accounts server.
+
+        Returns:
+            What ``Initializer.switch_user`` answered.
+        """
         switch_user = load().Initializer.switch_user
         return self._step(
             f"Initializer.switch_user({shown_token(token)})",
@@ -118,7 +136,15 @@ class App:
         return self._step(f"{shown_token(token)}.remove()", token.remove)
 
     def revoke(self, token: Any, id: str) -> Answer:
-        """``OAuthToken.revoke``."""
+        """``OAuthToken.revoke``.
+
+        Args:
+            token: The token whose method is called.
+            id: The id that is passed.
+
+        Returns:
+            What it answered.
+        """
         return self._step(f"OAuthToken.revoke({format_value(id)})", lambda: token.revoke(id))
 
     def _step(self, told: str, act: Callable[[], Any]) -> Answer:
@@ -146,7 +172,15 @@ def oauth_token(row: Row) -> Any:
 
 
 def environment(url: str, accounts_url: str) -> Any:
-    """The SDK's `Environment` of a data centre; that of ``zohocrmsdk5-0`` has a name too."""
+    """The SDK's `Environment` of a data centre; that of ``zohocrmsdk5-0`` has a name too.
+
+    Args:
+        url: The address of the API.
+        accounts_url: The address of the accounts server.
+
+    Returns:
+        The environment.
+    """
     make = load().Environment
     try:
         return make(url, accounts_url, url)

@@ -61,7 +61,16 @@ class Flow:
     # arranging
 
     def signed_in(self, name: str, *, expired: bool = False, centre: DataCentre | None = None) -> Row:
-        """The row that an earlier run of the application left of a user, with tokens Zoho knows."""
+        """The row that an earlier run of the application left of a user, with tokens Zoho knows.
+
+        Args:
+            name: The user at Zoho.
+            expired: The access token has expired.
+            centre: The data centre; by default the first one.
+
+        Returns:
+            The row, which is not stored yet.
+        """
         centre = centre or self.default_centre
         refresh_token = centre.refresh_token(name)
         access_token = centre.access_token(name, refresh_token)
@@ -81,11 +90,27 @@ class Flow:
     # the application's steps
 
     def start(self, row: Row, centre: DataCentre | None = None) -> Any:
-        """Start the application anew with a token that has these fields; returns the token."""
+        """Start the application anew with a token that has these fields; returns the token.
+
+        Args:
+            row: The fields of the token.
+            centre: The data centre; by default the first one.
+
+        Returns:
+            The token that was passed.
+        """
         return self.start_with(oauth_token(row), centre)
 
     def start_with(self, token: Any, centre: DataCentre | None = None) -> Any:
-        """Start the application anew with this very token."""
+        """Start the application anew with this very token.
+
+        Args:
+            token: The token.
+            centre: The data centre; by default the first one.
+
+        Returns:
+            The same token.
+        """
         centre = centre or self.default_centre
         self.works(self.app.start(token, centre.url, centre.accounts_url), "Initializer.initialize")
         return token
@@ -95,7 +120,15 @@ class Flow:
         return self.app.start(oauth_token(row), self.default_centre.url, self.default_centre.accounts_url)
 
     def switch(self, token: Any, centre: DataCentre | None = None) -> Any:
-        """Go on as another user, in this thread."""
+        """Go on as another user, in this thread.
+
+        Args:
+            token: The token of the other user.
+            centre: The data centre; by default the first one.
+
+        Returns:
+            The same token.
+        """
         centre = centre or self.default_centre
         self.works(self.app.switch(token, centre.url, centre.accounts_url), "Initializer.switch_user")
         return token
@@ -104,6 +137,13 @@ class Flow:
         """What an application makes a token of when a user has just come back with a new code.
 
         An SDK that does not ask Zoho for the name gets it from the application.
+
+        Args:
+            name: The user at Zoho.
+            centre: The data centre; by default the first one.
+
+        Returns:
+            The fields of the token.
         """
         centre = centre or self.default_centre
         row = Row(**CLIENT, grant_token=centre.code(name), redirect_url=REDIRECT)
@@ -116,7 +156,12 @@ class Flow:
         return self.zoho.requests[int(answer.returned) - 1]
 
     def works(self, answer: Answer, what: str) -> None:
-        """A step of the application did not raise; raising breaks the clause."""
+        """A step of the application did not raise; raising breaks the clause.
+
+        Args:
+            answer: The answer of the step.
+            what: The step, in words.
+        """
         if self.recorder.foreign_domains:
             self.workspace.fail(
                 "the api_domain of a token is the one that Zoho answered",
@@ -128,7 +173,13 @@ class Flow:
     # comparing
 
     def calls_as(self, name: str, access_token: str | None = None, centre: DataCentre | None = None) -> None:
-        """A call of the API carries a user's valid token, or this one."""
+        """A call of the API carries a user's valid token, or this one.
+
+        Args:
+            name: The user at Zoho.
+            access_token: The token that the call has to carry; by default any valid one.
+            centre: The data centre; by default the first one.
+        """
         centre = centre or self.default_centre
         request = self.call_api()
         if access_token is not None and request.access_token != access_token:
@@ -143,7 +194,12 @@ class Flow:
             )
 
     def asked_for_tokens(self, times: int, because: str) -> None:
-        """Zoho got so many token requests; any other number breaks the clause."""
+        """Zoho got so many token requests; any other number breaks the clause.
+
+        Args:
+            times: How many requests there have to be.
+            because: Why so many, in words.
+        """
         seen = len(self.zoho.asked(TOKEN))
         if seen != times:
             self.workspace.fail(f"{_times(times)}: {because}", _times(seen))
@@ -171,6 +227,14 @@ class Flow:
         """There is one row more, under this user or none, with these fields and an id.
 
         What it holds beside them is not compared: no flow speaks of it.
+
+        Args:
+            before: The stored rows before that.
+            want: The fields that the new row has to have.
+            because: What led to it, in words.
+
+        Returns:
+            The new row.
         """
         new = self.store.expect(before, new=1, because=because)[0]
         fields = ("user_name", *want.but(id=None).present())
@@ -179,7 +243,15 @@ class Flow:
         return new
 
     def sent(self, credentials: Sequence[str | None], since: int) -> list[Request]:
-        """The requests from a number on that carried one of these tokens."""
+        """The requests from a number on that carried one of these tokens.
+
+        Args:
+            credentials: The tokens that are looked for.
+            since: The number of the first request that counts.
+
+        Returns:
+            The requests, in order.
+        """
         known = {token for token in credentials if token}
         return [request for request in self.zoho.requests[since:] if request.credentials & known]
 

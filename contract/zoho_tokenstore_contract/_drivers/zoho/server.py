@@ -151,14 +151,30 @@ class DataCentre:
         return code
 
     def refresh_token(self, name: str, client: str | None = None) -> str:
-        """A new refresh token of a user, as from an earlier exchange by a client."""
+        """A new refresh token of a user, as from an earlier exchange by a client.
+
+        Args:
+            name: The user.
+            client: The client id; by default the first one.
+
+        Returns:
+            The token.
+        """
         user = self.user(name)
         token = self._new(user, "refresh")
         self._refresh[token] = _Refresh(user, client or next(iter(self._clients)))
         return token
 
     def access_token(self, name: str, refresh_token: str | None = None) -> str:
-        """A new access token of a user, that dies with the refresh token it came from."""
+        """A new access token of a user, that dies with the refresh token it came from.
+
+        Args:
+            name: The user.
+            refresh_token: The refresh token that it came from, if any.
+
+        Returns:
+            The token.
+        """
         user = self.user(name)
         token = self._new(user, "access")
         self._access[token] = (user, refresh_token)
@@ -184,7 +200,16 @@ class DataCentre:
     # what the SDK asks
 
     def answer(self, kind: str, form: dict[str, str], access_token: str | None) -> tuple[int, dict[str, Any]]:
-        """The HTTP status and the JSON for a request."""
+        """The HTTP status and the JSON for a request.
+
+        Args:
+            kind: What is asked for.
+            form: The fields of the request.
+            access_token: The access token that it carries, if any.
+
+        Returns:
+            The status and the JSON.
+        """
         if kind == TOKEN:
             return 200, self._answer_token(form)
         if kind == REVOKE:
@@ -307,7 +332,17 @@ class Zoho:
     def answer(
         self, method: str, target: str, form: dict[str, str], access_token: str | None
     ) -> tuple[int, int, dict[str, Any]]:
-        """Answer a request and remember it: its number, the HTTP status and the JSON."""
+        """Answer a request and remember it: its number, the HTTP status and the JSON.
+
+        Args:
+            method: The HTTP method.
+            target: The path and the query.
+            form: The fields of the request.
+            access_token: The access token that it carries, if any.
+
+        Returns:
+            The number of the request, the HTTP status and the JSON.
+        """
         path = urlsplit(target).path
         centre, _, rest = path[1:].partition("/")
         kind = next((kind for shape, kind in _PATHS if shape.fullmatch(f"/{rest}")), OTHER)
