@@ -18,10 +18,10 @@ import time
 from zoho_reference_stores import SQLiteFileStore
 from zoho_tokenstore_contract._checks.registry import checks_of
 from zoho_tokenstore_contract._drivers.processes.children import Processes
-from zoho_tokenstore_contract._harness.source import StoreSource
+from zoho_tokenstore_contract._harness.store_source import StoreSource
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest, close_by_default
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
-from zoho_tokenstore_contract._spec.outcomes import Violation
+from zoho_tokenstore_contract._spec.clause_results import Violation
 
 KILLS = 1000
 A_STORAGE = 50  # kills that one database endures, before a new one keeps the comparing quick

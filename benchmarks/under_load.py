@@ -23,12 +23,12 @@ from typing import Any
 
 from zohocrmsdk.src.com.zoho.api.authenticator.store.file_store import FileStore
 
-from zoho_tokenstore_contract._harness.source import StoreSource
+from zoho_tokenstore_contract._harness.store_source import StoreSource
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest, close_by_default
 from zoho_tokenstore_contract._harness.workspace import Effort
-from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
+from zoho_tokenstore_contract._spec.clause_results import Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
-from zoho_tokenstore_contract._spec.outcomes import Outcome
 
 GROUPS = ("THREAD", "PROC")
 _SPIN = "while True: pass"

@@ -25,9 +25,9 @@ from tests.exam import is_long
 from tests.stores.catalogue import Fault, faults, sut_for
 from tests.stores.right import RightStore
 from zoho_tokenstore_contract._harness.workspace import Effort
-from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
+from zoho_tokenstore_contract._spec.clause_results import Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
-from zoho_tokenstore_contract._spec.outcomes import Outcome
 
 QUICK = tuple(id for id in CLAUSES if not is_long(id))
 """The clauses that are asked: the long ones would take minutes a store."""

@@ -24,9 +24,9 @@ from pathlib import Path
 from tests.stores.catalogue import Correct, Fault, correct_stores, faults, sut_for
 from tests.stores.right import RightStore, break_storage, mend_storage
 from zoho_tokenstore_contract._harness.workspace import Effort
-from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
+from zoho_tokenstore_contract._spec.clause_results import ClauseResult, Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, Level
-from zoho_tokenstore_contract._spec.outcomes import ClauseResult, Outcome
 
 PAGE = Path(__file__).parent.parent / "docs" / "examination.md"
 LONG = ("BYID-5", "DEL-3", "VALUE", "PERSIST", "MODEL-1", "THREAD", "PROC", "CRASH", "SECRET", "FLOW")

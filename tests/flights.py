@@ -20,8 +20,8 @@ from tests.stores.catalogue import sut_for
 from zoho_reference_stores import SingleFlightStore
 from zoho_tokenstore_contract._drivers.processes.children import Child, Processes
 from zoho_tokenstore_contract._drivers.processes.pipe import Pipe
-from zoho_tokenstore_contract._drivers.zoho.abilities import CLIENT, FUTURE, PAST
 from zoho_tokenstore_contract._drivers.zoho.app import App, oauth_token, sdk_at_rest
+from zoho_tokenstore_contract._drivers.zoho.sdk_abilities import CLIENT, FUTURE, PAST
 from zoho_tokenstore_contract._drivers.zoho.server import TOKEN, DataCentre, Zoho
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._spec.tokens import Row

@@ -57,7 +57,7 @@ def _wrong_answers(mutant: Mutant, module: str) -> Iterator[str]:
     catalogue = importlib.import_module("tests.stores.catalogue")
     right = importlib.import_module("tests.stores.right")
     clauses = importlib.import_module(f"{KIT}._spec.clauses").CLAUSES
-    check_clause = importlib.import_module(f"{KIT}._runner.clause").check_clause
+    check_clause = importlib.import_module(f"{KIT}._runner.clause_runner").check_clause
     effort = importlib.import_module(f"{KIT}._harness.workspace").Effort()
     # The clause of a removed check, too, of which it may have been the only one.
     removed = re.findall(r'@check\("([A-Z]+-[0-9]+)"', mutant.was)

@@ -22,11 +22,11 @@ import zoho_reference_stores
 from tests.mutation import Mutant, judged, mutants_of
 from zoho_tokenstore_contract import TokenStoreContract
 from zoho_tokenstore_contract._harness.workspace import Effort
-from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
 from zoho_tokenstore_contract._runner.contract_class import sut_of
 from zoho_tokenstore_contract._runner.targets import Declarations, contract_class
+from zoho_tokenstore_contract._spec.clause_results import Outcome, UsageError
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, Level
-from zoho_tokenstore_contract._spec.outcomes import Outcome, UsageError
 
 HERE = Path(__file__).parent
 LISTED, PAGE = HERE / "equivalent_mutants.toml", HERE.parent / "docs" / "mutants.md"

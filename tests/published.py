@@ -28,12 +28,12 @@ from typing import Any
 from tests import mariadb, programs, servers
 from tests.published_page import page
 from tests.records import compact
-from zoho_tokenstore_contract._harness.source import StoreSource
+from zoho_tokenstore_contract._harness.store_source import StoreSource
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest, close_by_default
 from zoho_tokenstore_contract._harness.workspace import Effort
-from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
+from zoho_tokenstore_contract._spec.clause_results import ClauseResult, Finding, Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, GROUPS
-from zoho_tokenstore_contract._spec.outcomes import ClauseResult, Finding, Outcome
 from zoho_tokenstore_contract._spec.sdk import SDKMissing, load
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -16,12 +16,12 @@ from typing import Any
 from tests.stores.real.plain_rows import CsvFile, ListSample
 from tests.stores.real.sql_rows import MemorySample, SqliteSample
 from tests.stores.real.third_party import ErrorsAreNone, LookThenInsert
-from zoho_tokenstore_contract._harness.source import StoreSource, called_with_location
+from zoho_tokenstore_contract._harness.store_source import StoreSource, called_with_location
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest, close_by_default
 from zoho_tokenstore_contract._harness.workspace import Effort
-from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
+from zoho_tokenstore_contract._spec.clause_results import Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
-from zoho_tokenstore_contract._spec.outcomes import Outcome
 
 Table = Mapping[str, str]
 """A clause that a store breaks, and why. Every other clause that applies is kept."""

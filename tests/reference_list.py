@@ -30,7 +30,7 @@ from zoho_reference_stores import (
 )
 from zoho_reference_stores.dynamodb_store import create_table
 from zoho_reference_stores.sqlite_file import break_storage, mend_storage
-from zoho_tokenstore_contract._harness.source import lookup
+from zoho_tokenstore_contract._harness.store_source import lookup
 
 __all__ = ["PLACES", "Place", "break_storage", "encrypted_store", "fallback_store", "mend_storage"]
 

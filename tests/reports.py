@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from zoho_tokenstore_contract._report.json_report import Report
 from zoho_tokenstore_contract._report.verdict import StoreVerdict, Word
+from zoho_tokenstore_contract._spec.clause_results import ClauseResult, Finding, Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
-from zoho_tokenstore_contract._spec.outcomes import ClauseResult, Finding, Outcome
 
 HOSTILE = (
     "</script><script>window.hostile = 1</script>"

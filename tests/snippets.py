@@ -21,7 +21,7 @@ import pytest
 
 # Loaded here once, so that each run inside a test does not load the SDK and Hypothesis again.
 import zoho_reference_stores  # noqa: F401
-import zoho_tokenstore_contract._drivers.examples
+import zoho_tokenstore_contract._drivers.hypothesis_examples
 import zoho_tokenstore_contract._runner.targets  # noqa: F401
 
 ROOT = Path(__file__).parent.parent

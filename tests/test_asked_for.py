@@ -13,9 +13,9 @@ from tests.test_somebodys_storage import add_row, names
 from zoho_tokenstore_contract import UsageError, check
 from zoho_tokenstore_contract._cli.commands import main
 from zoho_tokenstore_contract._harness.workspace import Effort
-from zoho_tokenstore_contract._runner.clause import check_clause
-from zoho_tokenstore_contract._runner.smoke import diagnose
-from zoho_tokenstore_contract._spec.outcomes import Outcome
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
+from zoho_tokenstore_contract._runner.smoke_check import diagnose
+from zoho_tokenstore_contract._spec.clause_results import Outcome
 
 PROJECT = """
 from zoho_reference_stores import ListStore
@@ -215,7 +215,7 @@ def test_scripts_are_made_where_they_are_shown(
         searched.append(clause)
         raise RuntimeError("no search here")
 
-    monkeypatch.setattr("zoho_tokenstore_contract._runner.clause.reproduce", reproduce)
+    monkeypatch.setattr("zoho_tokenstore_contract._runner.clause_runner.reproduce", reproduce)
     status = main(["check", "asked:Forgets", "--transient", "--only", "FIND,BYID,DEL"])
     out, _ = capsys.readouterr()
 

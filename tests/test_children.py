@@ -21,11 +21,11 @@ from tests.stores.right import RightStore
 from zoho_tokenstore_contract import TokenStoreContract
 from zoho_tokenstore_contract._drivers.processes.children import Processes
 from zoho_tokenstore_contract._drivers.processes.pipe import Pipe
-from zoho_tokenstore_contract._harness.source import StoreSource
+from zoho_tokenstore_contract._harness.store_source import StoreSource
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest, close_by_default
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._runner.contract_class import sut_of
-from zoho_tokenstore_contract._spec.outcomes import NotApplicable, Violation
+from zoho_tokenstore_contract._spec.clause_results import NotApplicable, Violation
 from zoho_tokenstore_contract._spec.tokens import Row, to_token
 
 ROOT = Path(__file__).parent.parent

@@ -17,10 +17,10 @@ from zoho_tokenstore_contract._checks.registry import checks_of
 from zoho_tokenstore_contract._cli import commands
 from zoho_tokenstore_contract._cli.scaffold import allowed, as_attribute, as_options
 from zoho_tokenstore_contract._report.hints import REMEDIES
-from zoho_tokenstore_contract._report.record import Record
+from zoho_tokenstore_contract._report.result_records import Record
 from zoho_tokenstore_contract._report.verdict import Verdicts
+from zoho_tokenstore_contract._spec.clause_results import ClauseResult, Finding, Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, CONTRACT_VERSION, GROUPS
-from zoho_tokenstore_contract._spec.outcomes import ClauseResult, Finding, Outcome
 
 pytestmark = pytest.mark.once
 

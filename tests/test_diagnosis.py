@@ -8,9 +8,9 @@ from zoho_tokenstore_contract._harness.differences import shared_by
 from zoho_tokenstore_contract._report.diagnosis import causes
 from zoho_tokenstore_contract._report.hints import hint
 from zoho_tokenstore_contract._report.risks import RISKS, risk_of, risks
-from zoho_tokenstore_contract._spec.brief import brief_token, shorten
+from zoho_tokenstore_contract._spec.clause_results import ClauseResult, Difference, Finding, Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
-from zoho_tokenstore_contract._spec.outcomes import ClauseResult, Difference, Finding, Outcome
+from zoho_tokenstore_contract._spec.short_wording import brief_token, shorten
 from zoho_tokenstore_contract._spec.tokens import Row
 
 pytestmark = pytest.mark.once

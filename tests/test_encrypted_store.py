@@ -34,12 +34,12 @@ from zoho_reference_stores import (
 )
 from zoho_reference_stores.encrypted_store import _encrypted, _Key, _secret_of
 from zoho_reference_stores.token_fields import read_token, refusal
-from zoho_tokenstore_contract._drivers.zoho.abilities import abilities
+from zoho_tokenstore_contract._drivers.zoho.sdk_abilities import abilities
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
 from zoho_tokenstore_contract._harness.workspace import Effort
-from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
+from zoho_tokenstore_contract._spec.clause_results import Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, Level
-from zoho_tokenstore_contract._spec.outcomes import Outcome
 from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
 pytestmark = pytest.mark.once

@@ -6,9 +6,9 @@ import pytest
 
 from tests.stores.catalogue import Fault, faults, sut_for
 from zoho_tokenstore_contract._harness.workspace import Effort
-from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
+from zoho_tokenstore_contract._spec.clause_results import Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
-from zoho_tokenstore_contract._spec.outcomes import Outcome
 
 pytestmark = pytest.mark.once
 

@@ -14,12 +14,12 @@ from zohocrmsdk.src.com.zoho.crm.api.initializer import Initializer
 from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
 from tests.stores.single_flight import SingleFlightStore
-from zoho_tokenstore_contract._drivers.zoho.abilities import abilities
 from zoho_tokenstore_contract._drivers.zoho.app import oauth_token
+from zoho_tokenstore_contract._drivers.zoho.sdk_abilities import abilities
 from zoho_tokenstore_contract._drivers.zoho.sdk_session import Flow
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
-from zoho_tokenstore_contract._runner.clause import check_clause
-from zoho_tokenstore_contract._spec.outcomes import Outcome, Violation
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
+from zoho_tokenstore_contract._spec.clause_results import Outcome, Violation
 from zoho_tokenstore_contract._spec.tokens import Row
 
 

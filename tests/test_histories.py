@@ -13,8 +13,8 @@ from zoho_tokenstore_contract._drivers.threads.linearizability import (
     check_linearizable,
     format_timeline,
 )
+from zoho_tokenstore_contract._spec.clause_results import Undecided
 from zoho_tokenstore_contract._spec.model import Call, Observation
-from zoho_tokenstore_contract._spec.outcomes import Undecided
 from zoho_tokenstore_contract._spec.tokens import Row
 
 ANN = Row(user_name="ann", access_token="a", refresh_token="r")

@@ -8,12 +8,12 @@ import pytest
 
 from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
-from zoho_tokenstore_contract._drivers.zoho.abilities import abilities
+from zoho_tokenstore_contract._drivers.zoho.sdk_abilities import abilities
 from zoho_tokenstore_contract._harness.workspace import Effort
-from zoho_tokenstore_contract._runner.clause import check_clause
-from zoho_tokenstore_contract._runner.smoke import diagnose
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
+from zoho_tokenstore_contract._runner.smoke_check import diagnose
+from zoho_tokenstore_contract._spec.clause_results import Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
-from zoho_tokenstore_contract._spec.outcomes import Outcome
 
 
 class Discards(RightStore):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from zoho_tokenstore_contract._drivers.interrupts import Interrupts, interruption_points
+from zoho_tokenstore_contract._drivers.raise_in_call import Interrupts, interruption_points
 
 LIBRARY = """
 import os

@@ -16,10 +16,10 @@ from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
 from zoho_tokenstore_contract._cli.commands import main
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
-from zoho_tokenstore_contract._runner.clause import check_clause
-from zoho_tokenstore_contract._runner.smoke import diagnose, first_look
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
+from zoho_tokenstore_contract._runner.smoke_check import diagnose, first_look
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, GROUPS
-from zoho_tokenstore_contract._spec.junk import Junk, tame
+from zoho_tokenstore_contract._spec.junk_answers import Junk, tame
 
 ITSELF = "the kit itself"
 _SLOW = ("THREAD", "PROC", "CRASH", "FLOW", "MODEL", "PERSIST", "SECRET", "VALUE")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from zoho_reference_stores import ListStore
-from zoho_tokenstore_contract._drivers.processes.preload import libraries_of
-from zoho_tokenstore_contract._harness.source import StoreSource
+from zoho_tokenstore_contract._drivers.processes.preloaded_libraries import libraries_of
+from zoho_tokenstore_contract._harness.store_source import StoreSource
 
 
 def module(monkeypatch: pytest.MonkeyPatch, name: str, *, installed: bool) -> types.ModuleType:

@@ -10,13 +10,13 @@ from tests.exam import is_long
 from tests.stores.catalogue import sut_for
 from tests.stores.faulty_flows import OneUserForEachOrganization
 from tests.stores.right import Fields, RightStore, refusal
-from zoho_tokenstore_contract._checks.limits import limits_of
+from zoho_tokenstore_contract._checks.limit_probes import limits_of
 from zoho_tokenstore_contract._checks.registry import checks_of
 from zoho_tokenstore_contract._checks.sample_tokens import ACCESS, GRANT, LATE_GRANT, REFRESH
-from zoho_tokenstore_contract._harness.limits import NO_LIMITS, Limits, keeping_to
+from zoho_tokenstore_contract._harness.store_limits import NO_LIMITS, Limits, keeping_to
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
+from zoho_tokenstore_contract._spec.clause_results import NotApplicable, Violation
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
-from zoho_tokenstore_contract._spec.outcomes import NotApplicable, Violation
 from zoho_tokenstore_contract._spec.tokens import Row
 
 QUICK = [id for id in CLAUSES if not is_long(id)]

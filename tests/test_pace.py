@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zoho_tokenstore_contract._harness.pace import LEAST_SHARE, Pace
+from zoho_tokenstore_contract._harness.store_pace import LEAST_SHARE, Pace
 
 
 def pace(*seconds: float) -> Pace:

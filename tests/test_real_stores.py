@@ -9,7 +9,7 @@ import pytest
 from tests.exam import is_long
 from tests.real_stores import REAL, answers
 from tests.stores.real.proofs import BROKEN, KEPT
-from zoho_tokenstore_contract._harness.source import called_with_location
+from zoho_tokenstore_contract._harness.store_source import called_with_location
 from zoho_tokenstore_contract._harness.store_under_test import close_by_default
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
 

@@ -18,12 +18,12 @@ from tests.calls import find, rows, save
 from tests.stores.catalogue import sut_for
 from zoho_reference_stores import ListStore, SQLiteFileStore, SQLiteMemoryStore
 from zoho_reference_stores.sqlite_file import break_storage, mend_storage
-from zoho_tokenstore_contract._drivers.zoho.abilities import abilities
+from zoho_tokenstore_contract._drivers.zoho.sdk_abilities import abilities
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
 from zoho_tokenstore_contract._harness.workspace import Effort
-from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
+from zoho_tokenstore_contract._spec.clause_results import Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, Level
-from zoho_tokenstore_contract._spec.outcomes import Outcome
 from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
 CLIENT = {"client_id": "client", "client_secret": "secret"}

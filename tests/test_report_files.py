@@ -18,13 +18,13 @@ from markdown_it import MarkdownIt
 
 # Loaded here once, so that each run inside a test does not load the SDK and Hypothesis again.
 import zoho_reference_stores  # noqa: F401
-import zoho_tokenstore_contract._drivers.examples
+import zoho_tokenstore_contract._drivers.hypothesis_examples
 import zoho_tokenstore_contract._runner.targets  # noqa: F401
 from tests.reports import HOSTILE, SCRIPT, finding, report, store, undecided, violating
-from zoho_tokenstore_contract._report.files import RENDERERS, write
+from zoho_tokenstore_contract._report.report_files import RENDERERS, write
 from zoho_tokenstore_contract._report.verdict import StoreVerdict
+from zoho_tokenstore_contract._spec.clause_results import ClauseResult, Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, GROUPS
-from zoho_tokenstore_contract._spec.outcomes import ClauseResult, Outcome
 
 pytestmark = pytest.mark.once
 

@@ -17,10 +17,10 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.reports import HOSTILE, SCRIPT, finding, report, store, undecided, violating
-from zoho_tokenstore_contract._report.files import write
+from zoho_tokenstore_contract._report.report_files import write
 from zoho_tokenstore_contract._report.verdict import StoreVerdict
+from zoho_tokenstore_contract._spec.clause_results import ClauseResult, Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, Level
-from zoho_tokenstore_contract._spec.outcomes import ClauseResult, Outcome
 
 pytestmark = pytest.mark.once
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 # Loaded here once, so that each run inside a test does not load the SDK and Hypothesis again.
-import zoho_tokenstore_contract._drivers.examples
+import zoho_tokenstore_contract._drivers.hypothesis_examples
 import zoho_tokenstore_contract._runner.targets  # noqa: F401
 from tests.stores.catalogue import Fault, faults, sut_for
 from zoho_tokenstore_contract._harness.calls import CallRecord
@@ -21,7 +21,7 @@ from zoho_tokenstore_contract._report.scripts import reason_script_missing, scri
 from zoho_tokenstore_contract._reproduce.program import Unplayable, program_of
 from zoho_tokenstore_contract._reproduce.script_lines import folded, long_text
 from zoho_tokenstore_contract._reproduce.stress_templates import texts_of
-from zoho_tokenstore_contract._runner.clause import check_clause
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
 from zoho_tokenstore_contract._spec.tokens import Row
 

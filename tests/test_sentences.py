@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from zoho_tokenstore_contract._harness.answers import of_answer
+from zoho_tokenstore_contract._harness.answer_differences import of_answer
 from zoho_tokenstore_contract._harness.calls import CallRecord
 from zoho_tokenstore_contract._harness.differences import of_rows
 from zoho_tokenstore_contract._report.wording import sentence_of, short_sentence
-from zoho_tokenstore_contract._spec.outcomes import ClauseResult, Difference, Finding, Outcome
+from zoho_tokenstore_contract._spec.clause_results import ClauseResult, Difference, Finding, Outcome
 from zoho_tokenstore_contract._spec.tokens import Row, to_token
 
 pytestmark = pytest.mark.once

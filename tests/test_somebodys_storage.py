@@ -20,10 +20,10 @@ from zoho_tokenstore_contract._drivers.processes.children import Processes, list
 from zoho_tokenstore_contract._harness.store_handle import StoreHandle
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
-from zoho_tokenstore_contract._reproduce.looked_at import looked_at
-from zoho_tokenstore_contract._runner.clause import check_clause
-from zoho_tokenstore_contract._runner.smoke import diagnose, first_look
-from zoho_tokenstore_contract._spec.outcomes import Outcome, StoreUnavailable
+from zoho_tokenstore_contract._reproduce.guarded_store import looked_at
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
+from zoho_tokenstore_contract._runner.smoke_check import diagnose, first_look
+from zoho_tokenstore_contract._spec.clause_results import Outcome, StoreUnavailable
 from zoho_tokenstore_contract._spec.tokens import Row, to_token
 
 CLAUSES = ("SAVE-1", "DEL-1", "CLEAR-1", "CLEAR-2", "VALUE-9", "THREAD-1")

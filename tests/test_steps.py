@@ -13,8 +13,8 @@ import pytest
 from tests.stores.catalogue import sut_for
 from tests.stores.faulty_threads import TwoLocks
 from zoho_reference_stores import ListStore
+from zoho_tokenstore_contract._drivers.threads.program_runner import ThreadRunner
 from zoho_tokenstore_contract._drivers.threads.programs import ThreadProgram
-from zoho_tokenstore_contract._drivers.threads.runner import ThreadRunner
 from zoho_tokenstore_contract._drivers.threads.step_tracer import StepTracer
 from zoho_tokenstore_contract._drivers.threads.steps import Step, nested, split, telling
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace

@@ -9,7 +9,7 @@ import pytest
 
 # Loaded here once, so that each run inside a test does not load the SDK and Hypothesis again.
 import zoho_reference_stores  # noqa: F401
-import zoho_tokenstore_contract._drivers.examples
+import zoho_tokenstore_contract._drivers.hypothesis_examples
 import zoho_tokenstore_contract._runner.targets  # noqa: F401
 from zoho_tokenstore_contract._report.wording import wrapped
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, GROUPS

@@ -12,11 +12,11 @@ import pytest
 
 from tests.stores.catalogue import sut_for
 from tests.stores.faulty_threads import InPlaceStore, MemoryStore, TwoLocks
-from zoho_tokenstore_contract._drivers.threads.pauses import Scheduler, Stuck
-from zoho_tokenstore_contract._drivers.threads.places import Place, pause_points
+from zoho_tokenstore_contract._drivers.threads.pause_points import Place, pause_points
+from zoho_tokenstore_contract._drivers.threads.rendezvous import Scheduler, Stuck
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
-from zoho_tokenstore_contract._runner.clause import check_clause
-from zoho_tokenstore_contract._spec.outcomes import Outcome, Undecided
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
+from zoho_tokenstore_contract._spec.clause_results import Outcome, Undecided
 
 
 class Counter:

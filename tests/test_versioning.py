@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from zoho_tokenstore_contract._harness.source import StoreSource
+from zoho_tokenstore_contract._harness.store_source import StoreSource
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
 from zoho_tokenstore_contract._report.verdict import CONFORMS, VIOLATES, StoreVerdict
-from zoho_tokenstore_contract._runner.clause import fails
+from zoho_tokenstore_contract._runner.clause_runner import fails
 from zoho_tokenstore_contract._spec import clauses as clauses_module
+from zoho_tokenstore_contract._spec.clause_results import ClauseResult, Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, CONTRACT_VERSION, Clause, Level
-from zoho_tokenstore_contract._spec.outcomes import ClauseResult, Outcome
 
 NEW = Clause(
     "LIST-99", Level.MUST, "A made-up promise.", "Nobody knew of it.", "safety", CONTRACT_VERSION + 1

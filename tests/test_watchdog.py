@@ -13,8 +13,8 @@ import pytest
 from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
-from zoho_tokenstore_contract._runner.clause import check_clause
-from zoho_tokenstore_contract._spec.outcomes import Outcome
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
+from zoho_tokenstore_contract._spec.clause_results import Outcome
 
 
 class Hangs(RightStore):

@@ -11,11 +11,11 @@ import pytest
 
 from tests.snippets import ROOT
 from zoho_reference_stores import SQLiteFileStore
-from zoho_tokenstore_contract._harness.source import StoreSource
+from zoho_tokenstore_contract._harness.store_source import StoreSource
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest, close_by_default
 from zoho_tokenstore_contract._harness.workspace import Effort
-from zoho_tokenstore_contract._runner.clause import check_clause
-from zoho_tokenstore_contract._spec.outcomes import Outcome
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
+from zoho_tokenstore_contract._spec.clause_results import Outcome
 
 pytestmark = pytest.mark.once
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.counting import SOURCE
 from zoho_tokenstore_contract._drivers.processes.fork_server import CAN_FORK
-from zoho_tokenstore_contract._drivers.processes.forked import ForkedProcess
+from zoho_tokenstore_contract._drivers.processes.forked_process import ForkedProcess
 
 pytestmark = pytest.mark.skipif(
     not CAN_FORK or sys.platform == "darwin", reason="nothing is shared where no process is forked"

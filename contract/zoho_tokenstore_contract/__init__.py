@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._report.public_verdict import ClauseVerdict, Verdict
-    from ._runner.check import check
+    from ._runner.check_function import check
     from ._runner.contract_class import TokenStoreContract
+    from ._spec.clause_results import Finding, Outcome, UsageError
     from ._spec.clauses import Level
-    from ._spec.outcomes import Finding, Outcome, UsageError
 
 __all__ = [
     "ClauseVerdict",
@@ -25,13 +25,13 @@ __all__ = [
 
 _MODULES = {
     "ClauseVerdict": "_report.public_verdict",
-    "Finding": "_spec.outcomes",
+    "Finding": "_spec.clause_results",
     "Level": "_spec.clauses",
-    "Outcome": "_spec.outcomes",
+    "Outcome": "_spec.clause_results",
     "TokenStoreContract": "_runner.contract_class",
-    "UsageError": "_spec.outcomes",
+    "UsageError": "_spec.clause_results",
     "Verdict": "_report.public_verdict",
-    "check": "_runner.check",
+    "check": "_runner.check_function",
 }
 
 

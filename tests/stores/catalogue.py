@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from zoho_tokenstore_contract._harness.source import StoreSource
+from zoho_tokenstore_contract._harness.store_source import StoreSource
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest, close_by_default
-from zoho_tokenstore_contract._spec.outcomes import ClauseResult
+from zoho_tokenstore_contract._spec.clause_results import ClauseResult
 
 S = TypeVar("S", bound=Callable[..., Any])
 

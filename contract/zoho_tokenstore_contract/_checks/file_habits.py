@@ -7,7 +7,7 @@ import os
 
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace
-from .._spec.outcomes import ENDINGS
+from .._spec.clause_results import ENDINGS
 from .sample_tokens import ANN, BOB
 from .storage_faults import main_file
 

@@ -31,7 +31,7 @@ FAMILIES = {
 }
 """The folders of checks, and their modules in the order in which the checks are run."""
 MODULES = (
-    "limits",
+    "limit_probes",
     *(f"{family}.{module}" for family, modules in FAMILIES.items() for module in modules.split()),
 )
 

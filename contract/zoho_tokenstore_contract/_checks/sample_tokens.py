@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._harness.limits import Pool
+from .._harness.store_limits import Pool
 from .._spec.tokens import Row
 
 CLIENT = {"client_id": "1000.CLIENT", "client_secret": "client-secret"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from .._harness.calls import CallRecord
 from .._harness.store_handle import StoreHandle
 from .._harness.workspace import Workspace, not_applicable
-from .._spec.outcomes import StoreUnavailable
+from .._spec.clause_results import StoreUnavailable
 from .._spec.tokens import Row
 from .sample_tokens import ACCESS, ANN, BOB
 

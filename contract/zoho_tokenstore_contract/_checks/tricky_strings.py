@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies
 
-from .._harness.limits import Pool
+from .._harness.store_limits import Pool
 from .._spec.tokens import FIELDS
 from .sample_tokens import WIDTH
 

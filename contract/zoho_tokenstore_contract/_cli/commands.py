@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._spec.clause_results import Outcome, UsageError
+from .._spec.clause_selection import named_clauses
 from .._spec.clauses import CLAUSES, GROUPS, did_you_mean
-from .._spec.outcomes import Outcome, UsageError
-from .._spec.selection import named_clauses
 from .._spec.surface import Surface, called_by
 from .arguments import PROGRAM, Run, parser_of
 from .contract_text import print_clause, print_group
@@ -35,8 +35,8 @@ from .scaffold import (
 
 if TYPE_CHECKING:
     from .._runner.targets import Declarations
-    from .session import SessionResult
-    from .workers import Worker
+    from .pytest_session import SessionResult
+    from .worker_processes import Worker
 
 CONFORMS, VIOLATES, MISUSED = 0, 1, 2
 """The exit statuses. No verdict is `VIOLATES` too: status 0 says that all is kept."""
@@ -93,7 +93,7 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _run(given: argparse.Namespace, *, quiet: bool = False, durations: bool = False) -> SessionResult:
-    from .session import run
+    from .pytest_session import run
 
     return run(
         # Processes that share the work are forked before the store is imported; none inside another program.
@@ -107,7 +107,7 @@ def _run(given: argparse.Namespace, *, quiet: bool = False, durations: bool = Fa
 
 
 def _workers(given: argparse.Namespace) -> Sequence[Worker]:
-    from .workers import start
+    from .worker_processes import start
 
     return start(share=given.processes is None and not given.shared_storage) if given.alone else ()
 
@@ -156,13 +156,13 @@ def _copy(given: argparse.Namespace) -> int:
 
 
 def _audit(given: argparse.Namespace) -> int:
-    from .._migration.commands import run_audit
+    from .._migration.audit_and_move_commands import run_audit
 
     return run_audit(given)
 
 
 def _move(given: argparse.Namespace) -> int:
-    from .._migration.commands import run_move
+    from .._migration.audit_and_move_commands import run_move
 
     return run_move(given)
 

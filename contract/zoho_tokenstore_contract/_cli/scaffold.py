@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .._report.verdict import StoreVerdict
+from .._spec.clause_results import Outcome, UsageError
 from .._spec.clauses import did_you_mean
-from .._spec.outcomes import Outcome, UsageError
 
 BUNDLE = "zoho_reference_stores"
 TESTS = "_contract_tests"

@@ -7,8 +7,8 @@ import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from .._spec.brief import brief_token, brief_value, owner, several
-from .._spec.outcomes import Difference
+from .._spec.clause_results import Difference
+from .._spec.short_wording import brief_token, brief_value, owner, several
 from .._spec.tokens import FIELDS, Row, absent
 from .calls import CallRecord
 

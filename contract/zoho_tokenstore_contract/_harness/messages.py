@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from .._spec.junk import text_of
+from .._spec.junk_answers import text_of
 from .._spec.tokens import (
     CREDENTIALS,
     FIELDS,

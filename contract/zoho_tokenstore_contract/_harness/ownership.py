@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-from .._spec.outcomes import StoreUnavailable
+from .._spec.clause_results import StoreUnavailable
 from .._spec.surface import declaration
 from .calls import rows_of
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._spec.junk import tame_field
-from .._spec.outcomes import Violation
+from .._spec.clause_results import Violation
+from .._spec.junk_answers import tame_field
 from .._spec.tokens import (
     CREDENTIALS,
     FIELDS,
@@ -22,11 +22,11 @@ from .._spec.tokens import (
     to_token,
 )
 from .calls import Answer, CallRecord, TokenCall, rows_of
-from .comparison import Comparison
 from .differences import CHANGING
-from .limits import active, first_with_an_id
 from .messages import format_rows
 from .observer import Observer
+from .row_comparison import Comparison
+from .store_limits import active, first_with_an_id
 
 if TYPE_CHECKING:
     from .workspace import Workspace

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .limits import Limits
-from .pace import Pace
-from .source import StoreSource
+from .store_limits import Limits
+from .store_pace import Pace
+from .store_source import StoreSource
 
 
 @dataclass

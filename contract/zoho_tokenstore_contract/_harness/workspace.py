@@ -12,18 +12,18 @@ from pathlib import Path
 from types import CoroutineType, TracebackType
 from typing import Any, NoReturn, TypeVar
 
-from .._spec.junk import is_a, tame
-from .._spec.outcomes import ENDINGS, Difference, NotApplicable, StoreUnavailable, Violation
+from .._spec.clause_results import ENDINGS, Difference, NotApplicable, StoreUnavailable, Violation
+from .._spec.junk_answers import is_a, tame
 from .._spec.tokens import Row, UnreadableToken, absent
-from .answers import of_answer
+from .answer_differences import of_answer
 from .calls import Answer, CallRecord
 from .differences import innermost_line
-from .limits import active
+from .exit_guard import ProcessEndGuard
 from .locations import Locations
 from .messages import format_exception
 from .ownership import WRITES, reason_not_ours, refuse, take_over
-from .process_end import ProcessEndGuard
 from .store_handle import StoreHandle, marks_of
+from .store_limits import active
 from .store_under_test import StoreUnderTest
 from .watchdog import Watchdog
 

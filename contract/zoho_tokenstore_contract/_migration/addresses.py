@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from .._spec.outcomes import UsageError
+from .._spec.clause_results import UsageError
 
 FILE, SQLITE, MYSQL, POSTGRESQL, REDIS, DYNAMODB, FACTORY = (
     "file",

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from .._spec.tokens import FIELDS, SECRETS, Row
 from . import rules
-from .known import KnownFault, known_faults
-from .reading import CUT, HEADER, NOT_LISTED, UNREADABLE, CannotRead, Changed, Reader, SourceRecord
-from .scratch import scratch, to_blob, to_text
+from .known_faults import KnownFault, known_faults
+from .read_rows import CUT, HEADER, NOT_LISTED, UNREADABLE, CannotRead, Changed, Reader, SourceRecord
+from .scratch_database import scratch, to_blob, to_text
 
 LOOK_UPS = 500
 """How many ids are looked up at most; fewer in large stores: `FileStore` reads its file for each."""

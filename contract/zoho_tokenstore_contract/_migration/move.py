@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._spec.outcomes import UsageError
+from .._spec.clause_results import UsageError
 from .._spec.tokens import FIELDS, SECRETS, Row, to_row, to_token
 from . import rules
 from .audit import EXAMPLES, described
 from .plan import OTHER, SAME, Order, Plan, writable
-from .reading import CannotRead, Changed, Reader, SourceRecord
+from .read_rows import CannotRead, Changed, Reader, SourceRecord
 
 BATCH = 500
 """How many rows are held in memory at once."""

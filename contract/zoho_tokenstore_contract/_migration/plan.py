@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from .._spec.tokens import Row
 from . import rules
 from .audit import described
-from .reading import CUT, HEADER, Reader, SourceRecord
-from .scratch import scratch, to_blob, to_text
+from .read_rows import CUT, HEADER, Reader, SourceRecord
+from .scratch_database import scratch, to_blob, to_text
 
 SAME, OTHER = "same", "other"
 """What the target holds of the login of a row: the same row, or another state of it."""

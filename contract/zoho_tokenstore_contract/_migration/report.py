@@ -13,7 +13,7 @@ from .._spec.sdk import load
 from .audit import EXAMPLES, Audit, shown
 from .move import Moved, Standing
 from .plan import LEFT_OUT, OTHER, SAME, Plan
-from .reading import CUT
+from .read_rows import CUT
 
 _WIDTH = 80
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from .._spec.clauses import Level
 from .html.markup import element, empty
 from .json_report import Report
+from .report_header import TITLE, clause_of, share
 from .verdict import CONFORMS, VIOLATES, WORDS, StoreVerdict
-from .view import TITLE, clause_of, share
 
 _GREEN, _RED, _GREY, _DARK = "#2b6f3e", "#b3261e", "#646464", "#3d3d3d"
 _HEIGHT, _PADDING = 20, 7

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .._spec.outcomes import ClauseResult, Finding
-from .signs import Sign, is_opened_empty, kept_keys, signs_of, signs_on_the_way
+from .._spec.clause_results import ClauseResult, Finding
+from .finding_signature import Sign, is_opened_empty, kept_keys, signs_of, signs_on_the_way
 from .wording import in_short
 
 _SPECIFIC = ("field", "among", "rows", "error", "by", "kind", "lost together", "together")

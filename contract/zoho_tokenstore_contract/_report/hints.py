@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from .._spec.clause_results import ClauseResult
 from .._spec.clauses import CLAUSES
-from .._spec.outcomes import ClauseResult
 from .diagnosis import Cause
-from .signs import is_opened_empty
+from .finding_signature import is_opened_empty
 from .wording import methods_at_once, telling
 
 REMEDIES = {

@@ -6,12 +6,11 @@ import html
 import re
 from collections.abc import Iterator, Sequence
 
+from .._spec.clause_results import ClauseResult, Finding, Outcome
 from .._spec.clauses import GROUPS
-from .._spec.outcomes import ClauseResult, Finding, Outcome
 from .html.markup import legible
 from .json_report import Report
-from .verdict import WORDS, StoreVerdict
-from .view import (
+from .report_header import (
     NO_STORE,
     TITLE,
     by_group,
@@ -24,6 +23,7 @@ from .view import (
     risks_of,
     share,
 )
+from .verdict import WORDS, StoreVerdict
 from .wording import counts, expected_and_seen, sentence, short_sentence
 
 _ROOM = 60_000

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._spec.clause_results import ClauseResult, Finding, Outcome
 from .._spec.clauses import CLAUSES, Level
-from .._spec.outcomes import ClauseResult, Finding, Outcome
 from .verdict import WORDS, StoreVerdict, Word
 from .wording import sentence
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from .._spec.outcomes import ClauseResult
+from .._spec.clause_results import ClauseResult
 from .verdict import StoreVerdict, Verdicts
 
 

@@ -11,17 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._spec.brief import several, shorten
+from .._spec.clause_results import ClauseResult, Finding, Outcome
 from .._spec.clauses import CLAUSES
-from .._spec.outcomes import ClauseResult, Finding, Outcome
+from .._spec.short_wording import several, shorten
 from .._spec.surface import Surface, option, surface
 from .diagnosis import Cause
 from .hints import REMEDIES, hint
+from .report_header import causes_of, not_weighing, risks_of, weighing
 from .risks import risk_of
 from .scripts import named, reason_script_missing
 from .terminal_table import write_table
 from .verdict import CONFORMS, WORDS, StoreVerdict, Verdicts
-from .view import causes_of, not_weighing, risks_of, weighing
 from .wording import (
     calls_of,
     counts,

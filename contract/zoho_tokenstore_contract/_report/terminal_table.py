@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .._spec.clause_results import ClauseResult, Outcome
 from .._spec.clauses import CLAUSES, GROUPS
-from .._spec.outcomes import ClauseResult, Outcome
 from .verdict import StoreVerdict
 
 if TYPE_CHECKING:

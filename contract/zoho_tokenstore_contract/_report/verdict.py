@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from .._spec.clause_results import ClauseResult, Outcome
 from .._spec.clauses import CLAUSES
-from .._spec.outcomes import ClauseResult, Outcome
-from .record import Record
+from .result_records import Record
 
 Word = Literal["conforms", "violates"]
 CONFORMS: Final = "conforms"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from .._spec.brief import shorten
+from .._spec.clause_results import ClauseResult, Finding, Outcome
 from .._spec.clauses import CLAUSES
-from .._spec.outcomes import ClauseResult, Finding, Outcome
-from .record import Record
+from .._spec.short_wording import shorten
+from .result_records import Record
 from .verdict import StoreVerdict
 
 TIMELINE = 15

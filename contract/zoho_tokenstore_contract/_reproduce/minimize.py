@@ -16,19 +16,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from .._harness.source import StoreSource, lookup
 from .._harness.store_handle import StoreHandle
+from .._harness.store_source import StoreSource, lookup
 from .._harness.store_under_test import StoreUnderTest, close_by_default
 from .._harness.workspace import Effort, Workspace
+from .._spec.clause_results import NotApplicable, StoreUnavailable, Violation
 from .._spec.clauses import CLAUSES
-from .._spec.outcomes import NotApplicable, StoreUnavailable, Violation
 from .._spec.tokens import FIELDS, Row
-from .compare import Assertion, Comparison
-from .looked_at import looked_at
+from .guarded_store import looked_at
 from .program import IdOfStep, Program, ProgramStep, Unplayable, program_of
 from .replay import left_open, play
 from .script_body import ScriptBody, body
 from .script_file import script
+from .smallest_difference import Assertion, Comparison
 from .stress_templates import reason_no_script, texts_of
 
 _LOOKING = ("get_tokens", "find_token", "find_token_by_id")

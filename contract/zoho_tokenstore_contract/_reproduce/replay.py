@@ -15,8 +15,8 @@ from .._harness.messages import format_exception
 from .._harness.store_handle import StoreHandle
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace
+from .._spec.clause_results import NotApplicable, StoreUnavailable, Violation
 from .._spec.model import Call, Observation, State, decided, state_of
-from .._spec.outcomes import NotApplicable, StoreUnavailable, Violation
 from .._spec.sdk import load
 from .._spec.tokens import FIELDS, Row, UnreadableToken, absent, is_token, overwrite_fields, to_row, to_token
 from .program import METHODS, OVERWRITTEN, IdOfStep, Program, ProgramStep

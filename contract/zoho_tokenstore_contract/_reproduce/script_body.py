@@ -11,9 +11,9 @@ from typing import Any
 
 from .._spec.sdk import load
 from .._spec.tokens import FIELDS, Row, to_row
-from .compare import Assertion, Comparison
 from .program import CHANGES, OVERWRITTEN, IdOfStep, ProgramStep
 from .script_lines import long_text, raising_lines
+from .smallest_difference import Assertion, Comparison
 
 _PARTS = ("client_id", "client_secret", "grant_token", "refresh_token", "redirect_url", "id", "access_token")
 """What the constructor of the SDK's token takes, beside the user and, in some releases, the API domain."""

@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from .._harness.source import lookup, takes_location
+from .._harness.store_source import lookup, takes_location
 from .._harness.store_under_test import StoreUnderTest
 from .._spec.clauses import Clause
 from .script_body import ScriptBody

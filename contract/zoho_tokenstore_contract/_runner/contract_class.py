@@ -8,16 +8,16 @@ from typing import Any, ClassVar
 
 import pytest
 
-from .._harness.source import StoreSource
+from .._harness.store_source import StoreSource
 from .._harness.store_under_test import StoreUnderTest, close_by_default
 from .._harness.workspace import Effort
 from .._report.wording import message
+from .._spec.clause_results import ClauseResult, Outcome, UsageError
+from .._spec.clause_selection import refuse_wrong_allowances
 from .._spec.clauses import CLAUSES
-from .._spec.junk import show
-from .._spec.outcomes import ClauseResult, Outcome, UsageError
-from .._spec.selection import refuse_wrong_allowances
-from .clause import fails
-from .smoke import Diagnosis
+from .._spec.junk_answers import show
+from .clause_runner import fails
+from .smoke_check import Diagnosis
 from .store_check import StoreCheck
 
 RESULT = pytest.StashKey[ClauseResult]()

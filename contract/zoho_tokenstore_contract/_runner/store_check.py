@@ -9,10 +9,10 @@ from __future__ import annotations
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort
 from .._reproduce.minimize import CALLS
+from .._spec.clause_results import ClauseResult, Outcome
 from .._spec.clauses import CLAUSES
-from .._spec.outcomes import ClauseResult, Outcome
-from .clause import check_clause
-from .smoke import Diagnosis, diagnose
+from .clause_runner import check_clause
+from .smoke_check import Diagnosis, diagnose
 
 SHOWN = 5
 """For how many broken clauses of a store the shortest program is searched where nobody asked for scripts."""

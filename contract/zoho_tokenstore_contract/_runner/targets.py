@@ -12,14 +12,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from .._harness.exit_guard import ProcessEndGuard
 from .._harness.messages import format_exception
-from .._harness.process_end import ProcessEndGuard
-from .._harness.source import StoreSource, first_argument, takes_location
-from .._spec.outcomes import UsageError
+from .._harness.store_source import StoreSource, first_argument, takes_location
+from .._spec.clause_results import UsageError
+from .._spec.clause_selection import refuse_wrong_allowances
 from .._spec.sdk import SDKMissing, load
-from .._spec.selection import refuse_wrong_allowances
 from .contract_class import TokenStoreContract, sut_of
-from .smoke import Diagnosis, diagnose, first_look
+from .smoke_check import Diagnosis, diagnose, first_look
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from operator import methodcaller
 from typing import Any
 
-from .junk import Junk, is_a, show, tame_field, text_of
+from .junk_answers import Junk, is_a, show, tame_field, text_of
 from .sdk import load
 
 FIELDS = (

@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
         # Hypothesis refuses a profile that it does not know; the kit reads the name alone.
         hypothesis.settings.register_profile("tokenstore-thorough")
     if reports := options.report_paths(config):
-        from .._report.files import refusal
+        from .._report.report_files import refusal
         from .._spec.surface import option
 
         for path in reports:
@@ -92,7 +92,7 @@ def pytest_collection(session: pytest.Session) -> None:
     if not config.getoption("tokenstore"):
         return
     from .._runner.targets import Declarations, contract_class, parse_allowed
-    from .._spec.outcomes import UsageError
+    from .._spec.clause_results import UsageError
 
     _let_watchdog_speak(config)
     try:

@@ -16,7 +16,7 @@ from . import options
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-    from .._report.record import Record
+    from .._report.result_records import Record
     from .._report.verdict import Verdicts
 
 VERDICTS = pytest.StashKey["Verdicts"]()
@@ -90,8 +90,8 @@ class Gatherer:
             write_scripts(verdicts_of(self.config), reproducers)
         if not paths:
             return
-        from .._report.files import write
         from .._report.json_report import report_on
+        from .._report.report_files import write
 
         report = report_on(verdicts_of(self.config), self._command(), self.began, time.time() - self.began)
         for path in paths:
@@ -165,7 +165,7 @@ def record_of(report: pytest.TestReport) -> Record | None:
     data = getattr(report, ATTACHED, None)
     if data is None:
         return None
-    from .._report.record import Record
+    from .._report.result_records import Record
 
     return Record.from_dict(data)
 

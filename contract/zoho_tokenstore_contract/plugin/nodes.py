@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from .._report.record import Record
+    from .._report.result_records import Record
     from .._report.verdict import Verdicts
     from .._runner.contract_class import TokenStoreContract
 
@@ -35,7 +35,7 @@ class ContractClass(pytest.Class):
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         """Collect the tests, unless there is no SDK, or somebody replaced one after the class was made."""
         from .._runner.contract_class import refuse_overridden_tests, sut_of
-        from .._spec.outcomes import UsageError
+        from .._spec.clause_results import UsageError
         from .._spec.sdk import SDKMissing, load
 
         try:
@@ -109,9 +109,9 @@ class ContractClass(pytest.Class):
         Returns:
             The record; ``None`` where the phase has nothing to say.
         """
-        from .._report.record import Record
+        from .._report.result_records import Record
         from .._runner.contract_class import RESULT, SMOKE
-        from .._spec.outcomes import ClauseResult, Outcome
+        from .._spec.clause_results import ClauseResult, Outcome
 
         result = item.stash.get(RESULT, None)
         clause = self._clause_of(item)

@@ -92,8 +92,8 @@ def only(config: pytest.Config) -> frozenset[str]:
     entries = config.getoption("tokenstore_only")
     if not entries:
         return frozenset()
-    from .._spec.outcomes import UsageError
-    from .._spec.selection import named_clauses
+    from .._spec.clause_results import UsageError
+    from .._spec.clause_selection import named_clauses
     from .._spec.surface import option
 
     try:

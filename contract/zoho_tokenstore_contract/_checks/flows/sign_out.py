@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..._drivers.zoho.abilities import abilities
+from ..._drivers.zoho.sdk_abilities import abilities
 from ..._drivers.zoho.sdk_session import Flow
 from ..._drivers.zoho.server import REVOKE
 from ..._harness.workspace import Workspace, not_applicable

@@ -13,7 +13,7 @@ from ..._harness.messages import format_rows
 from ..._harness.observer import Observer, lookups_of
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace, not_applicable
-from ..._spec.outcomes import Violation
+from ..._spec.clause_results import Violation
 from ..._spec.tokens import Row, format_row, to_token
 from ..registry import check
 from ..sample_tokens import (

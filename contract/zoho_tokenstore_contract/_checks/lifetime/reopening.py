@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..._harness.limits import batches
 from ..._harness.store_handle import StoreHandle
+from ..._harness.store_limits import batches
 from ..._harness.workspace import Workspace, precondition
 from ..._spec.tokens import Row, format_row, format_value
 from ..registry import check

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from ..._drivers.examples import explore, explore_machine
+from ..._drivers.hypothesis_examples import explore, explore_machine
 from ..._harness.messages import format_rows
 from ..._harness.observer import Observer, keys_of
 from ..._harness.workspace import Workspace

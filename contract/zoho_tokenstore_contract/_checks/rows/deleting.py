@@ -30,7 +30,7 @@ from ..sample_tokens import (
     person,
     pool,
 )
-from .acts import bring_rows, clear_all, inserts, remove_row
+from .save_and_compare import bring_rows, clear_all, inserts, remove_row
 
 BROUGHT_IDS = ("abc", "A-1", "user name", "007", "1e3", "x'y", "%", "_", "id", "é", "None")
 """Ids of at most ten characters that a token may bring, some of which a store may refuse."""

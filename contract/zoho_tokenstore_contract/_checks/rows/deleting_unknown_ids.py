@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from hypothesis.strategies import lists
 
-from ..._drivers.examples import explore
+from ..._drivers.hypothesis_examples import explore
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, format_value
@@ -21,7 +21,7 @@ from ..sample_tokens import (
     person,
 )
 from ..tricky_strings import NUMERALS, TRAPS, texts
-from .acts import bring_rows, inserts
+from .save_and_compare import bring_rows, inserts
 
 HOSTILE = (
     *("0 or 1=1", "1; drop table oauthtoken", "1; delete from oauthtoken", "' or '1'='1", "' or 1=1 --"),

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..._harness.calls import TokenCall
-from ..._harness.limits import Pool
 from ..._harness.messages import format_rows
 from ..._harness.observer import ACCESS_KEY, GRANT_KEY, NAME, REFRESH_KEY
 from ..._harness.store_handle import StoreHandle
+from ..._harness.store_limits import Pool
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
 from ..._spec.tokens import FIELDS, Row, absent, format_row, format_value, to_row

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from ..._harness.calls import TokenCall
-from ..._harness.limits import going_around
 from ..._harness.observer import keys_of
 from ..._harness.store_handle import StoreHandle
+from ..._harness.store_limits import going_around
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
 from ..._spec.tokens import FIELDS, Row, format_row, format_value, to_row
@@ -29,8 +29,8 @@ from ..sample_tokens import (
     key_of,
     pool,
 )
-from .acts import PLAIN_FIELDS
 from .finding import OWN, STRANGER, UNKNOWN, unmatched
+from .save_and_compare import PLAIN_FIELDS
 
 
 @check("FIND-9")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..._harness.calls import TokenCall
-from ..._harness.limits import Pool
 from ..._harness.messages import format_rows
+from ..._harness.store_limits import Pool
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
 from ..._spec.tokens import FIELDS, Row, format_value, to_token
@@ -28,7 +28,7 @@ from ..sample_tokens import (
     key_of,
     person,
 )
-from .acts import NEW_ACCESS, is_refused
+from .save_and_compare import NEW_ACCESS, is_refused
 
 CHANGED_URL = "https://example.com/changed"
 NOTHING = Row(**OTHER_CLIENT, redirect_url="https://example.com/nothing", expires_in="1900000000445")

@@ -31,7 +31,7 @@ from ..sample_tokens import (
     pool,
 )
 from ..tricky_strings import NUMERALS
-from .acts import carries_the_id, has_nothing_but, holds, inserts, remove_row
+from .save_and_compare import carries_the_id, has_nothing_but, holds, inserts, remove_row
 
 IDS = (
     *("7", "42", "abc", "ABC", "A-1", "007", " 7", "7.0", "0", "-1", "1_0", "1e3"),

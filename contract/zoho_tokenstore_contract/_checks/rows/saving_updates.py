@@ -33,7 +33,7 @@ from ..sample_tokens import (
     person,
     pool,
 )
-from .acts import NEW_ACCESS, PLAIN_FIELDS, carries_the_id, inserts, updates
+from .save_and_compare import NEW_ACCESS, PLAIN_FIELDS, carries_the_id, inserts, updates
 from .saving_new_rows import USED_TOKENS
 
 

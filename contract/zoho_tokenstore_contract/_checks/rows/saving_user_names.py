@@ -24,7 +24,7 @@ from ..sample_tokens import (
     person,
     pool,
 )
-from .acts import NEW_ACCESS, has_nothing_but, holds, inserts, is_refused, updates
+from .save_and_compare import NEW_ACCESS, has_nothing_but, holds, inserts, is_refused, updates
 
 LATE = "late@example.com:77"
 STRANGER = person("stranger")

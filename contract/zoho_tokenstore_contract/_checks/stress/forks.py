@@ -13,15 +13,15 @@ from typing import Any
 from ..._drivers.processes.children import Processes
 from ..._drivers.processes.pipe import Pipe
 from ..._harness.calls import CallRecord
-from ..._harness.limits import active
 from ..._harness.messages import format_exception, format_rows
+from ..._harness.store_limits import active
 from ..._harness.workspace import Workspace
-from ..._spec.outcomes import Violation
+from ..._spec.clause_results import Violation
 from ..._spec.sdk import load
 from ..._spec.tokens import Row, absent, format_row, to_token
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, REFRESH, person
-from .processes import (
+from .concurrent_processes import (
     MOMENTS,
     PROCESSES,
     Board,

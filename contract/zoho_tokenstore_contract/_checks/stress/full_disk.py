@@ -19,8 +19,8 @@ from ..sample_tokens import (
     REFRESH,
 )
 from ..storage_faults import files_in, main_file
+from .concurrent_processes import rows_with
 from .kills import USERS, in_brief, in_child, instead_of, wide
-from .processes import rows_with
 
 try:
     import resource

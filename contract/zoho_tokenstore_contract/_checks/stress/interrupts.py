@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..._drivers.interrupts import InterruptionPoint, Interrupts, interruption_points
+from ..._drivers.raise_in_call import InterruptionPoint, Interrupts, interruption_points
 from ..._harness.calls import CallRecord
 from ..._harness.messages import format_answer, format_exception, format_rows
 from ..._harness.workspace import Workspace, precondition

@@ -14,8 +14,8 @@ from ..._drivers.processes.children import Processes
 from ..._drivers.processes.crash_points import CrashPoints, chosen
 from ..._drivers.processes.pipe import Pipe
 from ..._harness.calls import CallRecord
-from ..._harness.limits import SPARE, Pool, active
 from ..._harness.messages import format_exception, format_rows
+from ..._harness.store_limits import SPARE, Pool, active
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import FIELDS, Row, format_row, format_value, to_token
 from ..registry import check
@@ -25,7 +25,7 @@ from ..sample_tokens import (
     WIDTH,
     person,
 )
-from .processes import rows_with
+from .concurrent_processes import rows_with
 
 try:
     import resource

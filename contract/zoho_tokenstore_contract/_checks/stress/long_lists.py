@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from ..._drivers.threads.places import pause_points
-from ..._drivers.threads.runner import ThreadRun, ThreadRunner
-from ..._harness.limits import active
+from ..._drivers.threads.pause_points import pause_points
+from ..._drivers.threads.program_runner import ThreadRun, ThreadRunner
 from ..._harness.store_handle import StoreHandle
+from ..._harness.store_limits import active
 from ..._harness.workspace import Workspace, precondition
 from ..._spec.model import Call
 from ..._spec.tokens import Row, format_row
 from ..registry import check
 from ..sample_tokens import person
-from .threads import LIST, shown_rows
+from .concurrent_threads import LIST, shown_rows
 
 LISTED = 120
 """More rows than a store lists in one piece, if it does so in pieces."""

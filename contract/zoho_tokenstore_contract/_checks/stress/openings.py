@@ -12,13 +12,13 @@ from ..._drivers.processes.children import Child, Processes
 from ..._drivers.processes.crash_points import CrashPoints, chosen
 from ..._drivers.processes.pipe import Pipe
 from ..._harness.calls import CallRecord
-from ..._harness.limits import active
 from ..._harness.messages import format_exception, format_rows
+from ..._harness.store_limits import active
 from ..._harness.workspace import Workspace, not_applicable
 from ..._spec.tokens import Row, format_row, to_token
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, person
-from .processes import rows_with
+from .concurrent_processes import rows_with
 
 MOMENTS = 8
 """At how many moments of its opening a process stands still."""

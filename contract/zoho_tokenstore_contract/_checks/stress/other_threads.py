@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
-from ..._drivers.threads.pauses import Scheduler, Stuck
-from ..._drivers.threads.runner import format_stacks
+from ..._drivers.threads.program_runner import format_stacks
+from ..._drivers.threads.rendezvous import Scheduler, Stuck
 from ..._harness.messages import format_rows
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace, precondition
-from ..._spec.outcomes import Violation
+from ..._spec.clause_results import Violation
 from ..._spec.tokens import Row, format_row, to_token
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, CLIENT, key_of, person

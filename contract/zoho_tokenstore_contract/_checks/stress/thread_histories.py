@@ -7,14 +7,14 @@ import random
 from collections.abc import Sequence
 
 from ..._drivers.threads.linearizability import check_linearizable
+from ..._drivers.threads.program_runner import ThreadRun, ThreadRunner
 from ..._drivers.threads.programs import IdOf, ThreadProgram
-from ..._drivers.threads.runner import ThreadRun, ThreadRunner
 from ..._harness.workspace import Workspace, precondition
 from ..._spec.model import Call, expectation
 from ..._spec.tokens import Row
 from ..registry import check
 from ..sample_tokens import CLIENT, key_of
-from .threads import FEW_PLACES, LIST, row_by_id
+from .concurrent_threads import FEW_PLACES, LIST, row_by_id
 
 MADE_UP = 10
 """Programs by default that are made up."""

@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from ..._harness.calls import TokenCall
-from ..._harness.limits import batches
 from ..._harness.messages import format_answer
 from ..._harness.store_handle import StoreHandle
+from ..._harness.store_limits import batches
 from ..._harness.workspace import Workspace
-from ..._spec.outcomes import Violation
+from ..._spec.clause_results import Violation
 from ..._spec.sdk import load
 from ..._spec.tokens import FIELDS, Row, absent, format_row, format_value
 from ..registry import check

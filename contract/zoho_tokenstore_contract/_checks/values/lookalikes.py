@@ -9,9 +9,9 @@ from typing import Any
 
 from hypothesis import strategies
 
-from ..._drivers.examples import explore
+from ..._drivers.hypothesis_examples import explore
 from ..._harness.calls import Answer
-from ..._harness.limits import Pool, batches
+from ..._harness.store_limits import Pool, batches
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, format_row, format_value, to_row
 from ..registry import check

@@ -9,12 +9,12 @@ from typing import Any
 
 from hypothesis import strategies
 
-from ..._drivers.examples import explore
+from ..._drivers.hypothesis_examples import explore
 from ..._harness.calls import Answer, TokenCall
-from ..._harness.limits import going_around
 from ..._harness.store_handle import StoreHandle
+from ..._harness.store_limits import going_around
 from ..._harness.workspace import Workspace
-from ..._spec.outcomes import Violation
+from ..._spec.clause_results import Violation
 from ..._spec.tokens import FIELDS, Row, absent, format_row, format_value, to_row
 from ..registry import check
 from ..sample_tokens import (

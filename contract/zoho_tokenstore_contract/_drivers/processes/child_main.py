@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..._harness.messages import format_exception
-from ..._harness.source import MissingState, StoreSource, lookup
+from ..._harness.store_source import MissingState, StoreSource, lookup
 from .pipe import Pipe
 
 _PRELOADED = (

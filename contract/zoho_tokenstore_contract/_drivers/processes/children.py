@@ -31,16 +31,16 @@ from types import TracebackType
 from typing import IO, Any
 
 from ..._harness.calls import Answer, rows_of
-from ..._harness.limits import active
 from ..._harness.ownership import OTHER_STORAGE, reason_unreadable, refuse
-from ..._harness.source import pickled_state
 from ..._harness.store_handle import marks_of
+from ..._harness.store_limits import active
+from ..._harness.store_source import pickled_state
 from ..._harness.workspace import Workspace
-from ..._spec.outcomes import NotApplicable
+from ..._spec.clause_results import NotApplicable
+from .child_environments import Surroundings
 from .fork_server import CAN_FORK, ForkServer, fork_server
 from .pipe import Pipe
-from .preload import libraries_of
-from .surroundings import Surroundings
+from .preloaded_libraries import libraries_of
 
 Task = Callable[[Any, Path, Pipe, Any], None]
 

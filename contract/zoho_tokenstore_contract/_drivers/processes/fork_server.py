@@ -19,10 +19,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from .child_environments import Surroundings
 from .child_main import server_main
-from .forked import ForkedProcess
+from .forked_process import ForkedProcess
 from .pipe import Pipe
-from .surroundings import Surroundings
 
 CAN_FORK = hasattr(os, "fork") and hasattr(socket, "send_fds") and bool(sys.executable)
 _HARD_LIMIT = 60.0  # seconds, for what the kit's own process does

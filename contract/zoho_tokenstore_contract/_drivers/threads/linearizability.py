@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..._harness.messages import format_answer, format_exception, format_rows
-from ..._spec.junk import Junk, tame
+from ..._spec.clause_results import Undecided
+from ..._spec.junk_answers import Junk, tame
 from ..._spec.model import Call, Observation, State, observe, successors
-from ..._spec.outcomes import Undecided
 from ..._spec.tokens import Row, UnreadableToken, format_token, format_value, to_token
 
 BUDGET = 5_000

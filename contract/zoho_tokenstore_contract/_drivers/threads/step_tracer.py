@@ -20,7 +20,7 @@ from typing import Any
 from ..._spec.sdk import load
 from ..outward_calls import INSIDE, place_of, reaches_out
 from .lines import lines_of
-from .places import Place, is_of_a_store, is_the_kits
+from .pause_points import Place, is_of_a_store, is_the_kits
 from .steps import ANYTHING, FILES, ITEMS, OUTSIDE, Step
 
 _LOCK, _RLOCK = type(threading.Lock()), type(threading.RLock())

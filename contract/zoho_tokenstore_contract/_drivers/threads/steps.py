@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .places import Place
+from .pause_points import Place
 
 ITEMS, FILES, OUTSIDE, ANYTHING = "[]", "a file", "outside", "?"
 

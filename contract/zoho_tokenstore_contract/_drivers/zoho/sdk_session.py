@@ -14,11 +14,11 @@ from typing import Any, NoReturn
 from ..._harness.calls import Answer, CallRecord
 from ..._harness.messages import format_exception
 from ..._harness.workspace import Workspace
-from ..._spec.outcomes import Violation
+from ..._spec.clause_results import Violation
 from ..._spec.tokens import Row, absent, format_row, format_value
-from .abilities import CLIENT, FUTURE, PAST, REDIRECT, abilities, void
 from .app import THREAD, App, oauth_token, sdk_at_rest
 from .recording_store import recording
+from .sdk_abilities import CLIENT, FUTURE, PAST, REDIRECT, abilities, void
 from .server import TOKEN, DataCentre, Request, Zoho
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from ..._spec.brief import shorten
+from ..._spec.clause_results import ClauseResult, Finding, Outcome
 from ..._spec.clauses import SOURCES, Level
-from ..._spec.outcomes import ClauseResult, Finding, Outcome
+from ..._spec.short_wording import shorten
 from ..diagnosis import Cause
 from ..hints import REMEDIES, hint
+from ..report_header import check_words, clause_of
 from ..verdict import StoreVerdict
-from ..view import check_words, clause_of
 from ..wording import cut, expected_and_seen, pause_of, sentence, telling
 from .markup import Markup, element, empty
 from .packed import Packed

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from string import Template
 
+from ..._spec.clause_results import ClauseResult, Outcome
 from ..._spec.clauses import GROUPS, Level
-from ..._spec.outcomes import ClauseResult, Outcome
 from ..diagnosis import Cause
 from ..json_report import Report
-from ..verdict import WORDS, StoreVerdict
-from ..view import (
+from ..report_header import (
     NO_STORE,
     TITLE,
     causes_of,
@@ -26,6 +25,7 @@ from ..view import (
     share,
     weighing,
 )
+from ..verdict import WORDS, StoreVerdict
 from ..wording import counts, short_sentence
 from .clause import clause_rows, name_of, outcome_of, sign
 from .markup import Markup, element, empty, joined

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..._spec.brief import shorten
+from ..._spec.short_wording import shorten
 from ..wording import cut
 from .markup import Markup, element, empty
 

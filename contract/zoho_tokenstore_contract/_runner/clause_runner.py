@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .._checks.file_habits import CLAUSES_OF_FILES, how_files_are_written
-from .._checks.limits import limits_of
+from .._checks.limit_probes import limits_of
 from .._checks.registry import Check, checks_of
-from .._harness.limits import NO_LIMITS, keeping_to
 from .._harness.messages import format_exception
+from .._harness.store_limits import NO_LIMITS, keeping_to
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace
 from .._reproduce.minimize import CALLS, reproduce
 from .._reproduce.program import Unplayable
-from .._spec.clauses import CLAUSES
-from .._spec.outcomes import (
+from .._spec.clause_results import (
     ClauseResult,
     Finding,
     NotApplicable,
@@ -23,6 +22,7 @@ from .._spec.outcomes import (
     Undecided,
     Violation,
 )
+from .._spec.clauses import CLAUSES
 
 HANGS_ENDURED = 3
 

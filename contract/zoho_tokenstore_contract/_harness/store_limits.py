@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar, overload
 
-from .._spec.outcomes import Violation
+from .._spec.clause_results import Violation
 from .._spec.tokens import Row
 
 T = TypeVar("T")

@@ -9,16 +9,16 @@ from functools import partial
 from typing import Any, NoReturn
 
 from ..._harness.calls import CallRecord
-from ..._harness.limits import first_with_an_id
 from ..._harness.store_handle import StoreHandle
+from ..._harness.store_limits import first_with_an_id
 from ..._harness.workspace import Workspace
+from ..._spec.clause_results import Violation
 from ..._spec.model import Call
-from ..._spec.outcomes import Violation
 from ..._spec.tokens import Row, absent
 from .linearizability import AFTER, BEFORE, Invocation, format_timeline
-from .pauses import Scheduler, Stuck
-from .places import Place, pause_points
+from .pause_points import Place, pause_points
 from .programs import IdOf, ThreadProgram
+from .rendezvous import Scheduler, Stuck
 from .step_tracer import StepTracer, holds_a_lock
 from .steps import Step, nested, split, telling
 

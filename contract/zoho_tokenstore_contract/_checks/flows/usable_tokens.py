@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..._drivers.zoho.abilities import PAST
+from ..._drivers.zoho.sdk_abilities import PAST
 from ..._drivers.zoho.sdk_session import Flow
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, format_value

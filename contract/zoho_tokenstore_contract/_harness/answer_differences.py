@@ -6,8 +6,8 @@ import contextlib
 import re
 from collections.abc import Sequence
 
-from .._spec.brief import brief_value, owner, shorten
-from .._spec.outcomes import Difference
+from .._spec.clause_results import Difference
+from .._spec.short_wording import brief_value, owner, shorten
 from .._spec.tokens import FIELDS, is_token, to_row
 from .calls import CallRecord
 from .differences import CHANGING, brief_call, passed_fields, store_frame

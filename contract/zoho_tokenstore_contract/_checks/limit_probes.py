@@ -6,10 +6,10 @@ its clause; checks of other clauses go around it.
 
 from __future__ import annotations
 
-from .._harness.limits import NO_LIMITS, Limits, keeping_to
+from .._harness.store_limits import NO_LIMITS, Limits, keeping_to
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace
-from .._spec.outcomes import NotApplicable, StoreUnavailable, Violation
+from .._spec.clause_results import NotApplicable, StoreUnavailable, Violation
 from .._spec.tokens import Row, absent, format_row, format_value
 from .registry import check
 from .sample_tokens import ANN, BOB, KINDS, WITH_CLIENT, key_of, person

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 
+from .clause_results import UsageError
 from .clauses import CLAUSES, GROUPS, did_you_mean
-from .outcomes import UsageError
 
 
 def named_clauses(entries: list[str], option: str) -> frozenset[str]:

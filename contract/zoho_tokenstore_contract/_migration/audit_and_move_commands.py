@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from .._spec.outcomes import UsageError
+from .._spec.clause_results import UsageError
 from .._spec.sdk import load
 from . import report
 from .addresses import parse
 from .audit import audit
 from .move import check_target, look_at_target, move
-from .opening import opened, opened_if_there, opened_to_write
+from .open_address import opened, opened_if_there, opened_to_write
 from .plan import LEFT_OUT, Plan, plan
-from .reading import CannotRead
+from .read_rows import CannotRead
 
 FINE, FOUND = 0, 1
 """The exit statuses beside that of wrong use, which `UsageError` stands for."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..._drivers.threads.linearizability import Invocation
+from ..._drivers.threads.program_runner import ThreadRun, ThreadRunner
 from ..._drivers.threads.programs import IdOf, ThreadProgram
-from ..._drivers.threads.runner import ThreadRun, ThreadRunner
-from ..._harness.limits import Pool, active
 from ..._harness.messages import describe_mixture, format_rows
+from ..._harness.store_limits import Pool, active
 from ..._harness.workspace import Workspace, precondition
 from ..._spec.model import Call
 from ..._spec.tokens import Row, absent, format_row

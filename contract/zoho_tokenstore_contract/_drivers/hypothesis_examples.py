@@ -14,9 +14,9 @@ from unittest import mock
 import hypothesis
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-from .._harness.limits import going_around
+from .._harness.store_limits import going_around
 from .._harness.workspace import Workspace
-from .._spec.outcomes import NotApplicable, StoreUnavailable, Undecided, Violation
+from .._spec.clause_results import NotApplicable, StoreUnavailable, Undecided, Violation
 
 Example = TypeVar("Example")
 

@@ -14,10 +14,10 @@ from .._drivers.processes import child_main, fork_server
 from .._harness.workspace import Effort
 from .._report.public_verdict import ClauseVerdict, Verdict
 from .._report.verdict import StoreVerdict
+from .._spec.clause_results import UsageError
+from .._spec.clause_selection import named_clauses, refuse_wrong_allowances
 from .._spec.clauses import CLAUSES
-from .._spec.junk import show
-from .._spec.outcomes import UsageError
-from .._spec.selection import named_clauses, refuse_wrong_allowances
+from .._spec.junk_answers import show
 from .._spec.surface import Surface, called_by
 from .contract_class import sut_of
 from .store_check import StoreCheck

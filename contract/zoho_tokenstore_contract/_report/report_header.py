@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from .._spec.clause_results import ClauseResult, Finding, Outcome
 from .._spec.clauses import CLAUSES, Clause
-from .._spec.outcomes import ClauseResult, Finding, Outcome
 from .diagnosis import Cause, causes
 from .json_report import Report
 from .risks import risks

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..._drivers.processes.child_environments import EAST, WEST, Surroundings
 from ..._drivers.processes.children import Processes
 from ..._drivers.processes.pipe import Pipe
-from ..._drivers.processes.surroundings import EAST, WEST, Surroundings
 from ..._harness.calls import CallRecord
-from ..._harness.limits import batches
 from ..._harness.messages import format_exception, format_rows
+from ..._harness.store_limits import batches
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import FIELDS, Row, format_row, format_value, is_token, to_row, to_token
 from ..registry import check

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, pairwise
 
-from .._spec.brief import differing_fields
-from .._spec.outcomes import ClauseResult, Difference, Finding
+from .._spec.clause_results import ClauseResult, Difference, Finding
+from .._spec.short_wording import differing_fields
 from .wording import methods_at_once
 
 Sign = tuple[str, ...]

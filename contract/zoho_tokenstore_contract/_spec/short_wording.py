@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from .junk import show
+from .junk_answers import show
 from .tokens import CREDENTIALS, FIELDS, Row, format_value
 
 _WHOLE = 5

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 import pytest
 
 from .._report.verdict import StoreVerdict
+from .._spec.clause_results import Outcome
+from .._spec.clause_selection import named_clauses
 from .._spec.clauses import CLAUSES
-from .._spec.outcomes import Outcome
 from .._spec.sdk import load
-from .._spec.selection import named_clauses
 from ..plugin.gathering import COMMAND, VERDICTS, record_of
 from .durations import Durations
-from .isolation import ALONE, environment
-from .workers import Sharing, Worker, end
+from .pytest_isolation import ALONE, environment
+from .worker_processes import Sharing, Worker, end
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter

@@ -22,11 +22,11 @@ import pytest
 
 from .._checks.registry import checks_of
 from .._drivers.processes import fork_server
-from .._drivers.processes.forked import ForkedProcess
+from .._drivers.processes.forked_process import ForkedProcess
 from .._runner.contract_class import CHECK
 from .._spec.clauses import CLAUSES
 from .._spec.sdk import SDKMissing, load
-from .isolation import environment
+from .pytest_isolation import environment
 
 FIRST = 6
 """Tests of a store that one process makes alone: by then it is seen whether two locations share a storage."""

@@ -14,8 +14,8 @@ from .._harness.ownership import if_disposable, shared_by_locations
 from .._harness.store_handle import StoreHandle
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace
-from .._spec.junk import is_a
-from .._spec.outcomes import StoreUnavailable, Violation
+from .._spec.clause_results import StoreUnavailable, Violation
+from .._spec.junk_answers import is_a
 from .._spec.sdk import load
 from .._spec.tokens import FIELDS, Row, UnreadableToken, absent, is_token, to_row
 

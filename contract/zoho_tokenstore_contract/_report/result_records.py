@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .._spec.outcomes import ClauseResult
+from .._spec.clause_results import ClauseResult
 
 
 @dataclass(frozen=True)

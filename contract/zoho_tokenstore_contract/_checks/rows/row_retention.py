@@ -29,7 +29,7 @@ from ..sample_tokens import (
     person,
 )
 from ..storage_faults import files_in
-from .acts import inserts, updates
+from .save_and_compare import inserts, updates
 
 PAST = (EXPIRED, "1600000000", "1")
 """Expiry times that are over: 2020 in milliseconds and, as some stores read it, in seconds; the epoch."""

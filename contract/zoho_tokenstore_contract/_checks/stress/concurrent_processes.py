@@ -11,16 +11,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..._drivers.processes.child_environments import WEST
 from ..._drivers.processes.children import Processes
 from ..._drivers.processes.crash_points import CrashPoints, chosen
 from ..._drivers.processes.pipe import Pipe
-from ..._drivers.processes.surroundings import WEST
 from ..._harness.calls import CallRecord
-from ..._harness.limits import active
 from ..._harness.messages import describe_mixture, format_rows
 from ..._harness.store_handle import StoreHandle
+from ..._harness.store_limits import active
 from ..._harness.workspace import Workspace
-from ..._spec.outcomes import Violation
+from ..._spec.clause_results import Violation
 from ..._spec.sdk import load
 from ..._spec.tokens import Row, absent, format_row, to_row, to_token
 from ..registry import check

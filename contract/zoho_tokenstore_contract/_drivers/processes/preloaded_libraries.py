@@ -15,7 +15,7 @@ from pathlib import Path
 from types import GenericAlias, ModuleType
 from typing import Any
 
-from ..._harness.source import StoreSource
+from ..._harness.store_source import StoreSource
 from ..._spec.sdk import load
 
 _KNOWN = frozenset({"_pytest", "hypothesis", "pytest", __name__.partition(".")[0]})

@@ -25,7 +25,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from .outward_calls import reaches_out
-from .threads.places import is_of_a_store
+from .threads.pause_points import is_of_a_store
 
 _ELSEWHERE = ("logging", "threading", "contextlib", "warnings", "weakref", "traceback", "importlib", "abc")
 """Modules of Python in whose code nothing is raised: what they make of it is not the store's doing."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType
 
-from .places import Place, PlaceTracer, is_the_kits
+from .pause_points import Place, PlaceTracer, is_the_kits
 
 SWITCH_INTERVAL = 1e-6
 """Seconds after which the interpreter lets another thread run; by default it is 5,000 times that."""

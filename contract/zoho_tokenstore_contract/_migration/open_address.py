@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .._spec.outcomes import UsageError
+from .._spec.clause_results import UsageError
 from .._spec.sdk import SDKMissing, load
 from .addresses import DYNAMODB, FACTORY, FILE, MYSQL, REDIS, SQLITE, Address, database
 from .file_reader import FileReader
-from .reading import CannotRead, Changed, Reader, StoreReader, TableReader
+from .read_rows import CannotRead, Changed, Reader, StoreReader, TableReader
 
 _DRIVERS = {
     "mysql": (
