@@ -127,3 +127,27 @@ def test_linters_are_the_same_everywhere() -> None:
     )
 
     assert set(pin.findall((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))) == set(pin.findall(groups))
+
+
+def public_functions(node: ast.AST) -> Iterator[ast.FunctionDef]:
+    """The functions and methods whose names, and those of their classes, have no underscore in front."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.ClassDef, ast.FunctionDef)) and not child.name.startswith("_"):
+            if isinstance(child, ast.FunctionDef):
+                yield child
+            else:
+                yield from public_functions(child)
+
+
+def test_public_functions_of_two_parameters_say_what_they_take() -> None:
+    """Hooks of pytest aside, whose parameters pytest explains."""
+    silent = []
+    for _, path, _ in modules(KIT):
+        for function in public_functions(ast.parse(path.read_text(encoding="utf-8"))):
+            given = function.args
+            names = [one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+            told = "Args:" in (ast.get_docstring(function) or "") or function.name.startswith("pytest_")
+            if len([name for name in names if name not in ("self", "cls")]) > 1 and not told:
+                silent.append(f"{path.relative_to(KIT)}: {function.name}")
+
+    assert silent == []
