@@ -730,13 +730,6 @@ class GivesUpAfterTwoConflicts(TriesAgain):
         return True
 
 
-@fault("THREAD-5", says="explains every answer", persistent=False)
-class OverwritesAfterThreeConflicts(OverwritesAfterTwoConflicts):
-    """Writes what it has where somebody else was quicker three times."""
-
-    tries = 3
-
-
 @correct(persistent=False)
 class TriesUntilItIsWritten(TriesAgain):
     """Tries again until nobody else was quicker."""

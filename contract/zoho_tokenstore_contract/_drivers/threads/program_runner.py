@@ -20,7 +20,7 @@ from .pause_points import Place, pause_points
 from .programs import IdOf, ThreadProgram
 from .rendezvous import Scheduler, Stuck
 from .step_tracer import StepTracer, holds_a_lock
-from .steps import Step, nested, split, telling
+from .steps import ANYTHING, FILES, OUTSIDE, Step, nested, split, telling
 
 Works = list[list[Callable[[], None]]]
 """The steps of each thread."""
@@ -199,7 +199,14 @@ class ThreadRunner:
             before, within = nested(steps, others[leader])
             places = [step.place for step in steps]
             points = pause_points(places, self.affordable(most), self._turn, worth[leader])
-            changes = [number for number, step in enumerate(steps) if step.changes]
+            # Where it may give back a lock, also one that nobody sees, the others need not wait any more.
+            changes = [
+                number
+                for number, step in enumerate(steps)
+                if step.changes
+                or step.reads & {FILES, OUTSIDE, ANYTHING}
+                or step.held != steps[min(number + 1, len(steps) - 1)].held
+            ]
             for some in split(sorted({*points, *before}), changes):
                 run = partial(self.run_with_pause, program, leader, again=again)
                 yield from self._everywhere(run, some)
