@@ -150,8 +150,6 @@ KINDS = sql_stores.KINDS
 PLACES: dict[str, tuple[str, Callable[[], Any]]] = {
     "PostgreSQL, recommended": ("postgresql", lambda: on_sql(KINDS["postgresql"], **sql_stores.OPTIONS)),
     "PostgreSQL, plain": ("postgresql", lambda: on_sql(KINDS["postgresql"])),
-    "PostgreSQL, psycopg2": ("postgresql", lambda: on_sql(sql_stores.PSYCOPG2, **sql_stores.OPTIONS)),
-    "PostgreSQL, pg8000": ("postgresql", lambda: on_sql(sql_stores.PG8000, **sql_stores.OPTIONS)),
     "MariaDB, recommended": ("mariadb", lambda: on_sql(KINDS["mariadb"], **sql_stores.OPTIONS)),
     "MariaDB, plain": ("mariadb", lambda: on_sql(KINDS["mariadb"])),
     "Redis": ("", lambda: on_redis(redis.Redis.from_url)),
