@@ -32,7 +32,7 @@ PLACES = 24
 """At how many places listing stands still."""
 
 
-CLEARING_PLACES = 8
+CLEARING_PLACES = 12
 """At how many clearing does."""
 
 
