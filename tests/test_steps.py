@@ -127,3 +127,27 @@ def test_a_store_with_one_lock_is_run_few_times() -> None:
         runs = list(ThreadRunner(workspace).interleavings(program, 100))
 
     assert [(ran.paused, ran.waited) for ran in runs] == [(False, False), (True, True)]
+
+
+class Shy:
+    """Nobody may look at it but who calls it."""
+
+    __slots__ = ()
+
+    @property
+    def __class__(self) -> Any:  # type: ignore[misc]
+        raise RuntimeError
+
+
+def test_what_cannot_be_looked_at_may_do_anything(tmp_path: Path) -> None:
+    """The tracer raises nothing into the store's call."""
+    (tmp_path / "other").write_text("", encoding="utf-8")
+    notes = Notes(tmp_path / "file")
+    notes.part = Shy()  # type: ignore[attr-defined]
+    done: list[None] = []
+
+    tracer = StepTracer(notes, tmp_path, closely=True)
+    tracer.watch(lambda: done.append(notes.append()))  # type: ignore[func-returns-value]
+
+    assert done == [None]
+    assert any(step.changes for step in tracer.steps)

@@ -70,6 +70,8 @@ _OF_A_LOCK = {"acquire", "release", "__enter__", "__exit__"}
 class StepTracer:
     """Notes the steps of what a thread does while it is watched.
 
+    Where objects of the store cannot be looked at, a step may read and change anything.
+
     Attributes:
         steps: The steps in their order.
     """
@@ -100,8 +102,9 @@ class StepTracer:
 
     def watch(self, act: Callable[[], None]) -> None:
         """Do something in this thread, and note its steps."""
-        self._locks = dict(_locks(self._store))
-        self._changes()
+        with contextlib.suppress(Exception):
+            self._locks = dict(_locks(self._store))
+            self._changes()
         tracing, profiling = sys.gettrace(), sys.getprofile()
         if self._closely:  # else every line that calls something counts as one that changes it
             sys.setprofile(self._profile)
@@ -119,16 +122,23 @@ class StepTracer:
     def _arrive(self, frame: types.FrameType, event: str, _arg: Any) -> Any:
         if event == "line" or (event == "return" and not frame.f_code.co_flags & inspect.CO_GENERATOR):
             self._close()
-            if self._add(frame.f_globals):
-                self._changes()
-            held = frozenset(path for path, lock in self._locks.items() if _is_held(lock))
             place = Place(frame.f_code, frame.f_lineno, event)
-            at = frame if event == "line" else frame.f_back
-            self._open = (place, self._reads(at), held)
-            line = None if at is None else lines_of(at.f_code).get(at.f_lineno)
-            self._may_change = line is None or line.stores
+            try:
+                self._begin(place, frame, event)
+            except Exception:
+                self._open, self._may_change = (place, {ANYTHING}, frozenset()), True
             self._called = set()
         return self._arrive
+
+    def _begin(self, place: Place, frame: types.FrameType, event: str) -> None:
+        """A step begins here."""
+        if self._add(frame.f_globals):
+            self._changes()
+        held = frozenset(path for path, lock in self._locks.items() if _is_held(lock))
+        at = frame if event == "line" else frame.f_back
+        self._open = (place, self._reads(at), held)
+        line = None if at is None else lines_of(at.f_code).get(at.f_lineno)
+        self._may_change = line is None or line.stores
 
     def _add(self, names: Any) -> bool:
         """Count what a class or a module names as shared; whether it was not yet."""
@@ -154,13 +164,20 @@ class StepTracer:
             return
         place, reads, held = self._open
         self._open = None
+        try:
+            step = self._step(place, reads, held)
+        except Exception:
+            step = Step(place, frozenset((ANYTHING,)), frozenset((ANYTHING,)), frozenset())
+        self.steps.append(step)
+
+    def _step(self, place: Place, reads: set[str], held: frozenset[str]) -> Step:
         outside = self._called & {OUTSIDE, FILES}
         if reads or outside:
             reads = reads | self._called
         changes = self._changes() if reads and (self._may_change or not self._closely) else set()
         if OUTSIDE in outside:
             changes = changes | {OUTSIDE}
-        self.steps.append(Step(place, frozenset(reads), frozenset(changes), held))
+        return Step(place, frozenset(reads), frozenset(changes), held)
 
     def _changes(self) -> set[str]:
         """What has changed since this was asked before."""
@@ -238,9 +255,9 @@ def _is_data(name: str, value: object) -> bool:
 def _inside(thing: object) -> tuple[dict[str, object], list[Any]]:
     """What a thing holds: its state, and the values in it."""
     state: dict[str, object] = {}
-    attributes = getattr(thing, "__dict__", None)
-    if isinstance(attributes, dict):
-        state = {name: id(value) for name, value in list(attributes.items())}
+    attributes = _attributes(thing)
+    if attributes is not None:
+        state = {name: id(value) for name, value in attributes.items()}
         if not isinstance(thing, _ITEMS):
             return state, list(attributes.values())
     inside = gc.get_referents(thing)
@@ -253,6 +270,13 @@ def _known() -> tuple[type, ...]:
     """Types whose objects hold nothing but what leads on from them."""
     sdk = load()
     return (*_TEXTS, list, dict, tuple, set, frozenset, sdk.OAuthToken, sdk.UserSignature)
+
+
+def _attributes(thing: object) -> dict[str, Any] | None:
+    """What an object or class has in its ``__dict__``; ``None`` where there is none, or it cannot be read."""
+    with contextlib.suppress(Exception):
+        return dict(thing.__dict__)
+    return None
 
 
 def _content(location: Path) -> tuple[object, ...]:
@@ -298,10 +322,11 @@ def _locks(store: object) -> Iterator[tuple[str, Any]]:
         things += [(cls.__qualname__, cls, 1), (cls.__module__, sys.modules[cls.__module__], 1)]
     seen = set()
     for path, thing, depth in things:  # it grows meanwhile
-        for name, value in list(getattr(thing, "__dict__", {}).items()):
-            if isinstance(value, (_LOCK, _RLOCK)):
+        for name, value in (_attributes(thing) or {}).items():
+            kind = type(value)  # a proxy may raise where it is asked for its class
+            if issubclass(kind, (_LOCK, _RLOCK)):
                 yield f"{path}.{name}", value
-            elif depth > 1 and not isinstance(value, (*_SKIPPED, *_TEXTS)) and id(value) not in seen:
+            elif depth > 1 and not issubclass(kind, (*_SKIPPED, *_TEXTS)) and id(value) not in seen:
                 seen.add(id(value))
                 things.append((f"{path}.{name}", value, depth - 1))
 
