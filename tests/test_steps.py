@@ -134,8 +134,8 @@ class Shy:
 
     __slots__ = ()
 
-    @property
-    def __class__(self) -> Any:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
         raise RuntimeError
 
 
