@@ -21,8 +21,9 @@ from zoho_reference_stores import SingleFlightStore
 from zoho_tokenstore_contract._drivers.processes.children import Child, Processes
 from zoho_tokenstore_contract._drivers.processes.pipe import Pipe
 from zoho_tokenstore_contract._drivers.zoho.app import App, oauth_token, sdk_at_rest
+from zoho_tokenstore_contract._drivers.zoho.data_centre import TOKEN, DataCentre
 from zoho_tokenstore_contract._drivers.zoho.sdk_abilities import CLIENT, FUTURE, PAST
-from zoho_tokenstore_contract._drivers.zoho.server import TOKEN, DataCentre, Zoho
+from zoho_tokenstore_contract._drivers.zoho.server import Zoho
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._spec.tokens import Row
 

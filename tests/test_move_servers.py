@@ -33,8 +33,8 @@ from tests.stores_in_use import (
 )
 from zoho_reference_stores import DynamoDBStore, RedisStore, SQLiteFileStore
 from zoho_reference_stores.dynamodb_store import create_table
+from zoho_tokenstore_contract._drivers.zoho.data_centre import TOKEN
 from zoho_tokenstore_contract._drivers.zoho.sdk_session import Flow
-from zoho_tokenstore_contract._drivers.zoho.server import TOKEN
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._spec.tokens import Row
 

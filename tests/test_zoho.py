@@ -12,17 +12,16 @@ from typing import Any
 
 import pytest
 
-from zoho_tokenstore_contract._drivers.zoho.server import (
+from zoho_tokenstore_contract._drivers.zoho.data_centre import (
     ORG,
     OTHER,
-    REQUEST_NUMBER,
     REVOKE,
     TOKEN,
     TOKENS_IN_TEN_MINUTES,
     USERS,
     DataCentre,
-    Zoho,
 )
+from zoho_tokenstore_contract._drivers.zoho.server import REQUEST_NUMBER, Zoho
 
 CLIENT = {"client_id": "client", "client_secret": "secret"}
 OTHER_CLIENT = {"client_id": "other", "client_secret": "other secret"}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RowComparison:
     """Rows before and after an act, and what the act should have done; see `StoreHandle.expect`.
 
     Attributes:

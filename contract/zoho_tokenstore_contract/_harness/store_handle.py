@@ -25,7 +25,7 @@ from .calls import Answer, CallRecord, TokenCall, rows_of
 from .differences import CHANGING
 from .messages import format_rows
 from .observer import Observer
-from .row_comparison import Comparison
+from .row_comparison import RowComparison
 from .store_limits import active, first_with_an_id
 
 if TYPE_CHECKING:
@@ -299,7 +299,7 @@ class StoreHandle:
         rows = [row for row in before if row not in gone]
         # Where they are known, they are looked for before they are listed, which may renew the answers.
         stale = None if changed or new else self._stale(rows)
-        comparison = Comparison(self.workspace, before, self.rows(), changed, gone, new, fields, because)
+        comparison = RowComparison(self.workspace, before, self.rows(), changed, gone, new, fields, because)
         added, matches = comparison.made()
         self.workspace.compared += 1
         self._keep([matches.get(row, row) for row in rows], added, matches)

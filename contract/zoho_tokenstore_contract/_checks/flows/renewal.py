@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from ..._drivers.zoho.app import oauth_token
+from ..._drivers.zoho.data_centre import EXPIRED_AT_ONCE, TOKEN
 from ..._drivers.zoho.sdk_session import Flow
-from ..._drivers.zoho.server import EXPIRED_AT_ONCE, TOKEN
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, format_value
 from ..registry import check

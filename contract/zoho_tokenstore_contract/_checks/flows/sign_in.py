@@ -10,10 +10,10 @@ from typing import Any
 from ..._drivers.processes.children import Processes
 from ..._drivers.processes.pipe import Pipe
 from ..._drivers.zoho.app import App, oauth_token, sdk_at_rest
+from ..._drivers.zoho.data_centre import EXPIRED_AT_ONCE, TOKEN, DataCentre
 from ..._drivers.zoho.recording_store import recording
 from ..._drivers.zoho.sdk_abilities import CLIENT, FUTURE, abilities
 from ..._drivers.zoho.sdk_session import Flow
-from ..._drivers.zoho.server import EXPIRED_AT_ONCE, TOKEN, DataCentre
 from ..._harness.calls import Answer, CallRecord
 from ..._harness.store_limits import Pool, active
 from ..._harness.workspace import Workspace, not_applicable

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..._drivers.zoho.data_centre import REVOKE
 from ..._drivers.zoho.sdk_abilities import abilities
 from ..._drivers.zoho.sdk_session import Flow
-from ..._drivers.zoho.server import REVOKE
 from ..._harness.workspace import Workspace, not_applicable
 from ..._spec.tokens import Row, format_value
 from ..registry import check

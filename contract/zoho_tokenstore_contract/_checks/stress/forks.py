@@ -21,19 +21,8 @@ from ..._spec.sdk import load
 from ..._spec.tokens import Row, absent, format_row, to_token
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, REFRESH, person
-from .concurrent_processes import (
-    MOMENTS,
-    PROCESSES,
-    Board,
-    Round,
-    Saver,
-    held_up,
-    keeps_apart,
-    plans_of,
-    rows_with,
-    run_free,
-    saves_of,
-)
+from .concurrent_processes import keeps_apart, rows_with
+from .process_rounds import MOMENTS, PROCESSES, Board, Round, Saver, held_up, plans_of, run_free, saves_of
 
 KNOWN = (ANN, ACCESS, BOB, REFRESH)
 

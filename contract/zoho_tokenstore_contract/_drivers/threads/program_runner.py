@@ -17,7 +17,7 @@ from ..._spec.model import Call
 from ..._spec.tokens import Row, absent
 from .linearizability import AFTER, BEFORE, Invocation, format_timeline
 from .pause_points import Place, pause_points
-from .programs import IdOf, ThreadProgram
+from .programs import ThreadProgram, call_of, kind_of, rows_of_program
 from .rendezvous import Scheduler, Stuck
 from .step_tracer import StepTracer, holds_a_lock
 from .steps import ANYTHING, FILES, OUTSIDE, Step, nested, split, telling
@@ -180,7 +180,7 @@ class ThreadRunner:
             leaders: How many threads, from the first on, are paused; by default all.
             again: The thread is paused each time that it comes by such a place, for one call of another.
         """
-        kinds = [tuple(_kind(step, program) for step in thread) for thread in program.threads]
+        kinds = [tuple(kind_of(step, program) for step in thread) for thread in program.threads]
         leading = [number for number in range(len(kinds))[:leaders] if kinds.index(kinds[number]) == number]
         learned: dict[int, list[list[Step]]] = {}
         for closely in (False, True):
@@ -275,7 +275,7 @@ class ThreadRunner:
     def _run(self, program: ThreadProgram, meet: Callable[[Works], None]) -> ThreadRun:
         # A store that was never used makes its file or table with the first save.
         store = self._empty_store(fresh=not program.before)
-        self.workspace.remember([*program.before, *_rows_of(program)])
+        self.workspace.remember([*program.before, *rows_of_program(program)])
         history: list[Invocation] = []
         ids: dict[Row, Any] = {}
         for row, sent in zip(program.before, first_with_an_id(program.before), strict=True):
@@ -287,7 +287,7 @@ class ThreadRunner:
                 )
             ids[row] = made.passed_after.id
         self._at_once(
-            store, history, [[_call(step, ids) for step in thread] for thread in program.threads], meet
+            store, history, [[call_of(step, ids) for step in thread] for thread in program.threads], meet
         )
         history.append(_make(store, AFTER, Call("get_tokens")))
         return ThreadRun(tuple(history), _rows_after(store, history))
@@ -377,27 +377,6 @@ def _of_others(leader: int, learned: dict[int, list[list[Step]]], has_twin: bool
         if number != leader or (has_twin and first == leader)
         for step in steps
     ]
-
-
-def _kind(step: Call, program: ThreadProgram) -> tuple[object, ...]:
-    """What a step is like, apart from its values."""
-    argument = step.argument
-    if isinstance(argument, Row):
-        stored = argument.user_name is not None and any(
-            row.user_name == argument.user_name for row in program.before
-        )
-        return step.method, tuple(argument.present()), stored
-    return step.method, argument
-
-
-def _call(step: Call, ids: dict[Row, Any]) -> Call:
-    argument = step.argument
-    return Call(step.method, ids[argument.row] if isinstance(argument, IdOf) else argument)
-
-
-def _rows_of(program: ThreadProgram) -> list[Row]:
-    steps = itertools.chain.from_iterable(program.threads)
-    return [step.argument for step in steps if isinstance(step.argument, Row)]
 
 
 def _stored(made: Invocation) -> Row:

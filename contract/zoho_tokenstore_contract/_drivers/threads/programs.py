@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ..._spec.model import Call
 from ..._spec.tokens import Row
@@ -63,3 +64,42 @@ class ThreadProgram:
         for order in itertools.islice(dict.fromkeys(itertools.permutations(turns)), most):
             ahead = [iter(thread) for thread in self.threads]
             yield ThreadProgram(self.before, (tuple(next(ahead[number]) for number in order),))
+
+
+def kind_of(step: Call, program: ThreadProgram) -> tuple[object, ...]:
+    """What a call of a program is like, apart from its values.
+
+    Args:
+        step: The call.
+        program: The program.
+
+    Returns:
+        The same for calls that are alike.
+    """
+    argument = step.argument
+    if isinstance(argument, Row):
+        stored = argument.user_name is not None and any(
+            row.user_name == argument.user_name for row in program.before
+        )
+        return step.method, tuple(argument.present()), stored
+    return step.method, argument
+
+
+def call_of(step: Call, ids: dict[Row, Any]) -> Call:
+    """A call of a program with the id that its row got.
+
+    Args:
+        step: The call.
+        ids: The ids of the rows that were saved before.
+
+    Returns:
+        The call to make.
+    """
+    argument = step.argument
+    return Call(step.method, ids[argument.row] if isinstance(argument, IdOf) else argument)
+
+
+def rows_of_program(program: ThreadProgram) -> list[Row]:
+    """The tokens that the threads of a program save or look for."""
+    steps = itertools.chain.from_iterable(program.threads)
+    return [step.argument for step in steps if isinstance(step.argument, Row)]

@@ -12,8 +12,9 @@ from typing import Any
 from ..._harness.calls import Answer
 from ..._spec.tokens import Row
 from .app import App, oauth_token, sdk_at_rest
+from .data_centre import TOKEN, DataCentre
 from .recording_store import recording
-from .server import TOKEN, DataCentre, Zoho
+from .server import Zoho
 
 CLIENT = {"client_id": "1000.CLIENT", "client_secret": "client-secret"}
 REDIRECT = "https://app.example.com/oauth"

@@ -17,9 +17,10 @@ from ..._harness.workspace import Workspace
 from ..._spec.clause_results import Violation
 from ..._spec.tokens import Row, absent, format_row, format_value
 from .app import THREAD, App, oauth_token, sdk_at_rest
+from .data_centre import TOKEN, DataCentre, Request
 from .recording_store import recording
 from .sdk_abilities import CLIENT, FUTURE, PAST, REDIRECT, abilities, void
-from .server import TOKEN, DataCentre, Request, Zoho
+from .server import Zoho
 
 
 class Flow:
