@@ -69,13 +69,20 @@ class Observer:
         state = state_of(rows)
         self._note(also)
         for call in self._asked:
-            if _way(call) in self._broken:
+            if self._is_broken(call):
                 continue
             answer = self._wrong_answer(state, call)
             if answer is not None and not (answer.raised is not None and self._raises_for_unknown(call)):
                 self._store.workspace.fail(
                     f"{because}, {call} {expectation(state, call)}, for such calls did so before", str(answer)
                 )
+
+    def _is_broken(self, call: Call) -> bool:
+        """Whether such a call, or one with nothing but the key that decides, did not work at the beginning."""
+        ways = {_way(call)}
+        if isinstance(call.argument, Row):
+            ways.update(tuple(key.present()) for key in keys_of(call.argument)[:1])
+        return not ways.isdisjoint(self._broken)
 
     def _raises_for_unknown(self, call: Call) -> bool:
         """Whether such a call raises for what nobody ever stored: then nothing is stale [BYID-2, FIND-6]."""

@@ -120,9 +120,11 @@ def two_stores_see_each_others_updates(workspace: Workspace) -> None:
                 workspace.fail("an update in place", format_rows(now), precondition_failed=True)
             rows = now
             reader.expect(rows, because="an update is seen at once by the store that did not make it")
-            found = row_by_id(reader, rows[place].id)
-            if found is not None and found not in rows:
-                workspace.fail(f"the updated row, {format_row(rows[place])}", format_row(found))
+            there, found = (row_by_id(store, rows[place].id) for store in (saver, reader))
+            if there is not None and found != there:
+                workspace.fail(
+                    f"the updated row, {format_row(there)}", format_row(found) if found else "none"
+                )
 
 
 @check("PERSIST-2", persistent=True)
