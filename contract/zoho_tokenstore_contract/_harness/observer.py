@@ -78,7 +78,7 @@ class Observer:
                 )
 
     def _is_broken(self, call: Call) -> bool:
-        """Whether such a call, or one with nothing but the key that decides, did not work at the beginning."""
+        """Whether such a call, or one with nothing but the key that decides, did not work at first."""
         ways = {_way(call)}
         if isinstance(call.argument, Row):
             ways.update(tuple(key.present()) for key in keys_of(call.argument)[:1])
