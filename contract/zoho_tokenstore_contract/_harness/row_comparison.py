@@ -91,3 +91,29 @@ class RowComparison:
             fields=self.fields,
         )
         self.workspace.fail(expected, seen, difference=difference)
+
+
+def matched_rows(wanted: Sequence[Row], listing: Sequence[Row]) -> list[Row] | None:
+    """The listed row of each wanted one: that with most fields in common, at least half.
+
+    Args:
+        wanted: The rows as they were saved.
+        listing: The rows as they are listed.
+
+    Returns:
+        The listed rows in the order of the wanted ones; ``None`` where one is missing.
+    """
+    rest = list(listing)
+    matched = []
+    for row in wanted:
+        present = {name: value for name, value in row.present().items() if name != "id"}
+        best, score = None, 0
+        for other in rest:
+            common = sum(getattr(other, name) == value for name, value in present.items())
+            if common > score:
+                best, score = other, common
+        if best is None or score * 2 < len(present):
+            return None
+        rest.remove(best)
+        matched.append(best)
+    return matched

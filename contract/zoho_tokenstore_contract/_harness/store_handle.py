@@ -25,7 +25,7 @@ from .calls import Answer, CallRecord, TokenCall, rows_of
 from .differences import CHANGING
 from .messages import format_rows
 from .observer import Observer
-from .row_comparison import RowComparison
+from .row_comparison import RowComparison, matched_rows
 from .store_limits import active, first_with_an_id
 
 if TYPE_CHECKING:
@@ -254,13 +254,13 @@ class StoreHandle:
         answer = self.call("get_tokens")
         listing = rows_of(answer)
         if not isinstance(listing, str):
-            matched = _matched([saved.sent for saved in passed], listing)
+            matched = matched_rows([saved.sent for saved in passed], listing)
             if matched is not None:
                 self.workspace.shows_rows |= bool(matched)
                 return matched
         by_id = [self.quietly("find_token_by_id", saved.token.get_id()) for saved in passed]
         found = [to_row(one.returned) for one in by_id if is_token(one.returned)]
-        matched = _matched([saved.sent for saved in passed], found)
+        matched = matched_rows([saved.sent for saved in passed], found)
         if matched is not None:
             self._by_id = True
             return matched
@@ -384,21 +384,3 @@ def marks_of(row: Row) -> set[tuple[str, Any]]:
     """What tells a row from those of others: its credentials and its user name, each with its value."""
     fields = [*CREDENTIALS, "user_name"]
     return {(name, value) for name in fields if not absent(value := getattr(row, name))}
-
-
-def _matched(wanted: Sequence[Row], listing: Sequence[Row]) -> list[Row] | None:
-    """The listed row of each wanted one: that with most fields in common, at least half."""
-    rest = list(listing)
-    matched = []
-    for row in wanted:
-        present = {name: value for name, value in row.present().items() if name != "id"}
-        best, score = None, 0
-        for other in rest:
-            common = sum(getattr(other, name) == value for name, value in present.items())
-            if common > score:
-                best, score = other, common
-        if best is None or score * 2 < len(present):
-            return None
-        rest.remove(best)
-        matched.append(best)
-    return matched
