@@ -91,6 +91,7 @@ class StepTracer:
         self._store = store
         self._roots: list[Any] = []
         self._shared: _State = {}
+        self._kept: list[Any] = []
         for cls in _own_classes(store):
             self._add(vars(cls))
             self._add(vars(sys.modules[cls.__module__]))
@@ -184,10 +185,12 @@ class StepTracer:
         if not self._closely:
             return {ANYTHING}
         before, self._shared = self._shared, {}
+        kept: list[Any] = []  # while what was there before is kept, too, no id is given to another object
         layer = [self._store]
         for root in self._roots:
             values = {name: value for name, value in list(root.items()) if _is_data(name, value)}
             self._shared[id(root)] = {name: id(value) for name, value in values.items()}
+            kept += values.values()
             layer += _holders(values.values())
         while layer:
             found: list[Any] = []
@@ -195,9 +198,11 @@ class StepTracer:
                 if id(one) not in self._shared:
                     self._shared[id(one)], inside = _inside(one)
                     found += inside
+            kept += found
             layer = [*_holders(found)]
             if len(self._shared) > _MOST_OBJECTS:
                 return {ANYTHING}
+        self._kept = kept
         if FILES in self._called or self._files is None:
             # Where there are none, it is unknown what is changed.
             self._files = _content(self._location) or object()
