@@ -54,33 +54,32 @@ def telling(steps: Sequence[Step], others: Sequence[Step]) -> list[int]:
     for step in others:
         reads, changes = does.get(step.held, (frozenset(), frozenset()))
         does[step.held] = (reads | step.reads, changes | step.changes)
-    seen = [(reads, changes, held) for held, (reads, changes) in does.items() if reads]
     chosen: set[int] = set()
-    met = False
-    latest: dict[str, int] = {}  # where the others can change, and where they can read
-    for number, step in enumerate(steps):
-        for _, changes, held in seen:
-            if not held & step.held:
-                latest.update({"read": number, "change": number} if changes else {"read": number})
-        meets = {
-            what
-            for reads, changes, _ in seen
-            for what, both in (
-                ("change", _overlap(step.reads | step.changes, changes)),
-                ("read", _overlap(step.changes, reads)),
-            )
-            if both
-        }
-        # Where this very step is not guarded, it may depend on more than is seen of it.
-        places = {latest[what] for what in meets & latest.keys()}
-        chosen |= places if met else places & {number}
-        if meets:
-            met = True
-            latest.clear()
+    for held, (reads, changes) in does.items():
+        if reads:
+            chosen |= _meetings(steps, reads, changes, held)
     if not chosen:
         guarded = [number for number, step in enumerate(steps) if step.reads and step.held]
         chosen.update(guarded[len(guarded) // 2 :][:1])
     return sorted(chosen)
+
+
+def _meetings(
+    steps: Sequence[Step], reads: frozenset[str], changes: frozenset[str], held: frozenset[str]
+) -> set[int]:
+    """The places that count beside what others read and change while they hold some locks."""
+    chosen: set[int] = set()
+    met = False
+    latest: int | None = None  # where no lock keeps these others out
+    for number, step in enumerate(steps):
+        if not held & step.held:
+            latest = number
+        if _overlap(step.reads | step.changes, changes) or _overlap(step.changes, reads):
+            # Where the first such step is not guarded, it may depend on more than is seen of it.
+            if latest is not None and (met or latest == number):
+                chosen.add(latest)
+            met, latest = True, None
+    return chosen
 
 
 def _overlap(some: frozenset[str], others: frozenset[str]) -> bool:
