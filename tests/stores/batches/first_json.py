@@ -44,7 +44,7 @@ class JsonUnlinksLockFile(JsonStore):
             os.close(fd)
 
 
-@fault("PERSIST-2", "PROC-2", says="is seen at once by the store that did not save it")
+@fault("PERSIST-2", says="is seen at once by the store that did not save it")
 class JsonMtimeInSeconds(JsonStore):
     """The parsed file is cached for as long as its modification time, in whole seconds, stays the same."""
 

@@ -546,46 +546,6 @@ class NoProcessLock(_Pause, JsonCore):
             return answer
 
 
-@fault("CRASH-1", says="had not come back")
-class LockLookThenMake(_Pause, CsvCore):
-    """The lock is a file: first it is looked for, then made."""
-
-    def _work(self, work: Any, write: Any) -> Any:
-        with self._mutex:
-            flag = self._where / "tokens.busy"
-            while self._busy(flag):
-                time.sleep(0.001)
-            self.pause("between")
-            try:
-                with open(flag, "wb", opener=core.private, buffering=0) as file:
-                    file.write(b"%d" % os.getpid())
-                view = self.VIEW(self._load().copy())
-                answer = work(view)
-                if write and view.changes:
-                    self.pause("writing")
-                    self._store(view.state)
-                return answer
-            finally:
-                try:
-                    os.unlink(flag)
-                except FileNotFoundError:
-                    pass
-
-    @staticmethod
-    def _busy(flag: Any) -> Any:
-        """Is there a lock file, of a process that is alive?"""
-        try:
-            owner = flag.read_bytes()
-        except FileNotFoundError:
-            return False
-        try:
-            if owner:
-                os.kill(int(owner), 0)
-            return True
-        except ProcessLookupError:
-            return False
-
-
 @fault("PROC-1", says="no rows")
 class LockfDropped(_Pause, SnapCore):
     """The lock file is opened and closed once more while it is locked with lockf, which drops the lock."""
@@ -993,42 +953,6 @@ class NoFinally(JsonCore):
             raise Damaged
         super()._store(state)
         self._turn.release()
-
-
-@fault("CRASH-6", says="after the exception")
-class NoRollback(_Pause, SqlCore):
-    """One connection, and no rollback.
-
-    The half of an update that an exception broke off is committed with the next save.
-    """
-
-    def _prepare(self, work: Any, write: Any) -> None:
-        super()._prepare(work, write)
-        self._connection = self._connect()
-
-    def _work(self, work: Any, write: Any) -> Any:
-        if self.__dict__.get("_connection") is None:
-            return super()._work(work, write)
-        with self._mutex:
-            connection = self._connection
-            if not connection.in_transaction:
-                connection.execute("BEGIN IMMEDIATE")
-            view = _Recorder(connection)
-            try:
-                answer = work(view)
-                for what, value in view.puts:
-                    if what == "put":
-                        core.SqlView(connection).drop(value[0]["id"])
-                        self.pause("half")
-                    getattr(core.SqlView(connection), what)(*value)
-            except SDKException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
-            return answer
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 @fault("CRASH-6", says="two stores on the same location")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import resource
-import threading
 import time
 import traceback
 from pathlib import Path
@@ -296,43 +295,6 @@ def prove_NoProcessLock(w: Path, cls: Any) -> Any:
     return names(s) != ["a", "b"]
 
 
-def prove_LockLookThenMake(w: Path, cls: Any) -> Any:
-    """One stands between looking and making while the other reads; then the one writes, then the other."""
-    s, t = cls(w), cls(w)
-
-    def other() -> None:
-        t.pause = lambda where: where == "writing" and mine_done.wait(20)
-        save(t, full("b"))
-
-    mine_done, thread = threading.Event(), threading.Thread(target=other)
-    ready = threading.Event()
-
-    def between(where: Any) -> None:
-        if where == "between" and not ready.is_set():
-            read = core.CsvCore._load
-
-            def load(self: Any) -> Any:
-                state = read(self)
-                if self is t:
-                    ready.set()
-                return state
-
-            core.CsvCore._load = load  # type: ignore[method-assign]
-            try:
-                thread.start()
-                ready.wait(20)
-            finally:
-                core.CsvCore._load = read  # type: ignore[method-assign]
-
-    s.pause = between
-    save(s, full("a"))
-    mine_done.set()
-    if thread.ident is None:
-        thread.start()
-    thread.join()
-    return names(s) != ["a", "b"]
-
-
 def prove_LockfDropped(w: Path, cls: Any) -> Any:
     def another() -> Any:
         # another process, whose own lock is tried first without waiting
@@ -568,17 +530,6 @@ def prove_NoFinally(w: Path, cls: Any) -> Any:
     s = cls(w)
     assert isinstance(interrupted(s, "_write_file", full("a")), Soft)
     return locked_for_others(s)
-
-
-def prove_NoRollback(w: Path, cls: Any) -> Any:
-    s = cls(w)
-    save(s, full("a"))
-    problem = interrupted(s, "pause", full("a", access_token="new"))
-    if problem is None:  # the core has no such place
-        problem = interrupted(s, "_merge", full("a", access_token="newer"))
-    assert isinstance(problem, Soft)
-    save(s, full("b"))
-    return names(s) != ["a", "b"]
 
 
 def prove_MemoryFirst(w: Path, cls: Any) -> Any:

@@ -245,4 +245,13 @@ class DataCentre:
 
 
 def api_error(code: str, message: str) -> dict[str, Any]:
+    """What the API answers in an error.
+
+    Args:
+        code: The code of the error.
+        message: What it says.
+
+    Returns:
+        The value that JSON can hold.
+    """
     return {"code": code, "details": {}, "message": message, "status": "error"}
