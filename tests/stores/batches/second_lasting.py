@@ -955,6 +955,42 @@ class NoFinally(JsonCore):
         self._turn.release()
 
 
+@fault("CRASH-6", says="after the exception")
+class NoRollback(_Pause, SqlCore):
+    """One connection, and no rollback.
+
+    The half of an update that an exception broke off is committed with the next save.
+    """
+
+    def _prepare(self, work: Any, write: Any) -> None:
+        super()._prepare(work, write)
+        self._connection = self._connect()
+
+    def _work(self, work: Any, write: Any) -> Any:
+        if self.__dict__.get("_connection") is None:
+            return super()._work(work, write)
+        with self._mutex:
+            connection = self._connection
+            if not connection.in_transaction:
+                connection.execute("BEGIN IMMEDIATE")
+            view = _Recorder(connection)
+            try:
+                answer = work(view)
+                for what, value in view.puts:
+                    if what == "put":
+                        core.SqlView(connection).drop(value[0]["id"])
+                        self.pause("half")
+                    getattr(core.SqlView(connection), what)(*value)
+            except SDKException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+            return answer
+
+    def close(self) -> None:
+        self._connection.close()
+
+
 @fault("CRASH-6", says="two stores on the same location")
 class MemoryFirst(SnapCore):
     """The memory is changed before the snapshot is written.

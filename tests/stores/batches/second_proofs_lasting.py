@@ -532,6 +532,17 @@ def prove_NoFinally(w: Path, cls: Any) -> Any:
     return locked_for_others(s)
 
 
+def prove_NoRollback(w: Path, cls: Any) -> Any:
+    s = cls(w)
+    save(s, full("a"))
+    problem = interrupted(s, "pause", full("a", access_token="new"))
+    if problem is None:  # the core has no such place
+        problem = interrupted(s, "_merge", full("a", access_token="newer"))
+    assert isinstance(problem, Soft)
+    save(s, full("b"))
+    return names(s) != ["a", "b"]
+
+
 def prove_MemoryFirst(w: Path, cls: Any) -> Any:
     s = cls(w)
     problem = interrupted(s, "_keep", full("a"))

@@ -134,6 +134,7 @@ class _Victim:
         self._turn = 0
         self._make(Interrupts(self.store.store))  # what comes first imports and connects
         self._arrange()
+        self._turn += 1  # a store may leave out to write what is there already
         watched = Interrupts(self.store.store)
         self._make(watched)
         self.places = watched.places
@@ -148,6 +149,7 @@ class _Victim:
         interrupts = Interrupts(self.store.store, point, error)
         sent, answer, as_it_is = self._make(interrupts)
         if not interrupts.raised:  # it went another way this time
+            self._turn += 1
             self._arrange()
             return
         when = (
