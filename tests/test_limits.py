@@ -21,6 +21,7 @@ from zoho_tokenstore_contract._spec.tokens import Row
 
 QUICK = [id for id in CLAUSES if not is_long(id)]
 LIMITS = {
+    "four rows": Limits(room=4),
     "five rows": Limits(room=5),
     "no access token": Limits(refused=frozenset([ACCESS])),
     "no grant token": Limits(refused=frozenset([GRANT])),

@@ -15,6 +15,7 @@ import pytest
 
 from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
+from zoho_tokenstore_contract._checks.storage_faults import files_in
 from zoho_tokenstore_contract._cli.commands import main
 from zoho_tokenstore_contract._drivers.processes.children import Processes, list_rows
 from zoho_tokenstore_contract._harness.store_handle import StoreHandle
@@ -451,3 +452,14 @@ def test_a_copied_store_overwrites_nothing_behind_a_link(tmp_path: Path) -> None
 
     assert main(["copy", "sqlite", str(tmp_path / "my_store.py")]) == 2
     assert not (tmp_path / "theirs.py").exists()
+
+
+def test_a_file_that_is_gone_by_now_is_none_of_the_stores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database removes its log at any moment: between two looks, too."""
+    kept = tmp_path / "tokens.db"
+    kept.write_text("", encoding="utf-8")
+    monkeypatch.setattr(Path, "rglob", lambda *_: iter([tmp_path / "tokens.db-wal", kept]))
+
+    assert files_in(tmp_path) == [kept]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,9 +21,13 @@ def files_in(location: Path) -> list[Path]:
     """The regular files under a location that have no name elsewhere: a linked one may be somebody's."""
     if location.is_symlink():
         return []
-    files = [path for path in location.rglob("*") if not path.is_symlink() and path.is_file()]
-    known = Counter((path.stat().st_dev, path.stat().st_ino) for path in files)
-    return [path for path in files if known[path.stat().st_dev, path.stat().st_ino] == path.stat().st_nlink]
+    files: dict[Path, os.stat_result] = {}
+    for path in location.rglob("*"):
+        with contextlib.suppress(OSError):  # it may be gone by now
+            if stat.S_ISREG((found := path.lstat()).st_mode):
+                files[path] = found
+    known = Counter((found.st_dev, found.st_ino) for found in files.values())
+    return [path for path, found in files.items() if known[found.st_dev, found.st_ino] == found.st_nlink]
 
 
 def main_file(store: StoreHandle) -> Path:

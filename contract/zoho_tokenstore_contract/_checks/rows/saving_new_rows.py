@@ -167,7 +167,8 @@ def an_inserted_token_gets_an_id_of_its_own(workspace: Workspace) -> None:
 def ids_stay_unique_when_rows_have_gone(workspace: Workspace) -> None:
     store = workspace.open()
     passed = [store.save(row) for row in ONE_OF_EACH_KEY]
-    for gone, newcomer in ((passed[1], GUS), (passed[-1], EVE)):
+    last = passed[-1 if len(passed) > 2 else 0]  # a store may have room for two of them
+    for gone, newcomer in ((passed[1], GUS), (last, EVE)):
         store.call("delete_token", gone.passed_after.id)
         if any(row.id == gone.passed_after.id for row in store.rows()):
             return  # delete_token does not work: DEL-1 says so
