@@ -35,6 +35,19 @@ class Place:
         )
 
 
+def is_place(frame: FrameType, event: str) -> bool:
+    """Whether a thread comes by a place: whoever counts places has to count the same ones.
+
+    Args:
+        frame: The call that the thread is in.
+        event: What the trace function is told.
+
+    Returns:
+        True for a line and for the end of a call. A generator that yields returns, too: no end of anything.
+    """
+    return event == "line" or (event == "return" and not frame.f_code.co_flags & inspect.CO_GENERATOR)
+
+
 class PlaceTracer:
     """A trace function that acts at one of the places of a store's code that a thread comes by.
 
@@ -95,8 +108,7 @@ class PlaceTracer:
             self._within = None
             self._act()
             sys.settrace(self.other)
-        # A generator that yields returns, too: no end of anything.
-        if event == "line" or (event == "return" and not frame.f_code.co_flags & inspect.CO_GENERATOR):
+        if is_place(frame, event):
             here = (frame.f_code, frame.f_lineno, event)
             if self._keeps or self._ahead == 0:
                 self.places.append(here)

@@ -7,7 +7,6 @@ import collections
 import contextlib
 import functools
 import gc
-import inspect
 import logging
 import os
 import sys
@@ -20,7 +19,7 @@ from typing import Any
 from ..._spec.sdk import load
 from ..outward_calls import INSIDE, place_of, reaches_out
 from .lines import lines_of
-from .pause_points import Place, is_of_a_store, is_the_kits
+from .pause_points import Place, is_of_a_store, is_place, is_the_kits
 from .steps import ANYTHING, FILES, ITEMS, OUTSIDE, Step
 
 _LOCK, _RLOCK = type(threading.Lock()), type(threading.RLock())
@@ -121,7 +120,7 @@ class StepTracer:
         return self._arrive if is_of_a_store(frame.f_code.co_filename) else None
 
     def _arrive(self, frame: types.FrameType, event: str, _arg: Any) -> Any:
-        if event == "line" or (event == "return" and not frame.f_code.co_flags & inspect.CO_GENERATOR):
+        if is_place(frame, event):
             self._close()
             place = Place(frame.f_code, frame.f_lineno, event)
             try:
