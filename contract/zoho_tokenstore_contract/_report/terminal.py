@@ -146,10 +146,9 @@ class _Summary:
             self._what_does_not_fail(store)
         for store in self.stores.values():
             self._verdict(store)
-        room = max(_ROOM // len(self.stores), 6)
         full: list[tuple[str, StoreVerdict, Cause]] = []
         for key, store in self.stores.items():
-            full += [(key, store, cause) for cause in self._broken(store, room)]
+            full += [(key, store, cause) for cause in self._broken(store)]
         if self.details and self.all:
             self._all_in_full()
         elif self.details:
@@ -206,7 +205,7 @@ class _Summary:
 
     # what is broken
 
-    def _broken(self, store: StoreVerdict, room: int) -> list[Cause]:
+    def _broken(self, store: StoreVerdict) -> list[Cause]:
         """Tell the broken clauses a line each; returns what may be told in full."""
         results = weighing(store)
         if store.cause and results and not self.all:
@@ -223,7 +222,7 @@ class _Summary:
             self.terminal.line("")
             title = f"Broken by {store.target}" if self.several else "Broken"
             self.terminal.write_line(f"{title}, and what differs:", bold=True)
-        lines = (_FEWEST if self._are_many else _FEW) if self.several else room
+        lines = (_FEWEST if self._are_many else _FEW) if self.several else _ROOM
         written = 0
         for number, cause in enumerate(groups):
             if written >= lines and not self.all:

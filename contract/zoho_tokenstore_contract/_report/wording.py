@@ -160,7 +160,7 @@ def is_timeline(finding: Finding) -> bool:
 
 def timeline(finding: Finding) -> list[str]:
     """The calls of threads by time: the last ones that can have led to the fault, each short."""
-    lines = [one_line_of_thread(line) for line in finding.done]
+    lines = [_one_line_of_thread(line) for line in finding.done]
     return (
         lines
         if len(lines) <= TIMELINE
@@ -168,7 +168,7 @@ def timeline(finding: Finding) -> list[str]:
     )
 
 
-def one_line_of_thread(line: str) -> str:
+def _one_line_of_thread(line: str) -> str:
     """A line of a history, with its bar, and its tokens told by whose they are."""
     short = shorten(line)[0].replace("\n", " ")
     return _SAVED.sub(r"-> None, id \1", short)
@@ -195,20 +195,6 @@ def counts(store: StoreVerdict) -> str:
 
 
 _LEVELS = ("MUST", "SHOULD", "MAY")
-
-
-def listed(names: Sequence[str], most: int) -> str:
-    """Some names, and how many more there are.
-
-    Args:
-        names: The names.
-        most: How many are shown at most.
-
-    Returns:
-        The names and the number of the others, in words.
-    """
-    more = len(names) - most
-    return ", ".join(names) if more <= 1 else f"{', '.join(names[:most])} and {more} more"
 
 
 def category_of(record: Record) -> str:

@@ -180,9 +180,9 @@ def left_open(program: Program, right: dict[int, StepObservation]) -> set[int]:
         argument = step.argument
         if isinstance(argument, Row):
             # Whose id it is decides, and the right store has that row.
-            argument = argument.but(id=_given(program, right, argument.id))
+            argument = argument.but(id=_given(right, argument.id))
         elif argument is not ...:
-            argument = _given(program, right, argument)
+            argument = _given(right, argument)
         operation = Call(step.method, None if argument is ... else argument)
         try:
             if not decided(states.get(location, ()), operation):
@@ -193,7 +193,7 @@ def left_open(program: Program, right: dict[int, StepObservation]) -> set[int]:
     return found
 
 
-def _given(program: Program, right: dict[int, StepObservation], id: Any) -> Any:
+def _given(right: dict[int, StepObservation], id: Any) -> Any:
     if not isinstance(id, IdOfStep):
         return id
     passed_after = right[id.step].passed_after if id.step in right else None

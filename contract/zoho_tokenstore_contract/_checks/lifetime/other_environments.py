@@ -152,7 +152,7 @@ def read_find_and_save(store: Any, location: Path, pipe: Pipe, payload: Any) -> 
         store: The store, which this process opened.
         location: The location of its storage.
         pipe: The line to the check.
-        payload: What the check sent: the keys to find, and the row to save.
+        payload: What the check sent: the keys to find, and the rows to save.
     """
     told: dict[str, Any] = {}
     try:

@@ -74,7 +74,7 @@ def a_row_stays_however_long_ago_it_was_saved(workspace: Workspace) -> None:
     if {*store.rows()} != {*before}:
         workspace.fail("a store opened again has every row", "it has not", precondition_failed=True)
     workspace.close(store)
-    _backdate(workspace, store.location)
+    _backdate(store.location)
     with _later():
         workspace.calls.append(
             CallRecord(1, "other", note="400 days go by: files are older, the clock is ahead")
@@ -106,7 +106,7 @@ def _outlive_other_calls(store: StoreHandle, age: str) -> None:
         again.expect(store.kept, because=f"opening the store again removes no row {age}")
 
 
-def _backdate(workspace: Workspace, location: Path) -> None:
+def _backdate(location: Path) -> None:
     """Make the files of a store older than they are."""
     then = time.time() - AGE
     for path in files_in(location):

@@ -281,6 +281,3 @@ def _tell(workspace: Workspace, done: Round, failed: dict[int, str] | None = Non
             f"returned None (it was held up at moment {done.pause[0] + 1} of {done.pause[1]}, "
             "while the other process saved)"
         )
-
-
-# What the processes do

@@ -151,7 +151,7 @@ def open_and_save(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
         store: The store, which this process opened.
         location: The location of its storage.
         pipe: The line to the check.
-        payload: What the check sent: not used: each round is sent for itself.
+        payload: Not used: each round is sent by itself.
     """
     patience = _PATIENCE[1]
     while (told := pipe.receive()) is not None:

@@ -30,11 +30,9 @@ from ..sample_tokens import (
     key_of,
 )
 
-BLANK = dict.fromkeys(FIELDS, "")
 NO_CREDENTIAL = dict.fromkeys(("grant_token", "refresh_token", "access_token"), "")
 ADDRESSED = (ANN, ACCESS, GRANT, REFRESH, DAN, LATE_GRANT, LATE_REFRESH, GUS)
 """Rows of the crowd, each of which its key alone addresses."""
-NEW_EXPIRY = "1900000000109"
 
 
 def _beside(key: Row, *names: str) -> Row:

@@ -248,7 +248,7 @@ def keep_rows(
     """New rows, and then their updates, read as they were saved.
 
     Args:
-        workspace: The bench of the check.
+        workspace: The workspace of the check.
         able: What works with plain rows.
         rows: The new rows.
         updates: A token for each of them, with the key of its row; or nothing.

@@ -234,11 +234,11 @@ class Processes:
         return self._start(task, location, payload, surroundings)
 
     def _prove_storage(self, surroundings: Surroundings | None) -> None:
-        """See once that another process opens the kit's own storage: module globals may differ there.
+        """See once that another process opens the kit's own storage.
 
-        So may what is configured in the user's home, where that is another one.
-
-        It lists a new location, which has to be empty; a shared storage may hold what the kit saved.
+        Module globals may differ there, and what is configured in the user's home, where that is another one.
+        The other process lists a new location, which has to be empty; a shared storage may hold what the
+        kit saved.
         """
         sut = self.workspace.sut
         state = json.dumps([pickled_state(sut.open), str(surroundings or "")], sort_keys=True)

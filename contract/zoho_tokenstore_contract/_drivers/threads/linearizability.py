@@ -36,10 +36,10 @@ class Invocation:
 
     Attributes:
         thread: In which thread, counted from 1; `BEFORE` or `AFTER` outside them.
-        operation: The call.
+        call: The call.
         start: When it began, in nanoseconds.
         end: When it came back; ``None`` while it has not.
-        reply: What came back.
+        observation: What came back.
     """
 
     thread: int

@@ -46,6 +46,7 @@ class Line:
 
 @functools.cache
 def lines_of(code: types.CodeType) -> dict[int, Line]:
+    """What each line of a function names, by its number."""
     starts = dict(dis.findlinestarts(code))
     steps: dict[int, list[dis.Instruction]] = {}
     line = code.co_firstlineno

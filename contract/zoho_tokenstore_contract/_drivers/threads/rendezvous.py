@@ -234,7 +234,7 @@ class _Run:
         at = [frames.get(thread.ident or 0) for thread in threads]
         return Look(
             tuple((frame.f_code, frame.f_lasti) for frame in at if frame is not None),
-            sum(processor_time(thread.native_id) for thread in threads),
+            sum(_processor_time(thread.native_id) for thread in threads),
             any(_state(thread.native_id) in _BUSY for thread in threads),
         )
 
@@ -350,7 +350,7 @@ def _state(native_id: int | None) -> str:
         return ""
 
 
-def processor_time(native_id: int | None) -> int:
+def _processor_time(native_id: int | None) -> int:
     """How long a thread of this process has been running on a processor, in nanoseconds.
 
     Args:

@@ -22,6 +22,8 @@ class Request:
         number: Counted from 1, over all data centres.
         centre: The name of the data centre that was asked.
         kind: ``token``, ``revoke``, ``users``, ``org`` or ``other``.
+        method: The HTTP method.
+        path: The path that was asked for.
         form: The form that was sent.
         access_token: What the ``Authorization`` header carried, if anything.
         answer: The answered JSON.

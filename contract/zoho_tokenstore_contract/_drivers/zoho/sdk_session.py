@@ -29,7 +29,7 @@ class Flow:
     Attributes:
         store: The store under test, open.
         zoho: The server.
-        us: Its data centre that is meant where nothing else is said.
+        default_centre: Its data centre that is meant where nothing else is said.
         app: The application.
     """
 
