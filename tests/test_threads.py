@@ -12,6 +12,7 @@ import pytest
 
 from tests.stores.catalogue import sut_for
 from tests.stores.faulty_threads import InPlaceStore, MemoryStore, TwoLocks
+from zoho_tokenstore_contract._drivers.threads.lockstep import Lockstep
 from zoho_tokenstore_contract._drivers.threads.pause_points import Place, pause_points
 from zoho_tokenstore_contract._drivers.threads.rendezvous import Scheduler, Stuck
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
@@ -55,6 +56,33 @@ def test_standing_still_everywhere_shows_every_race(method: str) -> None:
 
     assert first.value == 2
     assert {1, 2} == set(counted)
+
+
+@pytest.mark.parametrize(("method", "counted"), [("count", 1), ("count_alone", 4)])
+def test_threads_in_lockstep_all_read_before_one_writes(method: str, counted: int) -> None:
+    """Without a lock, all counts but one are lost each time; with a lock, none is, and all come back."""
+    for _ in range(5):
+        counter, lockstep = Counter(), Lockstep(4)
+        threads = [
+            threading.Thread(target=lockstep.run, args=(getattr(counter, method),), daemon=True)
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+
+        assert not any(thread.is_alive() for thread in threads)
+        assert counter.value == counted
+
+
+def test_a_thread_does_not_wait_for_ever_for_one_that_never_calls() -> None:
+    """A call that the other threads do not make, too, comes back all the same."""
+    counter = Counter()
+
+    Lockstep(2).run(counter.count)
+
+    assert counter.value == 1
 
 
 def test_a_thread_does_not_stand_still_for_one_that_waits_for_it() -> None:

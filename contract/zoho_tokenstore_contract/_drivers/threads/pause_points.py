@@ -65,6 +65,7 @@ class PlaceTracer:
         within: Callable[[], bool] | None = None,
         *,
         again: bool = False,
+        each: bool = False,
     ) -> None:
         """Prepares to trace.
 
@@ -73,6 +74,7 @@ class PlaceTracer:
             act: Called in the thread, there.
             within: Act only once this is so, in the middle of the line that begins there.
             again: Act each time that the thread comes by that place.
+            each: Act at every place.
         """
         self.places: list[tuple[CodeType, int, str]] = []
         self.other: Any = None
@@ -81,6 +83,7 @@ class PlaceTracer:
         self._act = act
         self._within = within
         self._again = again
+        self._each = each
         self._at: tuple[CodeType, int, str] | None = None
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
@@ -110,6 +113,8 @@ class PlaceTracer:
             sys.settrace(self.other)
         if is_place(frame, event):
             here = (frame.f_code, frame.f_lineno, event)
+            if self._each:
+                self._act()
             if self._keeps or self._ahead == 0:
                 self.places.append(here)
             if here == self._at:

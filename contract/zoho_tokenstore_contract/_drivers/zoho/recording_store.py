@@ -36,6 +36,7 @@ def _recording_class() -> Any:
             self.save_raised: list[BaseException] = []
             self.inside: dict[int, str] = {}
             self.foreign_domains: list[str] = []
+            self.around_save: Callable[[Callable[[], Any]], Any] = lambda save: save()
             self._call = call
 
         def find_token(self, token: Any) -> Any:
@@ -43,7 +44,7 @@ def _recording_class() -> Any:
 
         def save_token(self, token: Any) -> Any:
             self.passed.append(to_row(token))
-            return self._pass("save_token", token)
+            return self.around_save(lambda: self._pass("save_token", token))
 
         def delete_token(self, id: Any) -> Any:
             return self._pass("delete_token", id)
