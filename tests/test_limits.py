@@ -12,7 +12,18 @@ from tests.stores.faulty_flows import OneUserForEachOrganization
 from tests.stores.right import Fields, RightStore, refusal
 from zoho_tokenstore_contract._checks.limit_probes import limits_of
 from zoho_tokenstore_contract._checks.registry import checks_of
-from zoho_tokenstore_contract._checks.sample_tokens import ACCESS, BOB, CLEO, DAN, GRANT, GUS, LATE_GRANT, REFRESH
+from zoho_tokenstore_contract._checks.sample_tokens import (
+    ACCESS,
+    ANN,
+    BOB,
+    CLEO,
+    DAN,
+    GRANT,
+    GUS,
+    KINDS,
+    LATE_GRANT,
+    REFRESH,
+)
 from zoho_tokenstore_contract._harness.store_limits import NO_LIMITS, Limits, keeping_to
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._spec.clause_results import NotApplicable, Violation
@@ -28,6 +39,7 @@ LIMITS = {
     "no exchanged grant token": Limits(refused=frozenset([LATE_GRANT])),
     "no refresh token": Limits(refused=frozenset([REFRESH])),
     "no second user of the client": Limits(apart=frozenset([BOB, CLEO, DAN, GUS])),
+    "one slot": Limits(apart=frozenset(KINDS) - {ANN}),
     "no quote": Limits(characters=frozenset("'%\\")),
     "first ids": Limits(counts_the_first=False),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._harness.store_limits import NO_LIMITS, Limits, keeping_to
+from .._harness.store_limits import NO_LIMITS, Limits, keeping_to, kind_of
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace
 from .._spec.clause_results import NotApplicable, StoreUnavailable, Violation
@@ -131,9 +131,13 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
     def keeps(probe: object, *arguments: object) -> bool:
         return _keeps(sut, effort, probe, *arguments)
 
-    refused = frozenset(row for row in KINDS if not keeps(_is_stored_alone, row))
-    if {ANN, BOB} & refused:
+    stored = [row for row in KINDS if keeps(_is_stored_alone, row)]
+    if not {ANN, BOB}.issubset(stored):
         return NO_LIMITS
+    # Where another row of the kind is stored, it is not the kind that is refused.
+    refused = frozenset(
+        row for row in KINDS if row not in stored and kind_of(row) not in map(kind_of, stored)
+    )
     counts = keeps(the_first_users_have_ids_of_their_own)
     if not counts:
         with keeping_to(Limits(counts_the_first=False)):
@@ -165,18 +169,16 @@ def _keeps(sut: StoreUnderTest, effort: Effort, probe: object, *arguments: objec
 
 
 def _apart(sut: StoreUnderTest, effort: Effort, limits: Limits) -> frozenset[Row]:
-    """The rows of the crowd that a store with these limits does not hold beside those before them.
-
-    None where it does not even hold four: too few to say anything of the others.
-    """
+    """The rows of the crowd that a store with these limits does not hold beside those before them."""
     apart: frozenset[Row] = frozenset()
-    while len(KINDS) - len(apart) >= 4:
+    while True:
         with keeping_to(replace(limits, apart=apart)):
             row = _first_that_does_not_stay(sut, effort)
         if row is None:
             return apart
+        if row == ANN:
+            return frozenset()  # not even the first is seen: no row says anything of the others
         apart |= {row}
-    return frozenset()
 
 
 def _first_that_does_not_stay(sut: StoreUnderTest, effort: Effort) -> Row | None:

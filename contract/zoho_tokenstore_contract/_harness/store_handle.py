@@ -268,7 +268,10 @@ class StoreHandle:
             return matched
         seen = listing if isinstance(listing, str) else format_rows(listing)
         return self.workspace.fail(
-            f"{len(passed)} rows, one for each token that was saved", seen, precondition_failed=True
+            f"{len(passed)} rows, one for each token that was saved",
+            seen,
+            precondition_failed=True,
+            blame="SAVE-1" if active().apart else "",
         )
 
     def expect(

@@ -108,7 +108,7 @@ class Limits:
 
     def refuses(self, row: Row) -> bool:
         """Whether a row is of a kind that the store does not store."""
-        return any(_fields(row) == _fields(other) for other in self.refused)
+        return any(kind_of(row) == kind_of(other) for other in self.refused)
 
     def spoils(self, text: object) -> bool:
         """Whether a text has a character that the store cannot keep."""
@@ -217,7 +217,9 @@ class Pool(Sequence[T]):
 def _beyond(needed: str, clause: str) -> Violation:
     """What a check needs is more than the store is known to hold."""
     limits = active()
-    blame = clause or ("VALUE-8" if limits.room is not None else "SAVE-1" if limits.refused or limits.apart else "VALUE-1")
+    blame = clause or (
+        "VALUE-8" if limits.room is not None else "SAVE-1" if limits.refused or limits.apart else "VALUE-1"
+    )
     return Violation(
         expected=f"the store holds {needed}",
         seen=f"it does not: {blame}",
@@ -273,11 +275,18 @@ def _reached(ids: Collection[object]) -> int:
 
 def _clause_of(row: Row) -> str:
     """The clause that tells that a row of this kind is not stored."""
-    return "SAVE-20" if _fields(row) == _ACCESS_WITH_CLIENT else "SAVE-1"
+    return "SAVE-20" if kind_of(row) == _ACCESS_WITH_CLIENT else "SAVE-1"
 
 
-def _fields(row: Row) -> frozenset[str]:
-    """What makes the kind of a row: that it has a user, or else which of its keys and client fields."""
+def kind_of(row: Row) -> frozenset[str]:
+    """What makes the kind of a row: that it has a user, or else which of its keys and client fields.
+
+    Args:
+        row: The row.
+
+    Returns:
+        The names of the fields that make it.
+    """
     present = row.present()
     if "user_name" in present:
         return frozenset(("user_name",))
