@@ -4,11 +4,18 @@ Real stores have several faults. Faulty stores of the catalogue override short m
 those that override different methods compose to one store. Its parts, examined alone, say what is expected:
 every clause that a part breaks is reported, and no clause that all parts keep. A combination that goes wrong
 is shrunk to the fewest parts that do it.
+
+One fault may hide another: what a store cannot hold, it does not mix up. Such a clause is told as masked, and
+counts as right, by one rule: no proof of it on the part holds on the combination. The proofs are the shortest
+calls for each check of the clause that fails on the part: once as the check arranges by itself, once with
+no more than what the combination holds, as the kit arranges there. Calls that fail on the other parts
+without this one prove nothing, and where no proof is left, the clause is missed.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
@@ -24,9 +31,15 @@ from typing import Any
 from tests.exam import is_long
 from tests.stores.catalogue import Fault, faults, sut_for
 from tests.stores.right import RightStore
-from zoho_tokenstore_contract._harness.workspace import Effort
+from zoho_tokenstore_contract._checks.registry import checks_of
+from zoho_tokenstore_contract._harness.store_limits import NO_LIMITS, Limits, keeping_to
+from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
+from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
+from zoho_tokenstore_contract._reproduce.minimize import reproduce, shows
+from zoho_tokenstore_contract._reproduce.program import Unplayable
+from zoho_tokenstore_contract._reproduce.script_body import ScriptBody
 from zoho_tokenstore_contract._runner.clause_runner import check_clause
-from zoho_tokenstore_contract._spec.clause_results import Outcome
+from zoho_tokenstore_contract._spec.clause_results import NotApplicable, Outcome, StoreUnavailable, Violation
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
 
 QUICK = tuple(id for id in CLAUSES if not is_long(id))
@@ -42,12 +55,14 @@ class Examined:
         missed: Clauses that a part breaks, and that are not reported as broken.
         spurious: Clauses that all parts keep, and that are reported as broken.
         unreached: Clauses that all parts keep, and that are not reached.
+        masked: Clauses that a part breaks, and that are not broken any more beside the others.
     """
 
     parts: tuple[str, ...]
     missed: tuple[str, ...]
     spurious: tuple[str, ...]
     unreached: tuple[str, ...]
+    masked: tuple[str, ...] = ()
 
     @property
     def is_right(self) -> bool:
@@ -55,7 +70,12 @@ class Examined:
         return not (self.missed or self.spurious or self.unreached)
 
     def __str__(self) -> str:
-        wrong = {"missed": self.missed, "spurious": self.spurious, "not reached": self.unreached}
+        wrong = {
+            "missed": self.missed,
+            "spurious": self.spurious,
+            "not reached": self.unreached,
+            "masked": self.masked,
+        }
         told = "; ".join(f"{what}: {', '.join(ids)}" for what, ids in wrong.items() if ids)
         return f"{' + '.join(self.parts)}  {told or 'right'}"
 
@@ -99,9 +119,8 @@ def draw(number: int, seed: int, stores: Sequence[Fault]) -> Iterator[tuple[Faul
             yield parts
 
 
-def outcomes(store: Any) -> dict[str, Outcome]:
+def outcomes(sut: StoreUnderTest) -> dict[str, Outcome]:
     """What becomes of each quick clause on a store."""
-    sut = sut_for(store)
     return {id: check_clause(id, sut, Effort(), scripts=False).outcome for id in QUICK}
 
 
@@ -116,15 +135,49 @@ def examine(names: tuple[str, ...], alone: dict[str, dict[str, str]]) -> Examine
         Where the combination differs from its parts.
     """
     by_name = {str(fault): fault for fault in composable()}
-    found = outcomes(combined([by_name[name] for name in names]))
-    broken = {id for id in QUICK if any(alone[name][id] == Outcome.BROKEN.value for name in names)}
+    parts = {name: by_name[name] for name in names}
+    sut = sut_for(combined(list(parts.values())))
+    found = outcomes(sut)
+    breaking = {id: [name for name in names if alone[name][id] == Outcome.BROKEN.value] for id in QUICK}
     kept = {id for id in QUICK if all(alone[name][id] == Outcome.KEPT.value for name in names)}
+    silent = [id for id in QUICK if breaking[id] and found[id] is not Outcome.BROKEN]
+    masked = tuple(id for id in silent if all(is_masked(id, name, parts, sut) for name in breaking[id]))
     return Examined(
         names,
-        tuple(id for id in QUICK if id in broken and found[id] is not Outcome.BROKEN),
+        tuple(id for id in silent if id not in masked),
         tuple(id for id in QUICK if id in kept and found[id] in (Outcome.BROKEN, Outcome.ERROR)),
         tuple(id for id in QUICK if id in kept and found[id] is Outcome.NOT_REACHED),
+        masked,
     )
+
+
+def is_masked(clause: str, name: str, parts: dict[str, Fault], combination: StoreUnderTest) -> bool:
+    """Whether no proof that a part breaks a clause holds on the combination; where there is none, it is not.
+
+    Args:
+        clause: The clause.
+        name: The part, which breaks it alone.
+        parts: All parts, by name.
+        combination: The combination, as it was examined.
+    """
+    others = sut_for(combined([part for other, part in parts.items() if other != name]))
+    made = list(_proofs(clause, parts[name], NO_LIMITS))
+    made += _proofs(clause, parts[name], combination.limits or NO_LIMITS)
+    made = [proof for proof in made if not shows(proof, others)]
+    return bool(made) and not any(shows(proof, combination) for proof in made)
+
+
+def _proofs(clause: str, part: Fault, limits: Limits) -> Iterator[ScriptBody]:
+    """The shortest calls for each check of a clause that fails on a store."""
+    sut = sut_for(part.store)
+    for one in checks_of(clause):
+        with keeping_to(limits), contextlib.suppress(NotApplicable, StoreUnavailable, Unplayable):
+            try:
+                with Workspace(sut, Effort()) as workspace:
+                    one.run(workspace)
+            except Violation as violation:
+                if not violation.precondition_failed:
+                    yield reproduce(sut, clause, violation).body
 
 
 def shrunk(examined: Examined, alone: dict[str, dict[str, str]]) -> Examined:
@@ -188,7 +241,7 @@ def _alone(
 
 def _examine_alone(name: str) -> dict[str, str]:
     fault = next(fault for fault in composable() if str(fault) == name)
-    return {id: outcome.value for id, outcome in outcomes(fault.store).items()}
+    return {id: outcome.value for id, outcome in outcomes(sut_for(fault.store)).items()}
 
 
 def _examine_and_shrink(names: tuple[str, ...], alone: dict[str, dict[str, str]]) -> Examined:

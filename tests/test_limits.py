@@ -12,7 +12,18 @@ from tests.stores.faulty_flows import OneUserForEachOrganization
 from tests.stores.right import Fields, RightStore, refusal
 from zoho_tokenstore_contract._checks.limit_probes import limits_of
 from zoho_tokenstore_contract._checks.registry import checks_of
-from zoho_tokenstore_contract._checks.sample_tokens import ACCESS, GRANT, LATE_GRANT, REFRESH
+from zoho_tokenstore_contract._checks.sample_tokens import (
+    ACCESS,
+    ANN,
+    BOB,
+    CLEO,
+    DAN,
+    GRANT,
+    GUS,
+    KINDS,
+    LATE_GRANT,
+    REFRESH,
+)
 from zoho_tokenstore_contract._harness.store_limits import NO_LIMITS, Limits, keeping_to
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._spec.clause_results import NotApplicable, Violation
@@ -27,6 +38,8 @@ LIMITS = {
     "no grant token": Limits(refused=frozenset([GRANT])),
     "no exchanged grant token": Limits(refused=frozenset([LATE_GRANT])),
     "no refresh token": Limits(refused=frozenset([REFRESH])),
+    "no second user of the client": Limits(apart=frozenset([BOB, CLEO, DAN, GUS])),
+    "one slot": Limits(apart=frozenset(KINDS) - {ANN}),
     "no quote": Limits(characters=frozenset("'%\\")),
     "first ids": Limits(counts_the_first=False),
 }
@@ -89,7 +102,9 @@ class NeverEmpty(RightStore):
     ("store", "limits"),
     [
         pytest.param(RightStore, NO_LIMITS, id="none"),
-        pytest.param(OneUserForEachOrganization, NO_LIMITS, id="no two users"),
+        pytest.param(
+            OneUserForEachOrganization, Limits(apart=frozenset([BOB, CLEO, DAN, GUS])), id="no two users"
+        ),
         pytest.param(RoomForTen, Limits(room=10), id="ten rows"),
         pytest.param(SkipsTheFirst, Limits(counts_the_first=False), id="the first is not counted"),
         pytest.param(WantsNumbers, Limits(goes_on=False), id="ids are numbers"),

@@ -6,13 +6,15 @@ its clause; checks of other clauses go around it.
 
 from __future__ import annotations
 
-from .._harness.store_limits import NO_LIMITS, Limits, keeping_to
+from dataclasses import replace
+
+from .._harness.store_limits import NO_LIMITS, Limits, keeping_to, kind_of
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace
 from .._spec.clause_results import NotApplicable, StoreUnavailable, Violation
-from .._spec.tokens import Row, absent, format_row, format_value
+from .._spec.tokens import Row, absent, field_as_far_as_it_reads, format_row, format_value, is_token
 from .registry import check
-from .sample_tokens import ANN, BOB, KINDS, WITH_CLIENT, key_of, person
+from .sample_tokens import ANN, BOB, KINDS, ONE_OF_EVERY_KIND, WITH_CLIENT, key_of, person
 
 MANY = 26
 """Rows that a store has to hold before the kit believes that it counts well."""
@@ -35,9 +37,14 @@ def _is_stored_alone(workspace: Workspace, row: Row) -> None:
     store = workspace.open()
     store.save(row)
     # A row that is found is stored: that it is not listed is the fault of LIST-1.
-    if store.rows() or store.find_quietly(key_of(row)).returned is None:
+    if store.rows() or not _has_an_id(store.find_quietly(key_of(row)).returned):
         store.expect([], new=1, because=f"one row for {format_row(row)}")
     workspace.fresh_examples()
+
+
+def _has_an_id(found: object) -> bool:
+    """Whether what a lookup returned is a row: others answer with something for a miss [FIND-6]."""
+    return is_token(found) and not absent(field_as_far_as_it_reads(found, "id"))
 
 
 @check("VALUE-8")
@@ -124,16 +131,22 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
     def keeps(probe: object, *arguments: object) -> bool:
         return _keeps(sut, effort, probe, *arguments)
 
-    refused = frozenset(row for row in KINDS if not keeps(_is_stored_alone, row))
-    if {ANN, BOB} & refused:
+    stored = [row for row in KINDS if keeps(_is_stored_alone, row)]
+    if not {ANN, BOB}.issubset(stored):
         return NO_LIMITS
+    # Where another row of the kind is stored, it is not the kind that is refused.
+    refused = frozenset(
+        row for row in KINDS if row not in stored and kind_of(row) not in map(kind_of, stored)
+    )
     counts = keeps(the_first_users_have_ids_of_their_own)
     if not counts:
         with keeping_to(Limits(counts_the_first=False)):
             counts = not keeps(the_first_users_have_ids_of_their_own)  # bringing an id is of no use either
+    room = None if keeps(two_dozen_users_are_as_many_rows) else _room(sut, effort)
     return Limits(
-        room=None if keeps(two_dozen_users_are_as_many_rows) else _room(sut, effort),
+        room=room,
         refused=refused,
+        apart=_apart(sut, effort, Limits(room=room, refused=refused, counts_the_first=counts)),
         characters=frozenset(one for one in CHARACTERS if not keeps(_character_round_trips, one)),
         clears=keeps(delete_tokens_removes_two_users),
         deletes=keeps(delete_token_removes_one_of_two_users),
@@ -153,6 +166,35 @@ def _keeps(sut: StoreUnderTest, effort: Effort, probe: object, *arguments: objec
     except (NotApplicable, StoreUnavailable):
         return False
     return True
+
+
+def _apart(sut: StoreUnderTest, effort: Effort, limits: Limits) -> frozenset[Row]:
+    """The rows of the crowd that a store with these limits does not hold beside those before them."""
+    apart: frozenset[Row] = frozenset()
+    while True:
+        with keeping_to(replace(limits, apart=apart)):
+            row = _first_that_does_not_stay(sut, effort)
+        if row is None:
+            return apart
+        if row == ANN:
+            return frozenset()  # not even the first is seen: no row says anything of the others
+        apart |= {row}
+
+
+def _first_that_does_not_stay(sut: StoreUnderTest, effort: Effort) -> Row | None:
+    """The first row of the crowd that cannot be saved, or after which not all rows are there."""
+    row = None
+    try:
+        with Workspace(sut, effort) as workspace:
+            store, passed = workspace.open(), []
+            for row in ONE_OF_EVERY_KIND:
+                passed.append(store.save(row))
+                store.showing(passed)
+    except Violation:
+        return row
+    except StoreUnavailable:
+        return None
+    return None
 
 
 def _room(sut: StoreUnderTest, effort: Effort) -> int | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from .._spec.tokens import Row, format_row
 from .differences import of_rows
 from .messages import describe_difference, format_rows
+from .store_limits import active
 
 if TYPE_CHECKING:
     from .workspace import Workspace
@@ -90,7 +91,10 @@ class RowComparison:
             new=self.new,
             fields=self.fields,
         )
-        self.workspace.fail(expected, seen, difference=difference)
+        # Where a new row takes the place of another: the store is known to make two rows of the crowd one.
+        wanted = len(self.before) - len(self.gone) + self.new
+        merged = self.new and active().apart and len(self.after) < wanted
+        self.workspace.fail(expected, seen, blame="SAVE-1" if merged else "", difference=difference)
 
 
 def matched_rows(wanted: Sequence[Row], listing: Sequence[Row]) -> list[Row] | None:

@@ -258,7 +258,9 @@ class StoreHandle:
             if matched is not None:
                 self.workspace.shows_rows |= bool(matched)
                 return matched
-        by_id = [self.quietly("find_token_by_id", saved.token.get_id()) for saved in passed]
+        # Two tokens with one id are one row.
+        ids = dict.fromkeys(field_as_far_as_it_reads(saved.token, "id") for saved in passed)
+        by_id = [self.quietly("find_token_by_id", id) for id in ids]
         found = [to_row(one.returned) for one in by_id if is_token(one.returned)]
         matched = matched_rows([saved.sent for saved in passed], found)
         if matched is not None:
@@ -266,7 +268,10 @@ class StoreHandle:
             return matched
         seen = listing if isinstance(listing, str) else format_rows(listing)
         return self.workspace.fail(
-            f"{len(passed)} rows, one for each token that was saved", seen, precondition_failed=True
+            f"{len(passed)} rows, one for each token that was saved",
+            seen,
+            precondition_failed=True,
+            blame="SAVE-1" if active().apart else "",
         )
 
     def expect(

@@ -24,6 +24,7 @@ class Limits:
     Attributes:
         room: How many rows it holds; ``None`` for as many as there are. [VALUE-8]
         refused: Rows of kinds that it does not store. [SAVE-1, SAVE-20]
+        apart: Rows of the crowd that it does not hold beside those before them. [SAVE-1]
         characters: Characters that it cannot keep in a text. [VALUE-1]
         clears: ``delete_tokens`` works. [CLEAR-1]
         deletes: ``delete_token`` works. [DEL-1]
@@ -34,6 +35,7 @@ class Limits:
 
     room: int | None = None
     refused: frozenset[Row] = frozenset()
+    apart: frozenset[Row] = frozenset()
     characters: frozenset[str] = frozenset()
     clears: bool = True
     deletes: bool = True
@@ -41,15 +43,25 @@ class Limits:
     counts_the_first: bool = True
     goes_on: bool = True
 
-    def beside(self, clause: str) -> Limits:
-        """The limits that are faults against other clauses than this one."""
+    def beside(self, clause: str, *, arranging: bool = True) -> Limits:
+        """The limits that are faults against other clauses than this one.
+
+        Args:
+            clause: The clause that is checked.
+            arranging: The check failed while it arranged. Where it did not, the crowd was there, and which
+                rows a save makes one is what most clauses of saving speak of.
+        """
         group = clause.partition("-")[0]
+        crowd = self.apart if arranging or group != "SAVE" else frozenset()
+        if clause == "SAVE-1":
+            crowd = frozenset()
         if group in ("IFACE", "MODEL"):  # here every call counts
-            return NO_LIMITS
+            return replace(NO_LIMITS, apart=crowd) if arranging and group == "IFACE" else NO_LIMITS
         return replace(
             self,
             room=None if clause == "VALUE-8" else self.room,
             refused=frozenset(row for row in self.refused if _clause_of(row) != clause),
+            apart=crowd,
             characters=frozenset() if clause == "VALUE-1" else self.characters,
             clears=self.clears or clause == "CLEAR-1",
             deletes=self.deletes or clause == "DEL-1",
@@ -71,7 +83,7 @@ class Limits:
         if isinstance(argument, Row) and self.spoils_a_field(argument):
             return "VALUE-1"
         if method == "save_token" and isinstance(argument, Row):
-            if self.refuses(argument):
+            if self.refuses(argument) or argument in self.apart:
                 return _clause_of(argument)
             if not (self.goes_on or all(isinstance(id, str) and id.isdecimal() for id in stored)):
                 return "SAVE-3"
@@ -96,7 +108,7 @@ class Limits:
 
     def refuses(self, row: Row) -> bool:
         """Whether a row is of a kind that the store does not store."""
-        return any(_fields(row) == _fields(other) for other in self.refused)
+        return any(kind_of(row) == kind_of(other) for other in self.refused)
 
     def spoils(self, text: object) -> bool:
         """Whether a text has a character that the store cannot keep."""
@@ -205,7 +217,9 @@ class Pool(Sequence[T]):
 def _beyond(needed: str, clause: str) -> Violation:
     """What a check needs is more than the store is known to hold."""
     limits = active()
-    blame = clause or ("VALUE-8" if limits.room is not None else "SAVE-1" if limits.refused else "VALUE-1")
+    blame = clause or (
+        "VALUE-8" if limits.room is not None else "SAVE-1" if limits.refused or limits.apart else "VALUE-1"
+    )
     return Violation(
         expected=f"the store holds {needed}",
         seen=f"it does not: {blame}",
@@ -217,7 +231,7 @@ def _beyond(needed: str, clause: str) -> Violation:
 def _clause_against(item: object) -> str:
     """The clause that tells why the store cannot hold an item by itself; "" for want of room."""
     limits = active()
-    if isinstance(item, Row) and limits.refuses(item):
+    if isinstance(item, Row) and (limits.refuses(item) or item in limits.apart):
         return _clause_of(item)
     return "" if _fits(item, limits) else "VALUE-1"
 
@@ -250,7 +264,7 @@ def batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 
 def _fits(item: object, limits: Limits) -> bool:
     if isinstance(item, Row):
-        return not limits.refuses(item) and not limits.spoils_a_field(item)
+        return not (limits.refuses(item) or item in limits.apart or limits.spoils_a_field(item))
     return not limits.spoils(item)
 
 
@@ -261,11 +275,18 @@ def _reached(ids: Collection[object]) -> int:
 
 def _clause_of(row: Row) -> str:
     """The clause that tells that a row of this kind is not stored."""
-    return "SAVE-20" if _fields(row) == _ACCESS_WITH_CLIENT else "SAVE-1"
+    return "SAVE-20" if kind_of(row) == _ACCESS_WITH_CLIENT else "SAVE-1"
 
 
-def _fields(row: Row) -> frozenset[str]:
-    """What makes the kind of a row: that it has a user, or else which of its keys and client fields."""
+def kind_of(row: Row) -> frozenset[str]:
+    """What makes the kind of a row: that it has a user, or else which of its keys and client fields.
+
+    Args:
+        row: The row.
+
+    Returns:
+        The names of the fields that make it.
+    """
     present = row.present()
     if "user_name" in present:
         return frozenset(("user_name",))

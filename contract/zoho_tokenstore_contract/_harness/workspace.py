@@ -17,7 +17,7 @@ from .._spec.junk_answers import is_a, tame
 from .._spec.tokens import Row, UnreadableToken, absent
 from .answer_differences import of_answer
 from .calls import Answer, CallRecord
-from .differences import innermost_line
+from .differences import CHANGING, innermost_line
 from .exit_guard import ProcessEndGuard
 from .locations import Locations
 from .messages import format_exception
@@ -277,8 +277,8 @@ class Workspace:
             expected: What the clause promises, in plain words.
             seen: What happened instead.
             precondition_failed: The check could not even be set up.
-            blame: The clause whose known fault stands in the way; by default that of the last call, and where
-                the check could not be set up that of any call.
+            blame: The clause whose known fault stands in the way; by default that of the last change or of
+                a later call, and where the check could not be set up that of any call.
             difference: What differs, where rows were compared; by default what the last call answered.
 
         Raises:
@@ -297,7 +297,11 @@ class Workspace:
 
     def _known_fault(self, precondition_failed: bool) -> str:
         """The clause whose known fault explains what ends the check; "" for none."""
-        calls = self.calls if precondition_failed else self.calls[-1:]
+        calls = self.calls
+        if not precondition_failed:
+            # What was looked at since the last change shows what this change has not done.
+            changes = [number for number, call in enumerate(calls) if call.method in CHANGING]
+            calls = calls[changes[-1] if changes else -1 :]
         return next((call.blame for call in reversed(calls) if call.blame), "")
 
     def _blame_the_store(self, error: BaseException) -> None:

@@ -45,10 +45,12 @@ class Reproduction:
 
     Attributes:
         script: A program that needs the store and the SDK alone.
-        shortest: Its calls and its assertion as lines, where the search found them; else none.
+        body: Its calls and its assertion.
+        shortest: The same as lines, where the search found them; else none.
     """
 
     script: str
+    body: ScriptBody
     shortest: tuple[str, ...] = ()
 
 
@@ -96,7 +98,23 @@ def reproduce(sut: StoreUnderTest, clause: str, violation: Violation, calls: int
     notes = [f"Expected: {violation.expected}.", f"Seen: {violation.seen}."]
     if violation.precondition_failed:
         notes.insert(0, "The clause itself could not be checked: what has to come before it fails.")
-    return Reproduction(script(sut, CLAUSES[clause], made, notes), shortest)
+    return Reproduction(script(sut, CLAUSES[clause], made, notes), made, shortest)
+
+
+def shows(made: ScriptBody, sut: StoreUnderTest) -> bool:
+    """Whether the calls that show a violation on one store show it on another one too.
+
+    Args:
+        made: The calls and the assertion.
+        sut: The other store.
+
+    Returns:
+        Whether the assertion is reached there, and fails.
+    """
+    try:
+        return _fails(made, sut)
+    except Unplayable:
+        return False
 
 
 def _written_before(sut: StoreUnderTest, clause: str) -> ScriptBody | None:

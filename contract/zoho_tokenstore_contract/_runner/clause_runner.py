@@ -158,7 +158,7 @@ def _run_check(one: Check, sut: StoreUnderTest, effort: Effort) -> None:
             raise
         if sut.limits is None:
             sut.limits = limits_of(sut, effort)
-        limits = sut.limits.beside(one.clause)
+        limits = sut.limits.beside(one.clause, arranging=violation.precondition_failed)
         if limits == NO_LIMITS:
             raise
         # Again, around what the store is known not to do.

@@ -310,7 +310,7 @@ def unmatched(before: Sequence[Row]) -> tuple[Row, ...]:
     ids = {row.id for row in before}
     near = [
         other
-        for row in (before[0], before[1], before[-1])
+        for row in (*before[:2], before[-1])
         if isinstance(row.id, str)
         for other in near_ids(row.id)
         if other not in ids
@@ -333,7 +333,10 @@ def unmatched(before: Sequence[Row]) -> tuple[Row, ...]:
             Row(**CLIENT, refresh_token=text)
             for text in (GRANT.grant_token, "1000.nightly.refresh.2", "%.refresh")
         ),
-        *(Row(user_name=name) for name in (ACCESS.access_token, before[1].id, "o'neil@example.com:77")),
+        *(
+            Row(user_name=name)
+            for name in (ACCESS.access_token, before[len(before) > 1].id, "o'neil@example.com:77")
+        ),
         Row(id=ANN.user_name),
         *(Row(id=id) for id in near),
     )
