@@ -5,12 +5,13 @@ All of it is read from the findings: what two clauses do not both show is not sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .._spec.clause_results import ClauseResult, Finding
 from .finding_signature import Sign, is_opened_empty, kept_keys, signs_of, signs_on_the_way
-from .wording import in_short
+from .risks import every
+from .wording import in_short, short_sentence
 
 _SPECIFIC = ("field", "among", "rows", "error", "by", "kind", "lost together", "together")
 """What says most about a cause comes first."""
@@ -80,6 +81,11 @@ class Cause:
     def first(self) -> ClauseResult:
         """The clause that is told in full."""
         return self.results[0]
+
+    @property
+    def said(self) -> str:
+        """What they share, or what differs in the one clause."""
+        return self.words or short_sentence(self.first)
 
     @property
     def all(self) -> tuple[ClauseResult, ...]:
@@ -153,8 +159,9 @@ def _largest(left: Iterable[ClauseResult], keys: dict[str, set[Sign]]) -> tuple[
 def _heads(results: Sequence[ClauseResult], others: Sequence[ClauseResult]) -> dict[str, str]:
     """For each clause that follows from another one: that, where it is told."""
     heads: dict[str, str] = {}
+    signs = {one.clause: (signs_of(*one.findings[:1]), signs_of(*one.findings)) for one in results}
     for result in (*results, *others):
-        head = _head(result, [one for one in results if _may_follow(result.clause, one.clause)])
+        head = _head(result, [one for one in results if _may_follow(result.clause, one.clause)], signs)
         if head:
             heads[result.clause] = head
     while any(head in heads for head in heads.values()):
@@ -163,15 +170,13 @@ def _heads(results: Sequence[ClauseResult], others: Sequence[ClauseResult]) -> d
 
 
 def _may_follow(clause: str, other: str) -> bool:
-    names = FOLLOWS.get(clause, FOLLOWS.get(_every(clause), "")).split()
-    return other != clause and (other in names or _every(other) in names)
+    names = FOLLOWS.get(clause, FOLLOWS.get(every(clause), "")).split()
+    return other != clause and (other in names or every(other) in names)
 
 
-def _every(clause: str) -> str:
-    return f"{clause.rpartition('-')[0]}-*"
-
-
-def _head(result: ClauseResult, others: Sequence[ClauseResult]) -> str:
+def _head(
+    result: ClauseResult, others: Sequence[ClauseResult], signs: Mapping[str, Sequence[set[Sign]]]
+) -> str:
     """The clause whose fault the findings of a result show, each of them; "" where one shows none."""
     if result.clause in _REST_ON_REOPENING:
         for other in others:
@@ -180,17 +185,17 @@ def _head(result: ClauseResult, others: Sequence[ClauseResult]) -> str:
     findings = [finding for finding in result.findings if not finding.precondition_failed]
     if result.clause in _BY_CHANCE:
         findings = findings[:1]
-    found = [_shown(finding, others) for finding in findings]
+    found = [_shown(finding, {one.clause: signs[one.clause] for one in others}) for finding in findings]
     return found[0] if found and all(found) else ""
 
 
-def _shown(finding: Finding, others: Sequence[ClauseResult]) -> str:
+def _shown(finding: Finding, others: Mapping[str, Sequence[set[Sign]]]) -> str:
     """The clause whose fault a finding shows best: its first one rather than any, and as its own."""
     for signs in (signs_of(finding), signs_on_the_way(finding)):
-        for most in (1, None):
-            for other in others:
-                if signs & signs_of(*other.findings[:most]):
-                    return other.clause
+        for number in range(2):
+            for clause, shown in others.items():
+                if signs & shown[number]:
+                    return clause
     return ""
 
 

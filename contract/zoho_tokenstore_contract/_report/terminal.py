@@ -17,7 +17,7 @@ from .._spec.short_wording import several, shorten
 from .._spec.surface import Surface, option, surface
 from .diagnosis import Cause
 from .hints import REMEDIES, hint
-from .report_header import causes_of, not_weighing, risks_of, weighing
+from .report_header import by_clause, causes_of, not_weighing, risks_of, weighing
 from .risks import risk_of
 from .scripts import named, reason_script_missing
 from .terminal_table import write_table
@@ -116,6 +116,7 @@ class _Summary:
     ) -> None:
         self.terminal = terminal
         self.stores = {key: store for key, store in verdicts.stores.items() if _was_checked(store)}
+        self.causes = {key: causes_of(store) for key, store in self.stores.items()}
         self.skipped = [store for store in verdicts.stores.values() if not _was_checked(store)]
         self.several = len(self.stores) > 1
         self.width = _width()
@@ -142,13 +143,13 @@ class _Summary:
         self.terminal.section("TokenStore contract")
         if self.all:
             write_table(self.terminal, list(self.stores.values()), self.width)
-        for store in self.stores.values():
-            self._what_does_not_fail(store)
-        for store in self.stores.values():
-            self._verdict(store)
+        for key, store in self.stores.items():
+            self._what_does_not_fail(store, self.causes[key])
+        for key, store in self.stores.items():
+            self._verdict(store, self.causes[key])
         full: list[tuple[str, StoreVerdict, Cause]] = []
         for key, store in self.stores.items():
-            full += [(key, store, cause) for cause in self._broken(store)]
+            full += [(key, store, cause) for cause in self._broken(store, self.causes[key])]
         if self.details and self.all:
             self._all_in_full()
         elif self.details:
@@ -158,9 +159,9 @@ class _Summary:
 
     # what does not fail the run
 
-    def _what_does_not_fail(self, store: StoreVerdict) -> None:
+    def _what_does_not_fail(self, store: StoreVerdict, causes: Sequence[Cause]) -> None:
         lines: list[str] = []
-        following = {one.clause for cause in causes_of(store) for one in cause.following}
+        following = {one.clause for cause in causes for one in cause.following}
         light = [result for result in not_weighing(store) if result.clause not in following]
         if len(self.stores) > _FEW_STORES:
             if light:
@@ -193,19 +194,19 @@ class _Summary:
 
     # the verdict
 
-    def _verdict(self, store: StoreVerdict) -> None:
+    def _verdict(self, store: StoreVerdict, causes: Sequence[Cause]) -> None:
         self.terminal.write_line(_headline(store), bold=True, **_colour(store))
         if store.cause:
             self._text(f"Root cause: {store.cause}", indent="  ", hang="  ", bold=True)
             for number, call in enumerate(store.cause_calls, 1):
                 self._text(f"{number}. {one_line(shorten(call)[0])}", indent="  ", hang="     ")
-        for words, clauses in risks_of(store):
+        for words, clauses in risks_of(causes):
             named = ", ".join(clauses) if self.all or not self.several else several(clauses)
             self._text(f"- {words}: {named}", indent="  ", hang="    ")
 
     # what is broken
 
-    def _broken(self, store: StoreVerdict) -> list[Cause]:
+    def _broken(self, store: StoreVerdict, groups: Sequence[Cause]) -> list[Cause]:
         """Tell the broken clauses a line each; returns what may be told in full."""
         results = weighing(store)
         if store.cause and results and not self.all:
@@ -217,7 +218,6 @@ class _Summary:
                 f"Repair that first; {_telling_all()} tells each."
             )
             return []
-        groups = causes_of(store)
         if results:
             self.terminal.line("")
             title = f"Broken by {store.target}" if self.several else "Broken"
@@ -262,7 +262,7 @@ class _Summary:
         for key, store in self.stores.items():
             first = weighing(store)
             others = [one for one in store.all_results if one.outcome in told and one not in first]
-            groups = {one.clause: cause for cause in causes_of(store) for one in cause.all}
+            groups = by_clause(self.causes[key])
             for result in (*first, *others):
                 for line, markup in self._whole(key, store, result, groups.get(result.clause)):
                     self.terminal.write_line(line, **markup)
@@ -339,7 +339,7 @@ class _Summary:
 
     def _finding(self, finding: Finding) -> Iterator[tuple[str, dict[str, bool]]]:
         yield "", {}
-        yield from self._lines(f"{finding.check.replace('_', ' ')}:", bold=True)
+        yield from self._lines(f"{finding.words}:", bold=True)
         if finding.precondition_failed:
             yield "  (This could not be checked: arranging it failed.)", {}
         yield from self._lines(f"expected: {finding.expected}", indent="  ", hang="            ")

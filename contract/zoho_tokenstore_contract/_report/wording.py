@@ -93,7 +93,7 @@ def _situation(finding: Finding) -> str:
             return f"save_token, killed {killed[1]}"
         if "the limit is gone" in line:
             return "save_token on a full disk"
-    return finding.check.replace("_", " ")
+    return finding.words
 
 
 def one_line(text: str) -> str:
