@@ -18,15 +18,18 @@ _SPECIFIC = ("field", "among", "rows", "error", "by", "kind", "lost together", "
 
 FOLLOWS = {
     "SAVE-22": "PERSIST-1",
-    "VALUE-9": "PERSIST-1",
+    "VALUE-9": "PERSIST-1 SAVE-* FIND-* BYID-* DEL-*",
     "PERSIST-*": "PERSIST-1",
+    "PERSIST-3": "PERSIST-1 SAVE-2 SAVE-3",
+    "PERSIST-5": "PERSIST-1 FIND-*",
     "MODEL-1": "SAVE-* FIND-* BYID-* LIST-* DEL-* CLEAR-* VALUE-* PERSIST-*",
     "THREAD-5": "THREAD-2 THREAD-3 THREAD-4",
     "PROC-1": "THREAD-2 THREAD-3 PERSIST-1",
     "PROC-2": "THREAD-2 THREAD-3 PROC-1 PERSIST-1",
     "CRASH-1": "PERSIST-1",
     "CRASH-6": "PERSIST-1",
-    "DEL-5": "SAVE-2 SAVE-3",
+    "DEL-5": "SAVE-2 SAVE-3 PERSIST-3",
+    "VALUE-*": "SAVE-* FIND-* BYID-* DEL-*",
     "FLOW-6": "THREAD-*",
     "FLOW-10": "",
     "FLOW-*": "SAVE-* FIND-* BYID-* DEL-* PERSIST-1",
@@ -51,6 +54,8 @@ _REST_ON_REOPENING = (
 _SPEAK_OF = {
     "found a deleted token": ("DEL-4", "CLEAR-1"),
     "found what is not stored": ("FIND-6",),
+    "found a wrong row": ("FIND-6", "FIND-8", "DEL-4"),
+    "takes users whose names differ for one": ("SAVE-5", "FIND-8"),
     "kept old value": ("SAVE-13",),
     "wrong value": ("SAVE-13",),
     "changed another row": ("SAVE-5", "SAVE-11"),
@@ -185,17 +190,24 @@ def _head(
     findings = [finding for finding in result.findings if not finding.precondition_failed]
     if result.clause in _BY_CHANCE:
         findings = findings[:1]
-    found = [_shown(finding, {one.clause: signs[one.clause] for one in others}) for finding in findings]
+    found = [
+        _shown(result.clause, finding, {one.clause: signs[one.clause] for one in others})
+        for finding in findings
+    ]
     return found[0] if found and all(found) else ""
 
 
-def _shown(finding: Finding, others: Mapping[str, Sequence[set[Sign]]]) -> str:
+def _shown(clause: str, finding: Finding, others: Mapping[str, Sequence[set[Sign]]]) -> str:
     """The clause whose fault a finding shows best: its first one rather than any, and as its own."""
-    for signs in (signs_of(finding), signs_on_the_way(finding)):
+    seen = [signs_of(finding), signs_on_the_way(finding)]
+    if every(clause) == "VALUE-*":
+        # Each text is tried in each field: that a field is wrong says little.
+        seen = [{sign for sign in signs if sign[0] in ("by", "kind")} for signs in seen]
+    for signs in seen:
         for number in range(2):
-            for clause, shown in others.items():
+            for other, shown in others.items():
                 if signs & shown[number]:
-                    return clause
+                    return other
     return ""
 
 
