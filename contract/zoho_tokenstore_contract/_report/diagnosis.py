@@ -5,27 +5,31 @@ All of it is read from the findings: what two clauses do not both show is not sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .._spec.clause_results import ClauseResult, Finding
 from .finding_signature import Sign, is_opened_empty, kept_keys, signs_of, signs_on_the_way
-from .wording import in_short
+from .risks import every
+from .wording import in_short, short_sentence
 
 _SPECIFIC = ("field", "among", "rows", "error", "by", "kind", "lost together", "together")
 """What says most about a cause comes first."""
 
 FOLLOWS = {
     "SAVE-22": "PERSIST-1",
-    "VALUE-9": "PERSIST-1",
+    "VALUE-9": "PERSIST-1 SAVE-* FIND-* BYID-* DEL-*",
     "PERSIST-*": "PERSIST-1",
+    "PERSIST-3": "PERSIST-1 SAVE-2 SAVE-3",
+    "PERSIST-5": "PERSIST-1 FIND-*",
     "MODEL-1": "SAVE-* FIND-* BYID-* LIST-* DEL-* CLEAR-* VALUE-* PERSIST-*",
     "THREAD-5": "THREAD-2 THREAD-3 THREAD-4",
     "PROC-1": "THREAD-2 THREAD-3 PERSIST-1",
     "PROC-2": "THREAD-2 THREAD-3 PROC-1 PERSIST-1",
     "CRASH-1": "PERSIST-1",
     "CRASH-6": "PERSIST-1",
-    "DEL-5": "SAVE-2 SAVE-3",
+    "DEL-5": "SAVE-2 SAVE-3 PERSIST-3",
+    "VALUE-*": "SAVE-* FIND-* BYID-* DEL-*",
     "FLOW-6": "THREAD-*",
     "FLOW-10": "",
     "FLOW-*": "SAVE-* FIND-* BYID-* DEL-* PERSIST-1",
@@ -50,6 +54,8 @@ _REST_ON_REOPENING = (
 _SPEAK_OF = {
     "found a deleted token": ("DEL-4", "CLEAR-1"),
     "found what is not stored": ("FIND-6",),
+    "found a wrong row": ("FIND-6", "FIND-8", "DEL-4"),
+    "takes users whose names differ for one": ("SAVE-5", "FIND-8"),
     "kept old value": ("SAVE-13",),
     "wrong value": ("SAVE-13",),
     "changed another row": ("SAVE-5", "SAVE-11"),
@@ -80,6 +86,11 @@ class Cause:
     def first(self) -> ClauseResult:
         """The clause that is told in full."""
         return self.results[0]
+
+    @property
+    def said(self) -> str:
+        """What they share, or what differs in the one clause."""
+        return self.words or short_sentence(self.first)
 
     @property
     def all(self) -> tuple[ClauseResult, ...]:
@@ -153,8 +164,9 @@ def _largest(left: Iterable[ClauseResult], keys: dict[str, set[Sign]]) -> tuple[
 def _heads(results: Sequence[ClauseResult], others: Sequence[ClauseResult]) -> dict[str, str]:
     """For each clause that follows from another one: that, where it is told."""
     heads: dict[str, str] = {}
+    signs = {one.clause: (signs_of(*one.findings[:1]), signs_of(*one.findings)) for one in results}
     for result in (*results, *others):
-        head = _head(result, [one for one in results if _may_follow(result.clause, one.clause)])
+        head = _head(result, [one for one in results if _may_follow(result.clause, one.clause)], signs)
         if head:
             heads[result.clause] = head
     while any(head in heads for head in heads.values()):
@@ -163,15 +175,13 @@ def _heads(results: Sequence[ClauseResult], others: Sequence[ClauseResult]) -> d
 
 
 def _may_follow(clause: str, other: str) -> bool:
-    names = FOLLOWS.get(clause, FOLLOWS.get(_every(clause), "")).split()
-    return other != clause and (other in names or _every(other) in names)
+    names = FOLLOWS.get(clause, FOLLOWS.get(every(clause), "")).split()
+    return other != clause and (other in names or every(other) in names)
 
 
-def _every(clause: str) -> str:
-    return f"{clause.rpartition('-')[0]}-*"
-
-
-def _head(result: ClauseResult, others: Sequence[ClauseResult]) -> str:
+def _head(
+    result: ClauseResult, others: Sequence[ClauseResult], signs: Mapping[str, Sequence[set[Sign]]]
+) -> str:
     """The clause whose fault the findings of a result show, each of them; "" where one shows none."""
     if result.clause in _REST_ON_REOPENING:
         for other in others:
@@ -180,17 +190,24 @@ def _head(result: ClauseResult, others: Sequence[ClauseResult]) -> str:
     findings = [finding for finding in result.findings if not finding.precondition_failed]
     if result.clause in _BY_CHANCE:
         findings = findings[:1]
-    found = [_shown(finding, others) for finding in findings]
+    found = [
+        _shown(result.clause, finding, {one.clause: signs[one.clause] for one in others})
+        for finding in findings
+    ]
     return found[0] if found and all(found) else ""
 
 
-def _shown(finding: Finding, others: Sequence[ClauseResult]) -> str:
+def _shown(clause: str, finding: Finding, others: Mapping[str, Sequence[set[Sign]]]) -> str:
     """The clause whose fault a finding shows best: its first one rather than any, and as its own."""
-    for signs in (signs_of(finding), signs_on_the_way(finding)):
-        for most in (1, None):
-            for other in others:
-                if signs & signs_of(*other.findings[:most]):
-                    return other.clause
+    seen = [signs_of(finding), signs_on_the_way(finding)]
+    if every(clause) == "VALUE-*":
+        # Each text is tried in each field: that a field is wrong says little.
+        seen = [{sign for sign in signs if sign[0] in ("by", "kind")} for signs in seen]
+    for signs in seen:
+        for number in range(2):
+            for other, shown in others.items():
+                if signs & shown[number]:
+                    return other
     return ""
 
 

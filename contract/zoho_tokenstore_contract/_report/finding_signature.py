@@ -8,6 +8,7 @@ from itertools import chain, pairwise
 
 from .._spec.clause_results import ClauseResult, Difference, Finding
 from .._spec.short_wording import differing_fields
+from .shortest_program import program_of
 from .wording import methods_at_once
 
 Sign = tuple[str, ...]
@@ -15,6 +16,8 @@ Sign = tuple[str, ...]
 OPENED_EMPTY: Sign = ("opened again", "no rows")
 """A store that was opened again has none of the rows that were saved."""
 
+USERS_AS_ONE: Sign = ("kind", "the store", "takes users whose names differ for one")
+IDS_TWICE: Sign = ("kind", "save_token", "gave an id twice")
 _NOT_FILLED: Sign = ("passed token", "not filled in")
 _OTHER = re.compile(r"other values(?: than any save)? in (\w+(?:, \w+)*)")
 _LOST = re.compile(r"no rows of this user|no rows;|no such row;|is not there any more")
@@ -25,8 +28,13 @@ _ASSERTED = re.compile(
 )
 """The field of which the last line of a shortest program speaks."""
 _FAILED = re.compile(
-    r"store\d*\.(?P<method>\w+)\((?P<argument>.*)\) -> (?P<answer>returned None|raised .+)", re.DOTALL
+    r"(?:store\d*\.|at once, in process \d+: )(?P<method>\w+)\((?P<argument>.*)\) -> (?P<answer>returned None|raised .+)",
+    re.DOTALL,
 )
+_USER_SAVED = re.compile(
+    r"store\d*\.save_token\(OAuthToken\(user_name=('[^']*').*; the token's id is now '([^']*)'$", re.DOTALL
+)
+_ELSEWHERE = re.compile(r"Row\(([^()]*)\) finds its row in a process")
 _BY = re.compile(r"(?:\(|, )(\w+)=")
 _FEW = 3
 """Fields by which a token is addressed; a token with more is a whole one."""
@@ -78,6 +86,11 @@ def is_opened_empty(result: ClauseResult) -> bool:
 
 
 def _keys(finding: Finding) -> Iterator[Sign]:
+    yield from _of_program(finding)
+    if _is_told_by_program(finding):
+        return
+    if found := _ELSEWHERE.match(finding.expected) if finding.seen == "None" else None:
+        yield "by", "find_token", "found nothing", *_BY.findall(f"({found[1]}")
     if (other := _OTHER.search(finding.seen)) and "," not in other[1]:
         yield "field", other[1]
     if asserted := _ASSERTED.search("\n".join(finding.shortest[-3:])):
@@ -90,6 +103,26 @@ def _keys(finding: Finding) -> Iterator[Sign]:
         yield "together", methods
         if _LOST.search(finding.seen):
             yield "lost together", methods
+
+
+def _of_program(finding: Finding) -> Iterator[Sign]:
+    program = program_of(finding)
+    if program is None:
+        return
+    if program.gives_an_id_twice:
+        yield IDS_TWICE
+    if program.takes_users_for_one:
+        yield USERS_AS_ONE
+    if program.look_up and 0 < len(program.passed) <= _FEW:
+        yield "by", program.last, program.look_up, *program.passed
+        if program.look_up != "found nothing":
+            yield "by", program.last, "found a wrong row", *program.passed
+
+
+def _is_told_by_program(finding: Finding) -> bool:
+    """Whether the calls that a search left over show something else than what was compared first."""
+    program = program_of(finding)
+    return program is not None and (program.gives_an_id_twice or program.look_up == "found another row")
 
 
 def _differing(finding: Finding) -> set[str]:
@@ -123,11 +156,14 @@ def _at_once(finding: Finding) -> str:
 
 
 def _signs(finding: Finding) -> Iterator[Sign]:
+    yield from _of_program(finding)
     for key in _keys(finding):
         if key[0] not in ("among", "rows", "kind"):
             yield key
+    if _is_made_one(finding.done):
+        yield USERS_AS_ONE
     difference = finding.difference
-    if difference is not None:
+    if difference is not None and not _is_told_by_program(finding):
         # Where a whole token is passed, the way of addressing tells nothing.
         if difference.kind and not difference.by:
             yield "kind", difference.method, difference.kind
@@ -163,6 +199,19 @@ def _are_stored(argument: str, before: Sequence[str]) -> bool:
     known = " ".join(line for line in before if "save_token(" in line or "get_tokens(" in line)
     values = re.findall(r"'[^']+'", argument)
     return bool(values) and all(value in known for value in values)
+
+
+def _is_made_one(done: Sequence[str]) -> bool:
+    """Whether the last save gave a user the id of another one, whose row is not there any more."""
+    users: dict[str, str] = {}
+    made_one = ""
+    for line in done:
+        if saved := _USER_SAVED.match(line):
+            made_one = saved[2] if users.get(saved[2], saved[1]) != saved[1] else ""
+            users[saved[2]] = saved[1]
+        elif "delete_token" in line or (made_one and line.count(f"'{made_one}'") > 1):
+            users, made_one = {}, ""
+    return bool(made_one)
 
 
 def _is_empty_again(finding: Finding) -> bool:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from itertools import chain
 
-from .._spec.clause_results import ClauseResult
+from .._spec.clause_results import ClauseResult, Finding
 from .._spec.clauses import CLAUSES
+from .._spec.short_wording import several
 from .diagnosis import Cause
 from .finding_signature import is_opened_empty
+from .shortest_program import ShortestProgram, program_of
 from .wording import methods_at_once, telling
 
 REMEDIES = {
@@ -24,6 +30,8 @@ IDS = (
     "does saving look whether a row has the id, or had it? a number of rows, or the greatest id of those "
     "that are left, comes again after a deletion"
 )
+NAMES = "is the user name compared as whole, exact text, wherever a row is looked for?"
+LEFT_OUT = "it takes {needed} to show this: does the look-up leave such a row out?"
 _CACHE = "is there a cache or an index that the deletion does not reach?"
 
 HINTS = {
@@ -92,6 +100,9 @@ INTERRUPTED = {
     ),
 }
 """What helps where an exception from outside did more than end a call, by what was promised."""
+_TEXTS = re.compile(r"comes back as (.+), not as (.+?)(?: \(from .+\))?$", re.DOTALL)
+_ALIKE = 0.5
+"""How much of two texts is the same, at least, where one may come of the other."""
 _REPLACES = re.compile(r"\(a save puts a new (?P<file>.+) in the place of the old one\)")
 _IN_PLACE = re.compile(r"\(a save writes (?P<file>.+) in place\)")
 _DATABASE = re.compile(r"\((?P<file>.+) is an SQLite database\)")
@@ -112,9 +123,9 @@ def hint(result: ClauseResult, cause: Cause | None = None) -> str:
         return ""
     if is_opened_empty(result):
         return IN_MEMORY
-    if any("len(set(seen)) == len(seen)" in line for line in finding.shortest[-1:]):
-        return IDS
-    if difference := finding.difference:
+    if told := _of_programs([one for one in map(program_of, _findings(result, cause)) if one]):
+        return told
+    if (difference := finding.difference) and not _is_another_text(difference.words):
         for field in (*difference.by, ""):
             for method in (difference.method, ""):
                 if found := HINTS.get((difference.kind, method, field)):
@@ -127,6 +138,38 @@ def hint(result: ClauseResult, cause: Cause | None = None) -> str:
     written = finding.done[-1] if finding.done else ""
     methods = " and ".join(dict.fromkeys(methods_at_once(finding)[:2]))
     return _of_faults(CLAUSES[result.clause].group, groups, written, methods)
+
+
+def _findings(result: ClauseResult, cause: Cause | None) -> Iterator[Finding]:
+    """What is told of a clause, and of those that fail for the same reason."""
+    yield from result.findings
+    if cause is not None and result is cause.first:
+        yield from chain.from_iterable(one.findings for one in cause.results[1:])
+
+
+def _of_programs(programs: Sequence[ShortestProgram]) -> str:
+    """What the shortest programs of a cause have in common, as a question; "" where it is nothing."""
+    if any(program.gives_an_id_twice for program in programs):
+        return IDS
+    if programs and all(program.takes_users_for_one for program in programs):
+        return NAMES if any(program.shares_nothing for program in programs) else ""
+    if programs and all(program.look_up == "found nothing" for program in programs):
+        needed = sorted(set.intersection(*(program.beside_the_keys for program in programs)))
+        return LEFT_OUT.format(needed=several(map(_needed, needed))) if needed else ""
+    return ""
+
+
+def _is_another_text(words: str) -> bool:
+    """Whether a text came back as one that has little to do with it: it was not converted then."""
+    texts = _TEXTS.search(words)
+    return texts is not None and SequenceMatcher(None, texts[1], texts[2]).ratio() < _ALIKE
+
+
+def _needed(field: tuple[str, str]) -> str:
+    name, value = field
+    number = value.strip("'")
+    past = name == "expires_in" and number.isdecimal() and int(number) < time.time() * 1000
+    return f"{name}={value}{' (in the past)' if past else ''}"
 
 
 def _of_faults(group: str, groups: set[str], written: str, methods: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from .._spec.clause_results import ClauseResult, Finding, Outcome
 from .._spec.clauses import GROUPS
+from .diagnosis import Cause
 from .html.markup import legible
 from .json_report import Report
 from .report_header import (
@@ -15,7 +16,6 @@ from .report_header import (
     TITLE,
     by_group,
     causes_of,
-    check_words,
     clause_of,
     counted,
     made_when,
@@ -24,7 +24,7 @@ from .report_header import (
     share,
 )
 from .verdict import WORDS, StoreVerdict
-from .wording import counts, expected_and_seen, sentence, short_sentence
+from .wording import counts, expected_and_seen, sentence
 
 _ROOM = 60_000
 """A comment on GitHub holds 65,536 characters, and what is longer is refused whole."""
@@ -46,7 +46,8 @@ def markdown(report: Report) -> str:
     """
     stores = report.stores
     parts = [_verdict(store) for store in stores] or [f"**{TITLE}: {WORDS[None]}.** {NO_STORE}"]
-    parts += [part for store in stores for part in (_risks(store), _differences(store)) if part]
+    found = [causes_of(store) for store in stores]
+    parts += [part for causes in found for part in (_risks(causes), _differences(causes)) if part]
     if stores:
         parts.append(_table(stores))
     several = len(stores) > 1
@@ -70,19 +71,19 @@ def _verdict(store: StoreVerdict) -> str:
     return "  \n".join(lines)
 
 
-def _risks(store: StoreVerdict) -> str:
+def _risks(causes: Sequence[Cause]) -> str:
     """What the users of a store risk, worst first."""
-    return "\n".join(f"- {words}: {', '.join(clauses)}" for words, clauses in risks_of(store))
+    return "\n".join(f"- {words}: {', '.join(clauses)}" for words, clauses in risks_of(causes))
 
 
-def _differences(store: StoreVerdict) -> str:
+def _differences(causes: Sequence[Cause]) -> str:
     """What the broken clauses share, and what follows from them, where some do."""
     lines = []
-    for cause in causes_of(store):
+    for cause in causes:
         if cause.words or cause.following:
             ids = ", ".join(result.clause for result in cause.results)
             following = ", ".join(result.clause for result in cause.following)
-            line = f"- {ids}: {_code(cause.words or short_sentence(cause.first))}"
+            line = f"- {ids}: {_code(cause.said)}"
             lines.append(line + (f"; from this follow {following}" if following else ""))
     return "\n".join(lines)
 
@@ -177,7 +178,7 @@ def _finding(finding: Finding) -> Iterator[str]:
     expected, seen = expected_and_seen(finding)
     calls = [f"expected: {legible(expected)}", f"seen:     {legible(seen)}", ""]
     calls += [f"{number}. {legible(call)}" for number, call in enumerate(finding.done, 1)]
-    yield from ("", f"{_escaped(check_words(finding))}:")
+    yield from ("", f"{_escaped(finding.words)}:")
     if finding.precondition_failed:
         yield from ("", "(This clause could not be checked: arranging it failed.)")
     yield from ("", _fenced("\n".join(calls), "text"))

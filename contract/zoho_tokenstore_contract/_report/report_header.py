@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from .._spec.clause_results import ClauseResult, Finding, Outcome
+from .._spec.clause_results import ClauseResult, Outcome
 from .._spec.clauses import CLAUSES, Clause
 from .diagnosis import Cause, causes
 from .json_report import Report
@@ -57,20 +57,20 @@ def not_weighing(store: StoreVerdict) -> list[ClauseResult]:
     ]
 
 
+def by_clause(found: Iterable[Cause]) -> dict[str, Cause]:
+    """What each broken clause is told under, from what `causes_of` found."""
+    return {one.clause: cause for cause in found for one in cause.all}
+
+
 def causes_of(store: StoreVerdict) -> list[Cause]:
     """Why a store violates the contract: its broken clauses by what they share and what follows from what."""
     return causes(weighing(store), not_weighing(store))
 
 
-def risks_of(store: StoreVerdict) -> list[tuple[str, list[str]]]:
-    """What a store's users risk, worst first, each with the clauses that say so."""
-    at_risk = {clause for cause in causes_of(store) for clause in cause.at_risk}
+def risks_of(found: Iterable[Cause]) -> list[tuple[str, list[str]]]:
+    """What a store's users risk by what `causes_of` found: worst first, each with its clauses."""
+    at_risk = {clause for cause in found for clause in cause.at_risk}
     return risks(clause for clause in CLAUSES if clause in at_risk)
-
-
-def check_words(finding: Finding) -> str:
-    """The sentence that a check's name is."""
-    return finding.check.replace("_", " ")
 
 
 def made_with(report: Report) -> str:

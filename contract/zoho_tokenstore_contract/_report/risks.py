@@ -31,10 +31,14 @@ A clause that several lines name belongs to the line that names it by its number
 """
 
 
+def every(clause: str) -> str:
+    """What stands for every clause of the group that a clause belongs to, such as ``SAVE-*``."""
+    return f"{clause.rpartition('-')[0]}-*"
+
+
 def risk_of(clause: str) -> int:
     """The place of a clause's risk in `RISKS`, 0 for the worst."""
-    every = f"{clause.rpartition('-')[0]}-*"
-    for one in (clause, every):
+    for one in (clause, every(clause)):
         for place, clauses in enumerate(RISKS.values()):
             if one in clauses.split():
                 return place

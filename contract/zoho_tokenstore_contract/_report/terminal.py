@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._spec.clause_results import ClauseResult, Finding, Outcome
-from .._spec.clauses import CLAUSES
+from .._spec.clauses import CLAUSES, Level
 from .._spec.short_wording import several, shorten
 from .._spec.surface import Surface, option, surface
 from .diagnosis import Cause
 from .hints import REMEDIES, hint
-from .report_header import causes_of, not_weighing, risks_of, weighing
+from .report_header import by_clause, causes_of, not_weighing, risks_of, weighing
 from .risks import risk_of
 from .scripts import named, reason_script_missing
 from .terminal_table import write_table
@@ -94,8 +94,13 @@ def conclude(terminal: TerminalReporter, verdicts: Verdicts) -> None:
 
 
 def _headline(store: StoreVerdict) -> str:
-    reason = f" ({store.reason_undecided})" if store.verdict is None else ""
-    return f"{store.target}: {WORDS[store.verdict]}{reason}"
+    said = f"{store.target}: {WORDS[store.verdict]}"
+    if store.verdict is None:
+        said += f" ({store.reason_undecided})"
+    should = [one.clause for one in not_weighing(store) if CLAUSES[one.clause].level is Level.SHOULD]
+    if should and store.verdict == CONFORMS:
+        said += f" to every MUST clause, but not to {several(should)} (SHOULD)"
+    return said
 
 
 def _colour(store: StoreVerdict) -> dict[str, bool]:
@@ -116,6 +121,7 @@ class _Summary:
     ) -> None:
         self.terminal = terminal
         self.stores = {key: store for key, store in verdicts.stores.items() if _was_checked(store)}
+        self.causes = {key: causes_of(store) for key, store in self.stores.items()}
         self.skipped = [store for store in verdicts.stores.values() if not _was_checked(store)]
         self.several = len(self.stores) > 1
         self.width = _width()
@@ -142,13 +148,15 @@ class _Summary:
         self.terminal.section("TokenStore contract")
         if self.all:
             write_table(self.terminal, list(self.stores.values()), self.width)
-        for store in self.stores.values():
-            self._what_does_not_fail(store)
-        for store in self.stores.values():
-            self._verdict(store)
         full: list[tuple[str, StoreVerdict, Cause]] = []
         for key, store in self.stores.items():
-            full += [(key, store, cause) for cause in self._broken(store)]
+            causes = self.causes[key]
+            if not self.several:
+                self._what_does_not_fail(store, causes)
+            self._verdict(store, causes)
+            full += [(key, store, cause) for cause in self._broken(store, causes)]
+            if self.several:
+                self._what_does_not_fail(store, causes)
         if self.details and self.all:
             self._all_in_full()
         elif self.details:
@@ -158,29 +166,28 @@ class _Summary:
 
     # what does not fail the run
 
-    def _what_does_not_fail(self, store: StoreVerdict) -> None:
+    def _what_does_not_fail(self, store: StoreVerdict, causes: Sequence[Cause]) -> None:
         lines: list[str] = []
-        following = {one.clause for cause in causes_of(store) for one in cause.following}
+        following = {one.clause for cause in causes for one in cause.following}
         light = [result for result in not_weighing(store) if result.clause not in following]
-        if len(self.stores) > _FEW_STORES:
-            if light:
-                lines.append(f"not kept, and need not be: {', '.join(result.clause for result in light)}")
-        else:
+        if not self._are_many:
             lines += [self._light(result, few=len(light) <= _ENTRY) for result in light]
+        elif light:
+            lines.append(f"not kept, and need not be: {several(result.clause for result in light)}")
         reasons: dict[tuple[Outcome, str], list[str]] = {}
         for result in store.all_results:
             if result.outcome not in (Outcome.KEPT, Outcome.NOT_RUN, Outcome.BROKEN):
                 reason = _REASONS.get(result.outcome, result.reason)
                 reasons.setdefault((result.outcome, reason), []).append(result.clause)
         for (outcome, reason), clauses in reasons.items():
-            if len(self.stores) <= _FEW_STORES or outcome is not Outcome.NOT_APPLICABLE or self.all:
-                named = several(clauses) if self._are_many else ", ".join(clauses)
-                lines.append(f"{outcome.words}: {named}: {one_line(reason)}")
-        if lines and self.several:
-            self.terminal.write_line(store.target, bold=True)
+            if not self._are_many:
+                lines.append(f"{outcome.words}: {', '.join(clauses)}: {one_line(reason)}")
+            elif outcome is not Outcome.NOT_APPLICABLE:
+                lines.append(cut(f"{outcome.words}: {several(clauses)}: {one_line(reason)}", self.width - 2))
+        indent = "  " if self.several else ""
         for line in lines:
-            self._text(line, hang="  ")
-        if lines:
+            self._text(line, indent=indent, hang=f"{indent}  ")
+        if lines or self.several:
             self.terminal.line("")
 
     def _light(self, result: ClauseResult, *, few: bool) -> str:
@@ -193,41 +200,39 @@ class _Summary:
 
     # the verdict
 
-    def _verdict(self, store: StoreVerdict) -> None:
+    def _verdict(self, store: StoreVerdict, causes: Sequence[Cause]) -> None:
         self.terminal.write_line(_headline(store), bold=True, **_colour(store))
         if store.cause:
             self._text(f"Root cause: {store.cause}", indent="  ", hang="  ", bold=True)
             for number, call in enumerate(store.cause_calls, 1):
                 self._text(f"{number}. {one_line(shorten(call)[0])}", indent="  ", hang="     ")
-        for words, clauses in risks_of(store):
-            named = ", ".join(clauses) if self.all or not self.several else several(clauses)
+        for words, clauses in risks_of(causes):
+            named = several(clauses, 2) if self._are_many else ", ".join(clauses)
             self._text(f"- {words}: {named}", indent="  ", hang="    ")
 
     # what is broken
 
-    def _broken(self, store: StoreVerdict) -> list[Cause]:
+    def _broken(self, store: StoreVerdict, groups: Sequence[Cause]) -> list[Cause]:
         """Tell the broken clauses a line each; returns what may be told in full."""
         results = weighing(store)
-        if store.cause and results and not self.all:
+        name = several if self._are_many else ", ".join
+        if results and not self.several:
             self.terminal.line("")
-            ids = [result.clause for result in results]
-            names = several(ids) if self._are_many else ", ".join(ids)
+        if store.cause and results and not self.all:
             self._text(
-                f"{store.target} breaks what may all follow from its root cause: {names}. "
+                f"{store.target} breaks what may all follow from its root cause: "
+                f"{name([result.clause for result in results])}. "
                 f"Repair that first; {_telling_all()} tells each."
             )
             return []
-        groups = causes_of(store)
         if results:
-            self.terminal.line("")
-            title = f"Broken by {store.target}" if self.several else "Broken"
-            self.terminal.write_line(f"{title}, and what differs:", bold=True)
+            self.terminal.write_line("Broken, and what differs:", bold=True)
         lines = (_FEWEST if self._are_many else _FEW) if self.several else _ROOM
         written = 0
         for number, cause in enumerate(groups):
             if written >= lines and not self.all:
                 rest = [result.clause for cause in groups[number:] for result in cause.all]
-                self._text(f"  and {', '.join(rest)}", hang="    ")
+                self._text(f"  and {name(rest)}", hang="    ")
                 self.left_out = True
                 break
             written += self._cause(cause)
@@ -262,7 +267,7 @@ class _Summary:
         for key, store in self.stores.items():
             first = weighing(store)
             others = [one for one in store.all_results if one.outcome in told and one not in first]
-            groups = {one.clause: cause for cause in causes_of(store) for one in cause.all}
+            groups = by_clause(self.causes[key])
             for result in (*first, *others):
                 for line, markup in self._whole(key, store, result, groups.get(result.clause)):
                     self.terminal.write_line(line, **markup)
@@ -275,7 +280,8 @@ class _Summary:
                 self.left_out = True
                 break
             room -= len(lines) + 1
-            self.terminal.line("")
+            if number or not self.several:
+                self.terminal.line("")
             for line, markup in lines:
                 self.terminal.write_line(line, **markup)
 
@@ -300,7 +306,7 @@ class _Summary:
         yield from self._lines(f"seen:     {seen}", hang="          ", most=_ENTRY + 1)
         for line in calls_of(finding):
             if is_timeline(finding) and not finding.shortest:
-                yield from self._lines(line, indent="  ", hang=" " * 20, most=2)
+                yield from self._lines(line, indent=" ", hang=" " * 20, most=2)
             else:
                 yield from self._lines(line, indent="    ", hang="        ", most=_ENTRY)
         yield from self._lines(f"why it matters: {clause.why}", hang="  ")
@@ -339,7 +345,7 @@ class _Summary:
 
     def _finding(self, finding: Finding) -> Iterator[tuple[str, dict[str, bool]]]:
         yield "", {}
-        yield from self._lines(f"{finding.check.replace('_', ' ')}:", bold=True)
+        yield from self._lines(f"{finding.words}:", bold=True)
         if finding.precondition_failed:
             yield "  (This could not be checked: arranging it failed.)", {}
         yield from self._lines(f"expected: {finding.expected}", indent="  ", hang="            ")

@@ -93,7 +93,7 @@ def _situation(finding: Finding) -> str:
             return f"save_token, killed {killed[1]}"
         if "the limit is gone" in line:
             return "save_token on a full disk"
-    return finding.check.replace("_", " ")
+    return finding.words
 
 
 def one_line(text: str) -> str:
@@ -159,8 +159,8 @@ def is_timeline(finding: Finding) -> bool:
 
 
 def timeline(finding: Finding) -> list[str]:
-    """The calls of threads by time: the last ones that can have led to the fault, each short."""
-    lines = [_one_line_of_thread(line) for line in finding.done]
+    """The calls of threads by time: the last ones that can have led to the fault, each short and numbered."""
+    lines = [_one_line_of_thread(line, number) for number, line in enumerate(finding.done, 1)]
     return (
         lines
         if len(lines) <= TIMELINE
@@ -168,10 +168,10 @@ def timeline(finding: Finding) -> list[str]:
     )
 
 
-def _one_line_of_thread(line: str) -> str:
-    """A line of a history, with its bar, and its tokens told by whose they are."""
-    short = shorten(line)[0].replace("\n", " ")
-    return _SAVED.sub(r"-> None, id \1", short)
+def _one_line_of_thread(line: str, number: int) -> str:
+    """A line of a history, with its number and its bar, and its tokens told by whose they are."""
+    short = _SAVED.sub(r"-> None, id \1", shorten(line)[0].replace("\n", " "))
+    return f"{number:2} {short}" if _LINE.match(line) else short
 
 
 def _only_looks(line: str) -> bool:

@@ -138,6 +138,11 @@ class Finding:
     shortest: tuple[str, ...] = ()
     difference: Difference | None = None
 
+    @property
+    def words(self) -> str:
+        """The sentence that the check's name is."""
+        return self.check.replace("_", " ")
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, under the names that they have in reports."""
         data = {**asdict(self), "done": list(self.done), "shortest": list(self.shortest)}
@@ -205,7 +210,7 @@ class ClauseResult:
         if self.reason:
             lines.append(self.reason)
         for finding in self.findings:
-            lines += ["", f"{finding.check.replace('_', ' ')}:"]
+            lines += ["", f"{finding.words}:"]
             if finding.precondition_failed:
                 lines.append("  (This could not be checked: arranging it failed, by another clause's fault.)")
             lines += [f"  {number}. {line}" for number, line in enumerate(finding.done, 1)]

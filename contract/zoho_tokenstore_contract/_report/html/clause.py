@@ -10,10 +10,10 @@ from ..._spec.clauses import SOURCES, Level
 from ..._spec.short_wording import shorten
 from ..diagnosis import Cause
 from ..hints import REMEDIES, hint
-from ..report_header import check_words, clause_of
+from ..report_header import clause_of
 from ..verdict import StoreVerdict
 from ..wording import cut, expected_and_seen, pause_of, sentence, telling
-from .markup import Markup, element, empty
+from .markup import Markup, code_block, element, empty
 from .packed import Packed
 from .timeline import timeline_picture
 
@@ -185,7 +185,7 @@ def _program(
         made.append(element("p", "Expected: ", element("bdi", cut(expected_and_seen(finding)[0], _LINE))))
     if finding.shortest and (whole or (clause_of(result).level is Level.MUST and not follows)):
         text, label = "\n".join(finding.shortest), "The fewest calls that show it"
-        made.append(_code(text, label) if whole else packed.code(text, label))
+        made.append(code_block(label, text) if whole else packed.code(text, label))
     picture = timeline_picture(finding.done, pause_of(finding))
     if picture is not None:
         made.append(picture)
@@ -208,13 +208,9 @@ def _program(
     return made
 
 
-def _code(text: str, label: str) -> Markup:
-    return element("pre", element("code", text), tabindex="0", role="region", aria_label=label)
-
-
 def _finding(finding: Finding, packed: Packed) -> Markup:
     expected, seen = expected_and_seen(finding)
-    content = [element("h4", check_words(finding))]
+    content = [element("h4", finding.words)]
     if finding.precondition_failed:
         content.append(element("p", "This clause could not be checked: arranging it failed."))
     content.append(element("dl", *_fact("Expected", expected), *_fact("Seen", seen), class_="seen"))

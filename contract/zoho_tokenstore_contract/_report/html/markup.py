@@ -49,6 +49,17 @@ def empty(name: str, **attributes: str | bool) -> Markup:
     return Markup(f"{_start(name, attributes)}/>")
 
 
+def code_block(label: str, *text: str, **attributes: str | bool) -> Markup:
+    """A block of code, which may be wider than the screen, and is then moved with the keyboard too.
+
+    Args:
+        label: What it is called, for those who do not see it.
+        text: The code.
+        attributes: Those of the element with the code.
+    """
+    return element("pre", element("code", *text, **attributes), tabindex="0", role="region", aria_label=label)
+
+
 def _start(name: str, attributes: dict[str, str | bool]) -> str:
     written = [
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(legible("" if value is True else value))}"'

@@ -7,7 +7,7 @@ import json
 import zlib
 from collections.abc import Sequence
 
-from .markup import Markup, element, legible
+from .markup import Markup, code_block, element, legible
 
 
 class Packed:
@@ -37,8 +37,7 @@ class Packed:
         Returns:
             The block, which is empty until the page's script has run.
         """
-        place = element("code", data_part=self._number(legible(text)))
-        return element("pre", place, tabindex="0", role="region", aria_label=label)
+        return code_block(label, data_part=self._number(legible(text)))
 
     def _number(self, part: str | list[str]) -> str:
         self._parts.append(part)

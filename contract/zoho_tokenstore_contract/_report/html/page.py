@@ -15,6 +15,7 @@ from ..json_report import Report
 from ..report_header import (
     NO_STORE,
     TITLE,
+    by_clause,
     causes_of,
     clause_of,
     counted,
@@ -26,7 +27,7 @@ from ..report_header import (
     weighing,
 )
 from ..verdict import WORDS, StoreVerdict
-from ..wording import counts, short_sentence
+from ..wording import counts
 from .clause import clause_rows, name_of, outcome_of, sign
 from .markup import Markup, element, empty, joined
 from .packed import Packed
@@ -86,6 +87,7 @@ def _hash(text: str) -> str:
 
 def _body(report: Report) -> Markup:
     stores, packed = report.stores, Packed()
+    causes = [causes_of(store) for store in stores]
     return joined(
         element("a", "To the clauses", href="#clauses", class_="skip"),
         _signs(),
@@ -98,9 +100,9 @@ def _body(report: Report) -> Markup:
         element(
             "main",
             element("h2", "Verdict", class_="unseen"),
-            _verdicts(stores),
+            _verdicts(stores, causes),
             element("h2", "Clauses", id="clauses", tabindex="-1"),
-            *([_filter(stores), _matrix(stores, packed)] if stores else []),
+            *([_filter(stores), _matrix(stores, causes, packed)] if stores else []),
         ),
         packed.markup(),
     )
@@ -122,12 +124,13 @@ def _signs() -> Markup:
 # verdicts
 
 
-def _verdicts(stores: Sequence[StoreVerdict]) -> Markup:
+def _verdicts(stores: Sequence[StoreVerdict], causes: Sequence[Sequence[Cause]]) -> Markup:
     if not stores:
         return element("p", f"{WORDS[None]}. {NO_STORE}")
-    if len(stores) <= _FEW:
-        return element("div", *(_card(store, number, stores) for number, store in enumerate(stores, 1)))
-    return element("ol", *map(_line, stores), class_="stores")
+    if len(stores) > _FEW:
+        return element("ol", *map(_line, stores, causes), class_="stores")
+    numbers = range(1, len(stores) + 1) if len(stores) > 1 else [0]
+    return element("div", *map(_card, stores, causes, numbers))
 
 
 def _verdict(store: StoreVerdict, name: str) -> Markup:
@@ -135,9 +138,9 @@ def _verdict(store: StoreVerdict, name: str) -> Markup:
     return element(name, sign(kind), " ", WORDS[store.verdict], class_=f"verdict {kind}")
 
 
-def _line(store: StoreVerdict) -> Markup:
+def _line(store: StoreVerdict, causes: Sequence[Cause]) -> Markup:
     """A store of many: its verdict, its counts and its worst risk."""
-    found = risks_of(store)
+    found = risks_of(causes)
     told: list[str] = [
         _verdict(store, "b"),
         " ",
@@ -151,19 +154,19 @@ def _line(store: StoreVerdict) -> Markup:
     return element("li", *told, *_undecided(store))
 
 
-def _card(store: StoreVerdict, number: int, stores: Sequence[StoreVerdict]) -> Markup:
+def _card(store: StoreVerdict, causes: Sequence[Cause], number: int) -> Markup:
     told = [
         _verdict(store, "p"),
         element(
             "h3",
-            *([element("span", f"{number} ", class_="number")] if len(stores) > 1 else []),
+            *([element("span", f"{number} ", class_="number")] if number else []),
             name_of(store.target),
         ),
         element("p", counts(store), ". SHOULD counts as MUST." if store.strict else "."),
         _bar(store),
         *_undecided(store),
     ]
-    if found := risks_of(store):
+    if found := risks_of(causes):
         told.append(element("h4", "What its users risk, worst first"))
         told.append(
             element(
@@ -172,15 +175,14 @@ def _card(store: StoreVerdict, number: int, stores: Sequence[StoreVerdict]) -> M
                 class_="risks",
             )
         )
-    if shared := [cause for cause in causes_of(store) if cause.words or cause.following]:
+    if shared := [cause for cause in causes if cause.words or cause.following]:
         told.append(element("h4", "Clauses that fail for one reason"))
         told.append(element("ul", *map(_cause, shared), class_="risks"))
     return element("section", *told, class_="card")
 
 
 def _cause(cause: Cause) -> Markup:
-    said = cause.words or short_sentence(cause.first)
-    told = [element("bdi", said), ": ", *_links(result.clause for result in cause.results)]
+    told = [element("bdi", cause.said), ": ", *_links(result.clause for result in cause.results)]
     if cause.following:
         told += ["; from this follow ", *_links(result.clause for result in cause.following)]
     return element("li", *told)
@@ -279,7 +281,7 @@ def _switch(kind: str, value: str, content: str) -> Markup:
 # the matrix
 
 
-def _matrix(stores: Sequence[StoreVerdict], packed: Packed) -> Markup:
+def _matrix(stores: Sequence[StoreVerdict], causes: Sequence[Sequence[Cause]], packed: Packed) -> Markup:
     several = len(stores) > 1
     heads = [
         element(
@@ -297,20 +299,20 @@ def _matrix(stores: Sequence[StoreVerdict], packed: Packed) -> Markup:
     first.sort(
         key=lambda row: not any(_weighs(result, store) for result, store in zip(row, stores, strict=True))
     )
-    causes = [{one.clause: cause for cause in causes_of(store) for one in cause.all} for store in stores]
+    told_under = [by_clause(found) for found in causes]
     bodies = []
     if first:
         nothing = [(0, 0)] * len(stores)
         failing = any(map(weighing, stores))
         about = "what fails the run first" if failing else "and need not be"
         bodies.append(_group("not-kept", "Not kept", about, nothing))
-        bodies += [clause_rows(row, stores, causes, packed, group="not-kept") for row in first]
+        bodies += [clause_rows(row, stores, told_under, packed, group="not-kept") for row in first]
     for group, about in GROUPS.items():
         own = [row for row in rows if clause_of(row[0]).group == group]
         rest = [row for row in own if row not in first]
         figures = [share(results) for results in zip(*own, strict=True)]
         bodies.append(_group(group, group, about, figures, folded=len(rest)))
-        bodies += [clause_rows(row, stores, causes, packed, group=group) for row in rest]
+        bodies += [clause_rows(row, stores, told_under, packed, group=group) for row in rest]
     size = "one" if not several else "few" if len(stores) <= _FEW else "many"
     table = element(
         "table",

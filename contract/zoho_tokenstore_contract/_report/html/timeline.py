@@ -24,6 +24,7 @@ _MOST = 24
 
 @dataclass(frozen=True)
 class _Bar:
+    number: int
     actor: str
     start: int
     end: int
@@ -40,7 +41,7 @@ def timeline_picture(done: Sequence[str], pause: str = "") -> Markup | None:
     Returns:
         The picture; ``None`` where the lines are no history of threads.
     """
-    bars = [bar for line in done if (bar := _bar(line)) is not None][-_MOST:]
+    bars = [bar for number, line in enumerate(done, 1) if (bar := _bar(number, line)) is not None][-_MOST:]
     lanes = list(dict.fromkeys(sorted((bar.actor for bar in bars), key=_order)))
     if not any(lane.startswith("thread") for lane in lanes):
         return None
@@ -61,14 +62,14 @@ def timeline_picture(done: Sequence[str], pause: str = "") -> Markup | None:
     return element("figure", picture, note)
 
 
-def _bar(line: str) -> _Bar | None:
+def _bar(number: int, line: str) -> _Bar | None:
     found = _LINE.match(line)
     if found is None:
         return None
     actor, space, inside, closed, rest = found.groups()
     start = len(actor) + len(space) - max(_NAME, len(actor)) - 1
     length = len(inside) + 1 if closed else len(inside) + 2
-    return _Bar(actor, start, start + length, shorten(rest.strip())[0])
+    return _Bar(number, actor, start, start + length, shorten(rest.strip())[0])
 
 
 def _order(actor: str) -> tuple[int, int]:
@@ -89,12 +90,11 @@ def _call(bar: _Bar, lane: int, first: int, scale: float) -> Markup:
     left, width = _LABEL + (bar.start - first) * scale, max((bar.end - bar.start) * scale - 2, 3)
     top = _LANE * lane + (_LANE - _BAR) / 2
     room = int((width - 6) / _LETTER)
-    method = bar.call.partition("(")[0]
-    text = method if len(method) <= room else f"{method[: room - 1]}…" if room > 3 else ""
+    text = cut(f"{bar.number} {bar.call.partition('(')[0]}", room) if room > 3 else f"{bar.number}"
     raised = " raised" if "-> raised" in bar.call else ""
     return element(
         "g",
-        element("title", cut(bar.call, _TITLE)),
+        element("title", cut(f"{bar.number} {bar.call}", _TITLE)),
         empty(
             "rect",
             x=f"{left:.1f}",
@@ -104,5 +104,5 @@ def _call(bar: _Bar, lane: int, first: int, scale: float) -> Markup:
             rx="3",
             class_=f"call{raised}",
         ),
-        element("text", text, x=f"{left + 4:.1f}", y=f"{top + 14:g}") if text else "",
+        element("text", text, x=f"{left + 4:.1f}", y=f"{top + 14:g}"),
     )

@@ -1,0 +1,119 @@
+"""What the shortest program of a finding shows, read from its calls and its assertion."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from .._spec.clause_results import Finding
+
+Fields = dict[str, str]
+"""Fields of a token, each with its value as it is written."""
+
+_KEYS = ("id", "user_name", "client_id", "client_secret", "refresh_token", "access_token", "grant_token")
+"""What a row is addressed by."""
+
+
+@dataclass(frozen=True)
+class ShortestProgram:
+    """The calls that a search left over, and what they end with.
+
+    Attributes:
+        saved: The tokens that are saved, in order.
+        last: The method of the last call, but for lists of the rows.
+        passed: The token that this call was given.
+        asserted: The assertion, and the line before it, which says of what.
+    """
+
+    saved: tuple[Fields, ...]
+    last: str
+    passed: Fields
+    asserted: str
+
+    @property
+    def gives_an_id_twice(self) -> bool:
+        """Whether it ends with two rows of one id."""
+        return "len(set(seen)) == len(seen)" in self.asserted or "seen not in (" in self.asserted
+
+    @property
+    def look_up(self) -> str:
+        """How its last call missed a row or found a wrong one; "" where that is not what it shows."""
+        if not self.last.startswith("find_token"):
+            return ""
+        ends = {
+            " is None,": "found what is not stored",
+            ", OAuthToken)": "found nothing",
+            ".get_id(), seen": "found another row",
+        }
+        return next((said for end, said in ends.items() if end in self.asserted), "")
+
+    @property
+    def takes_users_for_one(self) -> bool:
+        """Whether it ends with one row, or a row that was found, where each token names another user."""
+        named = [token.get("user_name", "") for token in self.saved]
+        if self.last == "find_token":
+            if [*self.passed] != ["user_name"] or self.look_up != "found what is not stored":
+                return False
+            named.append(self.passed["user_name"])
+        elif self.last != "save_token" or (
+            f"assert seen == {len(named)}," not in self.asserted and "SDKException)" not in self.asserted
+        ):
+            return False
+        return len(named) > 1 and all(named) and len({*named}) == len(named)
+
+    @property
+    def shares_nothing(self) -> bool:
+        """Whether no value is in two of the tokens, the client aside."""
+        values = [
+            value
+            for token in (*self.saved, *([self.passed] if self.last != "save_token" else []))
+            for name, value in token.items()
+            if not name.startswith("client")
+        ]
+        return len({*values}) == len(values)
+
+    @property
+    def beside_the_keys(self) -> set[tuple[str, str]]:
+        """Fields of what is saved that address no row, with their values: without them it shows nothing."""
+        return {item for token in self.saved for item in token.items() if item[0] not in _KEYS}
+
+
+def program_of(finding: Finding) -> ShortestProgram | None:
+    """Read the shortest program of a finding.
+
+    Args:
+        finding: One way in which a clause is broken.
+
+    Returns:
+        What it shows; ``None`` where there is no program.
+    """
+    if not finding.shortest:
+        return None
+    tokens: dict[str, Fields] = {}
+    made: list[tuple[str, Fields]] = []
+    for node in ast.parse("\n".join(finding.shortest)).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            tokens[node.targets[0].id] = _fields(node.value, tokens)
+        made += [
+            (call.func.attr, _fields(call.args[0], tokens) if call.args else {})
+            for call in ast.walk(node)
+            if isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Attribute)
+            and call.func.attr.startswith(("save_", "find_", "delete_"))
+        ]
+    saved = tuple(fields for method, fields in made if method == "save_token")
+    last, passed = made[-1] if made else ("", {})
+    return ShortestProgram(saved, last, passed, "\n".join(finding.shortest[-2:]))
+
+
+def _fields(node: ast.expr, tokens: dict[str, Fields]) -> Fields:
+    """The fields of a token, which a program makes in place or names."""
+    if isinstance(node, ast.Name):
+        return tokens.get(node.id, {})
+    found: Fields = {}
+    for keyword in node.keywords if isinstance(node, ast.Call) else ():
+        name, value = keyword.arg or "", keyword.value
+        if name == "user_signature" and isinstance(value, ast.Call) and value.args:
+            name, value = "user_name", value.args[0]
+        found[name] = ast.unparse(value)
+    return found
