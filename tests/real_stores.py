@@ -107,7 +107,7 @@ MEMORY_SAMPLE = {
     "THREAD-1": "the connection works in the thread that made it alone",
     "FLOW-6": "a thread cannot switch to its user",
 }
-_ONE_THREAD = dict.fromkeys(("THREAD-2", "THREAD-3", "THREAD-4", "THREAD-5"), "THREAD-1")
+_ONE_THREAD = dict.fromkeys(("THREAD-2", "THREAD-3", "THREAD-4", "THREAD-5", "CRASH-6"), "THREAD-1")
 
 _PLAIN = {
     **_BY_HAND,
@@ -159,6 +159,10 @@ LOOK = {
     "FLOW-9": "the renewed token with its user is a second row",
     "FLOW-10": "nothing keeps threads from renewing the same token",
 }
+LOOK_RAISES = {
+    **LOOK,
+    "SECRET-2": "the cause of an exception, UnicodeEncodeError, has the whole text",
+}
 ERRORS = {
     **LOOK,
     "VALUE-9": "a lone surrogate is not stored, and nobody is told",
@@ -172,7 +176,7 @@ REAL = {
     "memory": Real(MemorySample, MEMORY_SAMPLE, _ONE_THREAD, declared={"persistent": False}),
     "list": Real(ListSample, LIST_SAMPLE, declared={"persistent": False}),
     "csv": Real(csv_file, CSV_FILE, declared={"break_storage": hide}),
-    "look": Real(LookThenInsert, LOOK, declared={"break_storage": hide}),
+    "look": Real(LookThenInsert, LOOK_RAISES, declared={"break_storage": hide}),
     "errors": Real(ErrorsAreNone, ERRORS, declared={"break_storage": hide}),
 }
 

@@ -14,7 +14,7 @@ from .._harness.workspace import Effort, Workspace
 from .._spec.clause_results import NotApplicable, StoreUnavailable, Violation
 from .._spec.tokens import Row, absent, field_as_far_as_it_reads, format_row, format_value, is_token
 from .registry import check
-from .sample_tokens import ANN, BOB, KINDS, ONE_OF_EVERY_KIND, WITH_CLIENT, key_of, person
+from .sample_tokens import ANN, BOB, DAN, KINDS, ONE_OF_EVERY_KIND, WITH_CLIENT, key_of, person
 
 MANY = 26
 """Rows that a store has to hold before the kit believes that it counts well."""
@@ -108,8 +108,9 @@ def the_first_users_have_ids_of_their_own(workspace: Workspace) -> None:
 @check("SAVE-3")
 def a_user_is_saved_beside_an_id_that_is_no_number(workspace: Workspace) -> None:
     store = workspace.open()
-    store.try_save(ANN.but(id="abc"))
-    store.save(BOB)
+    for row in (BOB, ANN.but(id="abc")):  # some stores leave out the first row when they count
+        store.try_save(row)
+    store.save(DAN)
 
 
 @check("PERSIST-1", persistent=True)

@@ -55,6 +55,8 @@ class Limits:
         crowd = self.apart if arranging or group != "SAVE" else frozenset()
         if clause == "SAVE-1":
             crowd = frozenset()
+        if clause == "SECRET-2" and not arranging:  # also what raises must not tell a secret
+            return NO_LIMITS
         if group in ("IFACE", "MODEL"):  # here every call counts
             return replace(NO_LIMITS, apart=crowd) if arranging and group == "IFACE" else NO_LIMITS
         return replace(

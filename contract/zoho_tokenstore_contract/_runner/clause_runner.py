@@ -153,8 +153,7 @@ def _run_check(one: Check, sut: StoreUnderTest, effort: Effort) -> None:
         with Workspace(sut, effort) as workspace:
             one.run(workspace)
     except Violation as violation:
-        # What threads show in one run need not show in the next.
-        if sut.hangs or (one.thread_safe and not violation.precondition_failed):
+        if sut.hangs:
             raise
         if sut.limits is None:
             sut.limits = limits_of(sut, effort)

@@ -78,7 +78,7 @@ def _put_others(location: Path, main: Path, rows: list[Row]) -> list[Path]:
         "uploads/report.pdf",
         f"{main.stem}-of-last-year.txt",
         f"invoices{main.suffix}.zip",
-        *(f"invoice-{id}.txt" for id in ids if isinstance(id, str) and id.isalnum()),
+        *(f"invoice-{id}.txt" for id in ids if isinstance(id, str) and id.isalnum() and len(id) < 50),
     ]
     paths = [location / name for name in names if not (location / name).exists()]
     for path in paths:

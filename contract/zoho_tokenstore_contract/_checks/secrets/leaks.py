@@ -289,7 +289,7 @@ def no_secret_is_told_when_a_token_is_refused(workspace: Workspace) -> None:
         tapped.save(secrets.make(person("long")).but(id="i" * 300))
         for number, name in enumerate(SECRETS):
             text = secrets.new(name.replace("_", " "), f"odd{number}")
-            for kind, odd in enumerate(("\0", "\ud800", "x" * _LONG)):
+            for kind, odd in enumerate(("'", '"', "\0", "\ud800", "x" * _LONG)):
                 row = secrets.make(person(f"odd{number}-{kind}"))
                 tapped.save(row.but(**{name: f"{text}{odd}{text}"}))
                 tapped.find(row.but(user_name=None, **{name: f"{text}{odd}{text}"}))
