@@ -77,7 +77,8 @@ class SkipsTheFirst(RightStore):
     """Leaves out the first row when it looks for the greatest id."""
 
     def next_id(self, state: Fields) -> str:
-        return str(1 + max((int(row["id"]) for row in state["rows"][1:]), default=0))
+        ids = [row["id"] for row in state["rows"][1:]]
+        return str(1 + max((int(id) for id in ids if id.isdecimal()), default=0))
 
 
 class WantsNumbers(RightStore):

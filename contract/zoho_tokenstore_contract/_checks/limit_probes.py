@@ -143,6 +143,8 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
     if not counts:
         with keeping_to(Limits(counts_the_first=False)):
             counts = not keeps(the_first_users_have_ids_of_their_own)  # bringing an id is of no use either
+    with keeping_to(Limits(counts_the_first=counts)):
+        goes_on = keeps(a_user_is_saved_beside_an_id_that_is_no_number)
     room = None if keeps(two_dozen_users_are_as_many_rows) else _room(sut, effort)
     return Limits(
         room=room,
@@ -153,7 +155,7 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
         deletes=keeps(delete_token_removes_one_of_two_users),
         opens_empty=not sut.persistent or keeps(a_store_opens_again_where_it_left_nothing),
         counts_the_first=counts,
-        goes_on=keeps(a_user_is_saved_beside_an_id_that_is_no_number),
+        goes_on=goes_on,
     )
 
 

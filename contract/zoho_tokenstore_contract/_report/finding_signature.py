@@ -28,7 +28,8 @@ _ASSERTED = re.compile(
 )
 """The field of which the last line of a shortest program speaks."""
 _FAILED = re.compile(
-    r"(?:store\d*\.|at once, in process \d+: )(?P<method>\w+)\((?P<argument>.*)\) -> (?P<answer>returned None|raised .+)",
+    r"(?:store\d*\.|at once, in process \d+: )(?P<method>\w+)\((?P<argument>.*)\)"
+    r" -> (?P<answer>returned None|raised .+)",
     re.DOTALL,
 )
 _USER_SAVED = re.compile(
