@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Any
 
@@ -23,11 +24,17 @@ def reaches_out(function: Any) -> bool:
 
 
 def place_of(function: Any) -> str:
-    """The module of a C function, or of the type that it is a method of."""
+    """The module of a C function, or of the type that has it as a method: not of one that inherits it."""
     owner = getattr(function, "__self__", None)
     if owner is None:
         owner = getattr(function, "__objclass__", None)
     if owner is None or isinstance(owner, type(sys)):
         return str(getattr(function, "__module__", None) or getattr(owner, "__name__", ""))
     kind = owner if isinstance(owner, type) else type(owner)
-    return str(kind.__module__)
+    return _home(kind, getattr(function, "__name__", ""))
+
+
+@functools.cache
+def _home(kind: type, method: str) -> str:
+    having = (one for one in kind.__mro__ if method in vars(one))
+    return str(next(having, kind).__module__)

@@ -16,6 +16,8 @@ from typing import Any
 
 from ..._spec.sdk import load
 
+_KIT = str(Path(__file__).parents[2]) + os.sep
+
 
 @dataclass(frozen=True)
 class Place:
@@ -187,4 +189,4 @@ def is_of_a_store(file: str) -> bool:
 
 def is_the_kits(file: str) -> bool:
     """Whether a file is one of the kit."""
-    return file.startswith(str(Path(__file__).parents[2]) + os.sep)
+    return file.startswith(_KIT)

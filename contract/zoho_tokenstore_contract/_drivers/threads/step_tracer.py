@@ -88,7 +88,7 @@ class StepTracer:
         self._closely = closely
         self.steps: list[Step] = []
         self._store = store
-        self._roots: list[Any] = []
+        self._roots: dict[int, _Names] = {}
         self._shared: _State = {}
         self._kept: list[Any] = []
         for cls in _own_classes(store):
@@ -142,9 +142,9 @@ class StepTracer:
 
     def _add(self, names: Any) -> bool:
         """Count what a class or a module names as shared; whether it was not yet."""
-        if any(names is root for root in self._roots):
+        if id(names) in self._roots:
             return False
-        self._roots.append(names)
+        self._roots[id(names)] = _Names(names)
         return True
 
     def _profile(self, frame: types.FrameType, event: str, function: Any) -> None:
@@ -186,9 +186,9 @@ class StepTracer:
         before, self._shared = self._shared, {}
         kept: list[Any] = []  # while what was there before is kept, too, no id is given to another object
         layer = [self._store]
-        for root in self._roots:
-            values = {name: value for name, value in list(root.items()) if _is_data(name, value)}
-            self._shared[id(root)] = {name: id(value) for name, value in values.items()}
+        for root in self._roots.values():
+            values = root.data()
+            self._shared[id(root.names)] = {name: id(value) for name, value in values.items()}
             kept += values.values()
             layer += _holders(values.values())
         while layer:
@@ -238,7 +238,7 @@ class StepTracer:
         layer = [value]
         met: set[int] = set()
         while layer:
-            if any(id(one) in self._shared or not isinstance(one, _known()) for one in layer):
+            if any(id(one) in self._shared or not _leads_on(type(one)) for one in layer):
                 return False
             met.update(map(id, layer))
             layer = [one for one in _holders(gc.get_referents(*layer)) if id(one) not in met]
@@ -251,13 +251,31 @@ def holds_a_lock(store: object) -> Callable[[], bool]:
     return lambda: any(map(_is_held, locks))
 
 
-def _is_data(name: str, value: object) -> bool:
-    """Whether a name of a module or class may be given another value: not a function, class, or constant."""
-    return not (name.startswith("__") or name == "_abc_impl" or isinstance(value, _SKIPPED))
+class _Names:
+    """What a class or a module names."""
+
+    def __init__(self, names: Any) -> None:
+        self.names = names
+        self._number = 0
+        self._of_data: list[str] = []
+
+    def data(self) -> dict[str, Any]:
+        """What may be given another value: not functions, classes, and constants."""
+        if len(self.names) != self._number:
+            self._number = len(self.names)
+            self._of_data = [
+                name
+                for name, value in list(self.names.items())
+                if not (name.startswith("__") or name == "_abc_impl" or isinstance(value, _SKIPPED))
+            ]
+        return {name: self.names.get(name) for name in self._of_data}
 
 
 def _inside(thing: object) -> tuple[dict[str, object], list[Any]]:
     """What a thing holds: its state, and the values in it."""
+    if type(thing) in _ITEMS:
+        inside = gc.get_referents(thing)
+        return {ITEMS: tuple(map(id, inside))}, inside
     state: dict[str, object] = {}
     attributes = _attributes(thing)
     if attributes is not None:
@@ -270,10 +288,11 @@ def _inside(thing: object) -> tuple[dict[str, object], list[Any]]:
 
 
 @functools.cache
-def _known() -> tuple[type, ...]:
-    """Types whose objects hold nothing but what leads on from them."""
+def _leads_on(kind: type) -> bool:
+    """Whether objects of a type hold nothing but what leads on from them."""
     sdk = load()
-    return (*_TEXTS, list, dict, tuple, set, frozenset, sdk.OAuthToken, sdk.UserSignature)
+    known = (*_TEXTS, list, dict, tuple, set, frozenset, sdk.OAuthToken, sdk.UserSignature)
+    return issubclass(kind, known) or (kind.__module__, kind.__name__) == ("sqlite3", "Row")
 
 
 def _attributes(thing: object) -> dict[str, Any] | None:
@@ -288,6 +307,8 @@ def _content(location: Path) -> tuple[object, ...]:
     found: list[object] = []
     for folder, _, names in os.walk(location):
         for name in names:
+            if name.endswith("-shm"):
+                continue  # SQLite's index of a log, which readers write to: nothing is in it alone
             path = Path(folder, name)
             with contextlib.suppress(OSError):
                 status = path.stat()
@@ -352,9 +373,11 @@ def _is_harmless(frame: types.FrameType, name: str) -> bool:
         return all(type(one) in _TEXTS for one in value)
     if isinstance(value, types.ModuleType):
         return value.__name__ in INSIDE
+    if isinstance(value, types.FunctionType):
+        return is_of_a_store(value.__code__.co_filename)  # it has steps of its own
     return (
         id(value) in _PURE
-        or value is load().OAuthToken
+        or value in (load().OAuthToken, load().UserSignature)
         or (isinstance(value, type) and issubclass(value, BaseException))
     )
 
