@@ -175,6 +175,27 @@ class LosesTheNameOfTheIdsRow(IndexesNames):
         return super().match_to_save(rows, sent)
 
 
+@fault("CLEAR-1", says="after delete_tokens", persistent=False)
+class ForgetsItsLruCache(InMemory):
+    """Remembers rows by id with ``lru_cache``, which saving and ``delete_token`` empty."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.row_at = lru_cache(lambda asked: self.by_id(self.read()["rows"], asked))
+
+    def find_token_by_id(self, id: Any) -> Any:
+        row = self.row_at(id) if isinstance(id, str) else None
+        return None if row is None else self.new_token(row)
+
+    def save_token(self, token: Any) -> None:
+        super().save_token(token)
+        self.row_at.cache_clear()
+
+    def delete_token(self, id: Any) -> None:
+        super().delete_token(id)
+        self.row_at.cache_clear()
+
+
 # Stores on different locations that are equal
 
 
@@ -216,6 +237,18 @@ class SharesACacheOfRefreshTokens(Shares):
         if sent["user_name"] or not sent["refresh_token"] or not sent["client_secret"]:
             return row
         return self.cached(tuple(sent.values()), row)
+
+
+@fault("ISO-1", says="another location", persistent=False)
+class SharesACacheOfAccessTokens(Shares, InMemory):
+    """Keeps what it found by access token, for all stores of its class."""
+
+    cache: ClassVar[dict[Any, Fields]] = {}
+
+    def by_access(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        row = super().by_access(rows, sent)
+        alone = sent["access_token"] and not sent["client_id"]
+        return self.cached(sent["access_token"], row) if alone else row
 
 
 @fault("ISO-1", says="another location")

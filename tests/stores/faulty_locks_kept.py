@@ -201,7 +201,7 @@ class MakesItsFileLate(RightStore):
 # Copies in other places
 
 
-_USUAL = (Path.home(), Path.home() / ".cache" / "zoho", Path(tempfile.gettempdir()), Path.cwd())
+USUAL = (Path.home(), Path.home() / ".cache" / "zoho", Path(tempfile.gettempdir()), Path.cwd())
 
 
 class KeepsACopy(RightStore):
@@ -218,7 +218,7 @@ class KeepsACopy(RightStore):
     def write(self, state: Any) -> None:
         super().write(state)
         path = self.copy()
-        if path.parent not in _USUAL:
+        if path.parent not in USUAL:
             path.parent.mkdir(exist_ok=True, parents=True)
             path.touch(self.mode)
             path.write_text(json.dumps(state["rows"]))

@@ -672,40 +672,36 @@ class RevivesWhatWasCleared(InPlaceStore):
 # Saves that try again where somebody else was quicker
 
 
-class TriesAgain(MemoryStore):
+class TriesAgain(RightStore):
     """The common part of those that change a copy, and write it where nobody has written meanwhile."""
 
     tries = 2
-
-    def prepare(self) -> None:
-        super().prepare()
-        self.version = 0
 
     def save_token(self, token: Any) -> None:
         if not isinstance(token, OAuthToken):
             return
         sent = self.fields_of(token)
         for left in reversed(range(self.tries)):
-            with self.lock:
-                version, state = self.version, self.read()
+            with self.locked():
+                state = self.read()
             row: Any = self.match_to_save(state["rows"], sent)
             if row is None:
                 row = self.insert(state, sent)
             else:
                 self.update(row, sent)
-            if self.is_written(version, state, last=not left):
+            if self.is_written(state, last=not left):
                 break
         self.saved(token, row)
 
-    def is_written(self, version: int, state: Any, *, last: bool) -> bool:
-        with self.lock:
-            if self.version != version:
+    def is_written(self, state: Any, *, last: bool) -> bool:
+        with self.locked():
+            if self.read().get("version") != state.get("version"):
                 return last and self.gives_up(state)
             self.write(state)
             return True
 
     def write(self, state: Any) -> None:
-        self.version += 1
+        state["version"] = state.get("version", 0) + 1
         super().write(state)
 
     def gives_up(self, state: Any) -> bool:
@@ -713,8 +709,12 @@ class TriesAgain(MemoryStore):
         raise NotImplementedError
 
 
+class TriesAgainInMemory(TriesAgain, MemoryStore):
+    """The same in memory."""
+
+
 @fault("THREAD-5", says="explains every answer", persistent=False)
-class OverwritesAfterTwoConflicts(TriesAgain):
+class OverwritesAfterTwoConflicts(TriesAgainInMemory):
     """Writes what it has where somebody else was quicker twice."""
 
     def gives_up(self, state: Any) -> bool:
@@ -723,15 +723,23 @@ class OverwritesAfterTwoConflicts(TriesAgain):
 
 
 @fault("THREAD-5", says="explains every answer", persistent=False)
-class GivesUpAfterTwoConflicts(TriesAgain):
+class GivesUpAfterTwoConflicts(TriesAgainInMemory):
     """Returns without having saved where somebody else was quicker twice."""
 
     def gives_up(self, state: Any) -> bool:
         return True
 
 
+@fault("THREAD-5", says="explains every answer")
+class LeavesItsFileAfterTwoConflicts(TriesAgain):
+    """Returns without having written its file where somebody else was quicker twice."""
+
+    def gives_up(self, state: Any) -> bool:
+        return True
+
+
 @correct(persistent=False)
-class TriesUntilItIsWritten(TriesAgain):
+class TriesUntilItIsWritten(TriesAgainInMemory):
     """Tries again until nobody else was quicker."""
 
     tries = 1000
