@@ -200,7 +200,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--alone",
         metavar="FILE",
-        help="answers that `tests.exam --record` wrote for the stores alone; else they are examined",
+        help="where the answers of the stores alone are kept, for the next run on the same tree",
     )
     arguments = parser.parse_args(words)
     began = time.monotonic()
@@ -214,15 +214,17 @@ def main(words: Sequence[str] | None = None) -> int:
         results = []
         for job in as_completed(jobs):
             results.append(job.result())
-            if not results[-1].is_right:
+            if not results[-1].is_right or results[-1].masked:
                 sys.stdout.write(f"{results[-1]}\n")
                 sys.stdout.flush()
     reported = sum(not one.missed for one in results)
     fair = sum(not one.spurious for one in results)
     reached = sum(not one.unreached for one in results)
+    hidden = sum(bool(one.masked) and not one.missed for one in results)
     sys.stdout.write(
         f"{len(results)} combinations, {len(QUICK)} clauses each, {time.monotonic() - began:.0f} s:\n"
-        f"- in {reported} ({reported / len(results):.1%}) every clause that a part breaks is reported;\n"
+        f"- in {reported} ({reported / len(results):.1%}) every clause that a part breaks is reported, "
+        f"in {hidden} of them but for what another part hides;\n"
         f"- in {fair} ({fair / len(results):.1%}) no clause is reported that all parts keep;\n"
         f"- in {reached} ({reached / len(results):.1%}) each clause that all parts keep is reached.\n"
     )
@@ -232,11 +234,16 @@ def main(words: Sequence[str] | None = None) -> int:
 def _alone(
     pool: ProcessPoolExecutor, drawn: Sequence[Sequence[Fault]], recorded: str | None
 ) -> dict[str, dict[str, str]]:
-    if recorded is not None:
-        matrix = json.loads(Path(recorded).read_text(encoding="utf-8"))
-        return {name.removeprefix("fault:"): row for name, row in matrix.items() if name.startswith("fault:")}
-    names = sorted({str(part) for parts in drawn for part in parts})
-    return dict(zip(names, pool.map(_examine_alone, names), strict=True))
+    """The answers of the parts alone: those in the file, the others by examining them; the file gets all."""
+    known: dict[str, dict[str, str]] = {}
+    if recorded is not None and Path(recorded).exists():
+        known = json.loads(Path(recorded).read_text(encoding="utf-8"))
+    missing = sorted({str(part) for parts in drawn for part in parts} - known.keys())
+    known.update(zip(missing, pool.map(_examine_alone, missing), strict=True))
+    if recorded is not None and missing:
+        lines = [f"{json.dumps(name)}:{json.dumps(row)}" for name, row in sorted(known.items())]
+        Path(recorded).write_text("{" + ",\n".join(lines) + "}\n", encoding="utf-8")
+    return known
 
 
 def _examine_alone(name: str) -> dict[str, str]:

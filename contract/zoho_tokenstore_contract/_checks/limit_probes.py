@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .._harness.calls import rows_of
 from .._harness.store_limits import NO_LIMITS, Limits, keeping_to, kind_of
 from .._harness.store_under_test import StoreUnderTest
-from .._harness.workspace import Effort, Workspace
+from .._harness.workspace import Effort, Workspace, precondition
 from .._spec.clause_results import NotApplicable, StoreUnavailable, Violation
 from .._spec.tokens import Row, absent, field_as_far_as_it_reads, format_row, format_value, is_token
 from .registry import check
@@ -97,6 +98,18 @@ def delete_token_removes_one_of_two_users(workspace: Workspace) -> None:
     store.expect(before, gone=before[:1], because="the row with that id is gone, and no other")
 
 
+@check("LIST-2")
+def nothing_is_listed_before_the_first_row_and_after_the_last(workspace: Workspace) -> None:
+    store = workspace.open()
+    before = store.call("get_tokens")
+    store.save(ANN)
+    precondition(store.listed)  # a list that cannot be read at all is the fault of LIST-1
+    store.clear()
+    for answer in (before, store.call("get_tokens")):
+        if isinstance(rows_of(answer), str):
+            workspace.fail("get_tokens returns []", f"it {answer}")
+
+
 @check("SAVE-2")
 def the_first_users_have_ids_of_their_own(workspace: Workspace) -> None:
     store = workspace.open()
@@ -132,31 +145,35 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
     def keeps(probe: object, *arguments: object) -> bool:
         return _keeps(sut, effort, probe, *arguments)
 
-    stored = [row for row in KINDS if keeps(_is_stored_alone, row)]
-    if not {ANN, BOB}.issubset(stored):
-        return NO_LIMITS
-    # Where another row of the kind is stored, it is not the kind that is refused.
-    refused = frozenset(
-        row for row in KINDS if row not in stored and kind_of(row) not in map(kind_of, stored)
-    )
-    counts = keeps(the_first_users_have_ids_of_their_own)
-    if not counts:
-        with keeping_to(Limits(counts_the_first=False)):
-            counts = not keeps(the_first_users_have_ids_of_their_own)  # bringing an id is of no use either
-    with keeping_to(Limits(counts_the_first=counts)):
-        goes_on = keeps(a_user_is_saved_beside_an_id_that_is_no_number)
-    room = None if keeps(two_dozen_users_are_as_many_rows) else _room(sut, effort)
-    return Limits(
-        room=room,
-        refused=refused,
-        apart=_apart(sut, effort, Limits(room=room, refused=refused, counts_the_first=counts)),
-        characters=frozenset(one for one in CHARACTERS if not keeps(_character_round_trips, one)),
-        clears=keeps(delete_tokens_removes_two_users),
-        deletes=keeps(delete_token_removes_one_of_two_users),
-        opens_empty=not sut.persistent or keeps(a_store_opens_again_where_it_left_nothing),
-        counts_the_first=counts,
-        goes_on=goes_on,
-    )
+    # The other probes look at empty stores, too.
+    lists = Limits(lists_nothing=keeps(nothing_is_listed_before_the_first_row_and_after_the_last))
+    with keeping_to(lists):
+        stored = [row for row in KINDS if keeps(_is_stored_alone, row)]
+        if not {ANN, BOB}.issubset(stored):
+            return NO_LIMITS
+        counts = keeps(the_first_users_have_ids_of_their_own)
+        if not counts:
+            with keeping_to(replace(lists, counts_the_first=False)):
+                # Otherwise bringing an id is of no use either.
+                counts = not keeps(the_first_users_have_ids_of_their_own)
+        with keeping_to(replace(lists, counts_the_first=counts)):
+            goes_on = keeps(a_user_is_saved_beside_an_id_that_is_no_number)
+        held = replace(
+            lists,
+            room=None if keeps(two_dozen_users_are_as_many_rows) else _room(sut, effort),
+            # Where another row of the kind is stored, it is not the kind that is refused.
+            refused=frozenset(row for row in KINDS if kind_of(row) not in map(kind_of, stored)),
+            counts_the_first=counts,
+        )
+        return replace(
+            held,
+            apart=_apart(sut, effort, held),
+            characters=frozenset(one for one in CHARACTERS if not keeps(_character_round_trips, one)),
+            clears=keeps(delete_tokens_removes_two_users),
+            deletes=keeps(delete_token_removes_one_of_two_users),
+            opens_empty=not sut.persistent or keeps(a_store_opens_again_where_it_left_nothing),
+            goes_on=goes_on,
+        )
 
 
 def _keeps(sut: StoreUnderTest, effort: Effort, probe: object, *arguments: object) -> bool:

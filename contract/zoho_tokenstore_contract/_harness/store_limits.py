@@ -28,6 +28,7 @@ class Limits:
         characters: Characters that it cannot keep in a text. [VALUE-1]
         clears: ``delete_tokens`` works. [CLEAR-1]
         deletes: ``delete_token`` works. [DEL-1]
+        lists_nothing: ``get_tokens`` shows that nothing is stored; rows it does show. [LIST-2]
         opens_empty: It opens again on a location where it left nothing. [PERSIST-1]
         counts_the_first: Its first rows get unlike ids; else they do where the first brings one. [SAVE-2]
         goes_on: It saves on beside a row whose id, which its token brought, is no number. [SAVE-3]
@@ -39,6 +40,7 @@ class Limits:
     characters: frozenset[str] = frozenset()
     clears: bool = True
     deletes: bool = True
+    lists_nothing: bool = True
     opens_empty: bool = True
     counts_the_first: bool = True
     goes_on: bool = True
@@ -67,6 +69,7 @@ class Limits:
             characters=frozenset() if clause == "VALUE-1" else self.characters,
             clears=self.clears or clause == "CLEAR-1",
             deletes=self.deletes or clause == "DEL-1",
+            lists_nothing=self.lists_nothing or clause == "LIST-2",
             opens_empty=self.opens_empty or clause == "PERSIST-1",
             counts_the_first=self.counts_the_first or clause in ("SAVE-2", "VALUE-8"),
             goes_on=self.goes_on or clause == "SAVE-3",
