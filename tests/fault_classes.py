@@ -103,8 +103,8 @@ CLASSES = [
     FaultClass(
         "first calls that build the state without a lock",
         "THREAD-2 PROC-1",
-        "MakesItsRowsLate MakesItsFileLate MakesItsTableLate",
-        "BuildsLateUnderItsLock",
+        "MakesItsRowsLate MakesItsFileLate MakesItsTableLate JsonFirstOpenWrites",
+        "OkLazyJson",
     ),
     FaultClass(
         "client and token joined to one key",
