@@ -302,11 +302,9 @@ class Workspace:
 
     def _known_fault(self, precondition_failed: bool) -> str:
         """The clause whose known fault explains what ends the check; "" for none."""
-        calls = self.calls
-        if not precondition_failed:
-            # Looking shows what the last change has not done.
-            last = max((place for place, call in enumerate(calls) if call.method in CHANGING), default=-1)
-            calls = calls[last:]
+        # Looking shows what the last change has not done.
+        last = max((place for place, call in enumerate(self.calls) if call.method in CHANGING), default=-1)
+        calls = self.calls if precondition_failed else self.calls[last:]
         return next((call.blame for call in reversed(calls) if call.blame), "")
 
     def _blame_the_store(self, error: BaseException) -> None:
