@@ -9,7 +9,7 @@ import pytest
 from tests.exam import is_long
 from tests.stores.catalogue import sut_for
 from tests.stores.faulty_flows import OneUserForEachOrganization
-from tests.stores.faulty_listing import ListsNone
+from tests.stores.faulty_listing import ListsEveryRowTwice, ListsNone
 from tests.stores.right import Fields, RightStore, refusal
 from zoho_tokenstore_contract._checks.limit_probes import limits_of
 from zoho_tokenstore_contract._checks.registry import checks_of
@@ -41,6 +41,7 @@ LIMITS = {
     "no refresh token": Limits(refused=frozenset([REFRESH])),
     "no second user of the client": Limits(apart=frozenset([BOB, CLEO, DAN, GUS])),
     "one slot": Limits(apart=frozenset(KINDS) - {ANN}),
+    "no list": Limits(lists=False),
     "no list of nothing": Limits(lists_nothing=False),
     "no quote": Limits(characters=frozenset("'%\\")),
     "first ids": Limits(counts_the_first=False),
@@ -111,6 +112,7 @@ class NeverEmpty(RightStore):
         pytest.param(RoomForTen, Limits(room=10), id="ten rows"),
         pytest.param(SkipsTheFirst, Limits(counts_the_first=False), id="the first is not counted"),
         pytest.param(WantsNumbers, Limits(goes_on=False), id="ids are numbers"),
+        pytest.param(ListsEveryRowTwice, Limits(lists=False), id="no list"),
         pytest.param(ListsNone, Limits(lists_nothing=False), id="no list of nothing"),
         pytest.param(NeverEmpty, Limits(opens_empty=False), id="never empty"),
     ],

@@ -9,11 +9,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .._harness.calls import rows_of
+from .._harness.messages import format_rows
 from .._harness.store_limits import NO_LIMITS, Limits, keeping_to, kind_of
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace, precondition
 from .._spec.clause_results import NotApplicable, StoreUnavailable, Violation
-from .._spec.tokens import Row, absent, field_as_far_as_it_reads, format_row, format_value, is_token
+from .._spec.tokens import (
+    Row,
+    absent,
+    field_as_far_as_it_reads,
+    format_row,
+    format_value,
+    is_token,
+    to_row_as_far_as_it_reads,
+)
 from .registry import check
 from .sample_tokens import ANN, BOB, DAN, KINDS, ONE_OF_EVERY_KIND, WITH_CLIENT, key_of, person
 
@@ -98,6 +107,20 @@ def delete_token_removes_one_of_two_users(workspace: Workspace) -> None:
     store.expect(before, gone=before[:1], because="the row with that id is gone, and no other")
 
 
+@check("LIST-1")
+def the_list_shows_what_is_found_by_id(workspace: Workspace) -> None:
+    store = workspace.open()
+    saved = [store.try_save(row) for row in ONE_OF_EVERY_KIND]
+    wanted = {one.inserted.id: one.inserted for one in saved if one.answer.raised is None}
+    by_id = [store.call("find_token_by_id", id).returned for id in wanted]
+    found = [to_row_as_far_as_it_reads(token).plain() for token in by_id if is_token(token)]
+    listed = rows_of(store.call("get_tokens"))
+    rows = [] if isinstance(listed, str) else [row.plain() for row in listed]
+    exact = [sum(row in wanted.values() for row in shown) for shown in (rows, found)]
+    if len(found) == len(wanted) and (len(rows) != len(found) or exact[0] < exact[1]):
+        workspace.fail(f"get_tokens shows {format_rows(found)}", str(listed))
+
+
 @check("LIST-2")
 def nothing_is_listed_before_the_first_row_and_after_the_last(workspace: Workspace) -> None:
     store = workspace.open()
@@ -145,8 +168,11 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
     def keeps(probe: object, *arguments: object) -> bool:
         return _keeps(sut, effort, probe, *arguments)
 
-    # The other probes look at empty stores, too.
-    lists = Limits(lists_nothing=keeps(nothing_is_listed_before_the_first_row_and_after_the_last))
+    # The other probes look at rows, and at empty stores, too.
+    lists = Limits(lists=keeps(the_list_shows_what_is_found_by_id))
+    if lists.lists:
+        shows_nothing = keeps(nothing_is_listed_before_the_first_row_and_after_the_last)
+        lists = Limits(lists_nothing=shows_nothing)
     with keeping_to(lists):
         stored = [row for row in KINDS if keeps(_is_stored_alone, row)]
         if not {ANN, BOB}.issubset(stored):

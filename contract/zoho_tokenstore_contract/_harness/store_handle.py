@@ -56,8 +56,8 @@ class StoreHandle:
         self._now: dict[Row, Row] = {}  # what was arranged or became a new row, and how it reads now
         self._observer: Observer | None = None
         self._after = ""
-        self._by_id = False
-        self._ids: dict[Any, None] = {}
+        self._by_id = not active().lists
+        self._ids = workspace.ids(location)
         self.found_empty = False
         self.proven = False
         self.out_of_reach = False
@@ -256,7 +256,7 @@ class StoreHandle:
     def _shown(self, passed: Sequence[TokenCall]) -> list[Row]:
         answer = self.call("get_tokens")
         listing = rows_of(answer)
-        if not isinstance(listing, str):
+        if not isinstance(listing, str) and active().lists:
             matched = matched_rows([saved.sent for saved in passed], listing)
             if matched is not None:
                 self.workspace.shows_rows |= bool(matched)

@@ -28,6 +28,7 @@ class Limits:
         characters: Characters that it cannot keep in a text. [VALUE-1]
         clears: ``delete_tokens`` works. [CLEAR-1]
         deletes: ``delete_token`` works. [DEL-1]
+        lists: ``get_tokens`` shows the rows of the crowd; else they are read by their ids. [LIST-1]
         lists_nothing: ``get_tokens`` shows that nothing is stored; rows it does show. [LIST-2]
         opens_empty: It opens again on a location where it left nothing. [PERSIST-1]
         counts_the_first: Its first rows get unlike ids; else they do where the first brings one. [SAVE-2]
@@ -40,6 +41,7 @@ class Limits:
     characters: frozenset[str] = frozenset()
     clears: bool = True
     deletes: bool = True
+    lists: bool = True
     lists_nothing: bool = True
     opens_empty: bool = True
     counts_the_first: bool = True
@@ -69,6 +71,7 @@ class Limits:
             characters=frozenset() if clause == "VALUE-1" else self.characters,
             clears=self.clears or clause == "CLEAR-1",
             deletes=self.deletes or clause == "DEL-1",
+            lists=self.lists or group not in _READ_BY_ID or clause == "SAVE-1",
             lists_nothing=self.lists_nothing or clause == "LIST-2",
             opens_empty=self.opens_empty or clause == "PERSIST-1",
             counts_the_first=self.counts_the_first or clause in ("SAVE-2", "VALUE-8"),
@@ -125,6 +128,8 @@ class Limits:
 
 
 _ACCESS_WITH_CLIENT = frozenset(("client_id", "client_secret", "access_token"))
+_READ_BY_ID = ("SAVE", "FIND", "BYID", "DEL", "CLEAR", "VALUE", "ISO")
+"""Groups whose checks save each row themselves, so that its id is known; the others list."""
 NO_LIMITS = Limits()
 _active: list[Limits] = [NO_LIMITS]
 _FIRST_IDS = itertools.count(1_000_000, 10_000)

@@ -71,6 +71,7 @@ class Workspace:
         self.opened: list[StoreHandle] = []
         self._proven: set[Path] = set()
         self._stored: dict[Path, set[Any]] = {}
+        self._ids: dict[Path, dict[Any, None]] = {}
         self._numbers = 0
         self.home = os.getcwd()
         self._thread = threading.get_ident()
@@ -202,8 +203,12 @@ class Workspace:
             refuse(self.sut, reason)
 
     def stored(self, location: Path) -> set[Any]:
-        """The ids of the rows that calls have left at a location, as far as this check knows."""
+        """The ids of the rows that calls have left at a location, as far as is known."""
         return self._stored.setdefault(location, set())
+
+    def ids(self, location: Path) -> dict[Any, None]:
+        """All ids that calls have ever left in tokens at a location, in this order."""
+        return self._ids.setdefault(location, {})
 
     def try_open(self, location: Path) -> tuple[Answer, StoreHandle | None]:
         """Open the store on a location; any answer will do, and ``None`` where it raised."""
@@ -297,11 +302,9 @@ class Workspace:
 
     def _known_fault(self, precondition_failed: bool) -> str:
         """The clause whose known fault explains what ends the check; "" for none."""
-        calls = self.calls
-        if not precondition_failed:
-            # What was looked at since the last change shows what this change has not done.
-            changes = [number for number, call in enumerate(calls) if call.method in CHANGING]
-            calls = calls[changes[-1] if changes else -1 :]
+        # Looking shows what the last change has not done.
+        last = max((place for place, call in enumerate(self.calls) if call.method in CHANGING), default=-1)
+        calls = self.calls if precondition_failed else self.calls[last:]
         return next((call.blame for call in reversed(calls) if call.blame), "")
 
     def _blame_the_store(self, error: BaseException) -> None:
