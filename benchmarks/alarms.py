@@ -107,6 +107,9 @@ def blocking(url: str) -> Any:
 STORES = {
     "MariaDB, recommended engine": lambda: on_sql(sql_stores.MARIADB, **sql_stores.OPTIONS),
     "MariaDB, plain engine": lambda: on_sql(sql_stores.MARIADB),
+    "MariaDB, mysqlconnector with time-outs": lambda: on_sql(
+        sql_stores.MYSQLCONNECTOR, connect_args={"read_timeout": 5, "write_timeout": 5}, **sql_stores.OPTIONS
+    ),
     "PostgreSQL, recommended engine": lambda: on_sql(sql_stores.POSTGRESQL, **sql_stores.OPTIONS),
     "PostgreSQL, plain engine": lambda: on_sql(sql_stores.POSTGRESQL),
     "PostgreSQL, psycopg2": lambda: on_sql(sql_stores.PSYCOPG2, **sql_stores.OPTIONS),

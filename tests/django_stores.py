@@ -7,8 +7,10 @@ with them.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +66,23 @@ def _connected(connection: Any, **_: Any) -> None:
 def sqlite_store(location: Path) -> DjangoTokenStore:
     """Open the store on an SQLite file in the location."""
     file = location / "tokens.db"
+    if not file.exists() and location.exists():
+        # Migrated under another name, for other processes may open the store at the same moment.
+        new = location / f"{secrets.token_hex(8)}.db"
+        new.touch(mode=0o600)
+        migrate(_alias_of(new))
+        with contextlib.suppress(FileExistsError):
+            os.link(new, file)
+        new.unlink()
+    return DjangoTokenStore(_alias_of(file))
+
+
+def _alias_of(file: Path) -> str:
+    """The alias of an SQLite file, which is entered in ``DATABASES``."""
     alias = str(file)
     if alias not in connections:
-        add_database(alias, ENGINE="django.db.backends.sqlite3", NAME=str(file), OPTIONS={"timeout": 60})
-    if not file.exists() and location.exists():
-        file.touch(mode=0o600)
-        migrate(alias)
-    return DjangoTokenStore(alias)
+        add_database(alias, ENGINE="django.db.backends.sqlite3", NAME=alias, OPTIONS={"timeout": 60})
+    return alias
 
 
 def postgresql_store(location: Path) -> DjangoTokenStore:

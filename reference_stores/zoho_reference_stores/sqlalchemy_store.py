@@ -68,8 +68,10 @@ class SQLAlchemyStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
     An exception in the middle of a call, such as a soft time limit raises, comes out as it is, and the
     connection is closed, not given back to the pool. (Drivers take an ``OSError`` for a failure of the
-    network: let handlers raise something else, not ``TimeoutError``. mysqlconnector may wait for ever after
-    such an exception: take PyMySQL.) A child process after a fork uses connections of its own.
+    network: let handlers raise something else, not ``TimeoutError``. mysqlconnector makes such an exception
+    its own, and may wait for an answer that never comes: take PyMySQL, or give it time-outs, with
+    ``connect_args={"read_timeout": 60, "write_timeout": 60}``.) A child process after a fork uses
+    connections of its own.
 
     The tables are made where they are missing. Let nothing else write to them. Any isolation level will
     do but READ UNCOMMITTED, which shows what is never committed.

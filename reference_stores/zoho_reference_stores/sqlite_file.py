@@ -261,9 +261,12 @@ class SQLiteFileStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         status = os.stat(self._file_name)
         if (status.st_dev, status.st_ino) != self._file:
             raise refusal(f"{self._path} is no longer the file that was opened")
-        if self._log is not None and identity_of(self._log_name) != self._log:
+        if self._log is None:  # nothing is open
+            return
+        log = os.stat(self._log_name)
+        if (log.st_dev, log.st_ino) != self._log:
             raise refusal(f"{self._path}-wal is no longer the log that was opened")
-        if self._log is not None and self._written != (status.st_mtime_ns, status.st_size):
+        if self._written != (status.st_mtime_ns, status.st_size):
             # By SQLite, which moves the log into the file now and then, or a copy was put over it.
             found = changes_in_file(self._path)
             if found is None:  # it cannot tell just now: the next call looks again
@@ -334,6 +337,8 @@ class Surfaced:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
         # The system's errors have a number; a signal handler's TimeoutError has none, and is not ours.
         failed = isinstance(error, (sqlite3.Error, UnicodeError, OverflowError)) or (
             isinstance(error, OSError) and error.errno is not None
