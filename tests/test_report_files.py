@@ -20,6 +20,7 @@ from markdown_it import MarkdownIt
 import zoho_reference_stores  # noqa: F401
 import zoho_tokenstore_contract._drivers.hypothesis_examples
 import zoho_tokenstore_contract._runner.targets  # noqa: F401
+from tests.counting import SOURCE
 from tests.reports import HOSTILE, SCRIPT, finding, report, store, undecided, violating
 from zoho_tokenstore_contract._report.report_files import RENDERERS, write
 from zoho_tokenstore_contract._report.verdict import StoreVerdict
@@ -29,17 +30,17 @@ from zoho_tokenstore_contract._spec.clauses import CLAUSES, GROUPS
 pytestmark = pytest.mark.once
 
 SVG = "{http://www.w3.org/2000/svg}"
-STORES = """
-from zoho_reference_stores import ListStore
+STORES = f"""
+{SOURCE}
 
-class Keeping(ListStore):
+class Keeping(Counting):
     pass
 
-class Unordered(ListStore):
+class Unordered(Counting):
     def get_tokens(self):
         return super().get_tokens()[::-1]
 
-class Forgetful(ListStore):
+class Forgetful(Counting):
     def delete_token(self, id):
         super().delete_tokens()
 """
@@ -196,7 +197,8 @@ class TestRuns:
             ):
                 texts = {file: text.replace(part.replace("+00:00", ""), "…") for file, text in texts.items()}
             made[name] = {
-                file: re.sub(r"(?m)\d+(\.\d)? s\b|\"seconds\": .*", "…", text) for file, text in texts.items()
+                file: re.sub(r"(?m)(\d+ min )?\d+(\.\d)? s\b|\"seconds\": .*", "…", text)
+                for file, text in texts.items()
             }
         stores = json.loads((project.path / "report.json").read_text(encoding="utf-8"))["stores"]
 
@@ -219,6 +221,7 @@ class TestRuns:
             case.get("name"): {one.get("name"): one.get("value") for one in case.iter("property")}
             for case in cases
         }
+        calls = [one.pop("tokenstore_calls", "") for one in properties.values()]
 
         assert {
             "test_smoke": {},
@@ -233,6 +236,7 @@ class TestRuns:
                 "tokenstore_level": "MUST",
             },
         } == properties
+        assert sum(int(number or "0") > 0 for number in calls) == 2
 
     def test_an_interrupted_run_reports_no_verdict(self, project: pytest.Pytester) -> None:
         """Ctrl-C in the middle: every form says so, and why."""

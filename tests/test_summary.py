@@ -247,7 +247,7 @@ def test_the_root_cause_comes_first_and_folds_the_rest(pytester: pytest.Pytester
     told = words(run(pytester, "-v", store="OneSlot", chosen="smoke or SAVE_1 or SAVE_12"))
 
     assert "Root cause: the store keeps one token" in folded
-    assert "-v tells each" in folded
+    assert "-v, or --tokenstore-report report.html, tells each" in folded
     assert CLAUSES["SAVE-1"].text not in folded
     assert told.count(CLAUSES["SAVE-1"].text) == 1
 
