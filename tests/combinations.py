@@ -6,10 +6,10 @@ every clause that a part breaks is reported, and no clause that all parts keep. 
 is shrunk to the fewest parts that do it.
 
 One fault may hide another: what a store cannot hold, it does not mix up. Such a clause is told as masked, and
-counts as right, by one rule: no proof of it on the part holds on the combination. The proofs are the shortest
-calls for each check of the clause that fails on the part: once as the check arranges by itself, once with
-no more than what the combination holds, as the kit arranges there. Calls that fail on the other parts
-without this one prove nothing, and where no proof is left, the clause is missed.
+counts as right, by one rule: the part makes no difference beside the others. For each check of the clause
+that fails on the part, once as it arranges by itself and once with no more than what the combination holds,
+the shortest calls that show it there do not show it on the combination. Where they say nothing, for the other
+parts fail without this one, too, all calls of the check get the same answers with it and without.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from typing import Any
 from tests.exam import is_long
 from tests.stores.catalogue import Fault, faults, sut_for
 from tests.stores.right import RightStore
-from zoho_tokenstore_contract._checks.registry import checks_of
+from zoho_tokenstore_contract._checks.registry import Check, checks_of
 from zoho_tokenstore_contract._harness.store_limits import NO_LIMITS, Limits, keeping_to
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._reproduce.minimize import reproduce, shows
-from zoho_tokenstore_contract._reproduce.program import Unplayable
-from zoho_tokenstore_contract._reproduce.script_body import ScriptBody
+from zoho_tokenstore_contract._reproduce.program import Unplayable, program_of
+from zoho_tokenstore_contract._reproduce.replay import play
 from zoho_tokenstore_contract._runner.clause_runner import check_clause
 from zoho_tokenstore_contract._spec.clause_results import NotApplicable, Outcome, StoreUnavailable, Violation
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
@@ -152,32 +152,54 @@ def examine(names: tuple[str, ...], alone: dict[str, dict[str, str]]) -> Examine
 
 
 def is_masked(clause: str, name: str, parts: dict[str, Fault], combination: StoreUnderTest) -> bool:
-    """Whether no proof that a part breaks a clause holds on the combination; where there is none, it is not.
+    """Whether a part that breaks a clause alone makes no difference beside the others.
 
     Args:
         clause: The clause.
-        name: The part, which breaks it alone.
+        name: The part.
         parts: All parts, by name.
         combination: The combination, as it was examined.
     """
     others = sut_for(combined([part for other, part in parts.items() if other != name]))
-    made = list(_proofs(clause, parts[name], NO_LIMITS))
-    made += _proofs(clause, parts[name], combination.limits or NO_LIMITS)
-    made = [proof for proof in made if not shows(proof, others)]
-    return bool(made) and not any(shows(proof, combination) for proof in made)
+    sut = sut_for(parts[name].store)
+    violations = [
+        violation
+        for limits in (NO_LIMITS, combination.limits or NO_LIMITS)
+        for one in checks_of(clause)
+        if (violation := _violation(one, sut, limits)) is not None
+    ]
+    return bool(violations) and not any(
+        _makes_a_difference(clause, sut, violation, others, combination) for violation in violations
+    )
 
 
-def _proofs(clause: str, part: Fault, limits: Limits) -> Iterator[ScriptBody]:
-    """The shortest calls for each check of a clause that fails on a store."""
-    sut = sut_for(part.store)
-    for one in checks_of(clause):
-        with keeping_to(limits), contextlib.suppress(NotApplicable, StoreUnavailable, Unplayable):
-            try:
-                with Workspace(sut, Effort()) as workspace:
-                    one.run(workspace)
-            except Violation as violation:
-                if not violation.precondition_failed:
-                    yield reproduce(sut, clause, violation).body
+def _violation(one: Check, sut: StoreUnderTest, limits: Limits) -> Violation | None:
+    """What a check finds within limits; ``None`` where it finds nothing, or cannot be set up."""
+    with keeping_to(limits), contextlib.suppress(NotApplicable, StoreUnavailable):
+        try:
+            with Workspace(sut, Effort()) as workspace:
+                one.run(workspace)
+        except Violation as violation:
+            return None if violation.precondition_failed else violation
+    return None
+
+
+def _makes_a_difference(
+    clause: str,
+    part: StoreUnderTest,
+    violation: Violation,
+    others: StoreUnderTest,
+    combination: StoreUnderTest,
+) -> bool:
+    with contextlib.suppress(Unplayable):
+        proof = reproduce(part, clause, violation).body
+        if shows(proof, others) is False:
+            return shows(proof, combination) is True
+    try:
+        program = program_of(violation.calls)
+    except Unplayable:
+        return True
+    return not program or play(program, others, looking=True) != play(program, combination, looking=True)
 
 
 def shrunk(examined: Examined, alone: dict[str, dict[str, str]]) -> Examined:

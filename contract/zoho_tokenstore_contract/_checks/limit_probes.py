@@ -47,7 +47,8 @@ def _is_stored_alone(workspace: Workspace, row: Row) -> None:
     store = workspace.open()
     store.save(row)
     # A row that is found is stored: that it is not listed is the fault of LIST-1.
-    if store.rows() or not _has_an_id(store.find_quietly(key_of(row)).returned):
+    key = key_of(row) if row != WITH_CLIENT else row
+    if store.rows() or not _has_an_id(store.find_quietly(key).returned):
         store.expect([], new=1, because=f"one row for {format_row(row)}")
     workspace.fresh_examples()
 
@@ -111,14 +112,16 @@ def delete_token_removes_one_of_two_users(workspace: Workspace) -> None:
 def the_list_shows_what_is_found_by_id(workspace: Workspace) -> None:
     store = workspace.open()
     saved = [store.try_save(row) for row in ONE_OF_EVERY_KIND]
-    stored = [one.inserted for one in saved if one.answer.raised is None]
-    wanted = {row.id: row for row in stored}
+    inserted = [one.inserted for one in saved if one.answer.raised is None]
+    wanted = {row.id: row for row in inserted}
+    if len(wanted) < len(inserted):
+        return  # one id for two rows: none of them is found by it
     by_id = [store.call("find_token_by_id", id).returned for id in wanted]
     found = [to_row_as_far_as_it_reads(token).plain() for token in by_id if is_token(token)]
     listed = rows_of(store.call("get_tokens"))
     rows = [] if isinstance(listed, str) else [row.plain() for row in listed]
     exact = [sum(row in wanted.values() for row in shown) for shown in (rows, found)]
-    if len(found) == len(wanted) == len(stored) and (len(rows) != len(found) or exact[0] < exact[1]):
+    if len(found) == len(wanted) and (len(rows) != len(found) or exact[0] < exact[1]):
         workspace.fail(f"get_tokens shows {format_rows(found)}", str(listed))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._harness.store_limits import Pool
+from .._harness.store_limits import Pool, active
 from .._spec.tokens import Row
 
 CLIENT = {"client_id": "1000.CLIENT", "client_secret": "client-secret"}
@@ -33,6 +33,22 @@ def person(name: str, **fields: Any) -> Row:
         "api_domain": f"{DOMAIN}/{name}",
     }
     return Row(**{**values, **fields})
+
+
+def newcomer(name: str, **fields: Any) -> Row:
+    """A user who comes beside a crowd: of its client, but where the store makes rows of one client one.
+
+    Args:
+        name: The user's, unlike all others.
+        fields: What the row has instead of its own.
+
+    Returns:
+        The row.
+    """
+    if not active().apart:
+        return person(name, **fields)
+    own = {"client_id": f"1000.{name}.CLIENT", "client_secret": f"{name}-secret"}
+    return person(name, **{"user_name": f"{name}@{name}.example.com:99", **own, **fields})
 
 
 ANN = person("ann")
@@ -67,8 +83,8 @@ KINDS = (
     GUS,
 )
 _FIRST = (
-    *(ANN, ACCESS, BOB, GRANT, REFRESH, GUS, LATE_REFRESH, DAN, LATE_GRANT, EVE, WITH_CLIENT, LATE_ACCESS),
-    CLEO,
+    *(ANN, ACCESS, BOB, GRANT, REFRESH, GUS, LATE_REFRESH, CLEO, LATE_GRANT, EVE, WITH_CLIENT, LATE_ACCESS),
+    DAN,
 )
 """The rows in the order in which a store gets them that has room for a few."""
 WITHOUT_KEY = (

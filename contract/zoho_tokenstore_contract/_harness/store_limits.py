@@ -53,10 +53,10 @@ class Limits:
         Args:
             clause: The clause that is checked.
             arranging: The check failed while it arranged. Where it did not, the crowd was there, and which
-                rows a save makes one is what most clauses of saving speak of.
+                rows a save makes one, or a list leaves out, is what most clauses of these groups speak of.
         """
         group = clause.partition("-")[0]
-        crowd = self.apart if arranging or group != "SAVE" else frozenset()
+        crowd = self.apart if arranging or group not in ("SAVE", "LIST") else frozenset()
         if clause == "SAVE-1":
             crowd = frozenset()
         if clause == "SECRET-2" and not arranging:  # also what raises must not tell a secret

@@ -101,7 +101,7 @@ def reproduce(sut: StoreUnderTest, clause: str, violation: Violation, calls: int
     return Reproduction(script(sut, CLAUSES[clause], made, notes), made, shortest)
 
 
-def shows(made: ScriptBody, sut: StoreUnderTest) -> bool:
+def shows(made: ScriptBody, sut: StoreUnderTest) -> bool | None:
     """Whether the calls that show a violation on one store show it on another one too.
 
     Args:
@@ -109,12 +109,12 @@ def shows(made: ScriptBody, sut: StoreUnderTest) -> bool:
         sut: The other store.
 
     Returns:
-        Whether the assertion is reached there, and fails.
+        Whether the assertion fails there; ``None`` where the calls end in anything else.
     """
     try:
         return _fails(made, sut)
     except Unplayable:
-        return False
+        return None
 
 
 def _written_before(sut: StoreUnderTest, clause: str) -> ScriptBody | None:

@@ -27,7 +27,7 @@ from ..sample_tokens import (
     REFRESH,
     WITH_CLIENT,
     key_of,
-    person,
+    newcomer,
     pool,
 )
 from .save_and_compare import bring_rows, clear_all, inserts, remove_row
@@ -206,7 +206,7 @@ def an_id_is_not_given_again_when_deleting_and_saving_take_turns(workspace: Work
         if answer.raised is not None:
             workspace.fail("delete_token removes the row", str(answer), precondition_failed=True)
         gone.add(id)
-        saved = store.save(person(f"turn{number}"))
+        saved = store.save(newcomer(f"turn{number}"))
         _is_new(store, saved, gone)
         id = saved.passed_after.id
 
@@ -260,7 +260,7 @@ def _gives_new_ids(store: StoreHandle, gone: set[str]) -> list[TokenCall]:
     """Other users get none of these ids."""
     passed = []
     for number in range(max(8, len(gone) + 2)):
-        passed.append(store.save(person(f"later{number}")))
+        passed.append(store.save(newcomer(f"later{number}")))
         _is_new(store, passed[-1], gone)
     for row in store.showing(passed):
         if row.id in gone:
@@ -342,7 +342,7 @@ def the_store_works_on_after_delete_tokens(workspace: Workspace) -> None:
     for _ in range(2):
         _clear(store)
         if store.kept:  # CLEAR-1 tells it; then nobody else's save may fail
-            inserts(store, person(f"after{len(store.kept)}"))
+            inserts(store, newcomer(f"after{len(store.kept)}"))
             continue
         for sent, was in list(zip(ONE_OF_EVERY_KIND, old, strict=True))[::-1]:
             new = inserts(store, sent)

@@ -18,7 +18,7 @@ from ..sample_tokens import (
     CROWD_TEXTS,
     ONE_OF_EACH_KEY,
     ONE_OF_EVERY_KIND,
-    person,
+    newcomer,
 )
 from ..tricky_strings import NUMERALS, TRAPS, texts
 from .save_and_compare import bring_rows, inserts
@@ -120,4 +120,4 @@ def _spares(
 
 def _works_on(store: StoreHandle) -> None:
     """A new user can be saved."""
-    inserts(store, person("afterwards"), "the store works on: a new user is one new row")
+    inserts(store, newcomer("afterwards"), "the store works on: a new user is one new row")

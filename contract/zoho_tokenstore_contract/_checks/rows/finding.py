@@ -35,7 +35,7 @@ from ..sample_tokens import (
     WITH_CLIENT,
     key_of,
     near_ids,
-    person,
+    newcomer,
     pool,
 )
 from ..tricky_strings import NUMERALS
@@ -120,7 +120,7 @@ def an_id_alone_finds_its_row_and_fills_the_passed_token(workspace: Workspace) -
 def an_id_that_its_token_brought_finds_it(workspace: Workspace) -> None:
     store = workspace.holding(ANN, ACCESS)
     for number, id in enumerate(("k-7", "abc", "ABC", "007", "9999999999", "x'y")):
-        row = person(f"guest{number}", id=id)
+        row = newcomer(f"guest{number}", id=id)
         saved = store.try_save(row)
         if saved.answer.raised is None and saved.passed_after.id == id:
             _finds_by_id(workspace, store, row)

@@ -26,6 +26,7 @@ from ..sample_tokens import (
     REFRESH,
     key_of,
     near_ids,
+    newcomer,
     person,
     pool,
 )
@@ -92,7 +93,7 @@ def _brought(store: StoreHandle, ids: Sequence[str]) -> list[Row]:
     kept = []
     for number, id in enumerate(ids):
         if all(row.id != id for row in store.kept):
-            row = person(f"guest{number}", id=id)
+            row = newcomer(f"guest{number}", id=id)
             saved = store.try_save(row)
             if saved.answer.raised is None and saved.passed_after.id == id:
                 kept.append(row)

@@ -26,7 +26,7 @@ from ..sample_tokens import (
     ONE_OF_EVERY_KIND,
     REFRESH,
     key_of,
-    person,
+    newcomer,
 )
 from ..storage_faults import files_in
 from .save_and_compare import inserts, updates
@@ -95,12 +95,12 @@ def _outlive_other_calls(store: StoreHandle, age: str) -> None:
     for what, act in calls.items():
         act()
         store.expect(because=f"{what} removes no row {age}")
-    store.try_save(person("newcomer"))
-    [newcomer] = store.expect(new=1, because=f"saving another user's token removes no row {age}")
+    store.try_save(newcomer("newcomer"))
+    [new] = store.expect(new=1, because=f"saving another user's token removes no row {age}")
     store.try_save(Row(**CLIENT, refresh_token="1000.beside.refresh"))
     store.expect(new=1, because=f"saving another token removes no row {age}")
-    store.call("delete_token", newcomer.id)
-    store.expect(gone=[newcomer], because=f"deleting another row removes no row {age}")
+    store.call("delete_token", new.id)
+    store.expect(gone=[new], because=f"deleting another row removes no row {age}")
     if store.workspace.sut.persistent:
         again = store.workspace.reopen(store)
         again.expect(store.kept, because=f"opening the store again removes no row {age}")

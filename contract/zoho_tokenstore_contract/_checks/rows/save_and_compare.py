@@ -8,7 +8,7 @@ from typing import Any
 from ..._harness.calls import TokenCall
 from ..._harness.store_handle import StoreHandle
 from ..._spec.tokens import FIELDS, Row, absent, format_row, format_value, to_token
-from ..sample_tokens import person
+from ..sample_tokens import newcomer
 
 PLAIN_FIELDS = ("expires_in", "redirect_url", "api_domain")
 NEW_ACCESS = "1000.new.access"
@@ -123,7 +123,7 @@ def bring_rows(store: StoreHandle, ids: Iterable[str]) -> list[Row]:
     brought = []
     for number, id in enumerate(ids):
         if all(row.id != id for row in store.kept):  # the store itself gives such ids
-            store.try_save(person(f"guest{number}", id=id))
+            store.try_save(newcomer(f"guest{number}", id=id))
             new = [row for row in store.rows() if row not in store.kept]
             brought += [row for row in new if row.id == id]
             store.kept += new

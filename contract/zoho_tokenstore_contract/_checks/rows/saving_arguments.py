@@ -132,13 +132,14 @@ def changing_the_passed_token_later_changes_nothing_stored(workspace: Workspace)
 
 @check("SAVE-19")
 def what_is_no_token_changes_nothing(workspace: Workspace) -> None:
-    store = workspace.holding(*ONE_OF_EACH_KEY)
     token = to_token(person("stranger"))
-    for thing in (*NO_TOKENS, load().OAuthToken, [token], _Lookalike(token), _another_kind_of(token)):
-        answer = store.call("save_token", thing)
-        if answer.raised is not None and not answer.refused:
-            workspace.fail("what is no OAuthToken is ignored or refused with SDKException", str(answer))
-        store.expect(because="what is no OAuthToken changes nothing")
+    for store, rows in workspace.each((ONE_OF_EACH_KEY, ())):
+        store.holding(*rows)
+        for thing in (*NO_TOKENS, load().OAuthToken, [token], _Lookalike(token), _another_kind_of(token)):
+            answer = store.call("save_token", thing)
+            if answer.raised is not None and not answer.refused:
+                workspace.fail("what is no OAuthToken is ignored or refused with SDKException", str(answer))
+            store.expect(because="what is no OAuthToken changes nothing")
 
 
 class _Lookalike:

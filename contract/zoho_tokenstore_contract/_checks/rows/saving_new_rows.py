@@ -27,6 +27,7 @@ from ..sample_tokens import (
     REFRESH,
     WITH_CLIENT,
     key_of,
+    newcomer,
     person,
     pool,
 )
@@ -168,12 +169,12 @@ def ids_stay_unique_when_rows_have_gone(workspace: Workspace) -> None:
     store = workspace.open()
     passed = [store.save(row) for row in ONE_OF_EACH_KEY]
     last = passed[-1 if len(passed) > 2 else 0]  # a store may have room for two of them
-    for gone, newcomer in [(passed[:2][-1], GUS), (last, EVE)][: len(passed)]:
+    for gone, other in [(passed[:2][-1], GUS), (last, EVE)][: len(passed)]:
         store.call("delete_token", gone.passed_after.id)
         if any(row.id == gone.passed_after.id for row in store.rows()):
             return  # delete_token does not work: DEL-1 says so
         passed.remove(gone)
-        passed.append(store.save(newcomer))
+        passed.append(store.save(other))
         _have_ids_of_their_own(store, passed)
 
 
@@ -201,7 +202,7 @@ def a_token_keeps_the_unused_id_that_it_brings(workspace: Workspace) -> None:
     store = workspace.holding(*ONE_OF_EACH_KEY)
     for number, id in enumerate(IDS):
         if all(row.id != id for row in store.kept):
-            _bring(store, person(f"guest{number}", id=id))
+            _bring(store, newcomer(f"guest{number}", id=id))
 
 
 @check("SAVE-3")
@@ -209,8 +210,8 @@ def the_store_finds_unused_ids_whatever_ids_are_stored(workspace: Workspace) -> 
     store = workspace.holding(ANN, ACCESS)
     for number, id in enumerate(IDS):
         if all(row.id != id for row in store.kept):
-            _bring(store, person(f"guest{number}", id=id), keeps=False)
-        _comes_without_id(store, person(f"next{number}"))
+            _bring(store, newcomer(f"guest{number}", id=id), keeps=False)
+        _comes_without_id(store, newcomer(f"next{number}"))
 
 
 @check("SAVE-3")
@@ -221,9 +222,9 @@ def the_store_steps_over_ids_that_were_brought(workspace: Workspace) -> None:
         for step in (1, 2, 4):
             id = str(max(known, default=0) + step)
             if len(id) <= 10:
-                _bring(store, person(f"guest{number}-{step}", id=id), keeps=False)
+                _bring(store, newcomer(f"guest{number}-{step}", id=id), keeps=False)
         for turn in range(3):
-            _comes_without_id(store, person(f"next{number}-{turn}"))
+            _comes_without_id(store, newcomer(f"next{number}-{turn}"))
 
 
 @check("SAVE-3")
@@ -245,7 +246,7 @@ def a_long_id_that_is_taken_is_an_id_like_all_others(workspace: Workspace) -> No
     remove_row(store, store.kept[2])
     # Of two that differ in their ends alone, the second is no update of the first.
     for id in [f"{width}".ljust(width - 1, "x") + end for width in WIDTHS for end in "yz"]:
-        _bring(store, person(f"guest{id[:3]}{id[-1]}", id=id))
+        _bring(store, newcomer(f"guest{id[:3]}{id[-1]}", id=id))
     observer.look(store.kept, "where long ids are taken", store.kept)
     for row in store.kept[2:]:
         store.call("delete_token", row.id)
