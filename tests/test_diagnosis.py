@@ -8,6 +8,7 @@ from zoho_tokenstore_contract._harness.differences import shared_by
 from zoho_tokenstore_contract._report.diagnosis import causes
 from zoho_tokenstore_contract._report.hints import hint
 from zoho_tokenstore_contract._report.risks import RISKS, risk_of, risks
+from zoho_tokenstore_contract._report.wording import timeline
 from zoho_tokenstore_contract._spec.clause_results import ClauseResult, Difference, Finding, Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
 from zoho_tokenstore_contract._spec.short_wording import brief_token, shorten
@@ -271,3 +272,106 @@ def test_a_program_that_shows_an_id_twice_has_the_hint_on_ids() -> None:
     )
 
     assert "whether a row has the id" in hint(told("VALUE-1", seen("x", "z", shortest=shortest)))
+
+
+def program(*lines: str, **more: object) -> Finding:
+    """A finding with a shortest program."""
+    return seen("x", "z", shortest=("store = open_store()", *lines), **more)
+
+
+ANN_AND_BOB = (
+    "store.save_token(OAuthToken(user_signature=UserSignature('ann'), grant_token='a'))",
+    "store.save_token(OAuthToken(user_signature=UserSignature('bob'), grant_token='b'))",
+    "seen = len(store.get_tokens())",
+    "assert seen == 2, seen",
+)
+BY_REFRESH = "store.find_token(OAuthToken(client_id='c', client_secret='s', refresh_token='r'))"
+IDS = ("seen = [token.get_id() for token in store.get_tokens()]", "assert len(set(seen)) == len(seen), seen")
+
+
+def test_users_that_are_taken_for_one_are_one_cause() -> None:
+    """By the programs of saves and of look-ups, whatever each clause compared first."""
+    looked = program(
+        ANN_AND_BOB[0],
+        "answer = store.find_token(OAuthToken(user_signature=UserSignature('bob')))",
+        "assert answer is None, answer",
+    )
+    texts = told("VALUE-1", program(*ANN_AND_BOB, difference=Difference("save_token", (), "stored no row")))
+    [cause] = causes([told("SAVE-5", program(*ANN_AND_BOB)), told("FIND-8", looked), texts])
+
+    assert cause.words == "the store takes users whose names differ for one"
+    assert [one.clause for one in cause.all] == ["SAVE-5", "FIND-8", "VALUE-1"]
+    assert "user name compared as whole" in hint(cause.first, cause)
+
+
+def test_a_look_up_that_finds_a_wrong_row_is_one_cause() -> None:
+    """Whether it should have found another one or none."""
+    none = program(f"answer = {BY_REFRESH}", "assert answer is None, answer")
+    other = program(f"answer = {BY_REFRESH}", "seen = answer.get_id()", "assert seen == token.get_id(), seen")
+    [cause] = causes([told("FIND-6", none), told("MODEL-1", other)])
+
+    assert [one.clause for one in cause.all] == ["FIND-6", "MODEL-1"]
+
+
+def test_an_id_that_is_given_twice_is_one_cause() -> None:
+    """Also where a field was compared first."""
+    saves = (ANN_AND_BOB[0], ANN_AND_BOB[1], *IDS)
+    field = told("VALUE-2", program(*saves, difference=Difference("save_token", (), "changed a text")))
+    [cause] = causes([told("SAVE-3", program(*saves)), field])
+
+    assert (cause.first.clause, [one.clause for one in cause.following]) == ("SAVE-3", ["VALUE-2"])
+
+
+def test_an_id_that_was_brought_has_another_hint() -> None:
+    """The store did not choose it."""
+    saves = ("store.save_token(OAuthToken(id='7'))", "store.save_token(OAuthToken(id='007'))", *IDS)
+
+    assert "the id that a token brings" in hint(told("SAVE-3", program(*saves)))
+
+
+def test_a_hint_names_what_a_look_up_leaves_out() -> None:
+    """What each shortest program needs beside the keys."""
+    lines = (
+        "store.save_token(new_token(user_name='ann', expires_in='1600000000000'))",
+        "answer = store.find_token(OAuthToken(user_signature=UserSignature('ann')))",
+        "assert isinstance(answer, OAuthToken), answer",
+    )
+
+    assert "it takes expires_in='1600000000000' (in the past)" in hint(told("FIND-1", program(*lines)))
+
+
+def test_a_deletion_that_loses_rows_is_the_cause_of_others() -> None:
+    """By the lists of rows before and after it."""
+    lost = Difference("delete_token", (), "lost another row")
+    done = (
+        "store.get_tokens() -> returned 3 tokens, with the ids '1', '2', '3'",
+        "store.delete_token('2') -> returned None",
+        "store.get_tokens() -> returned [OAuthToken(id='1', user_name='ann')]",
+    )
+
+    assert folded(broken("DEL-1", lost), told("DEL-4", seen("x", "z", *done))) == [("DEL-1", ["DEL-4"])]
+    assert folded(broken("DEL-1", lost), told("DEL-4", seen("x", "z", *done[1:]))) == [
+        ("DEL-1", []),
+        ("DEL-4", []),
+    ]
+
+
+def test_a_text_that_has_nothing_of_the_saved_one_was_not_converted() -> None:
+    """It has no hint."""
+    cut, other = (
+        Difference(
+            "save_token", (), "changed a text", words=f"client_id comes back as {got}, not as 'abcdef'"
+        )
+        for got in ("'abcd'", "'x'")
+    )
+
+    assert "trimmed or cut" in hint(broken("VALUE-1", cut))
+    assert hint(broken("VALUE-1", other)) == ""
+
+
+def test_the_calls_of_a_history_are_numbered() -> None:
+    """As the sentence that speaks of them counts them."""
+    assert [line[:12] for line in timeline(seen("x", "calls 1 and 2 cannot be ordered", *AT_ONCE))] == [
+        " 1 thread 1 ",
+        " 2 thread 2 ",
+    ]

@@ -11,7 +11,11 @@ import pytest
 import zoho_reference_stores  # noqa: F401
 import zoho_tokenstore_contract._drivers.hypothesis_examples
 import zoho_tokenstore_contract._runner.targets  # noqa: F401
+from tests.reports import finding, store
+from zoho_tokenstore_contract._report.terminal import conclude
+from zoho_tokenstore_contract._report.verdict import Verdicts
 from zoho_tokenstore_contract._report.wording import wrapped
+from zoho_tokenstore_contract._spec.clause_results import ClauseResult, Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, GROUPS
 
 pytestmark = pytest.mark.once
@@ -302,3 +306,25 @@ def test_colour_is_where_the_terminal_has_it(pytester: pytest.Pytester) -> None:
 def test_a_long_text_is_wrapped_with_nothing_lost(text: str, lines: list[str]) -> None:
     """Space inside a line stays as it is."""
     assert list(wrapped(text, 10, " ", "- ")) == lines
+
+
+class Lines:
+    """A terminal that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.written: list[str] = []
+
+    def write_line(self, line: str, **_: bool) -> None:
+        """Keep a line."""
+        self.written.append(line)
+
+
+def test_a_store_that_conforms_says_which_should_clauses_it_breaks() -> None:
+    """In the line of the verdict; a MAY clause is none of them."""
+    broken = {id: ClauseResult(id, Outcome.BROKEN, (finding(),)) for id in ("SECRET-2", "FLOW-10")}
+    lines = Lines()
+    conclude(lines, Verdicts({"one": store("stores:Loose", results=broken)}))  # type: ignore[arg-type]
+
+    assert "stores:Loose: CONFORMS to every MUST clause, but not to SECRET-2 (SHOULD): " in words(
+        "\n".join(lines.written)
+    )

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 import pytest
 
 from .._report.verdict import StoreVerdict
+from .._report.wording import wrapped
 from .._spec.clause_results import Outcome
 from .._spec.clause_selection import named_clauses
 from .._spec.clauses import CLAUSES
 from .._spec.sdk import load
+from .._spec.short_wording import several
 from ..plugin.gathering import COMMAND, VERDICTS, record_of
 from .durations import Durations
 from .pytest_isolation import ALONE, environment
@@ -145,7 +147,7 @@ class Progress:
         clauses, groups = self._sizes.total(), len(self._sizes)
         self._live = self._file() is not None and self._file().isatty()
         self._line(
-            f"Checking {', '.join(self._targets)}: {clauses} clauses in {groups} groups, "
+            f"Checking {several(self._targets)}: {clauses} clauses in {groups} groups, "
             f"with {sdk.distribution} {sdk.version}"
         )
         threading.Thread(target=self._watch, daemon=True, name="tokenstore-progress").start()
@@ -244,13 +246,15 @@ class Progress:
 
     def _line(self, line: str, **markup: bool) -> None:
         self._clear()
+        lines = wrapped(line, shutil.get_terminal_size().columns, hang="  ")
         if self._stream is not None:
-            print(line, file=self._stream, flush=True)
+            print(*lines, sep="\n", file=self._stream, flush=True)
             return
         terminal: TerminalReporter | None = self._config.pluginmanager.get_plugin("terminalreporter")
         if terminal is not None:
             with self._lock:
-                terminal.write_line(line, **markup)
+                for one in lines:
+                    terminal.write_line(one, **markup)
                 terminal.flush()  # a log shows it now, not when its buffer is full
 
 

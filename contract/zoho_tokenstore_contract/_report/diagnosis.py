@@ -20,6 +20,7 @@ FOLLOWS = {
     "SAVE-22": "PERSIST-1",
     "VALUE-9": "PERSIST-1 SAVE-* FIND-* BYID-* DEL-*",
     "PERSIST-*": "PERSIST-1",
+    "PERSIST-2": "PERSIST-1 DEL-1 DEL-2",
     "PERSIST-3": "PERSIST-1 SAVE-2 SAVE-3",
     "PERSIST-5": "PERSIST-1 FIND-*",
     "MODEL-1": "SAVE-* FIND-* BYID-* LIST-* DEL-* CLEAR-* VALUE-* PERSIST-*",
@@ -28,6 +29,7 @@ FOLLOWS = {
     "PROC-2": "THREAD-2 THREAD-3 PROC-1 PERSIST-1",
     "CRASH-1": "PERSIST-1",
     "CRASH-6": "PERSIST-1",
+    "DEL-4": "DEL-1 DEL-2",
     "DEL-5": "SAVE-2 SAVE-3 PERSIST-3",
     "VALUE-*": "SAVE-* FIND-* BYID-* DEL-*",
     "FLOW-6": "THREAD-*",
@@ -60,6 +62,7 @@ _SPEAK_OF = {
     "wrong value": ("SAVE-13",),
     "changed another row": ("SAVE-5", "SAVE-11"),
     "changed a text": ("VALUE-1",),
+    "lost another row": ("DEL-1", "DEL-2"),
 }
 """Which clauses speak of what went wrong, and do not only meet it."""
 

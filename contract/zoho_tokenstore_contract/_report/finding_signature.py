@@ -18,6 +18,7 @@ OPENED_EMPTY: Sign = ("opened again", "no rows")
 
 USERS_AS_ONE: Sign = ("kind", "the store", "takes users whose names differ for one")
 IDS_TWICE: Sign = ("kind", "save_token", "gave an id twice")
+ID_CHANGED: Sign = ("kind", "save_token", "changed the id that a token brought")
 _NOT_FILLED: Sign = ("passed token", "not filled in")
 _OTHER = re.compile(r"other values(?: than any save)? in (\w+(?:, \w+)*)")
 _LOST = re.compile(r"no rows of this user|no rows;|no such row;|is not there any more")
@@ -28,14 +29,17 @@ _ASSERTED = re.compile(
 )
 """The field of which the last line of a shortest program speaks."""
 _FAILED = re.compile(
-    r"(?:store\d*\.|at once, in process \d+: )(?P<method>\w+)\((?P<argument>.*)\)"
-    r" -> (?P<answer>returned None|raised .+)",
+    r"(?:store\d*\.|at once, in process \d+: )(?P<method>\w+)\((?P<argument>.*)\) -> "
+    r"(?P<answer>returned None|raised .+)",
     re.DOTALL,
 )
 _USER_SAVED = re.compile(
     r"store\d*\.save_token\(OAuthToken\(user_name=('[^']*').*; the token's id is now '([^']*)'$", re.DOTALL
 )
 _ELSEWHERE = re.compile(r"Row\(([^()]*)\) finds its row in a process")
+_LISTED = re.compile(r"store\d*\.get_tokens\(\) -> returned (.+)", re.DOTALL)
+_DELETED = re.compile(r"store\d*\.delete_token\('([^']*)'\) -> returned None")
+_IDS = re.compile(r"(?:(?<=OAuthToken\(id=)|(?<=ids )|(?<=', ))'([^']*)'")
 _BY = re.compile(r"(?:\(|, )(\w+)=")
 _FEW = 3
 """Fields by which a token is addressed; a token with more is a whole one."""
@@ -64,7 +68,7 @@ def signs_on_the_way(finding: Finding) -> set[Sign]:
     Returns:
         What can be compared with the faults of another clause.
     """
-    return {*_of_calls(finding)}
+    return {*_of_calls(finding), *_of_listings(finding.done)}
 
 
 def kept_keys(result: ClauseResult) -> set[Sign]:
@@ -112,8 +116,18 @@ def _of_program(finding: Finding) -> Iterator[Sign]:
         return
     if program.gives_an_id_twice:
         yield IDS_TWICE
+    if program.changes_an_id:
+        yield ID_CHANGED
     if program.takes_users_for_one:
         yield USERS_AS_ONE
+    if program.mistaken:
+        yield "field", program.mistaken
+    if (
+        (difference := finding.difference)
+        and program.last.startswith(("save_", "delete_"))
+        and difference.kind
+    ):
+        yield "kind", program.last, difference.kind
     if program.look_up and 0 < len(program.passed) <= _FEW:
         yield "by", program.last, program.look_up, *program.passed
         if program.look_up != "found nothing":
@@ -193,6 +207,21 @@ def _of_calls(finding: Finding) -> Iterator[Sign]:
     if finding.seen == "it sent nothing" and "find_token(" in last and "-> returned OAuthToken(" in last:
         # `OAuthToken.revoke` ignores what is returned, and reads the token that it passed.
         yield _NOT_FILLED
+
+
+def _of_listings(done: Sequence[str]) -> Iterator[Sign]:
+    """Deletions after which other rows are gone, too, by the lists of rows before and after."""
+    before: set[str] = set()
+    deleted = ""
+    for line in done:
+        if listed := _LISTED.match(line):
+            if deleted and before - {deleted, *_IDS.findall(listed[1])} and "…" not in line:
+                yield "kind", "delete_token", "lost another row"
+            before, deleted = {*_IDS.findall(listed[1])}, ""
+        elif one := _DELETED.match(line):
+            before, deleted = (before if not deleted else set()), one[1]
+        elif "save_token(" in line or "delete_tokens(" in line or "open()" in line:
+            before = set()
 
 
 def _are_stored(argument: str, before: Sequence[str]) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import chain
 
-from .._spec.clause_results import ClauseResult, Finding
+from .._spec.clause_results import ClauseResult
 from .._spec.clauses import CLAUSES
 from .._spec.short_wording import several
 from .diagnosis import Cause
@@ -32,6 +32,7 @@ IDS = (
 )
 NAMES = "is the user name compared as whole, exact text, wherever a row is looked for?"
 LEFT_OUT = "it takes {needed} to show this: does the look-up leave such a row out?"
+BROUGHT = "is the id that a token brings kept as whole, exact text, and never read as a number?"
 _CACHE = "is there a cache or an index that the deletion does not reach?"
 
 HINTS = {
@@ -45,7 +46,11 @@ HINTS = {
     ("added a second row", "save_token", ""): (
         "does saving look for the row that the token addresses before it inserts?"
     ),
-    ("lost another row", "delete_token", ""): "is the id compared as whole, exact text?",
+    (
+        "lost another row",
+        "delete_token",
+        "",
+    ): "is a row removed by its id alone, compared as whole, exact text?",
     ("lost another row", "save_token", ""): "does saving write back every other row?",
     ("lost every row", "open", ""): IN_MEMORY,
     ("left a row", "delete_tokens", ""): (
@@ -123,7 +128,9 @@ def hint(result: ClauseResult, cause: Cause | None = None) -> str:
         return ""
     if is_opened_empty(result):
         return IN_MEMORY
-    if told := _of_programs([one for one in map(program_of, _findings(result, cause)) if one]):
+    told_with = cause.all if cause and result is cause.first else (result,)
+    findings = chain.from_iterable(one.findings for one in told_with)
+    if told := _of_programs([one for one in map(program_of, (finding, *findings)) if one]):
         return told
     if (difference := finding.difference) and not _is_another_text(difference.words):
         for field in (*difference.by, ""):
@@ -140,21 +147,20 @@ def hint(result: ClauseResult, cause: Cause | None = None) -> str:
     return _of_faults(CLAUSES[result.clause].group, groups, written, methods)
 
 
-def _findings(result: ClauseResult, cause: Cause | None) -> Iterator[Finding]:
-    """What is told of a clause, and of those that fail for the same reason."""
-    yield from result.findings
-    if cause is not None and result is cause.first:
-        yield from chain.from_iterable(one.findings for one in cause.results[1:])
-
-
 def _of_programs(programs: Sequence[ShortestProgram]) -> str:
-    """What the shortest programs of a cause have in common, as a question; "" where it is nothing."""
-    if any(program.gives_an_id_twice for program in programs):
+    """What is worth looking at by the shortest programs of a cause, the telling one first; else ""."""
+    first = programs[0] if programs else None
+    if first is None:
+        return ""
+    if first.changes_an_id:
+        return BROUGHT
+    if first.gives_an_id_twice:
         return IDS
-    if programs and all(program.takes_users_for_one for program in programs):
-        return NAMES if any(program.shares_nothing for program in programs) else ""
-    if programs and all(program.look_up == "found nothing" for program in programs):
-        needed = sorted(set.intersection(*(program.beside_the_keys for program in programs)))
+    if first.takes_users_for_one:
+        alone = any(one.takes_users_for_one and one.shares_nothing for one in programs)
+        return NAMES if alone else ""
+    if first.look_up == "found nothing":
+        needed = sorted(set.intersection(*(one.beside_the_keys for one in programs)))
         return LEFT_OUT.format(needed=several(map(_needed, needed))) if needed else ""
     return ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .._spec.clause_results import Finding
 
@@ -31,9 +32,33 @@ class ShortestProgram:
     asserted: str
 
     @property
+    def changes_an_id(self) -> bool:
+        """Whether it ends with another id than a token brought."""
+        brought = [token["id"] for token in self.saved if "id" in token]
+        if self._has_ids_twice:
+            return len(brought) == len(self.saved) == len({*brought})
+        return bool(brought) and f".get_id()\nassert seen == {brought[-1]}, seen" in self.asserted
+
+    @property
     def gives_an_id_twice(self) -> bool:
-        """Whether it ends with two rows of one id."""
+        """Whether it ends with two rows of one id, and the store chose it."""
+        return self._has_ids_twice and not self.changes_an_id
+
+    @property
+    def _has_ids_twice(self) -> bool:
         return "len(set(seen)) == len(seen)" in self.asserted or "seen not in (" in self.asserted
+
+    @property
+    def mistaken(self) -> str:
+        """The only field in which tokens differ that should be a row each; "" where it does not end so."""
+        differing = {
+            name
+            for one, other in pairwise(self.saved)
+            for name in {**one, **other}
+            if one.get(name) != other.get(name)
+        }
+        is_counted = self.last == "save_token" and f"assert seen == {len(self.saved)}," in self.asserted
+        return differing.pop() if is_counted and len(differing) == 1 else ""
 
     @property
     def look_up(self) -> str:
