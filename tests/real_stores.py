@@ -107,7 +107,7 @@ MEMORY_SAMPLE = {
     "THREAD-1": "the connection works in the thread that made it alone",
     "FLOW-6": "a thread cannot switch to its user",
 }
-_ONE_THREAD = dict.fromkeys(("THREAD-2", "THREAD-3", "THREAD-4", "THREAD-5", "CRASH-6"), "THREAD-1")
+_ONE_THREAD = dict.fromkeys(("THREAD-2", "THREAD-3", "THREAD-4", "THREAD-5"), "THREAD-1")
 
 _PLAIN = {
     **_BY_HAND,

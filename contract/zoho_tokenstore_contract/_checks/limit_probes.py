@@ -7,6 +7,7 @@ its clause; checks of other clauses go around it.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from .._harness.calls import rows_of
 from .._harness.messages import format_rows
@@ -25,6 +26,7 @@ from .._spec.tokens import (
 )
 from .registry import check
 from .sample_tokens import ANN, BOB, DAN, KINDS, ONE_OF_EVERY_KIND, WITH_CLIENT, key_of, person
+from .stress.other_threads import in_another_thread
 
 MANY = 26
 """Rows that a store has to hold before the kit believes that it counts well."""
@@ -158,6 +160,12 @@ def a_store_opens_again_where_it_left_nothing(workspace: Workspace) -> None:
     workspace.reopen(workspace.open())
 
 
+@check("THREAD-1", thread_safe=True)
+def a_user_is_saved_in_another_thread(workspace: Workspace) -> None:
+    precondition(lambda: workspace.open().save(ANN))
+    in_another_thread(workspace, partial(workspace.open().save, ANN))
+
+
 def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
     """Find out what a store cannot do.
 
@@ -203,6 +211,7 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
             deletes=keeps(delete_token_removes_one_of_two_users),
             opens_empty=not sut.persistent or keeps(a_store_opens_again_where_it_left_nothing),
             goes_on=goes_on,
+            in_threads=not sut.thread_safe or keeps(a_user_is_saved_in_another_thread),
         )
 
 

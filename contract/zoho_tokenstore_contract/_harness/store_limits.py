@@ -33,6 +33,7 @@ class Limits:
         opens_empty: It opens again on a location where it left nothing. [PERSIST-1]
         counts_the_first: Its first rows get unlike ids; else they do where the first brings one. [SAVE-2]
         goes_on: It saves on beside a row whose id, which its token brought, is no number. [SAVE-3]
+        in_threads: It works in other threads than the one that made it. [THREAD-1]
     """
 
     room: int | None = None
@@ -46,6 +47,7 @@ class Limits:
     opens_empty: bool = True
     counts_the_first: bool = True
     goes_on: bool = True
+    in_threads: bool = True
 
     def beside(self, clause: str, *, arranging: bool = True) -> Limits:
         """The limits that are faults against other clauses than this one.
@@ -76,6 +78,7 @@ class Limits:
             opens_empty=self.opens_empty or clause == "PERSIST-1",
             counts_the_first=self.counts_the_first or clause in ("SAVE-2", "VALUE-8"),
             goes_on=self.goes_on or clause == "SAVE-3",
+            in_threads=self.in_threads or group == "THREAD",
         )
 
     def blame(self, method: str, argument: object, stored: Collection[object]) -> str:

@@ -10,6 +10,7 @@ from ..._drivers.threads.program_runner import format_stacks
 from ..._drivers.threads.rendezvous import Scheduler, Stuck
 from ..._harness.messages import format_rows
 from ..._harness.store_handle import StoreHandle
+from ..._harness.store_limits import active
 from ..._harness.workspace import Workspace, precondition
 from ..._spec.clause_results import Violation
 from ..._spec.tokens import Row, format_row, to_token
@@ -183,6 +184,8 @@ def _answered(store: StoreHandle, method: str, *arguments: str) -> list[Row]:
 def in_another_thread(workspace: Workspace, act: Callable[[], Result]) -> Result:
     """Do something in a thread of its own, and pass on what it returns or raises.
 
+    Of a store that is known not to work in other threads, it is done in this one.
+
     Args:
         workspace: The workspace of the check.
         act: What to do.
@@ -190,6 +193,8 @@ def in_another_thread(workspace: Workspace, act: Callable[[], Result]) -> Result
     Returns:
         What it returns.
     """
+    if not active().in_threads:
+        return act()
     returned: list[Result] = []
     raised: list[BaseException] = []
 

@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 
 from ..._harness.calls import CallRecord
 from ..._harness.store_handle import StoreHandle
-from ..._harness.store_limits import first_with_an_id
-from ..._harness.workspace import Workspace
+from ..._harness.store_limits import active, first_with_an_id
+from ..._harness.workspace import Workspace, precondition
 from ..._spec.clause_results import Violation
 from ..._spec.model import Call
 from ..._spec.tokens import Row, absent
@@ -317,9 +317,9 @@ class ThreadRunner:
         if store is None or fresh or self._runs >= RUNS or not self._emptied(store):
             self.workspace.fresh_examples()
             store = self.workspace.open()
-            if fresh and self.workspace.sut.own_storage:
+            if fresh and self.workspace.sut.own_storage and active().opens_empty:
                 # Looking whether it is empty was its first call; this one has not been called yet.
-                store = self.workspace.reopen(store)
+                store = precondition(partial(self.workspace.reopen, store))
             self._store = store
             self._runs = 0
         self._runs += 1
