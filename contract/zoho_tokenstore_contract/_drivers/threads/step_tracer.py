@@ -235,7 +235,7 @@ class StepTracer:
         """Whether nothing leads from a value to what the store holds, or out of the process."""
         if not self._closely:
             return type(value) in _TEXTS
-        layer = [value]
+        layer: list[Any] = [value]
         met: set[int] = set()
         while layer:
             if any(id(one) in self._shared or not _leads_on(type(one)) for one in layer):
