@@ -235,10 +235,11 @@ class StepTracer:
         """Whether nothing leads from a value to what the store holds, or out of the process."""
         if not self._closely:
             return type(value) in _TEXTS
-        layer: list[Any] = [value]
+        layer = [value]
         met: set[int] = set()
         while layer:
-            if any(id(one) in self._shared or not _leads_on(type(one)) for one in layer):
+            kinds: set[type] = set(map(type, layer))
+            if not all(map(_leads_on, kinds)) or any(id(one) in self._shared for one in layer):
                 return False
             met.update(map(id, layer))
             layer = [one for one in _holders(gc.get_referents(*layer)) if id(one) not in met]
