@@ -106,14 +106,13 @@ class StoreHandle:
         record.answer = str(answer)
         record.returned = answer.returned
         record.raised = answer.raised
-        if answer.raised is not None:
-            record.blame = active().blame(
-                method, argument if isinstance(argument, Row) else tame_field(argument), stored
-            )
-        elif method == "delete_tokens":
+        asked = argument if isinstance(argument, Row) else tame_field(argument)
+        if answer.raised is not None or method.startswith("delete"):  # which may do nothing and say so
+            record.blame = active().blame(method, asked, stored)
+        if method == "delete_tokens" and answer.raised is None:
             stored.clear()
-        elif method == "delete_token":
-            stored.discard(tame_field(argument))
+        elif method == "delete_token" and answer.raised is None:
+            stored.discard(asked)
         return answer
 
     def try_save(self, row: Row) -> TokenCall:
@@ -196,6 +195,9 @@ class StoreHandle:
     def rows(self) -> list[Row]:
         """Every stored row as it reads now, in no particular order."""
         if self._by_id:
+            listed = rows_of(self.quietly("get_tokens"))
+            if not isinstance(listed, str):  # what no call was given the id of is found by it as well
+                self._ids.update(dict.fromkeys(row.id for row in listed))
             answers = [self.quietly("find_token_by_id", id) for id in self._ids]
             return [to_row(answer.returned) for answer in answers if is_token(answer.returned)]
         answer = self.call("get_tokens")

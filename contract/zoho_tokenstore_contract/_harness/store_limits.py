@@ -82,10 +82,10 @@ class Limits:
         )
 
     def blame(self, method: str, argument: object, stored: Collection[object]) -> str:
-        """The clause that tells why a call raises; "" where no limit explains it.
+        """The clause that tells why a call raises, or deletes nothing; "" where no limit explains it.
 
         Args:
-            method: The method that raised.
+            method: The method that was called.
             argument: Its argument: a row for a token, `...` for none.
             stored: The ids of the rows that are stored.
         """
