@@ -30,6 +30,8 @@ from .pytest_isolation import environment
 
 FIRST = 6
 """Tests of a store that one process makes alone: by then it is seen whether two locations share a storage."""
+TOGETHER = ("test_PERSIST_5", "test_PROC_1")
+"""What one worker takes: each starts processes in other surroundings, and each worker had to import for them."""
 LATER, NO_MORE = "later", "no more"
 _GRACE = 7.0  # seconds that a worker gets to remove its files, when it is asked to end
 _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -248,9 +250,14 @@ class _Handing:
             own.extend(self._first[self._untried.popleft()])
         if own:
             return own.popleft()
-        if self._free:
-            return self._free.popleft() if worker is self._leading else self._free.pop()
-        return None
+        if not self._free:
+            return None
+        number = self._free.popleft() if worker is self._leading else self._free.pop()
+        if self._items[number].name in TOGETHER:
+            own.extend(other for other in self._free if self._items[other].name in TOGETHER)
+            for other in own:
+                self._free.remove(other)
+        return number
 
     def _lost(self, worker: Worker) -> NoReturn:
         """A worker has ended before its time; so does the run, as it does in one process."""

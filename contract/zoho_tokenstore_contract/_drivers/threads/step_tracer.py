@@ -221,7 +221,8 @@ class StepTracer:
         line = lines_of(frame.f_code).get(frame.f_lineno)
         if not is_of_a_store(frame.f_code.co_filename) or line is None or line.unknown:
             return {ANYTHING}
-        seen = [frame.f_locals[name] for name in line.locals if name in frame.f_locals]
+        values = frame.f_locals  # made anew each time that it is asked for
+        seen = [values[name] for name in line.locals if name in values]
         shared = [value for value in seen if not self._is_private(value)]
         if all(_is_harmless(frame, name) for name in line.globals) and (
             not shared or (len(shared) == 1 and _is_about_its_lock(shared[0], line.attributes))
