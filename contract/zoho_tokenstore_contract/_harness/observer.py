@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .._spec.clause_results import StoreUnavailable
 from .._spec.model import Call, State, decided, expectation, observe, state_of, successors
-from .._spec.tokens import Row, to_token
+from .._spec.tokens import Row, field_as_far_as_it_reads, to_token
 from .calls import Answer
 
 if TYPE_CHECKING:
@@ -72,7 +73,11 @@ class Observer:
             if self._is_broken(call):
                 continue
             answer = self._wrong_answer(state, call)
-            if answer is not None and not self._errs_for_unknown(call, answer):
+            if answer is None or self._errs_for_unknown(call, answer):
+                continue
+            if self._errs_without_the_act(rows, call):
+                self._broken.add(_way(call))
+            else:
                 self._store.workspace.fail(
                     f"{because}, {call} {expectation(state, call)}, for such calls did so before", str(answer)
                 )
@@ -97,6 +102,35 @@ class Observer:
         if answer.raised is not None:
             return other.raised is not None
         return answer.returned is not None and other.returned is not None
+
+    def _errs_without_the_act(self, rows: Sequence[Row], call: Call) -> bool:
+        """Whether a new store that was given the same rows, one by one, answers such a call wrongly."""
+        workspace = self._store.workspace
+        if not workspace.sut.own_storage:
+            return False
+        recorded = len(workspace.calls)
+        try:
+            other = workspace.open()
+        except StoreUnavailable:
+            return False
+        ids = {}
+        for row in rows:
+            token = to_token(row.but(id=None))
+            other.remember(row)
+            other.quietly("save_token", token)
+            ids[row.id] = field_as_far_as_it_reads(token, "id")
+        state = state_of([row.but(id=ids[row.id]) for row in rows])
+        argument: Any = call.argument
+        if isinstance(argument, Row):
+            argument = argument.but(id=ids.get(argument.id, argument.id))
+        else:
+            argument = ids.get(argument, argument)
+        again = Call(call.method, argument)
+        passed = to_token(argument) if isinstance(argument, Row) else argument
+        answer = other.quietly(call.method, passed)
+        workspace.leave(other)
+        del workspace.calls[recorded:]
+        return not successors(state, again, observe(answer.returned, answer.raised, passed))
 
     def _note(self, rows: Iterable[Row]) -> None:
         """Look for these rows too: in every way, or in another way each where the store is slow."""

@@ -72,7 +72,7 @@ class Limits:
             apart=crowd,
             characters=frozenset() if clause == "VALUE-1" else self.characters,
             clears=self.clears or clause == "CLEAR-1",
-            deletes=self.deletes or clause == "DEL-1",
+            deletes=self.deletes or clause in ("DEL-1", "DEL-4"),
             lists=self.lists or group not in _READ_BY_ID or clause == "SAVE-1",
             lists_nothing=self.lists_nothing or clause == "LIST-2",
             opens_empty=self.opens_empty or clause == "PERSIST-1",
