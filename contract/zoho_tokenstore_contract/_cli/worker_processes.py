@@ -8,6 +8,7 @@ store: each imports and opens it for itself, as the workers of pytest-xdist do.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -91,6 +92,7 @@ def start(*, share: bool) -> list[Worker]:
     except SDKMissing:
         return []  # said where the store is imported
     checks_of(next(iter(CLAUSES)))
+    gc.freeze()  # no collection looks at all that again, in no process
     number = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers: list[Worker] = []
     if share and number > 1:
