@@ -32,7 +32,7 @@ from .pytest_isolation import environment
 FIRST = 6
 """Tests of a store that one process makes alone: by then it is seen whether two locations share a storage."""
 TOGETHER = ("test_PERSIST_5", "test_PROC_1")
-"""What one worker takes: each starts processes in other surroundings, for which a process imports all anew."""
+"""What one worker takes: each starts processes in other surroundings, which import everything anew."""
 LATER, NO_MORE = "later", "no more"
 _GRACE = 7.0  # seconds that a worker gets to remove its files, when it is asked to end
 _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
