@@ -110,7 +110,7 @@ def examine_fault(fault: Fault, seed: int | None = None, *, whole: bool = False)
     if missed:
         examined.wrong = ", ".join(missed)
     elif not fault.is_told_by(results[fault.clauses[0]]):
-        examined.wrong = f"the reason of {fault.clauses[0]} lacks {fault.says!r}"
+        examined.wrong = f"the reason of {fault.clauses[0]} lacks {' and '.join(map(repr, fault.says))}"
     return examined
 
 

@@ -23,13 +23,13 @@ class Fault:
     Attributes:
         store: The class; called with the location.
         clauses: The ids that the mistake breaks; the kit has to report each of them.
-        says: A fragment that must be in what the kit expected of the first of them, or saw.
+        says: Fragments of which one must be in what the kit expected of the first of them, or saw.
         declared: What its author declares: `StoreUnderTest` fields such as ``persistent=False``.
     """
 
     store: Any
     clauses: tuple[str, ...]
-    says: str
+    says: tuple[str, ...]
     declared: dict[str, Any]
 
     @property
@@ -40,7 +40,7 @@ class Fault:
     def is_told_by(self, result: ClauseResult) -> bool:
         """Whether a result gives the right reason: the text of the clause, in every message, is none."""
         told = ((finding.expected, finding.seen) for finding in result.findings)
-        return any(self.says in text for texts in told for text in texts)
+        return any(says in text for texts in told for text in texts for says in self.says)
 
     def __str__(self) -> str:
         return f"{self.store.__module__.rpartition('.')[2]}.{self.store.__name__}"
@@ -61,13 +61,13 @@ _faults: list[Fault] = []
 _correct: list[Correct] = []
 
 
-def fault(*clauses: str, says: str, **declared: Any) -> Callable[[S], S]:
+def fault(*clauses: str, says: str | tuple[str, ...], **declared: Any) -> Callable[[S], S]:
     """Register a store class whose docstring says what it does wrong."""
 
     def register(store: S) -> S:
         if not store.__doc__:
             raise ValueError(f"{store.__name__}: say what it does wrong")
-        _faults.append(Fault(store, clauses, says, declared))
+        _faults.append(Fault(store, clauses, (says,) if isinstance(says, str) else says, declared))
         return store
 
     return register

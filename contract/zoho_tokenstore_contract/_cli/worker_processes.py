@@ -8,6 +8,7 @@ store: each imports and opens it for itself, as the workers of pytest-xdist do.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -31,7 +32,7 @@ from .pytest_isolation import environment
 FIRST = 6
 """Tests of a store that one process makes alone: by then it is seen whether two locations share a storage."""
 TOGETHER = ("test_PERSIST_5", "test_PROC_1")
-"""What one worker takes: each starts processes in other surroundings, for which a worker has to import."""
+"""What one worker takes: each starts processes in other surroundings, which import everything anew."""
 LATER, NO_MORE = "later", "no more"
 _GRACE = 7.0  # seconds that a worker gets to remove its files, when it is asked to end
 _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -91,6 +92,7 @@ def start(*, share: bool) -> list[Worker]:
     except SDKMissing:
         return []  # said where the store is imported
     checks_of(next(iter(CLAUSES)))
+    gc.freeze()  # no collection looks at all that again, in no process
     number = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers: list[Worker] = []
     if share and number > 1:

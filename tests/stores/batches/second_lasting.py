@@ -546,7 +546,7 @@ class NoProcessLock(_Pause, JsonCore):
             return answer
 
 
-@fault("PROC-1", says="no rows")
+@fault("PROC-1", says=("no rows", "while another process saves"))  # both rename one temporary file
 class LockfDropped(_Pause, SnapCore):
     """The lock file is opened and closed once more while it is locked with lockf, which drops the lock."""
 
