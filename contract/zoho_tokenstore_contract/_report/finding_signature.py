@@ -20,6 +20,7 @@ USERS_AS_ONE: Sign = ("kind", "the store", "takes users whose names differ for o
 IDS_TWICE: Sign = ("kind", "save_token", "gave an id twice")
 ID_CHANGED: Sign = ("kind", "save_token", "changed the id that a token brought")
 _NOT_FILLED: Sign = ("passed token", "not filled in")
+_NO_SUCH_NAME = "no row has exactly the user_name "
 _OTHER = re.compile(r"other values(?: than any save)? in (\w+(?:, \w+)*)")
 _LOST = re.compile(r"no rows of this user|no rows;|no such row;|is not there any more")
 _OPENED = re.compile(r"store(\d*)\.open\(\) -> opened")
@@ -110,8 +111,18 @@ def _keys(finding: Finding) -> Iterator[Sign]:
             yield "lost together", methods
 
 
+def takes_names_for_one(finding: Finding) -> bool:
+    """Whether a finding shows that a row of another name is taken, and nothing else that two tokens share."""
+    program = program_of(finding)
+    return finding.expected.startswith(_NO_SUCH_NAME) or (
+        program is not None and program.takes_users_for_one and program.shares_nothing
+    )
+
+
 def _of_program(finding: Finding) -> Iterator[Sign]:
     program = program_of(finding)
+    if finding.expected.startswith(_NO_SUCH_NAME):
+        yield USERS_AS_ONE
     if program is None:
         return
     if program.gives_an_id_twice:
