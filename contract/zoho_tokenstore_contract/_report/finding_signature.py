@@ -41,6 +41,7 @@ _ELSEWHERE = re.compile(r"Row\(([^()]*)\) finds its row in a process")
 _LISTED = re.compile(r"store\d*\.get_tokens\(\) -> returned (.+)", re.DOTALL)
 _DELETED = re.compile(r"store\d*\.delete_token\('([^']*)'\) -> returned None")
 _IDS = re.compile(r"(?:(?<=OAuthToken\(id=)|(?<=ids )|(?<=', ))'([^']*)'")
+_VALUES = re.compile(r"""(\w+)=('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
 _BY = re.compile(r"(?:\(|, )(\w+)=")
 _FEW = 3
 """Fields by which a token is addressed; a token with more is a whole one."""
@@ -153,8 +154,11 @@ def _is_told_by_program(finding: Finding) -> bool:
 
 def _differing(finding: Finding) -> set[str]:
     """The fields in which the rows that should be there differ from those that are, where both are shown."""
-    _, colon, rows = finding.expected.partition(": Row(")
-    fields = differing_fields(f"Row({rows}", finding.seen) if colon else {}
+    _, colon, wanted = finding.expected.partition(": Row(")
+    if colon and "Row(" not in wanted and finding.seen.count("Row(") == 1:
+        one, other = dict(_VALUES.findall(wanted)), dict(_VALUES.findall(finding.seen))
+        return {name for name in {**one, **other} if one.get(name) != other.get(name)}
+    fields = differing_fields(f"Row({wanted}", finding.seen) if colon else {}
     return {*chain.from_iterable(fields.values())}
 
 
