@@ -375,3 +375,13 @@ def test_the_calls_of_a_history_are_numbered() -> None:
         " 1 thread 1 ",
         " 2 thread 2 ",
     ]
+
+
+def test_a_field_that_one_of_two_short_rows_has_shows_it() -> None:
+    """With few fields, too."""
+    row = "Row(id='1', user_name='ann', grant_token='g'"
+    finding = Finding("any", f"after save_token(x): {row}, access_token='t')", f"{row})", (), False)
+
+    assert folded(broken("SAVE-4", kept_old("access_token")), told("MODEL-1", finding)) == [
+        ("SAVE-4", ["MODEL-1"])
+    ]

@@ -286,7 +286,7 @@ class TestPage:
             assert f"{group} {title}" in text
 
     def test_it_has_all_that_is_known_of_a_broken_clause(self) -> None:
-        """Expected, seen and reason; calls and script as packed parts."""
+        """Expected, seen and reason; calls, script and what further checks saw as packed parts."""
         page = RENDERERS[".html"](report(violating()))
         text, parts = format_value(page), json.loads(unpacked(page))
 

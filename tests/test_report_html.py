@@ -375,6 +375,16 @@ def test_a_broken_clause_is_a_click_away_from_the_verdict(reader: Reader) -> Non
     assert ["SAVE-13"] == reader.details()
 
 
+def test_further_findings_of_a_clause_are_unpacked(reader: Reader) -> None:
+    """As the first one looks, which the page holds as it is."""
+    reader.open(violating())
+    reader.click("#SAVE-4 button.toggle")
+    first, second = reader.driver.find_elements(By.CSS_SELECTOR, "#SAVE-4 .finding")
+
+    assert first.text == second.text
+    assert "two rows" in second.text
+
+
 def test_a_script_is_copied(reader: Reader) -> None:
     """As it is, though the page holds it packed."""
     reader.open(violating())

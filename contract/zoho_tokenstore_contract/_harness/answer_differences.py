@@ -52,7 +52,7 @@ def of_answer(calls: Sequence[CallRecord], expected: str, seen: str) -> Differen
     if not kind:
         kind = _kind_of_answer(record, calls, expected, words)
         if kind.startswith("found ") and not answered:
-            words = f"returned {told[1]}"
+            words = words if words.startswith("found ") else f"returned {told[1]}"
     if expected.startswith("the other store "):
         kind, words = "not seen by another store", f"another open store {words}"
     words += _whose_row(record, calls)

@@ -20,6 +20,7 @@ USERS_AS_ONE: Sign = ("kind", "the store", "takes users whose names differ for o
 IDS_TWICE: Sign = ("kind", "save_token", "gave an id twice")
 ID_CHANGED: Sign = ("kind", "save_token", "changed the id that a token brought")
 _NOT_FILLED: Sign = ("passed token", "not filled in")
+_NO_SUCH_NAME = "no row has exactly the user_name "
 _OTHER = re.compile(r"other values(?: than any save)? in (\w+(?:, \w+)*)")
 _LOST = re.compile(r"no rows of this user|no rows;|no such row;|is not there any more")
 _OPENED = re.compile(r"store(\d*)\.open\(\) -> opened")
@@ -40,6 +41,7 @@ _ELSEWHERE = re.compile(r"Row\(([^()]*)\) finds its row in a process")
 _LISTED = re.compile(r"store\d*\.get_tokens\(\) -> returned (.+)", re.DOTALL)
 _DELETED = re.compile(r"store\d*\.delete_token\('([^']*)'\) -> returned None")
 _IDS = re.compile(r"(?:(?<=OAuthToken\(id=)|(?<=ids )|(?<=', ))'([^']*)'")
+_VALUES = re.compile(r"""(\w+)=('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
 _BY = re.compile(r"(?:\(|, )(\w+)=")
 _FEW = 3
 """Fields by which a token is addressed; a token with more is a whole one."""
@@ -110,8 +112,18 @@ def _keys(finding: Finding) -> Iterator[Sign]:
             yield "lost together", methods
 
 
+def takes_names_for_one(finding: Finding) -> bool:
+    """Whether a finding shows that a row of another name is taken, and nothing else that two tokens share."""
+    program = program_of(finding)
+    return finding.expected.startswith(_NO_SUCH_NAME) or (
+        program is not None and program.takes_users_for_one and program.shares_nothing
+    )
+
+
 def _of_program(finding: Finding) -> Iterator[Sign]:
     program = program_of(finding)
+    if finding.expected.startswith(_NO_SUCH_NAME):
+        yield USERS_AS_ONE
     if program is None:
         return
     if program.gives_an_id_twice:
@@ -142,8 +154,11 @@ def _is_told_by_program(finding: Finding) -> bool:
 
 def _differing(finding: Finding) -> set[str]:
     """The fields in which the rows that should be there differ from those that are, where both are shown."""
-    _, colon, rows = finding.expected.partition(": Row(")
-    fields = differing_fields(f"Row({rows}", finding.seen) if colon else {}
+    _, colon, wanted = finding.expected.partition(": Row(")
+    if colon and "Row(" not in wanted and finding.seen.count("Row(") == 1:
+        one, other = dict(_VALUES.findall(wanted)), dict(_VALUES.findall(finding.seen))
+        return {name for name in {**one, **other} if one.get(name) != other.get(name)}
+    fields = differing_fields(f"Row({wanted}", finding.seen) if colon else {}
     return {*chain.from_iterable(fields.values())}
 
 

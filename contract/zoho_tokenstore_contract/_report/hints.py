@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import chain
 
-from .._spec.clause_results import ClauseResult
+from .._spec.clause_results import ClauseResult, Finding
 from .._spec.clauses import CLAUSES
 from .._spec.short_wording import several
 from .diagnosis import Cause
-from .finding_signature import is_opened_empty
-from .shortest_program import ShortestProgram, program_of
+from .finding_signature import is_opened_empty, takes_names_for_one
+from .shortest_program import program_of
 from .wording import methods_at_once, telling
 
 REMEDIES = {
@@ -129,8 +129,7 @@ def hint(result: ClauseResult, cause: Cause | None = None) -> str:
     if is_opened_empty(result):
         return IN_MEMORY
     told_with = cause.all if cause and result is cause.first else (result,)
-    findings = chain.from_iterable(one.findings for one in told_with)
-    if told := _of_programs([one for one in map(program_of, (finding, *findings)) if one]):
+    if told := _of_programs([finding, *chain.from_iterable(one.findings for one in told_with)]):
         return told
     if (difference := finding.difference) and not _is_another_text(difference.words):
         for field in (*difference.by, ""):
@@ -147,9 +146,9 @@ def hint(result: ClauseResult, cause: Cause | None = None) -> str:
     return _of_faults(CLAUSES[result.clause].group, groups, written, methods)
 
 
-def _of_programs(programs: Sequence[ShortestProgram]) -> str:
+def _of_programs(findings: Sequence[Finding]) -> str:
     """What is worth looking at by the shortest programs of a cause, the telling one first; else ""."""
-    first = programs[0] if programs else None
+    first, *others = map(program_of, findings)
     if first is None:
         return ""
     if first.changes_an_id:
@@ -157,10 +156,9 @@ def _of_programs(programs: Sequence[ShortestProgram]) -> str:
     if first.gives_an_id_twice:
         return IDS
     if first.takes_users_for_one:
-        alone = any(one.takes_users_for_one and one.shares_nothing for one in programs)
-        return NAMES if alone else ""
+        return NAMES if any(map(takes_names_for_one, findings)) else ""
     if first.look_up == "found nothing":
-        needed = sorted(set.intersection(*(one.beside_the_keys for one in programs)))
+        needed = sorted(set.intersection(*(one.beside_the_keys for one in (first, *others) if one)))
         return LEFT_OUT.format(needed=several(map(_needed, needed))) if needed else ""
     return ""
 

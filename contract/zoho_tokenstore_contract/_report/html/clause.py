@@ -171,7 +171,10 @@ def _told(
         content.append(element("p", "What its checks arrange fails already."))
     elif finding is not None:
         content += _program(result, finding, cause, packed, whole=whole)
-        content += [_finding(one, packed) for one in result.findings] if whole else []
+        if whole:
+            content.append(_finding(finding, packed))
+        if whole and len(result.findings) > 1:
+            content.append(packed.findings([_texts(one) for one in result.findings if one is not finding]))
     return element("section", *content, class_="told")
 
 
@@ -208,22 +211,24 @@ def _program(
     return made
 
 
+def _texts(finding: Finding) -> list[str]:
+    """What is told of a finding, for `Packed.findings`."""
+    remark = "This clause could not be checked: arranging it failed." if finding.precondition_failed else ""
+    left_out = max(len(finding.done) - _CALLS, 0)
+    before = f", the last {_CALLS} of {len(finding.done)}" if left_out else ""
+    calls = [shorten(call)[0] for call in finding.done[left_out:]]
+    return [finding.words, remark, *expected_and_seen(finding), f"The recorded calls{before}", *calls]
+
+
 def _finding(finding: Finding, packed: Packed) -> Markup:
-    expected, seen = expected_and_seen(finding)
-    content = [element("h4", finding.words)]
-    if finding.precondition_failed:
-        content.append(element("p", "This clause could not be checked: arranging it failed."))
-    content.append(element("dl", *_fact("Expected", expected), *_fact("Seen", seen), class_="seen"))
-    if finding.done:
-        left_out = max(len(finding.done) - _CALLS, 0)
-        shown = [shorten(call)[0] for call in finding.done[left_out:]]
-        before = f", the last {_CALLS} of {len(finding.done)}" if left_out else ""
-        content.append(
-            element(
-                "details",
-                element("summary", f"The recorded calls{before}"),
-                packed.listed(shown),
-                class_="calls",
-            )
-        )
-    return element("section", *content, class_="finding")
+    words, remark, expected, seen, heading, *calls = _texts(finding)
+    return element(
+        "section",
+        element("h4", words),
+        element("p", remark) if remark else "",
+        element("dl", *_fact("Expected", expected), *_fact("Seen", seen), class_="seen"),
+        element("details", element("summary", heading), packed.listed(calls), class_="calls")
+        if calls
+        else "",
+        class_="finding",
+    )

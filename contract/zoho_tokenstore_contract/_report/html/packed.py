@@ -14,7 +14,7 @@ class Packed:
     """The parts of one page; its script puts each in its place."""
 
     def __init__(self) -> None:
-        self._parts: list[str | list[str]] = []
+        self._parts: list[str | list[str] | list[list[str]]] = []
 
     def listed(self, lines: Sequence[str]) -> Markup:
         """The place of a numbered list of lines of code.
@@ -39,7 +39,18 @@ class Packed:
         """
         return code_block(label, data_part=self._number(legible(text)))
 
-    def _number(self, part: str | list[str]) -> str:
+    def findings(self, findings: Sequence[Sequence[str]]) -> Markup:
+        """The place of further findings of a clause.
+
+        Args:
+            findings: Of each: its words, a remark, what was expected and seen, a heading, and the calls.
+
+        Returns:
+            The place, which is empty until the page's script has run.
+        """
+        return element("div", data_part=self._number([[legible(text) for text in one] for one in findings]))
+
+    def _number(self, part: str | list[str] | list[list[str]]) -> str:
         self._parts.append(part)
         return str(len(self._parts) - 1)
 

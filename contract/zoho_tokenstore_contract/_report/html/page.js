@@ -52,16 +52,34 @@
     for (const place of all("[data-part]")) {
       const part = parts[Number(place.dataset.part)];
       if (typeof part === "string") place.textContent = part;
-      else place.append(...part.map(line));
+      else place.append(...part.map((one) => (typeof one === "string" ? line(one) : finding(one))));
     }
     for (const clause of clauses) clause.text = clause.body.textContent.toLowerCase();
     document.documentElement.classList.add("unpacked");
   }
 
-  function line(text) {
-    const item = document.createElement("li");
-    item.appendChild(document.createElement("code")).textContent = text;
-    return item;
+  function made(name, kind, ...content) {
+    const element = document.createElement(name);
+    if (kind) element.className = kind;
+    element.append(...content);
+    return element;
+  }
+
+  const line = (text) => made("li", "", made("code", "", text));
+
+  function finding([words, remark, expected, seen, heading, ...calls]) {
+    const facts = Object.entries({ Expected: expected, Seen: seen });
+    const told = facts.flatMap(([term, text]) => [made("dt", "", term), made("dd", "", text)]);
+    return made(
+      "section",
+      "finding",
+      made("h4", "", words),
+      ...(remark ? [made("p", "", remark)] : []),
+      made("dl", "seen", ...told),
+      ...(calls.length
+        ? [made("details", "calls", made("summary", "", heading), made("ol", "", ...calls.map(line)))]
+        : []),
+    );
   }
 
   const unpacked = unpack();
