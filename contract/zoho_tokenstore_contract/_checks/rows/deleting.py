@@ -41,8 +41,9 @@ LONERS = tuple(row for row in KINDS if row not in (CLEO, WITH_CLIENT))
 
 @check("DEL-1")
 def deleting_removes_the_row_with_that_id_and_no_other(workspace: Workspace) -> None:
-    for store, from_the_end in workspace.each((False, True)):
-        rows = store.holding(*ONE_OF_EVERY_KIND)
+    cases = ((ONE_OF_EVERY_KIND, False), (ONE_OF_EVERY_KIND, True), (ONE_OF_EACH_KEY, False))
+    for store, (crowd, from_the_end) in workspace.each(cases):
+        rows = store.holding(*crowd)
         # From the end; or the first, the last, then the middle ones, until none is left.
         inwards = [rows[0], rows[-1], *rows[1:-1][::2], *rows[2:-1][::2]]
         _are_deleted(store, rows[::-1] if from_the_end else inwards)

@@ -114,6 +114,7 @@ def an_unnamed_row_takes_the_name_of_its_token(workspace: Workspace) -> None:
         store.holding(ANN, row, BOB)
         for change in changes:
             _takes_the_name(store, row, store.stored(row).updated_by(change))
+        _goes_by_its_name(store, row)
 
 
 @check("SAVE-15")
@@ -121,16 +122,20 @@ def an_unnamed_row_takes_the_name_of_a_token_that_shares_its_credentials(workspa
     for store, row in workspace.each(pool(GRANT, LATE_GRANT, REFRESH, LATE_REFRESH)):
         store.holding(ANN, row, BOB)
         _takes_the_name(store, row, key_of(row).but(access_token=NEW_ACCESS))
+        _goes_by_its_name(store, row)
 
 
-def _takes_the_name(store: StoreHandle, row: Row, sent: Row) -> None:
-    """A row gets a name from a token, and goes by it."""
-    renewed = Row(access_token="1000.renewed.late")
-    for token, because in (
-        (sent, "one row, now under the name that its token brought"),
-        (renewed, "the row goes by its new name"),
-    ):
-        updates(store, row, token.but(user_name=LATE), because, fields=("user_name", "access_token"))
+def _takes_the_name(
+    store: StoreHandle,
+    row: Row,
+    sent: Row,
+    because: str = "one row, now under the name that its token brought",
+) -> None:
+    updates(store, row, sent.but(user_name=LATE), because, fields=("user_name", "access_token"))
+
+
+def _goes_by_its_name(store: StoreHandle, row: Row) -> None:
+    _takes_the_name(store, row, Row(access_token="1000.renewed.late"), "the row goes by its new name")
 
 
 @check("SAVE-14")
