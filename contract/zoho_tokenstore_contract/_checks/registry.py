@@ -10,15 +10,15 @@ import functools
 import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from .._harness.workspace import Workspace
 from .._spec.clauses import CLAUSES
 
 FAMILIES = {
     "rows": (
-        "interface saving_new_rows saving_updates saving_user_names saving_arguments finding "
-        "found_tokens reading_by_id_and_list deleting deleting_unknown_ids row_retention other_files"
+        "interface saving_new_rows saving_updates saving_user_names saving_arguments finding found_tokens "
+        "reading_by_id_and_list detached deleting deleting_unknown_ids row_retention other_files"
     ),
     "values": "round_trip long_and_absent_values lookalikes unkeepable_values empty_texts",
     "lifetime": "locations reopening two_stores other_environments sequences",
@@ -85,13 +85,17 @@ def check(
     return register
 
 
-class Case(Protocol):
-    """A row of a table of cases: the clause that it shows, and what it shows, in words."""
+@dataclass(frozen=True)
+class Case:
+    """A row of a table of cases.
 
-    @property
-    def clause(self) -> str: ...
-    @property
-    def name(self) -> str: ...
+    Attributes:
+        clause: The id of the clause that it shows.
+        name: What it shows, in words.
+    """
+
+    clause: str
+    name: str
 
 
 SomeCase = TypeVar("SomeCase", bound=Case)

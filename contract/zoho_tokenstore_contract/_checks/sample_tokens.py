@@ -137,6 +137,11 @@ def renewal_of(row: Row, number: int) -> Row:
     return key_of(row).but(expires_in=f"19{number:011d}", **values)
 
 
+def guests(*ids: str) -> list[Row]:
+    """Users who bring these ids."""
+    return [newcomer(f"guest{number}", id=id) for number, id in enumerate(ids)]
+
+
 NEAR_NAMES = Pool(
     (
         *("ann", "ann@example.com", "ann@example.com:7", "ann@example.com:78", "ann@example.com:777"),
@@ -151,11 +156,24 @@ NEAR_NAMES = Pool(
 def near_ids(id: str) -> tuple[str, ...]:
     """Ids unlike this one that numbers, wildcards, quoting, trimming and letter case take for it."""
     near = (
-        *(f" {id}", f"{id} ", f"{id}\n", f"\t{id}", f"0{id}", f"00{id}", f"+{id}", f"-{id}", f"{id}.0"),
+        *(
+            f" {id}",
+            f"{id} ",
+            f"{id}\n",
+            f"\t{id}",
+            f"{id}\t",
+            f"0{id}",
+            f"00{id}",
+            f"+{id}",
+            f"-{id}",
+            f"{id}.0",
+        ),
         *(f"{id}.", f"{id}e0", f"{id}_0", f"{id}0", f"0x{id}", id.lstrip("0"), id.replace("_", ""), id[:-1]),
         *(id[1:], id.upper(), id.lower(), id.swapcase(), f"{id}%", f"%{id}", "_" * len(id), "?" * len(id)),
         *(f"{id}*", f"'{id}'", f'"{id}"', f"{id}'", f"{id}''", f"{id}\\", f"{id} or 1=1", f"{id}' or '1'='1"),
-        *(f"{id};", f"{id}--", f"{id},{id}", f"[{id}]"),
+        *(f"{id};", f"{id}; drop table oauthtoken", f"{id}--", f"{id},{id}", f"[{id}]", f"({id})", id * 2),
+        *(f"{id}_", f"{id[:1]}_{id[1:]}", f"{id[:-1]}%", f"{id[:-1]}_", f"{id[:-1]}?"),
+        *(f"{id}\u200b", f"\ufeff{id}"),
         "".join(chr(ord(one) + 0xFEE0) if one.isascii() and one.isalnum() else one for one in id),
         *(_in_other_digits(id), id[:1] + _in_other_digits(id[1:])),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from ..._drivers.zoho.app import oauth_token
 from ..._drivers.zoho.data_centre import EXPIRED_AT_ONCE, TOKEN
@@ -108,7 +108,7 @@ def an_unknown_id_is_nobodys(workspace: Workspace) -> None:
             token for row in rows for token in (row.access_token, row.refresh_token, row.grant_token)
         ]
         unknown = ("987654321", "nobody", f"{rows[0].id} ", f"0{rows[0].id}", f"{rows[0].id} or 1=1", "%")
-        for id in id_not_stored(rows, unknown):
+        for id in [id for id in unknown if all(row.id != id for row in rows)]:
             since = len(flow.zoho.requests)
             if flow.try_start(Row(id=id)).raised is None:
                 flow.app.call_api()
@@ -119,19 +119,6 @@ def an_unknown_id_is_nobodys(workspace: Workspace) -> None:
                     f"Zoho was asked: {sent[0]}",
                 )
             flow.store.expect(rows, because=f"the unknown id {format_value(id)} changes nothing")
-
-
-def id_not_stored(rows: list[Row], ids: Sequence[str]) -> list[str]:
-    """Those of some ids that the store has not happened to give.
-
-    Args:
-        rows: The stored rows.
-        ids: The ids to choose from.
-
-    Returns:
-        Those that no row has.
-    """
-    return [id for id in ids if all(row.id != id for row in rows)]
 
 
 # FLOW-10: many threads meet one expired token

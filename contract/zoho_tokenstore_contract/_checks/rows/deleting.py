@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..._harness.calls import TokenCall
-from ..._harness.messages import format_rows
 from ..._harness.observer import Observer, keys_of
+from ..._harness.row_acts import bring_rows, clear_all, inserts, remove_row, require
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, format_row, format_value
@@ -26,11 +24,11 @@ from ..sample_tokens import (
     ONE_OF_EVERY_KIND,
     REFRESH,
     WITH_CLIENT,
+    guests,
     key_of,
     newcomer,
     pool,
 )
-from .save_and_compare import bring_rows, clear_all, inserts, remove_row
 
 BROUGHT_IDS = ("abc", "A-1", "user name", "007", "1e3", "x'y", "%", "_", "id", "é", "None")
 """Ids of at most ten characters that a token may bring, some of which a store may refuse."""
@@ -43,31 +41,26 @@ LONERS = tuple(row for row in KINDS if row not in (CLEO, WITH_CLIENT))
 
 @check("DEL-1")
 def deleting_removes_the_row_with_that_id_and_no_other(workspace: Workspace) -> None:
-    store = workspace.open()
-    rows = store.holding(*ONE_OF_EVERY_KIND)
-    # The first, the last, then the middle ones, until none is left.
-    _are_deleted(store, [rows[0], rows[-1], *rows[1:-1][::2], *rows[2:-1][::2]])
-
-
-@check("DEL-1")
-def deleting_from_the_end_removes_the_row_with_that_id_and_no_other(workspace: Workspace) -> None:
-    store = workspace.holding(*ONE_OF_EVERY_KIND)
-    _are_deleted(store, store.kept[::-1])
-
-
-@check("DEL-1")
-def a_row_is_deleted_by_the_id_that_its_token_carries(workspace: Workspace) -> None:
-    store = workspace.open()
-    passed = [store.save(row) for row in ONE_OF_EACH_KEY]
-    ids = [saved.passed_after.id for saved in passed]
-    _are_deleted(store, [row for row in store.showing(passed) if row.id in ids])  # SAVE-2 says otherwise
+    cases = ((ONE_OF_EVERY_KIND, False), (ONE_OF_EVERY_KIND, True), (ONE_OF_EACH_KEY, False))
+    for store, (crowd, from_the_end) in workspace.each(cases):
+        rows = store.holding(*crowd)
+        # From the end; or the first, the last, then the middle ones, until none is left.
+        inwards = [rows[0], rows[-1], *rows[1:-1][::2], *rows[2:-1][::2]]
+        _are_deleted(store, rows[::-1] if from_the_end else inwards)
 
 
 @check("DEL-1")
 def rows_with_ids_that_their_tokens_brought_are_deleted(workspace: Workspace) -> None:
     store = workspace.holding(ANN, ACCESS)
-    brought = bring_rows(store, BROUGHT_IDS)
+    brought = _brought(store, *BROUGHT_IDS)
     _are_deleted(store, brought[1::2] + brought[::2])
+
+
+def _brought(store: StoreHandle, *ids: str) -> list[Row]:
+    """Arrange: the new rows of tokens that bring these ids."""
+    kept = {row.id for row in bring_rows(store, guests(*ids))}
+    store.kept = store.rows()
+    return [row for row in store.kept if row.id in kept]
 
 
 def _are_deleted(store: StoreHandle, rows: list[Row]) -> None:
@@ -82,12 +75,15 @@ def _are_deleted(store: StoreHandle, rows: list[Row]) -> None:
 
 @check("DEL-2")
 def an_id_that_is_not_stored_removes_nothing(workspace: Workspace) -> None:
-    store = workspace.holding(*ONE_OF_EVERY_KIND)
-    ends = (store.kept[0], store.kept[-1])
-    computed = [f"{row.id}{rest}" for row in ends for rest in ("-0", "+0", "*1")]
-    for id in (*UNKNOWN_IDS, *computed):
-        if all(row.id != id for row in store.kept):
-            _removes_nothing(store, id)
+    for store, rows in workspace.each((ONE_OF_EVERY_KIND, ())):
+        store.holding(*rows)
+        ends = store.kept[:1] + store.kept[-1:]
+        computed = [f"{row.id}{rest}" for row in ends for rest in ("-0", "+0", "*1")]
+        for id in (*UNKNOWN_IDS, *computed) if rows else ("1", "unknown"):
+            if all(row.id != id for row in store.kept):
+                _removes_nothing(store, id)
+        if not rows:
+            store.holding(ANN)
 
 
 @check("DEL-2")
@@ -96,8 +92,7 @@ def deleting_twice_removes_one_row(workspace: Workspace) -> None:
         rows = store.holding(*crowd)
         for row in dict.fromkeys((rows[-1], rows[0], rows[len(rows) // 2])):
             store.call("delete_token", row.id)
-            if row in store.rows():
-                workspace.fail("the row is gone", format_row(row), precondition_failed=True)
+            require(workspace, row not in store.rows(), "the row is gone", format_row(row))
             store.kept.remove(row)
             _removes_nothing(store, row.id)
             _removes_nothing(store, row.id)
@@ -108,19 +103,10 @@ def deleting_after_delete_tokens_removes_nothing(workspace: Workspace) -> None:
     store = workspace.open()
     left = store.holding(*ONE_OF_EACH_KEY)
     store.clear()
-    if rows := store.rows():
-        workspace.fail("no row after delete_tokens", format_rows(rows), precondition_failed=True)
+    require(workspace, not store.rows(), "no row after delete_tokens")
     store.kept = []
     for row in left:
         _removes_nothing(store, row.id)
-
-
-@check("DEL-2")
-def deleting_from_an_empty_store_is_allowed(workspace: Workspace) -> None:
-    store = workspace.open()
-    for id in ("1", "unknown"):
-        _removes_nothing(store, id)
-    store.holding(ANN)
 
 
 def _removes_nothing(store: StoreHandle, id: str) -> None:
@@ -193,12 +179,24 @@ TURNS, LEAST_TURNS = 260, 101
 Of a slow store the byte is not tried."""
 
 
+LATE_OR_ALL = (slice(None, 1, -1), None)
+"""All rows but the first two, from the end; all at once."""
+
+
 @check("DEL-5")
 def the_id_of_a_deleted_row_is_never_given_again(workspace: Workspace) -> None:
     orders = (slice(None, None, -1), slice(None), slice(-1, None), slice(0, 1), slice(1, None))
-    for store, order in workspace.each(orders):
-        gone = store.showing([store.save(row) for row in NAMED])[order]
-        _gives_new_ids(store, _deleted(store, gone))
+    cases = [*((which, False) for which in orders), *((which, True) for which in LATE_OR_ALL)]
+    for store, (which, brings) in workspace.each(cases):
+        _gives_new_ids(store, _deleted(store, which, brings=brings))
+
+
+@check("DEL-5", persistent=True)
+def the_id_of_a_deleted_row_is_not_given_after_opening_again(workspace: Workspace) -> None:
+    cases = [(which, brings) for which in LATE_OR_ALL for brings in (False, True)]
+    for store, (which, brings) in workspace.each(cases):
+        gone = _deleted(store, which, brings=brings)
+        _gives_new_ids(workspace.reopen(store), gone)
 
 
 @check("DEL-5")
@@ -208,8 +206,7 @@ def an_id_is_not_given_again_when_deleting_and_saving_take_turns(workspace: Work
     gone = {id}
     for number in range(workspace.sut.pace.affordable(TURNS, LEAST_TURNS)):
         answer = store.call("delete_token", id)
-        if answer.raised is not None:
-            workspace.fail("delete_token removes the row", str(answer), precondition_failed=True)
+        require(workspace, answer.raised is None, "delete_token removes the row", answer)
         gone.add(id)
         saved = store.save(newcomer(f"turn{number}"))
         _is_new(store, saved, gone)
@@ -225,33 +222,18 @@ def no_id_is_given_again_after_delete_tokens(workspace: Workspace) -> None:
         gone |= {saved.passed_after.id for saved in _gives_new_ids(store, gone)}
 
 
-@check("DEL-5")
-def an_id_that_a_token_brought_is_not_given_after_its_row_is_deleted(workspace: Workspace) -> None:
-    for store, clears in workspace.each((False, True)):
-        store.holding(ANN, BOB)
-        brought = bring_rows(store, _next_ids(store))
-        _gives_new_ids(store, _deleted(store, [] if clears else brought))
-
-
-@check("DEL-5", persistent=True)
-def the_id_of_a_deleted_row_is_not_given_after_opening_again(workspace: Workspace) -> None:
-    cases = [(clears, brings) for clears in (False, True) for brings in (False, True)]
-    for store, (clears, brings) in workspace.each(cases):
-        store.holding(*NAMED)
-        if brings:
-            bring_rows(store, _next_ids(store))
-        gone = _deleted(store, [] if clears else store.kept[:1:-1])
-        _gives_new_ids(workspace.reopen(store), gone)
-
-
-def _deleted(store: StoreHandle, rows: Sequence[Row]) -> set[str]:
-    """Arrange: these rows are deleted, or all at once where none is named; their ids."""
-    ids = {row.id for row in rows or store.kept}
-    for row in rows:
-        remove_row(store, row)
-    if not rows:
+def _deleted(store: StoreHandle, which: slice | None, *, brings: bool) -> set[str]:
+    """Arrange: of some users, and of others who bring ids, these are deleted; their ids."""
+    store.holding(*NAMED)
+    if brings:
+        _brought(store, *_next_ids(store))
+    rows = store.kept[which or slice(None)]
+    if which is None:
         clear_all(store)
-    return ids
+    else:
+        for row in rows:
+            remove_row(store, row)
+    return {row.id for row in rows}
 
 
 def _next_ids(store: StoreHandle) -> list[str]:
@@ -283,8 +265,7 @@ def _is_new(store: StoreHandle, saved: TokenCall, gone: set[str]) -> None:
 
 @check("CLEAR-1")
 def delete_tokens_removes_every_row(workspace: Workspace) -> None:
-    crowds = (ONE_OF_EVERY_KIND, pool(ANN), pool(ACCESS), pool(WITH_CLIENT, CLEO))
-    for store, rows in workspace.each(crowds):
+    for store, rows in workspace.each((ONE_OF_EVERY_KIND, pool(ACCESS), pool(WITH_CLIENT, CLEO))):
         store.holding(*rows)
         _clears(store)
 
@@ -292,9 +273,8 @@ def delete_tokens_removes_every_row(workspace: Workspace) -> None:
 @check("CLEAR-1")
 def rows_that_were_updated_or_brought_their_ids_are_removed_too(workspace: Workspace) -> None:
     store = workspace.holding(*ONE_OF_EACH_KEY)
-    bring_rows(store, ("abc", "x'y", "0"))
     store.try_save(Row(user_name=ANN.user_name, access_token="1000.new.access"))
-    store.kept = store.rows()
+    _brought(store, "abc", "x'y", "0")
     _clears(store)
 
 
@@ -304,12 +284,7 @@ def delete_tokens_is_no_error_on_an_empty_store(workspace: Workspace) -> None:
     for rows in ((), (), (ANN,), ()):
         store.holding(*rows)
         _clears(store)
-
-
-@check("CLEAR-1")
-def a_store_emptied_one_by_one_can_be_cleared(workspace: Workspace) -> None:
-    store = workspace.holding(ANN, REFRESH)
-    for row in [*store.kept]:
+    for row in store.holding(ANN, REFRESH):  # emptied one by one
         remove_row(store, row)
     _clears(store)
 

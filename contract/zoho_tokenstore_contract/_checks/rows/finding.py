@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..._harness.calls import TokenCall
-from ..._harness.messages import format_rows
-from ..._harness.observer import ACCESS_KEY, GRANT_KEY, NAME, REFRESH_KEY
+from ..._harness.observer import ACCESS_KEY, GRANT_KEY, NAME, REFRESH_KEY, keys_of
+from ..._harness.row_acts import bring_rows, require
 from ..._harness.store_handle import StoreHandle
 from ..._harness.store_limits import Pool
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
 from ..._spec.tokens import FIELDS, Row, absent, format_row, format_value, to_row
-from ..registry import check, check_each
+from ..registry import Case, check, check_each
 from ..sample_tokens import (
     ACCESS,
     ANN,
@@ -33,9 +33,9 @@ from ..sample_tokens import (
     OTHER_CLIENT,
     REFRESH,
     WITH_CLIENT,
+    guests,
     key_of,
     near_ids,
-    newcomer,
     pool,
 )
 from ..tricky_strings import NUMERALS
@@ -52,19 +52,15 @@ ITS_ID = {"id": "the id of the row"}
 
 
 @dataclass(frozen=True)
-class Hits:
+class Hits(Case):
     """Tokens that find rows of a crowd.
 
     Attributes:
-        clause: The clause that says so.
-        name: What is shown.
         rows: The rows that are found.
         key: The fields by which the token addresses its row.
         beside: What it has besides: each row is looked for with each of these.
     """
 
-    clause: str
-    name: str
     rows: Sequence[Row]
     key: Sequence[str]
     beside: Sequence[dict[str, str]]
@@ -119,16 +115,12 @@ def an_id_alone_finds_its_row_and_fills_the_passed_token(workspace: Workspace) -
 @check("FIND-5")
 def an_id_that_its_token_brought_finds_it(workspace: Workspace) -> None:
     store = workspace.holding(ANN, ACCESS)
-    for number, id in enumerate(("k-7", "abc", "ABC", "007", "9999999999", "x'y")):
-        row = newcomer(f"guest{number}", id=id)
-        saved = store.try_save(row)
-        if saved.answer.raised is None and saved.passed_after.id == id:
-            _finds_by_id(workspace, store, row)
+    for row in bring_rows(store, guests("k-7", "abc", "ABC", "007", "9999999999", "x'y")):
+        _finds_by_id(workspace, store, row)
 
 
 def _finds_by_id(workspace: Workspace, store: StoreHandle, wanted: Row) -> None:
-    if absent(wanted.id):
-        workspace.fail("a stored token has an id", format_row(wanted), precondition_failed=True)
+    require(workspace, not absent(wanted.id), "a stored token has an id", format_row(wanted))
     sent = Row(id=wanted.id)
     passed = store.find(sent)
     found = _token_of(workspace, passed, f"the row with the id {format_value(wanted.id)}")
@@ -184,18 +176,14 @@ UNKNOWN_OF_EACH_KIND = (
 
 
 @dataclass(frozen=True)
-class Misses:
+class Misses(Case):
     """Tokens that find nothing.
 
     Attributes:
-        clause: The clause that says so.
-        name: What is shown.
         crowds: The rows that are stored, in one example after another.
         tokens: The tokens; one whose id the store has given to a row is left out.
     """
 
-    clause: str
-    name: str
     crowds: Sequence[Sequence[Row]]
     tokens: Sequence[Row]
 
@@ -250,6 +238,11 @@ def what_matches_nothing_is_none(workspace: Workspace) -> None:
     _finds_none_of(store, (*unmatched(store.kept), *(Row(id=text) for text in NUMERALS)))
 
 
+@check("FIND-6")
+def an_empty_store_finds_nothing(workspace: Workspace) -> None:
+    _finds_none_of(workspace.open(), (*ONE_OF_EVERY_KIND, Row(id="1"), Row(id="unknown")))
+
+
 def _finds_none_of(store: StoreHandle, tokens: Sequence[Row]) -> None:
     ids = {row.id for row in store.kept}
     for sent in tokens:
@@ -259,35 +252,15 @@ def _finds_none_of(store: StoreHandle, tokens: Sequence[Row]) -> None:
 
 
 @check("FIND-6")
-def an_empty_store_finds_nothing(workspace: Workspace) -> None:
-    store = workspace.open()
-    for row in (*ONE_OF_EVERY_KIND, Row(id="1"), Row(id="unknown")):
-        _finds_nothing(store, row)
-    if rows := store.rows():
-        workspace.fail("a store that holds nothing after finding, too", format_rows(rows))
-
-
-@check("FIND-6")
 def a_replaced_token_is_found_no_more(workspace: Workspace) -> None:
-    store = workspace.holding(*ONE_OF_EVERY_KIND)
-    for number, row in enumerate(pool(LATE_REFRESH, GUS)):
-        store.save(key_of(row).but(access_token=f"1000.renewed.{number}"))
-        if any(row.access_token == other.access_token for other in store.rows()):
-            return  # the update is no update: SAVE-4 and SAVE-8 say so
-        _finds_nothing(store, row.only("access_token"))
-
-
-@check("FIND-6")
-def replaced_credentials_are_found_no_more(workspace: Workspace) -> None:
-    for store, name in workspace.each(("refresh_token", "grant_token")):
-        store.holding(*(row for row in ONE_OF_EVERY_KIND if row != GUS), GUS)
-        old = GUS.only("client_id", "client_secret", name)
-        if store.found(old) is None:
-            workspace.fail(f"a stored {name} is found", "it is not", precondition_failed=True)
-        store.save(Row(user_name=GUS.user_name, **{name: f"1000.gus.renewed.{name}"}))
-        if any(getattr(row, name) == getattr(GUS, name) for row in store.rows()):
-            return  # the update is no update: SAVE-4 says so
-        _finds_nothing(store, old)
+    cases = [(row, old) for row in pool(LATE_REFRESH, GUS) for old in keys_of(row) if old != key_of(row)]
+    for store, (row, old) in workspace.each(cases):
+        store.holding(*ONE_OF_EVERY_KIND)
+        name = [*old.present()][-1]
+        require(workspace, store.found(old), f"a stored {name} is found")
+        store.save(key_of(row).but(**{name: f"1000.renewed.{name}"}))
+        if all(getattr(one, name) != getattr(row, name) for one in store.rows()):
+            _finds_nothing(store, old)  # else the update is no update: SAVE-4 and SAVE-8 say so
 
 
 @check("FIND-8")

@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Iterator
 
 from ..._harness.calls import Answer
 from ..._harness.messages import format_exception
+from ..._harness.row_acts import require
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
@@ -52,8 +53,7 @@ def the_methods_answer_with_plain_values(workspace: Workspace) -> None:
 @check("IFACE-2")
 def the_methods_answer_the_same_while_an_event_loop_runs(workspace: Workspace) -> None:
     usual = [(method, _outcome(answer)) for method, _, answer in _each_method(workspace.open())]
-    if ("get_tokens", "a list of 2") not in usual:
-        workspace.fail("two users are stored and listed", str(usual), precondition_failed=True)
+    require(workspace, ("get_tokens", "a list of 2") in usual, "two users are stored and listed", usual)
     workspace.fresh_examples()
     store = workspace.open()
 

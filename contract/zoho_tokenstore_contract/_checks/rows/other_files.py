@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..._harness.calls import CallRecord
-from ..._harness.messages import format_rows
+from ..._harness.row_acts import require
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row
@@ -19,22 +19,24 @@ CONTENT = b"Not a token.\n" * 40
 ROWS = (ANN, ACCESS, BOB, GRANT, REFRESH)
 
 
+def _clear(store: StoreHandle, others: list[str]) -> None:
+    store.call("delete_tokens")
+
+
+def _delete_each(store: StoreHandle, others: list[str]) -> None:
+    # A store with a file for each row may take any name for an id.
+    for id in (*others, *(row.id for row in store.kept)):
+        store.call("delete_token", id)
+
+
 @check("CLEAR-3", persistent=True)
 def delete_tokens_leaves_other_files_alone(workspace: Workspace) -> None:
-    def clear(store: StoreHandle, others: list[str]) -> None:
-        store.call("delete_tokens")
-
-    _leaves_other_files(workspace, clear, "delete_tokens")
+    _leaves_other_files(workspace, _clear, "delete_tokens")
 
 
 @check("CLEAR-3", persistent=True)
 def delete_token_leaves_other_files_alone(workspace: Workspace) -> None:
-    def delete(store: StoreHandle, others: list[str]) -> None:
-        # A store with a file for each row may take any name for an id.
-        for id in (*others, *(row.id for row in store.kept)):
-            store.call("delete_token", id)
-
-    _leaves_other_files(workspace, delete, "delete_token")
+    _leaves_other_files(workspace, _delete_each, "delete_token")
 
 
 def _leaves_other_files(
@@ -43,8 +45,7 @@ def _leaves_other_files(
     store = workspace.holding(*ROWS)
     main = main_file(store)
     delete(store, [])
-    if left := store.rows():
-        workspace.fail(f"{method} removes the rows", format_rows(left), precondition_failed=True)
+    require(workspace, not store.rows(), f"{method} removes the rows")
     for opened_again in (False, True):
         workspace.fresh_examples()
         store = workspace.holding(*ROWS)

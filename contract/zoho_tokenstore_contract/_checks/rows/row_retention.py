@@ -10,6 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 from ..._harness.calls import CallRecord
+from ..._harness.row_acts import inserts, require, updates
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, format_value
@@ -29,7 +30,6 @@ from ..sample_tokens import (
     newcomer,
 )
 from ..storage_faults import files_in
-from .save_and_compare import inserts, updates
 
 PAST = (EXPIRED, "1600000000", "1")
 """Expiry times that are over: 2020 in milliseconds and, as some stores read it, in seconds; the epoch."""
@@ -47,8 +47,7 @@ def a_row_stays_when_its_access_token_has_expired(workspace: Workspace) -> None:
             sent = key_of(row).but(expires_in=FUTURE)
             wanted = store.stored(row).updated_by(sent)
             store.save(sent)
-            if wanted not in store.rows():
-                workspace.fail("a stored row is updated", "it is not", precondition_failed=True)
+            require(workspace, wanted in store.rows(), "a stored row is updated")
             store.expect(changed=[(store.stored(row), wanted)], because=because)
             updates(store, row, sent.but(expires_in=expiry), because)
         _outlive_other_calls(store, f"with expires_in {format_value(expiry)}")
@@ -60,9 +59,8 @@ def a_row_that_is_saved_with_an_expired_access_token_stays(workspace: Workspace)
         age = f"expires_in {format_value(expiry)}"
         store.holding(BOB, LATE_ACCESS)
         for row in KINDS:
-            inserts(
-                store, row.but(expires_in=expiry), f"one new row, though its access token has expired: {age}"
-            )
+            because = f"one new row, though its access token has expired: {age}"
+            inserts(store, row.but(expires_in=expiry), because)
         _outlive_other_calls(store, f"with {age}")
 
 
@@ -71,8 +69,7 @@ def a_row_stays_however_long_ago_it_was_saved(workspace: Workspace) -> None:
     store = workspace.open()
     before = store.holding(*ONE_OF_EVERY_KIND)
     store = workspace.reopen(store)
-    if {*store.rows()} != {*before}:
-        workspace.fail("a store opened again has every row", "it has not", precondition_failed=True)
+    require(workspace, {*store.rows()} == {*before}, "a store opened again has every row")
     workspace.close(store)
     _backdate(store.location)
     with _later():

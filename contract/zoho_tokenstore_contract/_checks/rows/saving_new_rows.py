@@ -8,12 +8,13 @@ from typing import Any
 
 from ..._harness.calls import TokenCall
 from ..._harness.observer import Observer
+from ..._harness.row_acts import carries_the_id, holds, inserts, remove_row
 from ..._harness.store_handle import StoreHandle
 from ..._harness.store_limits import going_around
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
 from ..._spec.tokens import Row, absent, format_row, format_value, to_token
-from ..registry import check, check_each
+from ..registry import Case, check, check_each
 from ..sample_tokens import (
     ACCESS,
     ANN,
@@ -27,13 +28,13 @@ from ..sample_tokens import (
     OTHER_CLIENT,
     REFRESH,
     WITH_CLIENT,
+    guests,
     key_of,
     newcomer,
     person,
     pool,
 )
 from ..tricky_strings import NUMERALS
-from .save_and_compare import carries_the_id, has_nothing_but, holds, inserts, remove_row
 
 IDS = (
     *("7", "42", "abc", "ABC", "A-1", "007", " 7", "7.0", "0", "-1", "1_0", "1e3"),
@@ -50,8 +51,7 @@ def a_new_token_is_one_new_row(workspace: Workspace) -> None:
     for row in ONE_OF_EVERY_KIND:
         saved = store.save(row)
         [new] = store.expect(new=1, because=f"one new row for {format_row(row)}")
-        holds(store, new, key_of(row) if row != WITH_CLIENT else row.only("access_token"))
-        has_nothing_but(store, new, row)
+        holds(store, new, row, nothing_but=True)
         if saved.answer.returned is not None:
             workspace.fail("save_token returns None", str(saved.answer))
     inserts(store, person("numbered", user_name=store.kept[:2][-1].id))
@@ -75,19 +75,15 @@ def empty_texts_do_not_make_two_tokens_one(workspace: Workspace) -> None:
 
 
 @dataclass(frozen=True)
-class Newcomers:
+class Newcomers(Case):
     """Tokens that are new rows, each beside those before.
 
     Attributes:
-        clause: The clause that says so.
-        name: What is shown.
         beside: The rows that are there.
         tokens: The tokens.
         kept: Which fields of a token its row has to have.
     """
 
-    clause: str
-    name: str
     beside: Sequence[Row]
     tokens: Sequence[Row]
     kept: Sequence[str] = ()
@@ -155,8 +151,7 @@ def a_token_with_more_attributes_than_fields_is_a_new_row(workspace: Workspace) 
             if saved.answer.raised is not None:
                 workspace.fail(f"save_token stores {what}", str(saved.answer))
             [new] = store.expect(new=1, because=f"one new row for {what}, {format_row(row)}")
-            holds(store, new, row)
-            has_nothing_but(store, new, row)
+            holds(store, new, row, nothing_but=True)
 
 
 @check("SAVE-2")
@@ -199,20 +194,14 @@ def _have_ids_of_their_own(store: StoreHandle, passed: list[TokenCall]) -> None:
 
 
 @check("SAVE-3")
-def a_token_keeps_the_unused_id_that_it_brings(workspace: Workspace) -> None:
+def a_token_keeps_the_unused_id_that_it_brings_and_others_get_others(workspace: Workspace) -> None:
     store = workspace.holding(*ONE_OF_EACH_KEY)
-    for number, id in enumerate(IDS):
-        if all(row.id != id for row in store.kept):
-            _bring(store, newcomer(f"guest{number}", id=id))
-
-
-@check("SAVE-3")
-def the_store_finds_unused_ids_whatever_ids_are_stored(workspace: Workspace) -> None:
-    store = workspace.holding(ANN, ACCESS)
-    for number, id in enumerate(IDS):
-        if all(row.id != id for row in store.kept):
-            _bring(store, newcomer(f"guest{number}", id=id), keeps=False)
+    for number, row in enumerate(guests(*IDS)):
+        _bring(store, row)
         _comes_without_id(store, newcomer(f"next{number}"))
+    for number, key in enumerate((ACCESS, GRANT, REFRESH)):  # without a user, too
+        named = {name: f"1000.brought.{name}" for name in key_of(key).present() if name not in CLIENT}
+        _bring(store, key_of(key).but(id=f"k{number}", **named))
 
 
 @check("SAVE-3")
@@ -226,14 +215,6 @@ def the_store_steps_over_ids_that_were_brought(workspace: Workspace) -> None:
                 _bring(store, newcomer(f"guest{number}-{step}", id=id), keeps=False)
         for turn in range(3):
             _comes_without_id(store, newcomer(f"next{number}-{turn}"))
-
-
-@check("SAVE-3")
-def a_token_without_a_user_brings_its_id_too(workspace: Workspace) -> None:
-    store = workspace.holding(*ONE_OF_EACH_KEY)
-    _bring(store, Row(id="k1", access_token="1000.brought.access"))
-    _bring(store, Row(id="k2", **CLIENT, grant_token="1000.brought.grant"))
-    _bring(store, Row(id="k3", **CLIENT, refresh_token="1000.brought.refresh"))
 
 
 WIDTHS = (11, 33, 37, 65, 129, 256)
@@ -256,7 +237,9 @@ def a_long_id_that_is_taken_is_an_id_like_all_others(workspace: Workspace) -> No
 
 
 def _bring(store: StoreHandle, row: Row, *, keeps: bool = True) -> None:
-    """Save a token with an unused id."""
+    """Save a token with an id, unless the store has given that."""
+    if any(one.id == row.id for one in store.kept):
+        return
     fail, shown = store.workspace.fail, format_value(row.id)
     saved = store.try_save(row)
     if saved.answer.raised is not None:

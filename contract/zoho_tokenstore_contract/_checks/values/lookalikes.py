@@ -15,16 +15,7 @@ from ..._harness.store_limits import Pool, batches
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, format_row, format_value, to_row
 from ..registry import check
-from ..sample_tokens import (
-    ACCESS,
-    ANN,
-    CLIENT,
-    DOMAIN,
-    GRANT,
-    REFRESH,
-    key_of,
-    person,
-)
+from ..sample_tokens import ACCESS, ANN, CLIENT, DOMAIN, GRANT, REFRESH, key_of, person
 from ..tricky_strings import FAMILIES, lookalikes
 from .round_trip import KINDS, narrowed, readable, renewal, text_in_words
 

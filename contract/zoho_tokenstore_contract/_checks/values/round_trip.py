@@ -11,30 +11,20 @@ from hypothesis import strategies
 
 from ..._drivers.hypothesis_examples import explore
 from ..._harness.calls import Answer, TokenCall
+from ..._harness.row_acts import require
 from ..._harness.store_handle import StoreHandle
 from ..._harness.store_limits import going_around
 from ..._harness.workspace import Workspace
 from ..._spec.clause_results import Violation
 from ..._spec.tokens import FIELDS, Row, absent, format_row, format_value, to_row
 from ..registry import check
-from ..sample_tokens import (
-    ANN,
-    BOB,
-    CLIENT,
-    ONE_OF_EACH_KEY,
-    key_of,
-    person,
-)
+from ..sample_tokens import ANN, BOB, CLIENT, ONE_OF_EACH_KEY, key_of, person
 from ..tricky_strings import TRAPS, folded, texts
 
 TEXTS = tuple(name for name in FIELDS if name not in ("id", "expires_in"))
 """The fields that hold any text."""
-
-
 KINDS = ("user_name", "access_token", "grant_token", "refresh_token")
 """What a token is found by."""
-
-
 LISTING, BY_ID, FIND = "get_tokens", "find_token_by_id", "find_token"
 
 
@@ -221,12 +211,8 @@ def what_works(workspace: Workspace, fields: Sequence[str] = TEXTS) -> Able:
         for row, seen in zip(ONE_OF_EACH_KEY, _read(store, way, asked), strict=True):
             if isinstance(seen, Row) and seen.plain().only(*fields) == row.only(*fields):
                 ways.add((way, _kind(row)))
-    if not ways:
-        workspace.fail(
-            f"{LISTING}, {BY_ID} or {FIND} shows {format_row(ANN)} as it was saved",
-            "none does",
-            precondition_failed=True,
-        )
+    shows = f"{LISTING}, {BY_ID} or {FIND} shows {format_row(ANN)} as it was saved"
+    require(workspace, ways, shows, "none does")
     in_place = set()
     for row in ONE_OF_EACH_KEY:
         answer = store.try_save(renewal(row)).answer

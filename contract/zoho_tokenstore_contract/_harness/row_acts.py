@@ -1,17 +1,50 @@
-"""What checks of rows do again and again: save, and compare all rows with what the clause says."""
+"""What checks of rows do again and again: act, and compare all rows with what the clause says."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..._harness.calls import TokenCall
-from ..._harness.store_handle import StoreHandle
-from ..._spec.tokens import FIELDS, Row, absent, format_row, format_value, to_token
-from ..sample_tokens import newcomer
+from .._spec.tokens import FIELDS, Row, absent, format_row, format_value, to_token
+from .calls import TokenCall
+from .store_handle import StoreHandle
+from .workspace import Workspace
 
 PLAIN_FIELDS = ("expires_in", "redirect_url", "api_domain")
 NEW_ACCESS = "1000.new.access"
+
+
+def require(workspace: Workspace, holds: object, expected: str, seen: object = "it is not so") -> None:
+    """What a check rests on: where it does not hold, that is the fault of another clause.
+
+    Args:
+        workspace: Where the check is made.
+        holds: Whether it does.
+        expected: What has to be, in words.
+        seen: What is, in words.
+    """
+    if not holds:
+        workspace.fail(expected, str(seen), precondition_failed=True)
+
+
+def same_fields(
+    workspace: Workspace, what: str, seen: Row, wanted: Row, names: Iterable[str] = FIELDS
+) -> None:
+    """Some token has the fields that it should have.
+
+    Args:
+        workspace: Where the check is made.
+        what: Which token, in words.
+        seen: Its fields.
+        wanted: What they should be.
+        names: Which of them are compared.
+    """
+    for name in names:
+        if getattr(seen, name) != getattr(wanted, name):
+            workspace.fail(
+                f"{what} with {name}={format_value(getattr(wanted, name))}, as {format_row(wanted)}",
+                f"its {name} is {format_value(getattr(seen, name))}: {format_row(seen)}",
+            )
 
 
 def updates(
@@ -22,7 +55,7 @@ def updates(
     *,
     fields: Sequence[str] = FIELDS,
     make: Callable[[Row], Any] = to_token,
-) -> None:
+) -> TokenCall:
     """Save a token that updates a row in place; every other row stays as it was.
 
     Args:
@@ -32,11 +65,15 @@ def updates(
         because: Why it is this row, for the message.
         fields: Which fields of the row are compared, beside the id.
         make: Makes the token of its fields.
+
+    Returns:
+        The call.
     """
     stored = store.stored(row)
-    store.save_token(make(sent))
+    saved = store.save_token(make(sent))
     compared = ("id", *(name for name in fields if name != "id"))
     store.expect(changed=[(stored, stored.updated_by(sent))], fields=compared, because=because)
+    return saved
 
 
 def inserts(store: StoreHandle, sent: Row, because: str = "") -> Row:
@@ -54,15 +91,16 @@ def inserts(store: StoreHandle, sent: Row, because: str = "") -> Row:
     return store.expect(new=1, because=because or f"one new row for {format_row(sent)}")[0]
 
 
-def is_refused(store: StoreHandle, saved: TokenCall) -> None:
+def is_refused(store: StoreHandle, saved: TokenCall, why: str = "") -> None:
     """A save failed cleanly.
 
     Args:
         store: The open store.
-        saved: The call, which raised.
+        saved: The call.
+        why: Why it has to fail, for the message.
     """
     if not saved.answer.refused:
-        store.workspace.fail("save_token raises SDKException", str(saved.answer))
+        store.workspace.fail(f"save_token raises SDKException{why}", str(saved.answer))
     store.expect(because="a save that fails leaves the rows exactly as they were")
 
 
@@ -82,52 +120,38 @@ def carries_the_id(store: StoreHandle, saved: TokenCall, row: Row, why: str = ""
         )
 
 
-def holds(store: StoreHandle, row: Row, wanted: Row) -> None:
+def holds(store: StoreHandle, row: Row, wanted: Row, *, nothing_but: bool = False) -> None:
     """A row has all these fields, the id aside.
 
     Args:
         store: The open store.
         row: The stored row.
         wanted: The fields that it has to have.
+        nothing_but: It has to have no others.
     """
     for name, value in wanted.but(id=None).present().items():
         if getattr(row, name) != value:
             store.workspace.fail(
                 f"the row of the saved token with {name}={format_value(value)}", format_row(row)
             )
-
-
-def has_nothing_but(store: StoreHandle, row: Row, wanted: Row) -> None:
-    """A row has no field that was not saved, the id aside.
-
-    Args:
-        store: The open store.
-        row: The stored row.
-        wanted: The fields that were saved.
-    """
-    for name in row.but(id=None).present():
+    for name in row.but(id=None).present() if nothing_but else ():
         if absent(getattr(wanted, name)):
             store.workspace.fail(f"a row without {name}", format_row(row))
 
 
-def bring_rows(store: StoreHandle, ids: Iterable[str]) -> list[Row]:
-    """Arrange: tokens that bring these ids are saved, as far as the store takes them.
+def bring_rows(store: StoreHandle, rows: Iterable[Row]) -> list[Row]:
+    """Arrange: tokens that bring their ids are saved, as far as the store takes them.
 
     Args:
         store: The open store.
-        ids: The ids that the new tokens carry.
+        rows: The new tokens; one whose id the store has given itself is left out.
 
     Returns:
-        The new rows that have the ids; a store may refuse or replace others, which is for SAVE-3 to say.
+        Those that have kept their ids; a store may refuse or replace others, which is for SAVE-3 to say.
     """
-    brought = []
-    for number, id in enumerate(ids):
-        if all(row.id != id for row in store.kept):  # the store itself gives such ids
-            store.try_save(newcomer(f"guest{number}", id=id))
-            new = [row for row in store.rows() if row not in store.kept]
-            brought += [row for row in new if row.id == id]
-            store.kept += new
-    return brought
+    ids = [row.id for row in store.kept]
+    passed = [store.try_save(row) for row in rows if row.id not in ids]
+    return [one.sent for one in passed if one.answer.raised is None and one.passed_after.id == one.sent.id]
 
 
 def remove_row(store: StoreHandle, row: Row) -> None:
@@ -138,14 +162,14 @@ def remove_row(store: StoreHandle, row: Row) -> None:
         row: The stored row.
     """
     answer = store.call("delete_token", row.id)
-    if answer.raised is not None or row in store.rows():
-        store.workspace.fail(f"delete_token removes {format_row(row)}", str(answer), precondition_failed=True)
+    done = answer.raised is None and row not in store.rows()
+    require(store.workspace, done, f"delete_token removes {format_row(row)}", answer)
     store.kept.remove(row)
 
 
 def clear_all(store: StoreHandle) -> None:
     """Arrange: nothing is stored any more."""
     answer = store.clear()
-    if answer.raised is not None or store.rows():
-        store.workspace.fail("delete_tokens removes every row", str(answer), precondition_failed=True)
+    done = answer.raised is None and not store.rows()
+    require(store.workspace, done, "delete_tokens removes every row", answer)
     store.kept.clear()
