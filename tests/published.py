@@ -48,7 +48,6 @@ TOLD = ("MODEL", "THREAD", "PROC", "CRASH", "SECRET", "FLOW")
 """Groups without programs: what they break needs threads, kills, servers or long sequences."""
 
 NOT_REACHED = Outcome.NOT_REACHED.value
-"""What is also recorded where no program shows that the store breaks this very clause."""
 
 CALLS_TOLD = 12
 
@@ -185,7 +184,7 @@ def record_of(store: str, clause: str, runs: int = 1) -> dict[str, Any]:
 
     Returns:
         Plain values: ``outcome``, and what shows it. A clause that was broken in one of several runs
-        is broken. It is `NOT_REACHED` where nothing shows that the store breaks this very clause.
+        is broken; so is one that a program shows to be.
     """
     times = runs if clause in RACY else 1
     results = [check_clause(clause, sut_of(store), Effort()) for _ in range(times)]
@@ -205,10 +204,8 @@ def record_of(store: str, clause: str, runs: int = 1) -> dict[str, Any]:
 def _shown(store: str, result: ClauseResult) -> dict[str, Any]:
     """What shows that a clause is broken: programs, or else the finding that takes the fewest calls."""
     direct = [finding for finding in result.findings if not finding.precondition_failed]
-    if CLAUSES[result.clause].group not in TOLD:
-        if shown_by := shown_by_programs(store, result.clause):
-            return {"outcome": Outcome.BROKEN.value, "programs": shown_by}
-        direct = []
+    if CLAUSES[result.clause].group not in TOLD and (shown_by := shown_by_programs(store, result.clause)):
+        return {"outcome": Outcome.BROKEN.value, "programs": shown_by}
     finding: Finding = min(direct or result.findings, key=lambda one: len(one.done))
     told: dict[str, Any] = {
         "check": finding.check,
