@@ -53,7 +53,8 @@ def _a_save_beside_another_one_adds_a_second_row(open: Open) -> None:
 @broken("FLOW-6", "db-store")
 def _of_two_first_saves_at_once_the_server_ends_one(open: Open) -> None:
     for names in (("ann", "bob"), ("ann", "ann")):
-        store, raised, both = open(), [], Barrier(2, timeout=30)
+        raised: list[Exception] = []
+        store, both = open(), Barrier(2, timeout=30)
         make = store.generate_id
 
         def met(make: Any = make, both: Barrier = both) -> Any:
