@@ -72,7 +72,10 @@ REAL = {
     "csv": Real(csv_file, tables.CSV_FILE, declared=_HIDDEN),
     "file-store": Real(published.file_store, tables.FILE_STORE, declared=_HIDDEN),
     "db-store": Real(
-        published.db_store, tables.DB_STORE["7.0.0"], declared={"break_storage": published.hide_database}
+        published.db_store,
+        tables.DB_STORE["7.0.0"],
+        declared={"break_storage": published.hide_database},
+        differs=tables.DB_STORE_DIFFERS,
     ),
     "look": Real(LookThenInsert, tables.LOOK_RAISES, declared=_HIDDEN),
     "errors": Real(ErrorsAreNone, tables.ERRORS, declared=_HIDDEN),

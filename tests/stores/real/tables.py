@@ -160,6 +160,30 @@ DB_STORE = {
     },
     "7.0.0": {**_DB_STORE, **_RAISES},
 }
+DB_STORE_DIFFERS = {"FLOW-6": "kept: the threads' first saves are made beside rows, which one of them locks"}
+
+
+def of_shipped(store: str, release: str) -> tuple[Table, Table]:
+    """The table of one of the SDK's own stores.
+
+    Args:
+        store: ``FileStore`` or ``DBStore``.
+        release: The SDK's release, as ``7.0.0``.
+
+    Returns:
+        What it breaks, and what cannot be asked of it.
+    """
+    if store == "FileStore":
+        return FILE_STORE, {}
+    major = int(release.partition(".")[0])
+    first = max(one for one in DB_STORE if one <= release)  # one digit each
+    return DB_STORE[first], NO_HIT if 4 <= major <= 6 else {}
+
+
+def outcome_in(clause: str, broken: Table, beyond: Table) -> str:
+    """What a table says of a clause that applies, in the words of a report."""
+    return "not-reached" if clause in beyond else "broken" if clause in broken else "kept"
+
 
 # Third-party shapes
 
