@@ -184,7 +184,7 @@ def record_of(store: str, clause: str, runs: int = 1) -> dict[str, Any]:
 
     Returns:
         Plain values: ``outcome``, and what shows it. A clause that was broken in one of several runs
-        is broken; so is one that a program shows to be.
+        is broken.
     """
     times = runs if clause in RACY else 1
     results = [check_clause(clause, sut_of(store), Effort(), scripts=False) for _ in range(times)]
@@ -204,7 +204,8 @@ def record_of(store: str, clause: str, runs: int = 1) -> dict[str, Any]:
 def _shown(store: str, result: ClauseResult) -> dict[str, Any]:
     """What shows that a clause is broken: programs, or else the finding that takes the fewest calls."""
     direct = [finding for finding in result.findings if not finding.precondition_failed]
-    if CLAUSES[result.clause].group not in TOLD and (shown_by := shown_by_programs(store, result.clause)):
+    shown = direct and CLAUSES[result.clause].group not in TOLD
+    if shown and (shown_by := shown_by_programs(store, result.clause)):
         return {"outcome": Outcome.BROKEN.value, "programs": shown_by}
     finding: Finding = min(direct or result.findings, key=lambda one: len(one.done))
     told: dict[str, Any] = {
