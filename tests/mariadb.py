@@ -50,6 +50,7 @@ def running(*, durable: bool = False) -> Iterator[Server]:
             installer,
             "--no-defaults",
             f"--datadir={base}/data",
+            f"--tmpdir={base}",  # two that install at once get in each other's way there
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             f"--user={getpass.getuser()}",

@@ -48,7 +48,6 @@ TOLD = ("MODEL", "THREAD", "PROC", "CRASH", "SECRET", "FLOW")
 """Groups without programs: what they break needs threads, kills, servers or long sequences."""
 
 NOT_REACHED = Outcome.NOT_REACHED.value
-"""What is also recorded where no program shows that the store breaks this very clause."""
 
 CALLS_TOLD = 12
 
@@ -185,10 +184,10 @@ def record_of(store: str, clause: str, runs: int = 1) -> dict[str, Any]:
 
     Returns:
         Plain values: ``outcome``, and what shows it. A clause that was broken in one of several runs
-        is broken. It is `NOT_REACHED` where nothing shows that the store breaks this very clause.
+        is broken.
     """
     times = runs if clause in RACY else 1
-    results = [check_clause(clause, sut_of(store), Effort()) for _ in range(times)]
+    results = [check_clause(clause, sut_of(store), Effort(), scripts=False) for _ in range(times)]
     broken = [result for result in results if result.outcome is Outcome.BROKEN]
     result = next((one for one in results if one.outcome in (Outcome.ERROR, Outcome.UNKNOWN)), None)
     result = result or (broken or results)[0]
@@ -205,10 +204,9 @@ def record_of(store: str, clause: str, runs: int = 1) -> dict[str, Any]:
 def _shown(store: str, result: ClauseResult) -> dict[str, Any]:
     """What shows that a clause is broken: programs, or else the finding that takes the fewest calls."""
     direct = [finding for finding in result.findings if not finding.precondition_failed]
-    if CLAUSES[result.clause].group not in TOLD:
-        if shown_by := shown_by_programs(store, result.clause):
-            return {"outcome": Outcome.BROKEN.value, "programs": shown_by}
-        direct = []
+    shown = direct and CLAUSES[result.clause].group not in TOLD
+    if shown and (shown_by := shown_by_programs(store, result.clause)):
+        return {"outcome": Outcome.BROKEN.value, "programs": shown_by}
     finding: Finding = min(direct or result.findings, key=lambda one: len(one.done))
     told: dict[str, Any] = {
         "check": finding.check,

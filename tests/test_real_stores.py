@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import published, servers
 from tests.exam import is_long
 from tests.real_stores import REAL, answers
+from tests.stores.real import more_proofs  # noqa: F401 (registers its proofs)
 from tests.stores.real.proofs import BROKEN, KEPT
 from zoho_tokenstore_contract._harness.store_source import called_with_location
 from zoho_tokenstore_contract._harness.store_under_test import close_by_default
@@ -16,10 +19,26 @@ from zoho_tokenstore_contract._spec.clauses import CLAUSES
 QUICK = [id for id in CLAUSES if not is_long(id)]
 
 
+@pytest.fixture(scope="module")
+def served() -> Iterator[None]:
+    """A server for `DBStore`."""
+    servers.skip_or_fail(published.unserved())
+    with published.serving():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def storage(request: pytest.FixtureRequest) -> None:
+    """Whatever the store of a test needs."""
+    callspec = getattr(request.node, "callspec", None)
+    if callspec is not None and callspec.params.get("name") == "db-store":
+        request.getfixturevalue("served")
+
+
 @pytest.mark.parametrize("name", REAL)
 def test_the_kit_says_what_is_true(name: str) -> None:
-    """Each quick clause is reported as the table has it."""
-    assert {} == answers(name, QUICK).differences
+    """Each quick clause is reported as the table has it, but for those that are known."""
+    assert {id for id in REAL[name].differs if id in QUICK} == answers(name, QUICK).differences.keys()
 
 
 @pytest.mark.parametrize(

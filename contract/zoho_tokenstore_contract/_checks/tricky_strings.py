@@ -86,6 +86,8 @@ Within a family no two are equal; between families nothing collides.
 def folded(text: str) -> str:
     """A text without what a tolerant comparison leaves out: case, accents, width, space, what is unseen."""
     plain = unicodedata.normalize("NFKD", text).casefold()
+    # Some collations take all characters that need more than two bytes for one.
+    plain = "".join("\ufffd" if letter > "\uffff" else letter for letter in plain)
     return "".join(letter for letter in plain if unicodedata.category(letter)[0] in "LNPS")
 
 

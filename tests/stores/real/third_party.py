@@ -12,7 +12,7 @@ from typing import Any
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.api.authenticator.store.token_store import TokenStore
 
-from .fields import NAMES, failure, fill, lacks_client, lacks_credentials, values_of
+from .fields import NAMES, failure, fill, lacks_client, lacks_credentials, name_of, values_of
 
 Values = list[Any]
 """The ten fields of a row, in the order of `NAMES`."""
@@ -129,3 +129,69 @@ class ErrorsAreNone(LookThenInsert):
             super().write(statement, values)
         except Exception:
             return
+
+
+class OneSlot(LookThenInsert):
+    """One row for whoever comes: the application is thought to have one user."""
+
+    def match(self, token: Any) -> Values | None:
+        """The only row."""
+        return next(iter(self.rows()), None)
+
+
+class IdsNeverSet(LookThenInsert):
+    """Ids are a matter of the table: no token ever carries one."""
+
+    def save_token(self, token: Any) -> None:
+        if not isinstance(token, OAuthToken):
+            return
+        before = token.get_id()
+        super().save_token(token)
+        token.set_id(before)
+
+    def find_token(self, token: Any) -> Any:
+        before = token.get_id() if isinstance(token, OAuthToken) else None
+        found = super().find_token(token)
+        if found is not None:
+            found.set_id(before)
+        return found
+
+    def get_tokens(self) -> list[Any]:
+        return [made_token([None, *row[1:]]) for row in self.rows()]
+
+
+class FirstRowOnAMiss(LookThenInsert):
+    """A look-up that matches nothing falls back on the first row."""
+
+    def find_token(self, token: Any) -> Any:
+        found = super().find_token(token)
+        rows = self.rows()
+        return fill(token, rows[0]) if found is None and rows and isinstance(token, OAuthToken) else found
+
+    def find_token_by_id(self, id: Any) -> Any:
+        found = super().find_token_by_id(id)
+        rows = self.rows()
+        return made_token(rows[0]) if found is None and rows else found
+
+
+class PrivateNames(LookThenInsert):
+    """A token's private attributes are read by names that Python has changed: no value is ever there."""
+
+    def values_of(self, token: Any) -> Values:
+        """Its user's name, by the getter; all else by an attribute that does not exist."""
+        values = [getattr(token, f"__{name}", None) for name in NAMES]
+        return [values[0], name_of(token), *values[2:]]
+
+    def match(self, token: Any) -> Values | None:
+        """The row of the token's user."""
+        name = name_of(token)
+        return next((row for row in self.rows() if name and row[1] == name), None)
+
+    def save_token(self, token: Any) -> None:
+        if not isinstance(token, OAuthToken):
+            return
+        row = self.match(token)
+        if row is None:
+            row = [uuid.uuid4().hex[:10], *self.values_of(token)[1:]]
+            self.write(f"insert into tokens values ({', '.join('?' * len(NAMES))})", row)  # noqa: S608
+        token.set_id(row[0])  # else there is nothing to update

@@ -61,8 +61,8 @@ def what_looks_like_a_stored_id_removes_nothing(workspace: Workspace) -> None:
 @check("DEL-3")
 def what_looks_like_an_id_that_was_brought_removes_nothing(workspace: Workspace) -> None:
     def near(rows: Sequence[Row]) -> Iterator[str]:
-        for turn, row in enumerate(rows[2:]):
-            ids = (*near_ids(str(row.id)), "e\u0301", "e", "a_b", "a?b")
+        for turn, row in enumerate(row for row in rows[2:] if isinstance(row.id, str)):
+            ids = (*near_ids(row.id), "e\u0301", "e", "a_b", "a?b")
             yield from workspace.sut.pace.in_turn(ids, turn)
 
     _spares(workspace, (ANN, ACCESS), near, brought=("abc", "ABc", "é", "7", "a%b", "axb", "ab"))

@@ -35,13 +35,12 @@ def a_shared_field_leads_to_no_other_users_row(workspace: Workspace) -> None:
     pairs = ((ANN, BOB), (ANN, EVE), (BOB, ANN), (EVE, ANN), (EVE, BOB))
     for store, (row, other) in workspace.each(pairs):
         store.holding(ANN, BOB, EVE)
-        own = Row(user_name=row.user_name, access_token=NEW_ACCESS)
         fields = other.but(user_name=None).present()
-        for shared in (
-            *({**CLIENT, name: value} for name, value in fields.items()),
-            *({name: getattr(other, name) for name in key} for key in (ACCESS_KEY, REFRESH_KEY, GRANT_KEY)),
-            fields,
-        ):
+        keys = ({name: getattr(other, name) for name in key} for key in (ACCESS_KEY, REFRESH_KEY, GRANT_KEY))
+        each = ({**CLIENT, name: value} for name, value in fields.items())
+        for number, shared in enumerate((*each, *keys, fields)):
+            # Each changes something: that nothing may be changed is what SAVE-12 says.
+            own = Row(user_name=row.user_name, access_token=f"{NEW_ACCESS}.{number}")
             updates(store, row, own.but(**shared), "only the row of the named user is updated", fields=NAME)
 
 

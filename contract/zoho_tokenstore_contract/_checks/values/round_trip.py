@@ -248,7 +248,7 @@ def keep_rows(
     renewed = [
         (id, row, update)
         for id, row, update in zip(ids, rows, updates, strict=False)
-        if _kind(row) in able.in_place
+        if _kind(row) in able.in_place and row.updated_by(update) != row  # else that is SAVE-12
     ]
     # Where there are many, those that are looked up when they are updated are only listed now.
     every_way = len(renewed) < len(rows) or len(rows) == 1
