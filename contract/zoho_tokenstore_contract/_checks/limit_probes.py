@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from .._drivers.threads.another_thread import in_another_thread
 from .._harness.calls import rows_of
 from .._harness.messages import format_rows
 from .._harness.store_limits import NO_LIMITS, Limits, keeping_to, kind_of
@@ -26,7 +27,6 @@ from .._spec.tokens import (
 )
 from .registry import check
 from .sample_tokens import ANN, BOB, DAN, KINDS, ONE_OF_EVERY_KIND, WITH_CLIENT, key_of, person
-from .stress.other_threads import in_another_thread
 
 MANY = 26
 """Rows that a store has to hold before the kit believes that it counts well."""

@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 
 from ..._drivers.raise_in_call import InterruptionPoint, Interrupts, interruption_points
+from ..._drivers.threads.another_thread import in_another_thread
 from ..._harness.calls import CallRecord
 from ..._harness.messages import format_answer, format_exception, format_rows
 from ..._harness.workspace import Workspace, precondition
 from ..._spec.tokens import Row, absent, format_row, format_value, to_token
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, GRANT, GUS, LATE_REFRESH, REFRESH, key_of, person
-from .other_threads import in_another_thread
 
 POINTS, LEAST_POINTS = 36, 8
 """At how many places of a call an exception is raised, in a run each; of a slow store at fewer."""

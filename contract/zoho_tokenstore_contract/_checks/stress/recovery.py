@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
+from ..._drivers.threads.another_thread import in_another_thread
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace, not_applicable
 from ..._spec.tokens import Row, format_row, to_token
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, REFRESH, key_of, person
 from ..storage_faults import mend, out_of_reach
-from .other_threads import in_another_thread
 from .outages import METHODS
 
 ROWS = (ANN, ACCESS, BOB, REFRESH)
