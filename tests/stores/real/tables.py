@@ -160,6 +160,21 @@ DB_STORE = {
     "7.0.0": {**_DB_STORE, **_RAISES},
 }
 DB_STORE_DIFFERS = {"FLOW-6": "kept: the threads' first saves are made beside rows, which one of them locks"}
+PASTED_DIFFERS = {
+    **DB_STORE_DIFFERS,
+    "VALUE-9": "broken: an id with a NUL is deleted, which SQL reads as the number before it",
+    **dict.fromkeys(("PERSIST-1", "PERSIST-2"), "not reached: an id that is no number is deleted"),
+}
+"""The same where `delete_token` pastes an id into SQL."""
+NO_TOKEN_DIFFERS = {
+    **PASTED_DIFFERS,
+    **dict.fromkeys(
+        ("FIND-6", "FIND-7", "PERSIST-1", "PERSIST-2", "THREAD-1", "THREAD-4", "CRASH-6", "SECRET-2"),
+        "not reached: find_token is asked whether a row is there",
+    ),
+    "PERSIST-5": "broken: find_token is asked in the other process",
+}
+"""The same where `find_token` returns no token."""
 
 
 def of_shipped(store: str, release: str) -> tuple[Table, Table]:
