@@ -649,7 +649,7 @@ class ClearKeepsUnnamed(SqlCore):
             self.connection.execute("DELETE FROM tokens WHERE user_name LIKE '%'")
 
 
-@fault("CLEAR-1", says="every row still reads")
+@fault("CLEAR-1", says="delete_tokens removes every row")
 class ClearRemovesFile(JsonCore):
     """delete_tokens removes the file, and every later call of the open store fails."""
 
@@ -658,7 +658,7 @@ class ClearRemovesFile(JsonCore):
         os.unlink(self._file)
 
 
-@fault("CLEAR-1", says="every row still reads")
+@fault("CLEAR-1", says="delete_tokens removes every row")
 class ClearDropsTables(NormCore):
     """delete_tokens drops the tables, which only opening makes."""
 
