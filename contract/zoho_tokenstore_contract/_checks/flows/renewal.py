@@ -81,7 +81,7 @@ def a_stored_id_is_all_that_an_application_needs(workspace: Workspace) -> None:
         names = ("ann", "bob", "cleo", "dan")
         rows = flow.store.holding(*(flow.signed_in(name) for name in names), *STRANGERS)
         for name, row in zip(names, rows, strict=False):
-            flow.start(Row(id=row.id))
+            flow.start(known_user(workspace, "id", row))
             flow.calls_as(name, row.access_token)
             flow.calls_as(name, row.access_token)
         flow.asked_for_tokens(0, "the stored access tokens are valid")
@@ -94,7 +94,7 @@ def an_expired_token_is_renewed_by_its_own_refresh_token(workspace: Workspace) -
         names = ("ann", "bob", "cleo")
         rows = flow.store.holding(*STRANGERS, *(flow.signed_in(name, expired=True) for name in names))
         for name, place in (("cleo", -1), ("ann", -3), ("bob", -2)):
-            flow.start(Row(id=rows[place].id))
+            flow.start(known_user(workspace, "id", rows[place]))
             flow.calls_as(name)
             rows[place] = is_renewed(flow, rows, rows[place])
         flow.asked_for_tokens(3, "three expired tokens are renewed once each")

@@ -341,7 +341,7 @@ def _named(flow: Flow, others: list[Row], unnamed: Row, name: str) -> list[Row]:
     """The unnamed row has become the named one; all rows as they are now."""
     want = unnamed.but(
         user_name=flow.default_centre.user(name).signature,
-        access_token=flow.zoho.asked(TOKEN)[-1].answer["access_token"],
+        access_token=flow.issued().access_token,
         expires_in=flow.passed().expires_in,
     )
     row = flow.has_row(others, want, "the token is still one row, now named, with the renewed access token")

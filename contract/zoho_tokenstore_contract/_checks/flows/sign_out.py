@@ -71,7 +71,7 @@ def revoke_sends_the_refresh_token_of_the_row_with_that_id(workspace: Workspace)
     with Flow(workspace) as flow:
         names = ("ann", "bob", "cleo")
         rows = flow.store.holding(VALID_EVE, *(flow.signed_in(name) for name in names), ACCESS, GRANT)
-        token = flow.start(Row(id=rows[1].id))
+        token = flow.start(known_user(workspace, "id", rows[1]))
         for place in (3, 1, 2):
             since = len(flow.zoho.requests)
             answer = flow.app.revoke(token, rows[place].id)
@@ -85,7 +85,7 @@ def revoke_of_a_row_without_a_refresh_token_or_of_an_unknown_id_revokes_nobody(w
     _needs_revoke()
     with Flow(workspace) as flow:
         rows = flow.store.holding(flow.signed_in("ann"), ACCESS, GRANT, flow.signed_in("bob"))
-        token = flow.start(Row(id=rows[0].id))
+        token = flow.start(known_user(workspace, "id", rows[0]))
         ids = [rows[1].id, rows[2].id, "987654321", "nobody", f"{rows[0].id} or 1=1"]
         for id in [id for id in ids if id not in (rows[0].id, rows[3].id)]:
             since = len(flow.zoho.requests)

@@ -215,6 +215,8 @@ class Flow:
 
         When it expires is what the SDK made of the answer, by its clock.
         """
+        if not self.zoho.asked(TOKEN):
+            self.asked_for_tokens(1, "the SDK gets an access token")
         request = self.zoho.asked(TOKEN)[-1]
         row = Row(
             access_token=request.answer.get("access_token"),
