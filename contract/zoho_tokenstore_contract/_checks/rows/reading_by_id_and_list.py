@@ -8,6 +8,7 @@ from typing import Any
 from ..._harness.messages import format_rows
 from ..._harness.row_acts import bring_rows, require, same_fields
 from ..._harness.store_handle import StoreHandle
+from ..._harness.store_limits import SPARE, active
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, absent, format_row, format_value
 from ..registry import check
@@ -21,6 +22,7 @@ from ..sample_tokens import (
     guests,
     key_of,
     near_ids,
+    newcomer,
     person,
     pool,
 )
@@ -93,6 +95,9 @@ def an_unknown_id_gives_none(workspace: Workspace) -> None:
 @check("BYID-3")
 def an_id_that_is_nearly_another_finds_nothing(workspace: Workspace) -> None:
     store = workspace.holding(*ONE_OF_EVERY_KIND)
+    if active().room is not None:  # up to the last row: ids of two digits are read otherwise than of one
+        spare = active().fitting(SPARE, len(store.kept))
+        store.holding(*(newcomer(f"spare{number}") for number in range(spare)))
     ids = [row.id for row in store.kept]
     _are_apart(store, [*ids[:2], *ids[-4:]], ids)
     for text in CROWD_TEXTS:  # what another field holds is no id
