@@ -45,8 +45,11 @@ def newcomer(name: str, **fields: Any) -> Row:
     Returns:
         The row.
     """
-    if not active().apart:
-        return person(name, **fields)
+    return _unlike(name, **fields) if active().apart else person(name, **fields)
+
+
+def _unlike(name: str, **fields: Any) -> Row:
+    """A user who has nothing in common with any other."""
     own = {"client_id": f"1000.{name}.CLIENT", "client_secret": f"{name}-secret"}
     return person(name, **{"user_name": f"{name}@{name}.example.com:99", **own, **fields})
 
@@ -139,7 +142,7 @@ def renewal_of(row: Row, number: int) -> Row:
 
 def guests(*ids: str) -> list[Row]:
     """Users who bring these ids."""
-    return [newcomer(f"guest{number}", id=id) for number, id in enumerate(ids)]
+    return [_unlike(f"guest{number}", id=id) for number, id in enumerate(ids)]
 
 
 NEAR_NAMES = Pool(

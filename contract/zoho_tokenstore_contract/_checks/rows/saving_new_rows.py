@@ -28,7 +28,6 @@ from ..sample_tokens import (
     OTHER_CLIENT,
     REFRESH,
     WITH_CLIENT,
-    guests,
     key_of,
     newcomer,
     person,
@@ -196,7 +195,7 @@ def _have_ids_of_their_own(store: StoreHandle, passed: list[TokenCall]) -> None:
 @check("SAVE-3")
 def a_token_keeps_the_unused_id_that_it_brings_and_others_get_others(workspace: Workspace) -> None:
     store = workspace.holding(*ONE_OF_EACH_KEY)
-    for number, row in enumerate(guests(*IDS)):
+    for number, row in enumerate(newcomer(f"guest{number}", id=id) for number, id in enumerate(IDS)):
         _bring(store, row)
         _comes_without_id(store, newcomer(f"next{number}"))
     for number, key in enumerate((ACCESS, GRANT, REFRESH)):  # without a user, too
