@@ -141,6 +141,9 @@ def examine(names: tuple[str, ...], alone: dict[str, dict[str, str]]) -> Examine
     breaking = {id: [name for name in names if alone[name][id] == Outcome.BROKEN.value] for id in QUICK}
     kept = {id for id in QUICK if all(alone[name][id] == Outcome.KEPT.value for name in names)}
     silent = [id for id in QUICK if breaking[id] and found[id] is not Outcome.BROKEN]
+    # What chance breaks, as ids that are drawn, is not expected.
+    breaking = {id: [name for name in breaking[id] if _breaks(parts[name], id)] for id in silent}
+    silent = [id for id in silent if breaking[id]]
     masked = tuple(id for id in silent if all(is_masked(id, name, parts, sut) for name in breaking[id]))
     return Examined(
         names,
@@ -171,6 +174,11 @@ def is_masked(clause: str, name: str, parts: dict[str, Fault], combination: Stor
     return bool(violations) and not any(
         _makes_a_difference(clause, sut, violation, others, combination) for violation in violations
     )
+
+
+def _breaks(part: Fault, clause: str) -> bool:
+    """Whether a store that was seen to break a clause breaks it again."""
+    return check_clause(clause, sut_for(part.store), Effort(), scripts=False).outcome is Outcome.BROKEN
 
 
 def _violation(one: Check, sut: StoreUnderTest, limits: Limits) -> Violation | None:
