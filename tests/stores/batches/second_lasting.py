@@ -532,7 +532,7 @@ class ReadsTwice(_Pause, CacheCore):
 
 
 # PROC
-@fault("PROC-1", says="no rows")
+@fault("PROC-1", says=("no rows", "while another process saves"))  # both rename one temporary file
 class NoProcessLock(_Pause, JsonCore):
     """A lock for threads, none for processes."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,14 +91,32 @@ def _a_row_for_each_user(
     """Every user has one row, as it was saved last; which of two saves at once is the last is open."""
     last: dict[Any, list[Row]] = {}
     for done in rounds:
-        saved = [row for own in done.rows for row in own]
+        saved = done.saves
         last |= {row.user_name: [one for one in saved if one.user_name == row.user_name] for row in saved}
-    for name, accepted in last.items():
+    each_has_one_row(workspace, before, rows, last, "one row of each user")
+    _frame(workspace, before, rows, len(before) + len(last))
+
+
+def each_has_one_row(
+    workspace: Workspace, before: Sequence[Row], rows: list[Row], wanted: dict[Any, list[Row]], what: str
+) -> None:
+    """Each user has one whole row after a fork, beside those that were there.
+
+    Args:
+        workspace: Where it fails.
+        before: The rows that were there.
+        rows: The rows that are there.
+        wanted: For each user the rows of which one has to be there.
+        what: What a message says of it.
+    """
+    for row in before:
+        if row not in rows:
+            workspace.fail("rows from before the fork stay as they were", f"{format_row(row)} is not there")
+    for name, accepted in wanted.items():
         own = [row for row in rows if row.user_name == name]
         if len(own) != 1 or own[0].but(id=None) not in accepted:
-            workspace.fail(f"one row of {name}, as it was saved", format_rows(own))
+            workspace.fail(f"{what}: {name}", f"{format_rows(own)}; {len(rows)} rows in all")
     _unlike_ids(workspace, rows)
-    _frame(workspace, before, rows, len(before) + len(last))
 
 
 def _different_users(
@@ -106,7 +124,7 @@ def _different_users(
 ) -> None:
     """Every save leaves one row, equal to what was saved, with an id unlike all others."""
     for done in rounds:
-        for row in (row for own in done.rows for row in own):
+        for row in done.saves:
             own = [other for other in rows if other.user_name == row.user_name]
             if len(own) != 1 or own[0].but(id=None) != row:
                 _tell(workspace, done)
@@ -115,7 +133,7 @@ def _different_users(
                     f"{format_rows(own)}; {len(rows)} rows in all",
                 )
     _unlike_ids(workspace, rows)
-    wanted = len(before) + sum(len(own) for done in rounds for own in done.rows)
+    wanted = len(before) + sum(len(done.saves) for done in rounds)
     _frame(workspace, before, rows, wanted)
 
 
@@ -163,7 +181,7 @@ def _save_at_once(
                 store = workspace.open()
                 before = store.holding(*first)
                 workspace.close(store)
-                workspace.remember(row for done in rounds for own in done.rows for row in own)
+                workspace.remember(row for done in rounds for row in done.saves)
                 arranged.append(_Plan(store.location, before, rounds, list(workspace.calls)))
             workspace.calls.clear()
             failed, ids = _run(processes, arranged, fresh=len(plans) == 1)
@@ -186,23 +204,15 @@ def _run(
     processes: Processes, plans: Sequence[_Plan], *, fresh: bool
 ) -> tuple[list[tuple[int, tuple[int, int, str]]], list[list[Any]]]:
     """Run the plans: which process failed where and how, and the ids that were given."""
-    board = processes.workspace.location() / "board"
-    board.write_bytes(bytes(Board.SIZE))
+    board = Board.new(processes.workspace)
     work = [
-        {
-            "location": str(plan.location),
-            "rounds": [
-                {"rows": [[asdict(row) for row in own] for own in done.rows], "pause": done.pause}
-                for done in plan.rounds
-            ],
-        }
-        for plan in plans
+        {"location": str(plan.location), "rounds": [done.packed() for done in plan.rounds]} for plan in plans
     ]
     children = [
         processes.start(
             save_at_once,
             plans[0].location,
-            {"number": number, "board": str(board), "plans": work},
+            {"number": number, "board": board, "plans": work},
             WEST if fresh and number else None,  # freshly executed
         )
         for number in range(PROCESSES)

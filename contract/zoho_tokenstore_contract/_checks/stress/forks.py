@@ -13,18 +13,16 @@ from typing import Any
 from ..._drivers.processes.children import Processes
 from ..._drivers.processes.pipe import Pipe
 from ..._harness.calls import CallRecord
-from ..._harness.messages import format_exception, format_rows
+from ..._harness.messages import format_exception
 from ..._harness.store_limits import active
 from ..._harness.workspace import Workspace
 from ..._spec.clause_results import Violation
 from ..._spec.sdk import load
-from ..._spec.tokens import Row, absent, format_row, to_token
+from ..._spec.tokens import Row, to_token
 from ..registry import check
-from ..sample_tokens import ACCESS, ANN, BOB, REFRESH, person
-from .concurrent_processes import keeps_apart, rows_with
+from ..sample_tokens import person
+from .concurrent_processes import BESIDE, each_has_one_row, keeps_apart, rows_with
 from .process_rounds import MOMENTS, PROCESSES, Board, Round, Saver, held_up, plans_of, run_free, saves_of
-
-KNOWN = (ANN, ACCESS, BOB, REFRESH)
 
 
 @check("PROC-2", persistent=True)
@@ -38,7 +36,7 @@ def a_store_that_was_opened_before_a_fork_works_on_when_the_parent_closes_first(
 
 
 def _fork(workspace: Workspace, closes_first: int) -> None:
-    users = active().fitting(PROCESSES * 3, len(KNOWN) + 1) // PROCESSES
+    users = active().fitting(PROCESSES * 3, len(BESIDE) + 1) // PROCESSES
     rounds = [run_free(users, "free"), *(held_up(f"pause{number}", number) for number in range(MOMENTS))]
     for number in range(MOMENTS):
         rounds.append(Round(saves_of(f"same{number}", "new"), (number, MOMENTS)))
@@ -53,17 +51,12 @@ def _goes_on_after_a_fork(workspace: Workspace, closes_first: int, rounds: Seque
     last = person("last")
     with Processes(workspace) as processes:
         store = workspace.open()
-        before = store.holding(*KNOWN)
+        before = store.holding(*BESIDE)
         workspace.close(store)
-        workspace.remember([last, *(row for done in rounds for own in done.rows for row in own)])
-        board = workspace.location() / "board"
-        board.write_bytes(bytes(Board.SIZE))
+        workspace.remember([last, *(row for done in rounds for row in done.saves)])
         payload = {
-            "board": str(board),
-            "rounds": [
-                {"rows": [[asdict(row) for row in own] for own in done.rows], "pause": done.pause}
-                for done in rounds
-            ],
+            "board": Board.new(workspace),
+            "rounds": [done.packed() for done in rounds],
             "closes_first": closes_first,
             "last": asdict(last),
         }
@@ -92,29 +85,12 @@ def _goes_on_after_a_fork(workspace: Workspace, closes_first: int, rounds: Seque
         if not (refuses and closes_first == 0):
             wanted[last.user_name] = [last]
         try:
-            _holds(workspace, before, rows, wanted)
+            what = "a store that was opened before a fork leaves each user one row"
+            each_has_one_row(workspace, before, rows, wanted, what)
         except Violation:
             # Rows that processes lose which opened the store for themselves are the matter of PROC-1.
-            if keeps_apart(workspace, KNOWN, rounds):
+            if keeps_apart(workspace, BESIDE, rounds):
                 raise
-
-
-def _holds(
-    workspace: Workspace, before: Sequence[Row], rows: list[Row], wanted: dict[Any, list[Row]]
-) -> None:
-    """Each user has one whole row, beside those that were there."""
-    for row in before:
-        if row not in rows:
-            workspace.fail("rows from before the fork stay as they were", f"{format_row(row)} is not there")
-    for name, accepted in wanted.items():
-        own = [row for row in rows if row.user_name == name]
-        if len(own) != 1 or own[0].but(id=None) not in accepted:
-            workspace.fail(
-                f"a store that was opened before a fork leaves {name} one row, as parent or child saved it",
-                f"{format_rows(own)}; {len(rows)} rows in all",
-            )
-    if len({row.id for row in rows}) < len(rows) or any(absent(row.id) for row in rows):
-        workspace.fail("ids unlike all others for the rows of parent and child", format_rows(rows))
 
 
 def open_and_fork(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:

@@ -24,7 +24,7 @@ MOMENTS = 8
 """At how many moments of its opening a process stands still."""
 
 
-_PATIENCE = (0.02, 0.5)
+_PATIENCE = (0.02, 0.25)
 """Seconds that it does, at least and at most: the other process may be locked out until it goes on."""
 
 

@@ -6,13 +6,14 @@ import mmap
 import struct
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ..._drivers.processes.crash_points import CrashPoints, chosen
 from ..._drivers.processes.pipe import Pipe
 from ..._harness.store_limits import active
+from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
 from ..._spec.tokens import Row, to_token
 from ..sample_tokens import CLIENT, person
@@ -35,6 +36,15 @@ class Round:
 
     rows: tuple[tuple[Row, ...], ...]
     pause: tuple[int, int] | None = None
+
+    @property
+    def saves(self) -> list[Row]:
+        """All rows that are saved in it."""
+        return [row for own in self.rows for row in own]
+
+    def packed(self) -> dict[str, Any]:
+        """What a process is sent of it."""
+        return {"rows": [[asdict(row) for row in own] for own in self.rows], "pause": self.pause}
 
 
 def run_free(users: int, name: str) -> Round:
@@ -101,12 +111,19 @@ def plans_of(rounds: list[Round]) -> list[list[Round]]:
 class Board:
     """A page of memory that the processes share, with a number for each."""
 
-    SIZE = 4096
+    _SIZE = 4096
 
     def __init__(self, path: str, own: int) -> None:
         with Path(path).open("r+b") as file:
-            self._page = mmap.mmap(file.fileno(), self.SIZE)
+            self._page = mmap.mmap(file.fileno(), self._SIZE)
         self._own = own
+
+    @classmethod
+    def new(cls, workspace: Workspace) -> str:
+        """The path of a new one, with no number on it."""
+        path = workspace.location() / "board"
+        path.write_bytes(bytes(cls._SIZE))
+        return str(path)
 
     def post(self, number: int) -> None:
         """Put up one's own number."""
