@@ -544,7 +544,7 @@ class LeavesAnyIdAlone(RightStore):
 # SAVE-12: the same token again
 
 
-@fault("SAVE-12", "SAVE-5", says="changes nothing")
+@fault("SAVE-12", says="changes nothing")
 class AppendsWhereNothingChanged(RightStore):
     """Inserts where an update changed no row, as the server counts changed rows."""
 
