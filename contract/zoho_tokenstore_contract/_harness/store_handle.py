@@ -180,8 +180,7 @@ class StoreHandle:
     def clear(self) -> Answer:
         """Call ``delete_tokens``, but only where every stored row is the kit's own.
 
-        A storage whose content could not be read is never emptied: it may be somebody's. One that may be
-        lost is.
+        A storage whose content could not be read, and that may not be lost, is never emptied.
         """
         if not (self.found_empty or self.workspace.sut.disposable):
             rows = rows_of(self.quietly("get_tokens"))
