@@ -284,7 +284,7 @@ def each_way_of_updating_replaces_each_field_and_keeps_the_rest(workspace: Works
     ]
     for number, (row, key, name) in enumerate(cases):
         # Whatever comes last counts, also where it is the lesser one.
-        lesser = "1600000000777" if name == "expires_in" else f"0.{name}.{number}"
+        lesser = f"16000000{number:05}" if name == "expires_in" else f"0.{name}.{number}"
         value = lesser if number % 2 else _replaced(name, number)
         _changes(store, row, store.stored(row).only(*key).but(**{name: value}))
 
