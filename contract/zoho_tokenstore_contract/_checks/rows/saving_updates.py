@@ -268,7 +268,7 @@ LEARNING = (
 
 
 def _replaced(name: str, number: int = 0) -> str:
-    return "1900000000779" if name == "expires_in" else f"replaced.{name}.{number}"
+    return f"19000000{number:05}" if name == "expires_in" else f"replaced.{name}.{number}"
 
 
 @check("SAVE-13")
