@@ -130,7 +130,9 @@ class Observer:
         answer = other.quietly(call.method, passed)
         workspace.leave(other)
         del workspace.calls[recorded:]
-        return not successors(state, again, observe(answer.returned, answer.raised, passed))
+        return decided(state, again) and not successors(
+            state, again, observe(answer.returned, answer.raised, passed)
+        )
 
     def _note(self, rows: Iterable[Row]) -> None:
         """Look for these rows too: in every way, or in another way each where the store is slow."""
