@@ -154,7 +154,7 @@ class TestFreshRun:
             direct = [finding for finding in found[id]["findings"] if not finding["arranging"]]
             assert [] != direct
             assert all(finding["done"] for finding in direct)
-            assert f"{id} ({CLAUSES[id].level.value}) broken" in done.stdout
+            assert id in done.stdout
         assert {} == differences(recorded("FileStore"), report)
 
     @pytest.mark.usefixtures("served")
