@@ -9,11 +9,14 @@ import pytest
 
 from tests import published, servers
 from tests.exam import is_long
-from tests.real_stores import REAL, answers
+from tests.real_stores import REAL, answers, sut_of
 from tests.stores.real import more_proofs  # noqa: F401 (registers its proofs)
 from tests.stores.real.proofs import BROKEN, KEPT
 from zoho_tokenstore_contract._harness.store_source import called_with_location
 from zoho_tokenstore_contract._harness.store_under_test import close_by_default
+from zoho_tokenstore_contract._harness.workspace import Effort
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
+from zoho_tokenstore_contract._spec.clause_results import Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
 
 QUICK = [id for id in CLAUSES if not is_long(id)]
@@ -53,6 +56,12 @@ def test_the_kit_says_what_is_true(name: str) -> None:
 def test_long_clauses_are_asked_around_what_others_tell(name: str, clauses: tuple[str, ...]) -> None:
     """A fault of another clause neither breaks a long clause nor hides its fault."""
     assert {} == answers(name, clauses).differences
+
+
+@pytest.mark.parametrize("clause", ["SECRET-2", "VALUE-10"])
+def test_the_kit_itself_does_not_fail_on_a_store_with_one_slot(clause: str) -> None:
+    """Where all rows but the last are gone, that is an answer of the store."""
+    assert Outcome.BROKEN is check_clause(clause, sut_of(REAL["one-slot"]), Effort(), scripts=False).outcome
 
 
 @pytest.mark.parametrize(("name", "clause"), [*BROKEN, *KEPT])

@@ -239,9 +239,10 @@ class StoreHandle:
             row: Its fields as `holding` got them, or as `expect` returned them.
 
         Raises:
-            KeyError: There is no such row, or it is gone.
+            Violation: There is no such row, or it is gone.
         """
-        return self._now[row]
+        there = self._now.get(row)
+        return there or self.workspace.fail("a row is there", format_rows([row]), precondition_failed=True)
 
     def observe(self, *rows: Row, after: str) -> None:
         """Look for rows by every way that there is, now and at each `expect` from now on.

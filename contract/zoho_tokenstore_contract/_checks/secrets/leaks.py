@@ -267,7 +267,7 @@ def no_secret_is_told_when_all_goes_well(workspace: Workspace) -> None:
         tapped.ask("get_tokens")
         tapped.ask("find_token_by_id", ids[0])
         tapped.ask("find_token_by_id", "no such id")
-        tapped.ask("delete_token", ids[1])
+        tapped.ask("delete_token", ids[-1])
         tapped.ask("delete_token", "no such id")
         tapped.answered("delete_tokens", tapped.store.clear())
         workspace.close(tapped.store)
