@@ -322,6 +322,31 @@ def test_a_row_that_an_empty_cache_hides_at_first_survives(
     assert "somebody" in names(place)
 
 
+class HidesForAWhile(RightStore):
+    """Lists nothing for some calls, as a cache that is read again later."""
+
+    left = 0
+
+    def get_tokens(self) -> Any:
+        """List the rows once the cache has ended."""
+        type(self).left -= 1
+        return [] if self.left >= 0 else super().get_tokens()
+
+
+@pytest.mark.parametrize("clause", ["DEL-1", "CLEAR-1"])
+@pytest.mark.parametrize("lists", range(2, 12))
+def test_a_row_that_is_hidden_for_a_while_survives(
+    place: Path, monkeypatch: pytest.MonkeyPatch, clause: str, lists: int
+) -> None:
+    """A list that misses what was just saved proves nothing: the row turns up before anything is deleted."""
+    monkeypatch.setattr(HidesForAWhile, "left", lists)
+    add_row(place)
+
+    check_clause(clause, sut_of(at(place, HidesForAWhile)), Effort(), scripts=False)
+
+    assert "somebody" in names(place)
+
+
 LINKS: dict[str, Callable[[Path, Path], object]] = {
     "symbolic": lambda theirs, here: (here / "app.json").symlink_to(theirs),
     "hard": lambda theirs, here: (here / "app.json").hardlink_to(theirs),

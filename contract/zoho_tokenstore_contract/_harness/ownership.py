@@ -24,6 +24,7 @@ HIDDEN = (
     "after the first save, the storage shows tokens that the kit did not save, and that get_tokens did not "
     "show before. The kit stopped and deleted nothing; what it has saved is left there"
 )
+BLIND = "get_tokens shows something of what was saved, so that delete_tokens may be called"
 OTHER_STORAGE = (
     "in another process the same location shows tokens that the kit did not save there: what the test "
     "process sets in module globals or on the test is not set there, so the store opens another storage. "
@@ -92,11 +93,12 @@ def take_over(opened: StoreHandle) -> None:
     opened.found_empty = sut.found_empty = True
 
 
-def reason_not_ours(opened: StoreHandle) -> str:
+def reason_not_ours(opened: StoreHandle, method: str = "") -> str:
     """Why nothing may be deleted from a storage that other programs can reach.
 
     Args:
         opened: The store.
+        method: What is about to be called.
 
     Returns:
         "" where every row is the kit's own; also where it may be lost, or the check itself has put it out of
@@ -109,8 +111,13 @@ def reason_not_ours(opened: StoreHandle) -> str:
         return ""
     rows = rows_of(opened.quietly("get_tokens"))
     if sut.own_storage:
-        sut.shown = True
-        return HIDDEN if not isinstance(rows, str) and _holds_hidden(opened, rows) else ""
+        # A list that misses what was just saved proves nothing: it is looked at again.
+        sut.shown = not isinstance(rows, str) and any(map(opened.is_ours, rows))
+        if not isinstance(rows, str) and _holds_hidden(opened, rows):
+            return HIDDEN
+        if method == "delete_tokens" and not sut.shown:
+            opened.workspace.fail(BLIND, "it shows nothing of it", precondition_failed=True)
+        return ""
     if isinstance(rows, str) and opened.closed:
         return ""
     if isinstance(rows, str):
@@ -122,7 +129,7 @@ def reason_not_ours(opened: StoreHandle) -> str:
 
 
 def _may_have_hidden(sut: StoreUnderTest) -> bool:
-    """Whether something was saved, and no list of the store was looked at since."""
+    """Whether something was saved, and no list of the store has shown a row of the kit's since."""
     return bool(sut.saved) and not sut.shown
 
 

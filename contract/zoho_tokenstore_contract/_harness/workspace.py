@@ -199,7 +199,7 @@ class Workspace:
             return
         self.prove(opened)
         reaches = method != "save_token" or (isinstance(argument, Row) and not absent(argument.id))
-        if reaches and (reason := reason_not_ours(opened)):
+        if reaches and (reason := reason_not_ours(opened, method)):
             refuse(self.sut, reason)
 
     def stored(self, location: Path) -> set[Any]:
