@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 _end = os._exit
+_MODULES: tuple[Any, ...] = (os, importlib.import_module(os.name))
+"""``os`` has the function from ``posix`` or ``nt``, where stores find it, too."""
 
 
 class ProcessEndGuard:
@@ -25,16 +29,21 @@ class ProcessEndGuard:
     def __enter__(self) -> ProcessEndGuard:  # noqa: PYI034 (Self needs Python 3.11)
         self.process = os.getpid()
         _guards.append(self)
-        os._exit = _raise_instead
+        _end_by(_raise_instead)
         return self
 
     def __exit__(self, *_: object) -> None:
         _guards.remove(self)
         if not _guards:
-            os._exit = _end
+            _end_by(_end)
 
 
 _guards: list[ProcessEndGuard] = []
+
+
+def _end_by(function: Callable[[int], NoReturn]) -> None:
+    for module in _MODULES:
+        module._exit = function
 
 
 def end_process(status: int) -> NoReturn:
