@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._spec.clause_results import StoreUnavailable
@@ -54,7 +54,9 @@ class Observer:
         self._rows = 0
         state = state_of(rows)
         self._note(state if of is None else of)
-        self._broken = {_way(call) for call in self._asked if self._wrong_answer(state, call) is not None}
+        self._broken = {
+            _way(call) for call in self._asked if _wrong_answer(self._store.call, state, call) is not None
+        }
 
     def look(self, rows: Sequence[Row], because: str, also: Sequence[Row] = ()) -> None:
         """Look for what was looked for before, and for more.
@@ -72,7 +74,7 @@ class Observer:
         for call in self._asked:
             if self._is_broken(call):
                 continue
-            answer = self._wrong_answer(state, call)
+            answer = _wrong_answer(self._store.call, state, call)
             if answer is None or self._errs_for_unknown(call, answer):
                 continue
             if self._errs_without_the_act(rows, call):
@@ -125,14 +127,10 @@ class Observer:
             argument = argument.but(id=ids.get(argument.id, argument.id))
         else:
             argument = ids.get(argument, argument)
-        again = Call(call.method, argument)
-        passed = to_token(argument) if isinstance(argument, Row) else argument
-        answer = other.quietly(call.method, passed)
+        wrong = _wrong_answer(other.quietly, state, Call(call.method, argument))
         workspace.leave(other)
         del workspace.calls[recorded:]
-        return decided(state, again) and not successors(
-            state, again, observe(answer.returned, answer.raised, passed)
-        )
+        return wrong is not None
 
     def _note(self, rows: Iterable[Row]) -> None:
         """Look for these rows too: in every way, or in another way each where the store is slow."""
@@ -141,14 +139,15 @@ class Observer:
             self._asked.update(dict.fromkeys(ways))
             self._rows += 1
 
-    def _wrong_answer(self, state: State, call: Call) -> Answer | None:
-        """What the store answers, where that is not what the contract says."""
-        if not decided(state, call):
-            return None
-        passed = to_token(call.argument) if isinstance(call.argument, Row) else call.argument
-        answer = self._store.call(call.method, passed)
-        right = successors(state, call, observe(answer.returned, answer.raised, passed))
-        return None if right else answer
+
+def _wrong_answer(ask: Callable[..., Answer], state: State, call: Call) -> Answer | None:
+    """What a store answers that is asked this way, where that is not what the contract says."""
+    if not decided(state, call):
+        return None
+    passed = to_token(call.argument) if isinstance(call.argument, Row) else call.argument
+    answer = ask(call.method, passed)
+    right = successors(state, call, observe(answer.returned, answer.raised, passed))
+    return None if right else answer
 
 
 def _way(call: Call) -> tuple[str, ...]:
