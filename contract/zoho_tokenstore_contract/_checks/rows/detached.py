@@ -49,10 +49,9 @@ def _found(store: StoreHandle) -> Iterable[list[Any]]:
     for row in ROWS:
         stored = store.stored(row)
         for sent in (key_of(row), Row(id=stored.id)):
-            token = to_token(sent)
-            found = store.call("find_token", token).returned
-            if _is_of(found, stored):
-                yield [found, token]
+            passed = store.try_find(sent)
+            if _is_of(passed.answer.returned, stored):
+                yield [passed.answer.returned, passed.token]
 
 
 def _found_by_id(store: StoreHandle) -> Iterable[list[Any]]:
