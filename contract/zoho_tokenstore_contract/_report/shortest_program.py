@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -112,11 +113,14 @@ def program_of(finding: Finding) -> ShortestProgram | None:
     Returns:
         What it shows; ``None`` where there is no program.
     """
-    if not finding.shortest:
-        return None
+    return _read(finding.shortest) if finding.shortest else None
+
+
+@functools.cache
+def _read(shortest: tuple[str, ...]) -> ShortestProgram:
     tokens: dict[str, Fields] = {}
     made: list[tuple[str, Fields]] = []
-    for node in ast.parse("\n".join(finding.shortest)).body:
+    for node in ast.parse("\n".join(shortest)).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             tokens[node.targets[0].id] = _fields(node.value, tokens)
         made += [
@@ -128,7 +132,7 @@ def program_of(finding: Finding) -> ShortestProgram | None:
         ]
     saved = tuple(fields for method, fields in made if method == "save_token")
     last, passed = made[-1] if made else ("", {})
-    return ShortestProgram(saved, last, passed, "\n".join(finding.shortest[-2:]))
+    return ShortestProgram(saved, last, passed, "\n".join(shortest[-2:]))
 
 
 def _fields(node: ast.expr, tokens: dict[str, Fields]) -> Fields:
