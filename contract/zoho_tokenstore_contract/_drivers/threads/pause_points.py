@@ -81,7 +81,7 @@ class PlaceTracer:
         self.places: list[tuple[CodeType, int, str]] = []
         self.other: Any = None
         self._ahead = -1 if number is None else number
-        self._keeps = number is None
+        self._keeps = number is None and not each
         self._act = act
         self._within = within
         self._again = again
