@@ -159,18 +159,8 @@ NEAR_NAMES = Pool(
 def near_ids(id: str) -> tuple[str, ...]:
     """Ids unlike this one that numbers, wildcards, quoting, trimming and letter case take for it."""
     near = (
-        *(
-            f" {id}",
-            f"{id} ",
-            f"{id}\n",
-            f"\t{id}",
-            f"{id}\t",
-            f"0{id}",
-            f"00{id}",
-            f"+{id}",
-            f"-{id}",
-            f"{id}.0",
-        ),
+        *(f" {id}", f"{id} ", f"{id}\n", f"\t{id}", f"{id}\t"),
+        *(f"0{id}", f"00{id}", f"+{id}", f"-{id}", f"{id}.0"),
         *(f"{id}.", f"{id}e0", f"{id}_0", f"{id}0", f"0x{id}", id.lstrip("0"), id.replace("_", ""), id[:-1]),
         *(id[1:], id.upper(), id.lower(), id.swapcase(), f"{id}%", f"%{id}", "_" * len(id), "?" * len(id)),
         *(f"{id}*", f"'{id}'", f'"{id}"', f"{id}'", f"{id}''", f"{id}\\", f"{id} or 1=1", f"{id}' or '1'='1"),

@@ -46,11 +46,9 @@ HINTS = {
     ("added a second row", "save_token", ""): (
         "does saving look for the row that the token addresses before it inserts?"
     ),
-    (
-        "lost another row",
-        "delete_token",
-        "",
-    ): "is a row removed by its id alone, compared as whole, exact text?",
+    ("lost another row", "delete_token", ""): (
+        "is a row removed by its id alone, compared as whole, exact text?"
+    ),
     ("lost another row", "save_token", ""): "does saving write back every other row?",
     ("lost every row", "open", ""): IN_MEMORY,
     ("left a row", "delete_tokens", ""): (

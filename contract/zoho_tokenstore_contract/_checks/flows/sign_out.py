@@ -47,9 +47,8 @@ def remove_after_signing_in_again_removes_the_users_row(workspace: Workspace) ->
         rows = flow.store.holding(ann, flow.signed_in("bob"), *STRANGERS)
         code = flow.code_of("ann")
         token = flow.start(code)
-        if (
-            abilities().names_users
-        ):  # else the application names the user, whose stored token is found and used
+        # Else the application names the user, whose stored token is found and used.
+        if abilities().names_users:
             rows[0] = issued_tokens(flow, "ann", code, id=rows[0].id)
         _is_removed(flow, token, rows, 0)
 
