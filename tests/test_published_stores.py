@@ -145,7 +145,7 @@ class TestFreshRun:
 
     def test_file_store_is_caught(self, tmp_path: Path) -> None:
         """It violates the contract where it is known to, told so that a reader can reproduce it."""
-        done, report = run_kit("FileStore", tmp_path)
+        done, report = run_kit("FileStore", tmp_path, "-v")
         found = {clause["id"]: clause for clause in report["clauses"]}
 
         assert (1, "violates") == (done.returncode, report["verdict"]), done.stdout[-3000:]
@@ -154,7 +154,7 @@ class TestFreshRun:
             direct = [finding for finding in found[id]["findings"] if not finding["arranging"]]
             assert [] != direct
             assert all(finding["done"] for finding in direct)
-            assert id in done.stdout
+            assert f"{id} ({CLAUSES[id].level.value}) broken" in done.stdout
         assert {} == differences(recorded("FileStore"), report)
 
     @pytest.mark.usefixtures("served")
@@ -173,7 +173,7 @@ class TestPrograms:
     """The short programs that show what is broken."""
 
     def test_they_end_as_recorded(self, store: str) -> None:
-        """On the clauses that are broken, and on no other, the programs end badly that are recorded."""
+        """Of a clause with recorded programs, these end badly, and no others."""
         clauses = recorded(store).items()
         wanted = {id: sorted(one["programs"]) for id, one in clauses if "programs" in one}
         ended = {id: sorted(published.shown_by_programs(store, id)) for id in wanted}
