@@ -126,7 +126,7 @@ class MemFreshestExpiryWins(MemStore):
         return found
 
 
-@fault("SAVE-13", "THREAD-3", says="16000000", persistent=False)
+@fault("SAVE-13", "THREAD-3", says="where expires_in is '1900000000003'", persistent=False)
 class MemExpiryOnlyGrows(MemStore):
     """An update with an earlier expires_in than the stored one keeps the stored one."""
 
