@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sql
 
 from tests.stores.catalogue import sut_for
 from tests.stores.faulty_threads import TwoLocks
@@ -19,7 +20,7 @@ from zoho_tokenstore_contract._drivers.threads.step_tracer import StepTracer
 from zoho_tokenstore_contract._drivers.threads.steps import Step, nested, split, telling
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._spec.model import Call
-from zoho_tokenstore_contract._spec.tokens import Row
+from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
 
 class Notes:
@@ -127,6 +128,59 @@ def test_a_store_with_one_lock_is_run_few_times() -> None:
         runs = list(ThreadRunner(workspace).interleavings(program, 100))
 
     assert [(ran.paused, ran.waited) for ran in runs] == [(False, False), (True, True)]
+
+
+class LooksThenInserts:
+    """A store that reaches its table through a large library, and lets others in between look and insert."""
+
+    def __init__(self, location: Path) -> None:
+        self.engine = sql.create_engine(f"sqlite:///{location / 'tokens.db'}", poolclass=sql.NullPool)
+        columns = [sql.Column(name, sql.Text) for name in ("user_name", "access_token")]
+        self.table = sql.Table(
+            "tokens", sql.MetaData(), sql.Column("id", sql.Integer, primary_key=True), *columns
+        )
+        self.table.create(self.engine, checkfirst=True)
+
+    def save_token(self, token: Any) -> None:
+        sent = to_row(token)
+        is_users = self.table.c.user_name == sent.user_name
+        with self.engine.begin() as connection:
+            found = connection.execute(sql.select(self.table.c.id).where(is_users)).scalar()
+        with self.engine.begin() as connection:
+            fields = {"user_name": sent.user_name, "access_token": sent.access_token}
+            if found is not None:
+                connection.execute(self.table.update().where(is_users).values(**fields))
+            else:
+                connection.execute(self.table.insert().values(**fields))
+                found = connection.execute(sql.select(sql.func.max(self.table.c.id))).scalar()
+        token.set_id(str(found))
+
+    def get_tokens(self) -> list[Any]:
+        with self.engine.connect() as connection:
+            rows = connection.execute(sql.select(self.table)).mappings().all()
+        return [to_token(Row(**{**row, "id": str(row["id"])})) for row in rows]
+
+    def delete_tokens(self) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(self.table.delete())
+
+
+def test_a_store_behind_a_large_library_is_paused_where_it_reaches_out(tmp_path: Path) -> None:
+    """What the library does by itself is left out, and so few runs show that two threads insert one user."""
+    rows = [Row(user_name="ann", access_token=f"1000.{number}") for number in range(2)]
+    store = LooksThenInserts(tmp_path)
+    first = StepTracer(store, tmp_path, closely=True)
+    first.watch(partial(store.save_token, to_token(rows[0])))
+    second = StepTracer(store, tmp_path, closely=True, too_large=first.found_too_much)
+    second.watch(partial(store.save_token, to_token(rows[1])))
+    program = ThreadProgram((), tuple((Call("save_token", row),) for row in rows))
+    with Workspace(sut_for(LooksThenInserts), Effort()) as workspace:
+        runs = list(ThreadRunner(workspace).interleavings(program, 100))
+
+    assert first.found_too_much
+    assert len(telling(second.steps, second.steps)) * 20 < len(second.steps)
+    assert len(runs) < 20
+    assert any(len(ran.rows) == 2 for ran in runs)
 
 
 class Shy:

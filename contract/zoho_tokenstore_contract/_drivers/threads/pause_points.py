@@ -182,9 +182,14 @@ def is_of_a_store(file: str) -> bool:
     if any(path.startswith(root + os.sep) for root in sys.modules[sdk.root].__path__):
         return path.startswith(str(Path(inspect.getfile(sdk.TokenStore)).parent) + os.sep)
     paths = sysconfig.get_paths()
-    if path.startswith((paths["purelib"] + os.sep, paths["platlib"] + os.sep)):
-        return True
-    return not path.startswith((paths["stdlib"] + os.sep, paths["platstdlib"] + os.sep))
+    return is_installed(file) or not path.startswith((paths["stdlib"] + os.sep, paths["platstdlib"] + os.sep))
+
+
+@functools.cache
+def is_installed(file: str) -> bool:
+    """Whether a file is one of an installed package: a library, or a store that was installed."""
+    paths = sysconfig.get_paths()
+    return str(Path(file).absolute()).startswith((paths["purelib"] + os.sep, paths["platlib"] + os.sep))
 
 
 def is_the_kits(file: str) -> bool:

@@ -29,7 +29,7 @@ RUNS = 8
 LOOKS = 2
 """After how many of these the rows are listed to see that none is left."""
 FEW = 10
-"""At how many places, of which a share is tried, a thread of a slow store is paused at most."""
+"""At how many places, of which a share is tried, a thread of a slow or large store is paused at most."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class ThreadRunner:
         self._scheduler = Scheduler(workspace.call_limit)
         self._store: StoreHandle | None = None
         self._runs = 0
-        self._turn = 0
+        self._turn, self._too_large = 0, False
 
     def run_free(self, program: ThreadProgram) -> ThreadRun:
         """Run the threads of a program, all at once.
@@ -157,7 +157,7 @@ class ThreadRunner:
 
         def meet(works: Works) -> None:
             if pause is None:
-                self._watch(store, works, 0, learned)
+                learned.extend(self._watch(store, works, 0))
             else:
                 places.extend(self._scheduler.run_with_pause(works, 0, pause))
 
@@ -183,7 +183,9 @@ class ThreadRunner:
         kinds = [tuple(kind_of(step, program) for step in thread) for thread in program.threads]
         leading = [number for number in range(len(kinds))[:leaders] if kinds.index(kinds[number]) == number]
         learned: dict[int, list[list[Step]]] = {}
-        for closely in (False, True):
+        closely = self._too_large
+        while True:
+            known = self._too_large
             for leader in leading:
                 learned[leader] = []
                 yield self._one_after_another(program, leader, learned[leader], closely=closely)
@@ -191,8 +193,10 @@ class ThreadRunner:
                 leader: _of_others(leader, learned, kinds.count(kinds[leader]) > 1) for leader in leading
             }
             worth = {leader: telling(learned[leader][leader], others[leader]) for leader in leading}
-            if self.is_slow or all(len(worth[leader]) <= len(program.threads[leader]) for leader in leading):
+            few = all(len(worth[leader]) <= len(program.threads[leader]) for leader in leading)
+            if self.is_slow or few or (closely and known == self._too_large):
                 break
+            closely = True
         for leader in leading:
             self._turn += 1
             steps = learned[leader][leader]
@@ -243,25 +247,21 @@ class ThreadRunner:
 
         def meet(works: Works) -> None:
             if self._store is not None:
-                self._watch(self._store, works, leader, learned, closely=closely)
+                learned.extend(self._watch(self._store, works, leader, closely=closely))
 
         ran = self._run(program, meet)
         return ThreadRun(ran.history, ran.rows, leader=leader)
 
     def _watch(
-        self,
-        store: StoreHandle,
-        works: Works,
-        leader: int,
-        learned: list[list[Step]],
-        *,
-        closely: bool = False,
-    ) -> None:
-        learned.extend([] for _ in works)
+        self, store: StoreHandle, works: Works, leader: int, *, closely: bool = False
+    ) -> list[list[Step]]:
+        learned: list[list[Step]] = [[] for _ in works]
         for number in sorted(range(len(works)), key=lambda number: number != leader):
-            tracer = StepTracer(store.store, store.location, closely=closely)
+            tracer = StepTracer(store.store, store.location, closely=closely, too_large=self._too_large)
             self._scheduler.run_free([[partial(tracer.watch, step) for step in works[number]]])
             learned[number] = tracer.steps
+            self._too_large = tracer.found_too_much
+        return learned
 
     @property
     def is_slow(self) -> bool:
@@ -269,8 +269,9 @@ class ThreadRunner:
         return self.workspace.sut.pace.share < 1
 
     def affordable(self, most: int) -> int:
-        """How many of so many runs to make: all of them, unless the store is slow."""
-        return self.workspace.sut.pace.affordable(min(most, FEW) if self.is_slow else most)
+        """How many of so many runs to make: all of them, unless the store is slow or large."""
+        most = min(most, FEW) if self.is_slow or self._too_large else most
+        return self.workspace.sut.pace.affordable(most)
 
     def _run(self, program: ThreadProgram, meet: Callable[[Works], None]) -> ThreadRun:
         # A store that was never used makes its file or table with the first save.
