@@ -1,6 +1,7 @@
 """How long the kit takes on a store, beside an older commit of it, on the same machine in one run.
 
-Run it from the project's root, where git and the package ``virtualenv`` or ``uv`` are at hand::
+Run it from the project's root, where git and the package ``virtualenv`` or ``uv`` are at hand, and the
+servers that the tests start::
 
     python -m benchmarks.commits --commit 5228c3b --pairs 3
 
@@ -22,17 +23,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import page
+from tests import aws_stores, sql_stores
 
 ROOT = Path(__file__).parent.parent
+BESIDE = ("pytest-xdist", "psycopg[binary]", "pymysql")
+"""What both commits need beside their own dependencies."""
 STORES = '''
+import functools
+import os
 import time
 
-from zoho_reference_stores import ListStore, SQLiteFileStore
+from zoho_reference_stores import ListStore, SecretsManagerStore, SQLAlchemyStore, SQLiteFileStore
 from zohocrmsdk.src.com.zoho.api.authenticator.store import FileStore
 
 
@@ -66,14 +73,76 @@ for method in ("find_token", "save_token", "delete_token", "get_tokens", "delete
 
 def five_ms():
     return Slow()
+
+
+@functools.cache
+def engine(process):
+    import sqlalchemy
+
+    options = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+    return sqlalchemy.create_engine(os.environ["STORE_ADDRESS"], **options)
+
+
+def database(location):
+    return SQLAlchemyStore(engine(os.getpid()), location.name.replace("-", "_"))
+
+
+postgresql = mariadb = database
+
+
+@functools.cache
+def client(process):
+    import boto3
+
+    return boto3.client("secretsmanager", endpoint_url=os.environ["STORE_ADDRESS"])
+
+
+def moto(location):
+    return SecretsManagerStore(client(os.getpid()), prefix=location.name)
 '''
-GOALS = {
-    "list_store": ("`ListStore`", 0.4, ("--transient",)),
-    "sqlite_file_store": ("`SQLiteFileStore`", 0.45, ()),
-    "file_store": ("the SDK's `FileStore`", 0.5, ()),
-    "five_ms": ("a store that takes 5 ms for every call", 0.5, ("--transient",)),
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store that both commits check.
+
+    Attributes:
+        name: Its name in the table.
+        goal: The ratio to be reached.
+        declared: What is declared of it.
+        serving: Starts the server that it needs; where that is.
+    """
+
+    name: str
+    goal: float
+    declared: tuple[str, ...] = ()
+    serving: Callable[[], AbstractContextManager[str]] = lambda: contextlib.nullcontext("")
+
+
+@contextlib.contextmanager
+def _database(kind: sql_stores.Kind) -> Iterator[str]:
+    with kind.serving():
+        yield kind.url(user=kind.server().user).render_as_string(hide_password=False)
+
+
+@contextlib.contextmanager
+def _moto() -> Iterator[str]:
+    with aws_stores.serving():
+        yield os.environ[aws_stores.AWS]
+
+
+CHECKED = {
+    "list_store": Store("`ListStore`", 0.4, ("--transient",)),
+    "sqlite_file_store": Store("`SQLiteFileStore`", 0.45),
+    "file_store": Store("the SDK's `FileStore`", 0.5),
+    "five_ms": Store("a store that takes 5 ms for every call", 0.5, ("--transient",)),
+    "postgresql": Store(
+        "`SQLAlchemyStore` on PostgreSQL", 0.35, serving=lambda: _database(sql_stores.POSTGRESQL)
+    ),
+    "mariadb": Store("`SQLAlchemyStore` on MariaDB", 0.35, serving=lambda: _database(sql_stores.MARIADB)),
+    "moto": Store("`SecretsManagerStore` on moto", 0.3, serving=_moto),
 }
-"""Factory to its name in the table, the ratio to be reached, and what is declared of the store."""
+"""Factory to the store."""
 
 WHY = (
     "No goal is reached. Threads, exceptions in the middle of a call and awkward values make most "
@@ -106,7 +175,7 @@ def installed(commit: str, place: Path) -> Iterator[Path]:
     if commit:
         _run("git", "worktree", "add", "--quiet", "--detach", str(tree), commit)
     try:
-        source = f"{tree if commit else ROOT}[sdk]"
+        source = f"{tree if commit else ROOT}[sdk,sql,aws]"
         python = environment / "bin" / "python"
         if uv := shutil.which("uv"):
             _run(uv, "venv", "--quiet", "--python", sys.executable, str(environment))
@@ -119,11 +188,11 @@ def installed(commit: str, place: Path) -> Iterator[Path]:
                 "--python",
                 str(python),
                 source,
-                "pytest-xdist",
+                *BESIDE,
             )
         else:
             _run(sys.executable, "-m", "venv", str(environment))
-            _run(str(python), "-m", "pip", "install", "--quiet", source, "pytest-xdist")
+            _run(str(python), "-m", "pip", "install", "--quiet", source, *BESIDE)
         yield environment / "bin" / "zoho-tokenstore"
     finally:
         if commit:
@@ -170,14 +239,16 @@ def table(figures: dict[str, list[tuple[Taken, Taken]]]) -> list[str]:
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for factory, pairs in figures.items():
-        name, goal, _ = GOALS[factory]
-        cells = [f"| {name}"]
+        store = CHECKED[factory]
+        cells = [f"| {store.name}"]
         for what in ("clock", "processors"):
             then = [getattr(old, what) for old, _ in pairs]
             now = [getattr(new, what) for _, new in pairs]
             ratio = statistics.median(new / old for old, new in zip(then, now, strict=True))
             cells += [f"{statistics.median(then):.1f} s", f"{statistics.median(now):.1f} s", f"{ratio:.2f}"]
-            cells += [f"{goal:g} {'' if ratio <= goal else '**not met**'}".strip()] * (what == "clock")
+            cells += [f"{store.goal:g} {'' if ratio <= store.goal else '**not met**'}".strip()] * (
+                what == "clock"
+            )
         lines.append(" | ".join(cells) + " |")
     return lines
 
@@ -192,7 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--docs", type=Path, default=page.DOCS, help="where the page is written (%(default)s)"
     )
     parser.add_argument(
-        "--stores", nargs="+", choices=GOALS, default=list(GOALS), help="which stores (all of them)"
+        "--stores", nargs="+", choices=CHECKED, default=list(CHECKED), help="which stores (all of them)"
     )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="tokenstore-") as name, contextlib.ExitStack() as both:
@@ -203,8 +274,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         figures: dict[str, list[tuple[Taken, Taken]]] = {}
         for turn in range(options.pairs):
             for factory in options.stores:
-                words = (f"stores:{factory}", *GOALS[factory][2])
-                pair = (check(old, place, *words, "-n", "2"), check(new, place, *words))
+                with CHECKED[factory].serving() as os.environ["STORE_ADDRESS"]:
+                    words = (f"stores:{factory}", *CHECKED[factory].declared)
+                    pair = (check(old, place, *words, "-n", "2"), check(new, place, *words))
                 figures.setdefault(factory, []).append(pair)
                 taken = f"{pair[0].clock:.1f} s, {pair[1].clock:.1f} s"
                 print(f"{turn + 1} of {options.pairs}, {factory}: {taken}", flush=True)
