@@ -183,7 +183,7 @@ class ThreadRunner:
         kinds = [tuple(kind_of(step, program) for step in thread) for thread in program.threads]
         leading = [number for number in range(len(kinds))[:leaders] if kinds.index(kinds[number]) == number]
         learned: dict[int, list[list[Step]]] = {}
-        closely = self._too_large
+        closely = self.is_slow or self._too_large
         while True:
             known = self._too_large
             for leader in leading:
