@@ -144,10 +144,11 @@ class Progress:
     def pytest_sessionstart(self) -> None:
         """Say what begins: the first line of a slow store may be minutes away."""
         sdk = load()
-        clauses, groups = self._sizes.total(), len(self._sizes)
+        clauses = f"{total} clauses" if (total := self._sizes.total()) > 1 else "1 clause"
+        groups = f"{len(self._sizes)} groups" if len(self._sizes) > 1 else "1 group"
         self._live = self._file() is not None and self._file().isatty()
         self._line(
-            f"Checking {several(self._targets)}: {clauses} clauses in {groups} groups, "
+            f"Checking {several(self._targets)}: {clauses} in {groups}, "
             f"with {sdk.distribution} {sdk.version}"
         )
         threading.Thread(target=self._watch, daemon=True, name="tokenstore-progress").start()

@@ -143,7 +143,7 @@ def _owner(fields: Mapping[str, str]) -> str:
 def _brief(kind: str, fields: Mapping[str, str], telling: Iterable[str]) -> str:
     present = {name: value for name, value in fields.items() if value != "''"}
     empty = len(fields) - len(present)
-    blanks = ", '' elsewhere" if empty > 1 else ""
+    blanks = ", other fields ''" if empty > 1 else ""
     if len(present) >= _WHOLE and "user_name" in present:
         own = _owner(present)
         shown = {"id", *telling, *_of_others(present, own)} if kind == "OAuthToken" else {*telling}
@@ -156,7 +156,8 @@ def _brief(kind: str, fields: Mapping[str, str], telling: Iterable[str]) -> str:
         noun = "token" if kind == "OAuthToken" else "row"
         if kind == "Row" and "id" not in present:
             said.append("no id")
-        return f"{own}'s {noun}" + (f" ({', '.join(said)})" if said else "") + blanks
+        named = f"{noun} of {own}" if own[0] in "'\"" else f"{own}'s {noun}"
+        return named + (f" ({', '.join(said)})" if said else "") + blanks
     if {*_CLIENT} <= {*present} and "1000.CLIENT" in present["client_id"]:
         # Whose client it is says nothing where all have the same.
         present = {name: value for name, value in present.items() if name not in _CLIENT} | {"client": "…"}
