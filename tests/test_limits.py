@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,9 @@ LIMITS = {
     "no list of nothing": Limits(lists_nothing=False),
     "no quote": Limits(characters=frozenset("'%\\")),
     "first ids": Limits(counts_the_first=False),
+    "no keys": Limits(unfound=frozenset([ANN, ACCESS, GRANT, REFRESH])),
+    "any id": Limits(knows_ids=False),
+    "ids are numbers": Limits(deletes_brought=False),
 }
 
 
@@ -92,6 +96,28 @@ class WantsNumbers(RightStore):
         return super().next_id(state)
 
 
+class FindsNoUsers(RightStore):
+    """Finds no row by a user name."""
+
+    def match_to_find(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        return None if sent["user_name"] else super().match_to_find(rows, sent)
+
+
+class FindsTheFirst(RightStore):
+    """Returns the first row for an id that no row has."""
+
+    def find_token_by_id(self, id: Any) -> Any:
+        rows = self.get_tokens()
+        return super().find_token_by_id(id) or (rows[0] if rows else None)
+
+
+class DeletesNumbers(RightStore):
+    """Deletes by ids that are numbers alone."""
+
+    def remove(self, state: Fields, id: Any) -> None:
+        super().remove(state, id if str(id).isdecimal() else None)
+
+
 class NeverEmpty(RightStore):
     """Does not open where no row is stored."""
 
@@ -114,6 +140,9 @@ class NeverEmpty(RightStore):
         pytest.param(WantsNumbers, Limits(goes_on=False), id="ids are numbers"),
         pytest.param(ListsEveryRowTwice, Limits(lists=False), id="no list"),
         pytest.param(ListsNone, Limits(lists_nothing=False), id="no list of nothing"),
+        pytest.param(FindsNoUsers, Limits(unfound=frozenset([ANN])), id="no user is found"),
+        pytest.param(FindsTheFirst, Limits(knows_ids=False), id="any id is found"),
+        pytest.param(DeletesNumbers, Limits(deletes_brought=False), id="numbers are deleted"),
         pytest.param(NeverEmpty, Limits(opens_empty=False), id="never empty"),
     ],
 )

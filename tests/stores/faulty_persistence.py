@@ -71,8 +71,8 @@ class OneIndexOfIds(RightStore):
     known: ClassVar[dict[str, Fields]] = {}
 
     def next_id(self, state: Any) -> str:
-        # Unlike in every location, or the index would never be asked.
-        return f"{self.location.name[-6:]}{super().next_id(state)}"
+        # Unlike in every location, or the index would never be asked; no number, which a token might bring.
+        return f"i{self.location.name[-6:]}{super().next_id(state)}"
 
     def insert(self, state: Any, sent: Fields) -> Fields:
         row = super().insert(state, sent)

@@ -12,6 +12,7 @@ from functools import partial
 from .._drivers.threads.another_thread import in_another_thread
 from .._harness.calls import rows_of
 from .._harness.messages import format_rows
+from .._harness.store_handle import StoreHandle
 from .._harness.store_limits import NO_LIMITS, Limits, keeping_to, kind_of
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace, precondition
@@ -26,7 +27,19 @@ from .._spec.tokens import (
     to_row_as_far_as_it_reads,
 )
 from .registry import check
-from .sample_tokens import ANN, BOB, DAN, KINDS, ONE_OF_EVERY_KIND, WITH_CLIENT, key_of, person
+from .sample_tokens import (
+    ACCESS,
+    ANN,
+    BOB,
+    DAN,
+    GRANT,
+    KINDS,
+    ONE_OF_EVERY_KIND,
+    REFRESH,
+    WITH_CLIENT,
+    key_of,
+    person,
+)
 
 MANY = 26
 """Rows that a store has to hold before the kit believes that it counts well."""
@@ -103,11 +116,37 @@ def delete_tokens_removes_two_users(workspace: Workspace) -> None:
 @check("DEL-1")
 def delete_token_removes_one_of_two_users(workspace: Workspace) -> None:
     store = workspace.open()
-    before = store.holding(ANN, BOB)
-    answer = store.call("delete_token", before[0].id)
+    _is_deleted(store, store.holding(ANN, BOB)[0])
+
+
+@check("DEL-1")
+def delete_token_removes_a_row_whose_id_is_no_number(workspace: Workspace) -> None:
+    store = workspace.holding(BOB)
+    store.try_save(ANN.but(id="abc"))
+    store.kept = store.rows()
+    for row in [row for row in store.kept if row.id == "abc"]:  # else SAVE-3 speaks of it
+        _is_deleted(store, row)
+
+
+def _is_deleted(store: StoreHandle, row: Row) -> None:
+    answer = store.call("delete_token", row.id)
     if answer.raised is not None:
-        workspace.fail(f"delete_token removes the row with the id {format_value(before[0].id)}", str(answer))
-    store.expect(before, gone=before[:1], because="the row with that id is gone, and no other")
+        store.workspace.fail(f"delete_token removes the row with the id {format_value(row.id)}", str(answer))
+    store.expect(gone=[row], because="the row with that id is gone, and no other")
+
+
+def _is_found_alone(workspace: Workspace, row: Row) -> None:
+    store, key = workspace.holding(row), key_of(row)
+    if store.found(key) is None:
+        workspace.fail(f"find_token finds {format_row(row)}", "it returned None")
+    if (found := store.found(key.but(**{[*key.present()][-1]: "1000.unknown"}))) is not None:
+        workspace.fail("find_token finds nothing unknown", format_row(found))
+
+
+def _unknown_ids_find_nothing(workspace: Workspace) -> None:
+    store = workspace.holding(ANN, BOB)
+    if (answer := store.call("find_token_by_id", "unknown")).returned is not None:
+        workspace.fail("find_token_by_id finds nothing unknown", str(answer))
 
 
 @check("LIST-1")
@@ -214,6 +253,11 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
             ),
             clears=keeps(delete_tokens_removes_two_users),
             deletes=keeps(delete_token_removes_one_of_two_users),
+            deletes_brought=keeps(delete_token_removes_a_row_whose_id_is_no_number),
+            unfound=frozenset(
+                row for row in (ANN, ACCESS, GRANT, REFRESH) if not keeps(_is_found_alone, row)
+            ),
+            knows_ids=keeps(_unknown_ids_find_nothing),
             opens_empty=not sut.persistent or keeps(a_store_opens_again_where_it_left_nothing),
             goes_on=goes_on,
             in_threads=not sut.thread_safe or keeps(a_user_is_saved_in_another_thread),

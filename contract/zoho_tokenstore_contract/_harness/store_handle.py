@@ -159,8 +159,10 @@ class StoreHandle:
 
     def found(self, row: Row) -> Row | None:
         """The fields of what ``find_token`` returns for such a token, ``None`` for a miss."""
-        passed = self.find(row)
-        return self.row_or_none("find_token", passed.answer)
+        if not active().finds(row):  # FIND-1 to FIND-4 tell it
+            fields = row.present().items()
+            return next((one for one in self.rows() if fields <= one.present().items()), None)
+        return self.row_or_none("find_token", self.find(row).answer)
 
     def found_by_id(self, id: Any) -> Row | None:
         """The fields of what ``find_token_by_id`` returns; raising breaks the clause."""
@@ -171,8 +173,7 @@ class StoreHandle:
 
     def listed(self) -> list[Row]:
         """The rows that ``get_tokens`` shows; anything but a list of tokens breaks the clause."""
-        answer = self.call("get_tokens")
-        rows = rows_of(answer)
+        rows = rows_of(self.call("get_tokens"))
         if isinstance(rows, str):
             self.workspace.fail("get_tokens returns a list of OAuthToken objects", rows)
         return rows
@@ -203,8 +204,7 @@ class StoreHandle:
                 self._ids.update(dict.fromkeys(row.id for row in listed))
             answers = [self.quietly("find_token_by_id", id) for id in self._ids]
             return [to_row(answer.returned) for answer in answers if is_token(answer.returned)]
-        answer = self.call("get_tokens")
-        rows = rows_of(answer)
+        rows = rows_of(self.call("get_tokens"))
         if isinstance(rows, str):
             if not active().lists_nothing:
                 return []  # it shows rows, if there are any

@@ -28,6 +28,9 @@ class Limits:
         characters: Characters that it cannot keep in a text. [VALUE-1]
         clears: ``delete_tokens`` works. [CLEAR-1]
         deletes: ``delete_token`` works. [DEL-1]
+        deletes_brought: It removes rows whose ids, which their tokens brought, are no numbers. [DEL-1]
+        unfound: Rows of which ``find_token`` does not tell whether they are there. [FIND-1 to 4, FIND-6]
+        knows_ids: ``find_token_by_id`` returns nothing for an id that no row has. [BYID-2]
         lists: ``get_tokens`` shows the rows of the crowd; else they are read by their ids. [LIST-1]
         lists_nothing: ``get_tokens`` shows that nothing is stored; rows it does show. [LIST-2]
         opens_empty: It opens again on a location where it left nothing. [PERSIST-1]
@@ -42,6 +45,9 @@ class Limits:
     characters: frozenset[str] = frozenset()
     clears: bool = True
     deletes: bool = True
+    deletes_brought: bool = True
+    unfound: frozenset[Row] = frozenset()
+    knows_ids: bool = True
     lists: bool = True
     lists_nothing: bool = True
     opens_empty: bool = True
@@ -75,6 +81,9 @@ class Limits:
             characters=frozenset() if clause == "VALUE-1" else self.characters,
             clears=self.clears or clause == "CLEAR-1",
             deletes=self.deletes or clause in ("DEL-1", "DEL-4"),
+            deletes_brought=self.deletes_brought or clause in ("DEL-1", "DEL-4"),
+            unfound=self.unfound if group != "FIND" or clause in _MISSES else frozenset(),
+            knows_ids=self.knows_ids or group == "BYID",
             lists=self.lists or group not in _READ_BY_ID or clause == "SAVE-1",
             lists_nothing=self.lists_nothing or clause == "LIST-2",
             opens_empty=self.opens_empty or clause == "PERSIST-1",
@@ -98,12 +107,12 @@ class Limits:
         if method == "save_token" and isinstance(argument, Row):
             if self.refuses(argument) or argument in self.apart:
                 return _clause_of(argument)
-            if not (self.goes_on or all(isinstance(id, str) and id.isdecimal() for id in stored)):
+            if not (self.goes_on or all(map(_is_number, stored))):
                 return "SAVE-3"
             return "" if self.fitting(1, _reached(stored)) else "VALUE-8"
         if argument not in stored:
             return ""
-        if method == "delete_token" and not self.deletes:
+        if method == "delete_token" and not (self.deletes and (self.deletes_brought or _is_number(argument))):
             return "DEL-1"
         return "VALUE-1" if self.spoils(argument) else ""
 
@@ -123,6 +132,10 @@ class Limits:
         """Whether a row is of a kind that the store does not store."""
         return any(kind_of(row) == kind_of(other) for other in self.refused)
 
+    def finds(self, key: Row) -> bool:
+        """Whether ``find_token`` tells by a key of this kind whether a row is there."""
+        return all(kind_of(key) != kind_of(other) for other in self.unfound)
+
     def spoils(self, text: object) -> bool:
         """Whether a text has a character that the store cannot keep."""
         return isinstance(text, str) and not self.characters.isdisjoint(text)
@@ -135,6 +148,8 @@ class Limits:
 _ACCESS_WITH_CLIENT = frozenset(("client_id", "client_secret", "access_token"))
 _READ_BY_ID = ("SAVE", "FIND", "BYID", "DEL", "CLEAR", "VALUE", "ISO")
 """Groups whose checks save each row themselves, so that its id is known; the others list."""
+_MISSES = ("FIND-6", "FIND-7", "FIND-8", "FIND-12")
+"""Clauses of `find_token` that speak of what it does not find."""
 NO_LIMITS = Limits()
 _active: list[Limits] = [NO_LIMITS]
 _FIRST_IDS = itertools.count(1_000_000, 10_000)
@@ -191,9 +206,11 @@ class Pool(Sequence[T]):
         return tuple(item for item in self._items if (first is None or item in first) and _fits(item, limits))
 
     def _first(self, limits: Limits) -> Sequence[T] | None:
-        if self._crowd is None or limits.room is None:
+        if self._crowd is None:
             return None
         fitting = [item for item in self._crowd if _fits(item, limits)]
+        if limits.room is None:
+            return fitting if len(fitting) == 1 else None  # one slot holds nothing beside it, known or not
         return fitting[: max(1, limits.room - SPARE)]
 
     def __len__(self) -> int:
@@ -281,6 +298,10 @@ def _fits(item: object, limits: Limits) -> bool:
     if isinstance(item, Row):
         return not (limits.refuses(item) or item in limits.apart or limits.spoils_a_field(item))
     return not limits.spoils(item)
+
+
+def _is_number(id: object) -> bool:
+    return isinstance(id, str) and id.isdecimal()
 
 
 def _reached(ids: Collection[object]) -> int:

@@ -50,7 +50,7 @@ def what_two_stores_have_looked_up_is_looked_up_anew(workspace: Workspace) -> No
     for place, row in enumerate((ANN, ACCESS, GRANT, REFRESH)):
         # The one changes, the other only ever looks: each kind of row has a store that never saves it.
         changer, looker = (one, other) if place % 2 else (other, one)
-        key, id = key_of(row), f"brought{place}"
+        key, id = key_of(row), f"{700 + place}"
         looker.find_quietly(key)
         looker.call("find_token_by_id", id)
         looker.find_quietly(Row(id=id))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..._harness.calls import CallRecord
-from ..._harness.row_acts import NEW_ACCESS, require
+from ..._harness.row_acts import require
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
@@ -24,10 +24,10 @@ from ..._spec.tokens import (
     to_token,
 )
 from ..registry import Case, check, check_each
-from ..sample_tokens import ACCESS, ANN, BOB, GRANT, REFRESH, key_of, person
+from ..sample_tokens import ACCESS, ANN, BOB, GRANT, REFRESH, key_of, person, pool, renewal_of
 
 OVERWRITTEN = person("spoilt", id="spoilt")
-ROWS = (ANN, ACCESS, GRANT, REFRESH, BOB)
+ROWS = pool(ANN, ACCESS, GRANT, REFRESH, BOB)
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,7 @@ def _are_detached(workspace: Workspace, case: Given) -> None:
 @check("SAVE-18")
 def changing_the_passed_token_later_changes_nothing_stored(workspace: Workspace) -> None:
     store = workspace.open()
-    renewals = (
-        Row(user_name=ANN.user_name, access_token=NEW_ACCESS),
-        key_of(REFRESH).but(access_token="1000.renewed.again"),
-        ACCESS.only("access_token").but(expires_in="1900000000112"),
-    )
+    renewals = [renewal_of(row, place) for place, row in enumerate(pool(ANN, REFRESH, ACCESS))]
     passed = [store.save(row) for row in (*ROWS, *renewals)]
     store.kept = store.rows()
     require(workspace, len(store.kept) == len(ROWS), f"{len(ROWS)} rows", len(store.kept))

@@ -12,11 +12,11 @@ from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row
 from ..registry import check
-from ..sample_tokens import ACCESS, ANN, BOB, GRANT, REFRESH
+from ..sample_tokens import ACCESS, ANN, BOB, GRANT, REFRESH, pool
 from ..storage_faults import main_file
 
 CONTENT = b"Not a token.\n" * 40
-ROWS = (ANN, ACCESS, BOB, GRANT, REFRESH)
+ROWS = pool(ANN, ACCESS, BOB, GRANT, REFRESH)
 
 
 def _clear(store: StoreHandle, others: list[str]) -> None:

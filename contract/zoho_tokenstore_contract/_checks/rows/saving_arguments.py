@@ -25,6 +25,7 @@ from ..sample_tokens import (
     WITH_CLIENT,
     key_of,
     person,
+    pool,
 )
 
 CHANGED_URL = "https://example.com/changed"
@@ -53,7 +54,7 @@ TIDIED = ("https://Example.com/a/", " a b ", "\ta\n", "A%20b//", "E\u0301", '"q"
 
 @check("SAVE-17")
 def the_passed_token_keeps_its_fields_and_is_not_tidied(workspace: Workspace) -> None:
-    store = workspace.holding(ANN, GUS, LATE_REFRESH, GRANT, ACCESS)
+    store = workspace.holding(*pool(ANN, GUS, LATE_REFRESH, GRANT, ACCESS))
     tidied = [Row(**dict.fromkeys(FIELDS, text)).but(id=None) for text in Pool(TIDIED)]
     for sent in (
         BOB,
@@ -76,7 +77,7 @@ def the_passed_token_keeps_its_fields_and_is_not_tidied(workspace: Workspace) ->
 
 @check("SAVE-17")
 def the_passed_token_of_a_refused_save_keeps_its_fields(workspace: Workspace) -> None:
-    store = workspace.holding(ANN, GRANT)
+    store = workspace.holding(*pool(ANN, GRANT))
     for sent in (
         NOTHING.but(user_name="stranger@example.com:77"),
         NOTHING.but(id="unknown"),

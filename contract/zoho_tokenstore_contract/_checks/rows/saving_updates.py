@@ -273,7 +273,7 @@ def _replaced(name: str, number: int = 0) -> str:
 
 @check("SAVE-13")
 def each_way_of_updating_replaces_each_field_and_keeps_the_rest(workspace: Workspace) -> None:
-    rows = (ANN, GRANT, LATE_REFRESH, ACCESS, DAN, EVERY_FIELD)
+    rows = pool(ANN, GRANT, LATE_REFRESH, ACCESS, DAN, EVERY_FIELD)
     store = workspace.holding(*rows)
     cases = [
         (row, key, name)

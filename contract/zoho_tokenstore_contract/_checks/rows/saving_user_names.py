@@ -63,6 +63,17 @@ def a_part_of_a_name_or_a_wildcard_is_another_user(workspace: Workspace) -> None
         inserts(store, sent, f"{format_value(name)} is a new user, and no other's row")
 
 
+@check("SAVE-5")
+def a_new_user_who_shares_a_field_updates_no_only_row(workspace: Workspace) -> None:
+    for store, name in workspace.each(ANN.but(user_name=None).present()):
+        [ann] = store.holding(ANN)
+        store.try_save(STRANGER.but(**{name: getattr(ANN, name)}))
+        # That the row stays beside a new one is what SAVE-1 says.
+        rows = store.rows()
+        if ann not in rows and any(row.id == ann.id for row in rows):
+            workspace.fail(f"another user leaves the row as it was: {format_row(ann)}", format_rows(rows))
+
+
 @check("SAVE-11")
 def a_new_user_under_another_users_id_stays_apart(workspace: Workspace) -> None:
     tokens = (
@@ -85,6 +96,17 @@ def a_new_user_under_another_users_id_stays_apart(workspace: Workspace) -> None:
         if absent(new.id) or any(new.id == other.id for other in before):
             workspace.fail("the new row has an id unlike every other", format_row(new))
         carries_the_id(store, saved, new, ", so that removing it removes no other user's")
+
+
+@check("SAVE-11")
+def a_new_user_under_the_id_of_the_only_row_gets_nothing_of_it(workspace: Workspace) -> None:
+    store = workspace.open()
+    [ann] = store.holding(ANN)
+    store.try_save(STRANGER.only("user_name", "access_token").but(id=ann.id))
+    for row in store.rows():
+        # That both rows are there is what SAVE-1 says.
+        if row.user_name == STRANGER.user_name and row.refresh_token == ANN.refresh_token:
+            workspace.fail("no row with fields of both users", format_row(row))
 
 
 @check("SAVE-11")
