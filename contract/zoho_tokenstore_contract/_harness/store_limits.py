@@ -67,8 +67,8 @@ class Limits:
         crowd = self.apart if arranging or group not in ("SAVE", "LIST") else frozenset()
         if clause == "SAVE-1":
             crowd = frozenset()
-        if clause == "SECRET-2" and not arranging:  # also what raises must not tell a secret
-            return NO_LIMITS
+        if clause == "SECRET-2":  # also what raises must not tell a secret
+            return replace(self, refused=frozenset(), characters=frozenset()) if arranging else NO_LIMITS
         if group == "FLOW" and not arranging:  # what the SDK itself saves and deletes is what counts
             return replace(self, refused=frozenset(), apart=frozenset(), clears=True, deletes=True)
         if group in ("IFACE", "MODEL"):  # here every call counts
