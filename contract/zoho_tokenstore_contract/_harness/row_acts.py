@@ -167,6 +167,25 @@ def remove_row(store: StoreHandle, row: Row) -> None:
     store.kept.remove(row)
 
 
+def id_of(store: StoreHandle, row: Row) -> Any:
+    """The id of a stored row, which a check rests on.
+
+    Args:
+        store: The open store.
+        row: The row.
+
+    Returns:
+        Its id.
+
+    Raises:
+        Violation: It has none, which SAVE-2 tells.
+    """
+    if absent(row.id):
+        expected = f"the stored row has an id: {format_row(row)}"
+        store.workspace.fail(expected, "it has none", precondition_failed=True, blame="SAVE-2")
+    return row.id
+
+
 def clear_all(store: StoreHandle) -> None:
     """Arrange: nothing is stored any more."""
     answer = store.clear()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar, overload
 
 from .._spec.clause_results import Violation
-from .._spec.tokens import Row
+from .._spec.tokens import Row, absent
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ class Limits:
             if not (self.goes_on or all(map(_is_number, stored))):
                 return "SAVE-3"
             return "" if self.fitting(1, _reached(stored)) else "VALUE-8"
-        if argument not in stored:
+        if argument not in stored and (stored or not absent(argument)):  # or no row is known to have an id
             return ""
         if method == "delete_token" and not (self.deletes and (self.deletes_brought or _is_number(argument))):
             return "DEL-1"

@@ -249,13 +249,9 @@ NO_IDS = {
     "DEL-1": "nor deleted",
     "FLOW-7": "remove() deletes nothing",
 }
-WITHOUT_IDS = dict.fromkeys(("FIND-5", "BYID-3", "BYID-4", "DEL-2", "DEL-4", "DEL-5"), "SAVE-2")
+WITHOUT_IDS = dict.fromkeys(("FIND-5", "BYID-3", "BYID-4", "DEL-4", "DEL-5"), "SAVE-2")
 NO_IDS_DIFFERS = {
-    **dict.fromkeys(
-        ("SAVE-3", "SAVE-11", "SAVE-12", "SAVE-22", "CLEAR-2"), "broken: a row is told by its id"
-    ),
-    **dict.fromkeys(("DEL-4", "DEL-5"), "broken: a row is deleted by its id"),
-    **dict.fromkeys(("CLEAR-1", "CLEAR-3", "ISO-1"), "not reached: a row is deleted by its id"),
+    "SAVE-3": "broken: a row is told by its id",
     "BYID-5": "broken: the SDK is started with an id",
     "BYID-1": "not reached: a row is looked for by the id that its token carries",
 }
@@ -273,22 +269,7 @@ ONE_SLOT = {
 ONE_ROW = dict.fromkeys(("SAVE-9",), "SAVE-1") | NO_MISS
 ONE_SLOT_DIFFERS = {
     **dict.fromkeys(("SAVE-2", "LIST-1"), "broken: several rows are saved"),
-    **dict.fromkeys(
-        (
-            "SAVE-5",
-            "SAVE-11",
-            "SAVE-13",
-            "SAVE-17",
-            "SAVE-18",
-            "FIND-11",
-            "BYID-4",
-            "BYID-5",
-            "LIST-3",
-            "DEL-5",
-            "CLEAR-3",
-        ),
-        "not reached: several rows are saved",
-    ),
+    "BYID-5": "not reached: several rows are saved",
 }
 PRIVATE_NAMES = {
     "SAVE-1": "no field of the token is stored",

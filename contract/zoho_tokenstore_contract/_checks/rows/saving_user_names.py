@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..._harness.messages import format_rows
 from ..._harness.observer import ACCESS_KEY, GRANT_KEY, NAME, REFRESH_KEY
-from ..._harness.row_acts import NEW_ACCESS, carries_the_id, holds, inserts, is_refused, updates
+from ..._harness.row_acts import NEW_ACCESS, carries_the_id, holds, id_of, inserts, is_refused, updates
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, absent, format_row, format_value
@@ -86,7 +86,7 @@ def a_new_user_under_another_users_id_stays_apart(workspace: Workspace) -> None:
     for store, (sent, place) in workspace.each([(sent, place) for sent in tokens for place in (0, 2)]):
         before = store.holding(ANN, ACCESS, BOB)
         store.observe(after="a save under another user's id")
-        saved = store.try_save(sent.but(id=before[place].id))
+        saved = store.try_save(sent.but(id=id_of(store, before[place])))
         if saved.answer.raised is not None:
             is_refused(store, saved)
             continue
@@ -115,7 +115,7 @@ def a_known_user_under_another_users_id_stays_apart(workspace: Workspace) -> Non
     for store, sent in workspace.each(tokens):
         ann, _, bob = store.holding(ANN, ACCESS, BOB)
         store.observe(after="a save under another user's id")
-        saved = store.try_save(sent.but(id=ann.id))
+        saved = store.try_save(sent.but(id=id_of(store, ann)))
         if saved.answer.raised is not None:
             is_refused(store, saved)
             continue
