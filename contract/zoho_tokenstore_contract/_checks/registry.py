@@ -17,17 +17,17 @@ from .._spec.clauses import CLAUSES
 
 FAMILIES = {
     "rows": (
-        "interface saving_new_rows saving_updates saving_user_names saving_arguments finding found_tokens "
-        "reading_by_id_and_list detached deleting deleting_unknown_ids row_retention other_files"
+        "interface saving_new_rows_and_names saving_updates finding passed_tokens "
+        "reading_by_id_and_list deleting clearing_and_retention"
     ),
-    "values": "round_trip long_and_absent_values lookalikes unkeepable_values empty_texts",
+    "values": "round_trip long_and_absent_values lookalikes empty_and_unkeepable",
     "lifetime": "locations reopening two_stores other_environments sequences",
     "stress": (
         "other_threads concurrent_threads thread_histories long_lists interrupts concurrent_processes "
         "openings forks kills full_disk damaged_files outages recovery"
     ),
     "secrets": "file_modes leaks",
-    "flows": "sign_in renewal sign_out usable_tokens",
+    "flows": "sign_in signed_in_users",
 }
 """The folders of checks, and their modules in the order in which the checks are run."""
 MODULES = (

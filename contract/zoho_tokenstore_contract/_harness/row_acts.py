@@ -27,6 +27,19 @@ def require(workspace: Workspace, holds: object, expected: str, seen: object = "
         workspace.fail(expected, str(seen), precondition_failed=True)
 
 
+def demand(workspace: Workspace, holds: object, expected: str, seen: object) -> None:
+    """What the clause promises: where it does not hold, the clause is broken.
+
+    Args:
+        workspace: Where the check is made.
+        holds: Whether it does.
+        expected: What is promised, in words.
+        seen: What is, in words; an answer will do.
+    """
+    if not holds:
+        workspace.fail(expected, str(seen))
+
+
 def same_fields(
     workspace: Workspace, what: str, seen: Row, wanted: Row, names: Iterable[str] = FIELDS
 ) -> None:
@@ -102,6 +115,18 @@ def is_refused(store: StoreHandle, saved: TokenCall, why: str = "") -> None:
     if not saved.answer.refused:
         store.workspace.fail(f"save_token raises SDKException{why}", str(saved.answer))
     store.expect(because="a save that fails leaves the rows exactly as they were")
+
+
+def failed_cleanly(store: StoreHandle, saved: TokenCall) -> bool:
+    """Whether a save that a store may refuse has raised; then it has failed cleanly.
+
+    Args:
+        store: The open store.
+        saved: The call.
+    """
+    if saved.answer.raised is not None:
+        is_refused(store, saved)
+    return saved.answer.raised is not None
 
 
 def carries_the_id(store: StoreHandle, saved: TokenCall, row: Row, why: str = "") -> None:
@@ -192,3 +217,29 @@ def clear_all(store: StoreHandle) -> None:
     done = answer.raised is None and not store.rows()
     require(store.workspace, done, "delete_tokens removes every row", answer)
     store.kept.clear()
+
+
+def removes_nothing(store: StoreHandle, id: Any, because: str = "") -> None:
+    """Delete what is no row's id: nothing is removed.
+
+    Args:
+        store: The open store.
+        id: No row's id.
+        because: Why nothing may be removed, for the message; "" where the caller compares the rows.
+    """
+    answer = store.call("delete_token", id)
+    cleanly = answer.raised is None or answer.refused
+    demand(store.workspace, cleanly, "delete_token removes nothing, or raises SDKException", answer)
+    if because:
+        store.expect(because=because)
+
+
+def reads_after_opening_again(store: StoreHandle, because: str) -> None:
+    """A persistent store, opened again, has the rows that it had.
+
+    Args:
+        store: The open store.
+        because: What the expectation is, in words, for the message.
+    """
+    if store.workspace.sut.persistent:
+        store.workspace.reopen(store).expect(store.kept, because=because)

@@ -16,6 +16,7 @@ from ..._drivers.zoho.recording_store import recording
 from ..._drivers.zoho.sdk_abilities import CLIENT, FUTURE, abilities
 from ..._drivers.zoho.sdk_session import Flow
 from ..._harness.calls import Answer, CallRecord
+from ..._harness.row_acts import demand, require
 from ..._harness.store_limits import Pool, active
 from ..._harness.workspace import Workspace, not_applicable
 from ..._spec.sdk import load
@@ -24,12 +25,8 @@ from ..registry import check
 from ..sample_tokens import ACCESS, EVE, GRANT, REFRESH
 
 VALID_EVE = EVE.but(expires_in=FUTURE)  # one that the SDK does not renew
-
-
 STRANGERS = Pool((VALID_EVE, ACCESS, GRANT, REFRESH))
 """Rows that were there before and are none of the application's business."""
-
-
 START_BY: dict[str, Callable[[Row], Row]] = {
     "refresh token": lambda row: row.only("client_id", "client_secret", "refresh_token"),
     "user name": lambda row: row.only("user_name"),
@@ -54,10 +51,8 @@ def known_user(workspace: Workspace, known: str, row: Row) -> Row:
     """
     token = START_BY[known](row)
     # A redirect URL or a client alone starts nothing: the SDK makes no such token.
-    if not any((token.refresh_token, token.user_name, token.id)):
-        workspace.fail(
-            f"the stored row has a {known} to start with", format_row(row), precondition_failed=True
-        )
+    starts = any((token.refresh_token, token.user_name, token.id))
+    require(workspace, starts, f"the stored row has a {known} to start with", format_row(row))
     return token
 
 
@@ -93,12 +88,9 @@ def a_user_who_signs_in_again_keeps_one_row(workspace: Workspace) -> None:
         flow.start(code)
         flow.asked_for_tokens(1, "the code is exchanged once")
         issued = issued_tokens(flow, "ann", code, id=rows[0].id)
-        flow.store.expect(
-            rows,
-            changed=[(rows[0], issued)],
-            fields=tuple(issued.present()),
-            because="the row of the user holds what was issued",
-        )
+        because = "the row of the user holds what was issued"
+        fields = tuple(issued.present())
+        flow.store.expect(rows, changed=[(rows[0], issued)], fields=fields, because=because)
         flow.calls_as("ann", flow.passed().access_token)
         flow.asked_for_tokens(1, "later calls use what was stored")
 
@@ -116,9 +108,8 @@ def signed_in(flow: Flow, before: list[Row], name: str, code: Row, centre: DataC
     Returns:
         The new row.
     """
-    return flow.has_row(
-        before, issued_tokens(flow, name, code, centre), f"one new row holds what was issued to {name}"
-    )
+    want = issued_tokens(flow, name, code, centre)
+    return flow.has_row(before, want, f"one new row holds what was issued to {name}")
 
 
 def issued_tokens(flow: Flow, name: str, code: Row, centre: DataCentre | None = None, **fields: Any) -> Row:
@@ -158,21 +149,18 @@ def a_new_process_uses_the_stored_access_token(workspace: Workspace) -> None:
             asked, recorded = len(flow.zoho.requests), len(workspace.calls)
             child = processes.start(start_anew, location, payload).ready()
             # What Zoho was asked is recorded already, and comes last in each of its two steps.
-            done = [
+            workspace.calls[recorded:recorded] = [
                 CallRecord(0, "other", note=f"in a new process: {told}")
                 for told in child.receive("the application")
             ]
-            workspace.calls[recorded:recorded] = done
             raised = child.receive("the application")
-            if raised is not None:
-                workspace.fail(f"a new process with only the {known} works", f"raised {raised}")
+            works = f"a new process with only the {known} works"
+            demand(workspace, raised is None, works, f"raised {raised}")
             flow.asked_for_tokens(0, f"a new process with only the {known} has the stored access token")
             sent = [request.access_token for request in flow.zoho.requests[asked:]]
-            if sent != [row.access_token]:
-                workspace.fail(
-                    f"the API call carries the stored access token, {format_value(row.access_token)}",
-                    f"the API calls carried {', '.join(map(format_value, sent)) or 'nothing (no call)'}",
-                )
+            carries = f"the API call carries the stored access token, {format_value(row.access_token)}"
+            shown = ", ".join(map(format_value, sent)) or "nothing (no call)"
+            demand(workspace, sent == [row.access_token], carries, f"the API calls carried {shown}")
         workspace.open(location).expect(rows)
 
 
@@ -300,11 +288,9 @@ def every_thread_works_for_its_own_user(workspace: Workspace) -> None:
         for name in names:
             issued = flow.default_centre.user(name)
             mine = [row for row in new if row.user_name == issued.signature]
-            if len(mine) != 1 or flow.default_centre.owner(mine[0].access_token) != name:
-                workspace.fail(
-                    f"one row of {name}, with a valid access token",
-                    ", ".join(map(format_row, mine)) or "no such row",
-                )
+            valid = len(mine) == 1 and flow.default_centre.owner(mine[0].access_token) == name
+            seen = ", ".join(map(format_row, mine)) or "no such row"
+            demand(workspace, valid, f"one row of {name}, with a valid access token", seen)
         flow.calls_as("hal", rows[-1].access_token)
 
 
@@ -321,31 +307,26 @@ def a_name_that_is_learned_later_names_the_row(workspace: Workspace) -> None:
         with Flow(workspace) as flow:
             rows = flow.store.holding(*STRANGERS, flow.signed_in("bob"))
             for name in ("ann", "cleo"):
-                user = flow.default_centre.user(name)
+                centre = flow.default_centre
+                user = centre.user(name)
                 user.lifetimes, user.look_ups_to_fail = [EXPIRED_AT_ONCE], 1
-                known = (
-                    Row(**CLIENT, refresh_token=flow.default_centre.refresh_token(name))
-                    if starts_again
-                    else flow.code_of(name)
-                )
+                if starts_again:
+                    known = Row(**CLIENT, refresh_token=centre.refresh_token(name))
+                else:
+                    known = flow.code_of(name)
                 flow.start(known)
                 unnamed = flow.has_row(rows, flow.issued(**known.present()), "one new row without a name")
                 if starts_again:
                     flow.start(known)
                 flow.calls_as(name)
-                rows = _named(flow, rows, unnamed, name)
+                want = unnamed.but(
+                    user_name=user.signature,
+                    access_token=flow.issued().access_token,
+                    expires_in=flow.passed().expires_in,
+                )
+                because = "the token is still one row, now named, with the renewed access token"
+                rows.append(flow.has_row(rows, want, because))
+                asked = len(flow.zoho.asked(TOKEN))
+                flow.calls_as(name, want.access_token)
+                flow.asked_for_tokens(asked, "the renewed access token is used")
         workspace.fresh_examples()
-
-
-def _named(flow: Flow, others: list[Row], unnamed: Row, name: str) -> list[Row]:
-    """The unnamed row has become the named one; all rows as they are now."""
-    want = unnamed.but(
-        user_name=flow.default_centre.user(name).signature,
-        access_token=flow.issued().access_token,
-        expires_in=flow.passed().expires_in,
-    )
-    row = flow.has_row(others, want, "the token is still one row, now named, with the renewed access token")
-    asked = len(flow.zoho.asked(TOKEN))
-    flow.calls_as(name, want.access_token)
-    flow.asked_for_tokens(asked, "the renewed access token is used")
-    return [*others, row]

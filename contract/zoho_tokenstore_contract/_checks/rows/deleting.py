@@ -1,14 +1,28 @@
-"""DEL-1, DEL-2, DEL-4, DEL-5, CLEAR-1, CLEAR-2: which rows deleting removes, and what it leaves."""
+"""DEL: which rows deleting removes, what it leaves, and what removes nothing."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from hypothesis.strategies import lists
+
+from ..._drivers.hypothesis_examples import explore
 from ..._harness.calls import TokenCall
-from ..._harness.observer import Observer, keys_of
-from ..._harness.row_acts import bring_rows, clear_all, id_of, inserts, remove_row, require
+from ..._harness.observer import Observer
+from ..._harness.row_acts import (
+    bring_rows,
+    clear_all,
+    demand,
+    id_of,
+    inserts,
+    remove_row,
+    removes_nothing,
+    require,
+)
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
-from ..._spec.clause_results import Violation
-from ..._spec.tokens import Row, absent, format_row, format_value
+from ..._spec.tokens import Row, format_row, format_value
 from ..registry import check
 from ..sample_tokens import (
     ACCESS,
@@ -16,6 +30,7 @@ from ..sample_tokens import (
     BOB,
     CLEO,
     CLIENT,
+    CROWD_TEXTS,
     DAN,
     GRANT,
     GUS,
@@ -27,9 +42,11 @@ from ..sample_tokens import (
     WITH_CLIENT,
     guests,
     key_of,
+    near_ids,
     newcomer,
     pool,
 )
+from ..tricky_strings import NUMERALS, TRAPS, texts
 
 BROUGHT_IDS = ("abc", "A-1", "user name", "007", "1e3", "x'y", "%", "_", "id", "é", "None")
 """Ids of at most ten characters that a token may bring, some of which a store may refuse."""
@@ -68,10 +85,9 @@ def _are_deleted(store: StoreHandle, rows: list[Row]) -> None:
     """Each of these rows is deleted by its id, one after another."""
     for row in rows:
         answer = store.call("delete_token", row.id)
-        shown = format_value(row.id)
-        if answer.raised is not None:
-            store.workspace.fail(f"delete_token removes the row with the id {shown}", str(answer))
-        store.expect(gone=[row], because=f"the row with the id {shown} is gone and no other")
+        shown = f"the row with the id {format_value(row.id)}"
+        demand(store.workspace, answer.raised is None, f"delete_token removes {shown}", answer)
+        store.expect(gone=[row], because=f"{shown} is gone and no other")
 
 
 @check("DEL-2")
@@ -82,7 +98,7 @@ def an_id_that_is_not_stored_removes_nothing(workspace: Workspace) -> None:
         computed = [f"{row.id}{rest}" for row in ends for rest in ("-0", "+0", "*1")]
         for id in (*UNKNOWN_IDS, *computed) if rows else ("1", "unknown"):
             if all(row.id != id for row in store.kept):
-                _removes_nothing(store, id)
+                _is_no_row(store, id)
         if not rows:
             store.holding(ANN)
 
@@ -95,8 +111,8 @@ def deleting_twice_removes_one_row(workspace: Workspace) -> None:
             store.call("delete_token", row.id)
             require(workspace, row not in store.rows(), "the row is gone", format_row(row))
             store.kept.remove(row)
-            _removes_nothing(store, row.id)
-            _removes_nothing(store, row.id)
+            _is_no_row(store, row.id)
+            _is_no_row(store, row.id)
 
 
 @check("DEL-2")
@@ -107,14 +123,93 @@ def deleting_after_delete_tokens_removes_nothing(workspace: Workspace) -> None:
     require(workspace, not store.rows(), "no row after delete_tokens")
     store.kept = []
     for row in left:
-        _removes_nothing(store, row.id)
+        _is_no_row(store, row.id)
 
 
-def _removes_nothing(store: StoreHandle, id: str) -> None:
+def _is_no_row(store: StoreHandle, id: str) -> None:
     answer = store.call("delete_token", id)
-    if not answer.refused and (answer.raised is not None or answer.returned is not None):
-        store.workspace.fail("delete_token returns None or raises SDKException", str(answer))
+    cleanly = answer.refused or (answer.raised is None and answer.returned is None)
+    demand(store.workspace, cleanly, "delete_token returns None or raises SDKException", answer)
     store.expect(because=f"no row has the id {format_value(id)}, so none is removed")
+
+
+HOSTILE = (
+    *("0 or 1=1", "1; drop table oauthtoken", "1; delete from oauthtoken", "' or '1'='1", "' or 1=1 --"),
+    *('" or ""="', "1' --", "') or ('1'='1", "1) or (1=1", "id or id=id", "rowid", "true", "%d"),
+    *("x' union select id from oauthtoken --", ".*", "[0-9]", ".", ".."),
+)
+"""Ids that empty a table or match a pattern where a store does not quote them, beside the `TRAPS`."""
+
+
+@check("DEL-3")
+def none_removes_nothing(workspace: Workspace) -> None:
+    store = workspace.holding(*ONE_OF_EACH_KEY)
+    store.call("delete_token", None)
+    store.expect(because="None is nobody's id: nothing is removed")
+    _works_on(store)
+
+
+@check("DEL-3")
+def hostile_text_removes_nothing(workspace: Workspace) -> None:
+    in_turn = workspace.sut.pace.in_turn
+    _spares(workspace, ONE_OF_EACH_KEY, lambda _: (*HOSTILE, *in_turn(NUMERALS, 0), *in_turn(TRAPS, 0)))
+
+
+@check("DEL-3")
+def what_looks_like_a_stored_id_removes_nothing(workspace: Workspace) -> None:
+    def near(rows: Sequence[Row]) -> Iterator[str]:
+        yield from CROWD_TEXTS  # what another field holds is no id
+        for turn, row in enumerate((rows[0], rows[len(rows) // 2], rows[-1])):
+            yield from workspace.sut.pace.in_turn(near_ids(str(row.id)), turn)
+
+    # Twelve rows and more: where ids are numbers, one is then the beginning of another.
+    _spares(workspace, ONE_OF_EVERY_KIND, near)
+
+
+@check("DEL-3")
+def what_looks_like_an_id_that_was_brought_removes_nothing(workspace: Workspace) -> None:
+    def near(rows: Sequence[Row]) -> Iterator[str]:
+        for turn, row in enumerate(row for row in rows[2:] if isinstance(row.id, str)):
+            ids = (*near_ids(row.id), "e\u0301", "e", "a_b", "a?b")
+            yield from workspace.sut.pace.in_turn(ids, turn)
+
+    _spares(workspace, (ANN, ACCESS), near, brought=("abc", "ABc", "é", "7", "a%b", "axb", "ab"))
+
+
+@check("DEL-3")
+def any_text_that_is_no_id_removes_nothing(workspace: Workspace) -> None:
+    some = lists(texts(), min_size=1, max_size=6)
+    explore(workspace, 25, some, lambda ids: _spares(workspace, (ANN, ACCESS), lambda _: ids))
+
+
+def _spares(
+    workspace: Workspace,
+    kept: Sequence[Row],
+    ids_of: Callable[[Sequence[Row]], Iterable[str]],
+    brought: Sequence[str] = (),
+) -> None:
+    """Ids that no row has remove nothing: all of them in a row, and one by one where something changed."""
+
+    def delete(each: bool) -> StoreHandle:
+        store = workspace.holding(*kept)
+        _brought(store, *brought)
+        stored = {row.id for row in store.kept}
+        for id in dict.fromkeys(ids_of(store.kept)):
+            if id not in stored:
+                exactly = f"no row has exactly the id {format_value(id)}: none is removed"
+                removes_nothing(store, id, exactly if each else "")
+        return store
+
+    store = delete(each=False)
+    if Counter(store.rows()) != Counter(store.kept):
+        workspace.fresh_examples()
+        store = delete(each=True)
+    _works_on(store)
+
+
+def _works_on(store: StoreHandle) -> None:
+    """A new user can be saved."""
+    inserts(store, newcomer("afterwards"), "the store works on: a new user is one new row")
 
 
 @check("DEL-4")
@@ -139,9 +234,8 @@ def a_deleted_user_can_be_saved_again(workspace: Workspace) -> None:
                 sent = Row(user_name=gone.user_name, refresh_token=f"{gone.refresh_token}.again")
             new = inserts(store, sent)
             if extra := [name for name in new.but(id=None).present() if name not in sent.present()]:
-                workspace.fail(
-                    f"nothing but {format_row(sent)} in the new row", f"it has {', '.join(extra)} too"
-                )
+                expected = f"nothing but {format_row(sent)} in the new row"
+                workspace.fail(expected, f"it has {', '.join(extra)} too")
 
 
 @check("DEL-4")
@@ -151,12 +245,14 @@ def a_deleted_user_is_one_row_also_when_saved_with_the_deleted_id(workspace: Wor
     for saved, row in zip(passed, store.showing(passed), strict=True):
         remove_row(store, row)
         # The very token again: the SDK goes on with the object that it has.
-        again = store.try_save_token(saved.token)
-        if again.answer.raised is not None:
-            workspace.fail("the deleted token can be saved again", str(again.answer))
+        again = store.try_save_token(saved.token).answer
+        demand(workspace, again.raised is None, "the deleted token can be saved again", again)
         [new] = store.expect(new=1, because=f"one new row for {format_row(saved.sent)}")
         if new.but(id=None) != row.but(id=None):
             workspace.fail(f"a row with {format_row(row.but(id=None))}", format_row(new))
+
+
+_SPARSE = Row(user_name="next@example.com:77", **CLIENT, access_token="1000.next.access")
 
 
 @check("DEL-4")
@@ -166,20 +262,14 @@ def a_token_saved_after_a_deletion_takes_over_nothing_of_it(workspace: Workspace
         observer = Observer(store, rows, rows[1:])
         remove_row(store, rows[1])
         # It may get the place of the deleted row, which an index still leads to, and has few keys of its own.
-        store.save(_SPARSE)
-        [new] = store.expect(new=1, because=f"one new row for {format_row(_SPARSE)}")
+        new = inserts(store, _SPARSE)
         observer.look([rows[0], new], "after the token is deleted and another one is saved")
-
-
-_SPARSE = Row(user_name="next@example.com:77", **CLIENT, access_token="1000.next.access")
 
 
 TURNS, LEAST_TURNS = 260, 101
 """Deletions after which a list of 64 or 100 ids, and a counter of two digits or one byte, has begun again.
 
 Of a slow store the byte is not tried."""
-
-
 LATE_OR_ALL = (slice(None, 1, -1), None)
 """All rows but the first two, from the end; all at once."""
 
@@ -209,9 +299,7 @@ def an_id_is_not_given_again_when_deleting_and_saving_take_turns(workspace: Work
         answer = store.call("delete_token", id)
         require(workspace, answer.raised is None, "delete_token removes the row", answer)
         gone.add(id)
-        saved = store.save(newcomer(f"turn{number}"))
-        _is_new(store, saved, gone)
-        id = saved.passed_after.id
+        id = _is_new(store, newcomer(f"turn{number}"), gone).passed_after.id
 
 
 @check("DEL-5")
@@ -246,120 +334,14 @@ def _next_ids(store: StoreHandle) -> list[str]:
 
 def _gives_new_ids(store: StoreHandle, gone: set[str]) -> list[TokenCall]:
     """Other users get none of these ids."""
-    passed = []
-    for number in range(max(8, len(gone) + 2)):
-        passed.append(store.save(newcomer(f"later{number}")))
-        _is_new(store, passed[-1], gone)
+    passed = [_is_new(store, newcomer(f"later{number}"), gone) for number in range(max(8, len(gone) + 2))]
     for row in store.rows():
-        if row.id in gone:
-            store.workspace.fail("no id of a deleted row", format_row(row))
+        demand(store.workspace, row.id not in gone, "no id of a deleted row", format_row(row))
     return passed
 
 
-def _is_new(store: StoreHandle, saved: TokenCall, gone: set[str]) -> None:
-    if saved.passed_after.id in gone:
-        store.workspace.fail(
-            "an id that no deleted row had",
-            f"{format_value(saved.passed_after.id)} for {format_row(saved.sent)}",
-        )
-
-
-@check("CLEAR-1")
-def delete_tokens_removes_every_row(workspace: Workspace) -> None:
-    for store, rows in workspace.each((ONE_OF_EVERY_KIND, pool(ACCESS), pool(WITH_CLIENT, CLEO))):
-        store.holding(*rows)
-        _clears(store)
-
-
-@check("CLEAR-1")
-def rows_that_were_updated_or_brought_their_ids_are_removed_too(workspace: Workspace) -> None:
-    store = workspace.holding(*ONE_OF_EACH_KEY)
-    store.try_save(Row(user_name=ANN.user_name, access_token="1000.new.access"))
-    _brought(store, "abc", "x'y", "0")
-    _clears(store)
-
-
-@check("CLEAR-1")
-def delete_tokens_is_no_error_on_an_empty_store(workspace: Workspace) -> None:
-    store = workspace.open()
-    for rows in ((), (), (ANN,), ()):
-        store.holding(*rows)
-        _clears(store)
-    for row in store.holding(ANN, REFRESH):  # emptied one by one
-        remove_row(store, row)
-    _clears(store)
-
-
-def _clears(store: StoreHandle) -> None:
-    rows = store.kept
-    answer = store.clear()
-    if answer.raised is not None:
-        store.workspace.fail("delete_tokens removes every row", str(answer))
-    store.expect(gone=rows, because="no row is left after delete_tokens")
-    for row in rows:
-        found = store.call("find_token_by_id", row.id)
-        if found.returned is not None:
-            store.workspace.fail(
-                f"no token has the id {format_value(row.id)} after delete_tokens", str(found)
-            )
-        for asked in keys_of(row):
-            if (answer := store.find_quietly(asked)).returned is not None:
-                store.workspace.fail(f"{format_row(asked)} finds nothing after delete_tokens", str(answer))
-
-
-@check("CLEAR-1")
-def what_was_found_before_delete_tokens_is_found_no_more(workspace: Workspace) -> None:
-    store = workspace.holding(*ONE_OF_EACH_KEY)
-    observer = Observer(store, store.kept)
-    _clears(store)
-    observer.look([], "after delete_tokens")
-
-
-@check("CLEAR-2")
-def the_store_works_on_after_delete_tokens(workspace: Workspace) -> None:
-    store = workspace.open()
-    # What is not saved as a new row before, either, is not so because of delete_tokens.
-    old = {sent: new for sent in ONE_OF_EVERY_KIND[::-1] if (new := _inserted(store, sent))}
-    require(workspace, old, "new tokens are new rows", "none of them is")
-    finds = store.find_quietly(key_of(ANN)).returned is not None
-    for _ in range(2):
-        _clear(store)
-        if store.kept:  # CLEAR-1 tells it; then nobody else's save may fail
-            inserts(store, newcomer(f"after{len(store.kept)}"))
-            continue
-        for sent in ONE_OF_EVERY_KIND[::-1]:
-            if (was := old.get(sent)) is None:
-                _inserted(store, sent)
-                continue
-            new = inserts(store, sent)
-            if new.but(id=None) != was.but(id=None):
-                workspace.fail(f"a row like {format_row(was)}, as before", format_row(new))
-        ids = [row.id for row in store.kept]
-        if len({*ids}) != len(ids) and not any(map(absent, ids)):
-            workspace.fail("an id of its own for each row", ", ".join(map(format_value, ids)))
-        if finds and store.found(key_of(ANN)) is None:
-            workspace.fail("a user saved after delete_tokens is found", "find_token returned None")
-
-
-def _inserted(store: StoreHandle, sent: Row) -> Row | None:
-    """The new row of a token; ``None`` where saving it does anything else."""
-    try:
-        return inserts(store, sent)
-    except Violation:
-        store.kept = store.rows()
-        return None
-
-
-@check("CLEAR-2")
-def an_empty_store_works_on_after_delete_tokens(workspace: Workspace) -> None:
-    store = workspace.open()
-    for _ in range(2):
-        _clear(store)
-    for row in ONE_OF_EACH_KEY:
-        inserts(store, row)
-
-
-def _clear(store: StoreHandle) -> None:
-    """Call ``delete_tokens``, whatever it does: in most stores nothing is left."""
-    store.clear()
-    store.kept = store.rows()
+def _is_new(store: StoreHandle, row: Row, gone: set[str]) -> TokenCall:
+    saved = store.save(row)
+    seen = f"{format_value(saved.passed_after.id)} for {format_row(saved.sent)}"
+    demand(store.workspace, saved.passed_after.id not in gone, "an id that no deleted row had", seen)
+    return saved

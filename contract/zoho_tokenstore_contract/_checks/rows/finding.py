@@ -7,12 +7,12 @@ from dataclasses import astuple, dataclass
 
 from ..._harness.calls import TokenCall
 from ..._harness.observer import ACCESS_KEY, GRANT_KEY, NAME, REFRESH_KEY, keys_of
-from ..._harness.row_acts import bring_rows, require
+from ..._harness.row_acts import bring_rows, demand, require
 from ..._harness.store_handle import StoreHandle
 from ..._harness.store_limits import Pool
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
-from ..._spec.tokens import FIELDS, Row, absent, format_row, format_value, to_row
+from ..._spec.tokens import FIELDS, Row, absent, format_row, to_row
 from ..registry import Case, check, check_each
 from ..sample_tokens import (
     ACCESS,
@@ -69,11 +69,10 @@ class Hits(Case):
 UNKNOWN_REFRESH = {"refresh_token": UNKNOWN["refresh_token"]}
 UNKNOWN_ACCESS = {"access_token": UNKNOWN["access_token"]}
 HITS = (
-    Hits("FIND-1", "a user is found by name", NAMED, NAME, [{}]),
-    Hits("FIND-1", "a user is found by name whatever else the token has",
-         NAMED, NAME, [ITS_ID, *({name: OWN[name]} for name in OWN), OWN, {**CLIENT, **UNKNOWN}]),
-    Hits("FIND-1", "a user is found by name also beside the tokens of others",
-         NAMED, NAME, [other.but(user_name=None).present() for other in KINDS]),
+    Hits("FIND-1", "a user is found by name whatever else the token has", NAMED, NAME, [
+        *({}, ITS_ID, *({name: OWN[name]} for name in OWN), OWN, {**CLIENT, **UNKNOWN}),
+        *(other.but(user_name=None).present() for other in KINDS),
+    ]),
     Hits("FIND-2", "a stored access token is found",
          pool(ACCESS, LATE_ACCESS, WITH_CLIENT, LATE_GRANT, LATE_REFRESH, ANN, EVE, GUS), ACCESS_KEY,
          [{}, PLAIN, UNKNOWN_REFRESH, ITS_ID]),
@@ -108,7 +107,7 @@ def an_access_token_that_replaced_another_is_found(workspace: Workspace) -> None
 def an_id_alone_finds_its_row_and_fills_the_passed_token(workspace: Workspace) -> None:
     store = workspace.holding(*ONE_OF_EVERY_KIND)
     for row in ONE_OF_EVERY_KIND:
-        _finds_by_id(workspace, store, row.but(id=store.stored(row).id))
+        _is_found_by_id(store, row.but(id=store.stored(row).id))
     store.expect(because="finding changes nothing stored")
 
 
@@ -116,36 +115,27 @@ def an_id_alone_finds_its_row_and_fills_the_passed_token(workspace: Workspace) -
 def an_id_that_its_token_brought_finds_it(workspace: Workspace) -> None:
     store = workspace.holding(ANN, ACCESS)
     for row in bring_rows(store, guests("k-7", "abc", "ABC", "007", "9999999999", "x'y")):
-        _finds_by_id(workspace, store, row)
+        _is_found_by_id(store, row)
 
 
-def _finds_by_id(workspace: Workspace, store: StoreHandle, wanted: Row) -> None:
-    require(workspace, not absent(wanted.id), "a stored token has an id", format_row(wanted))
-    sent = Row(id=wanted.id)
-    passed = store.find(sent)
-    found = _token_of(workspace, passed, f"the row with the id {format_value(wanted.id)}")
-    if not _is_row(found, wanted, sent):
-        workspace.fail(f"find_token returns {format_row(wanted)}", format_row(found))
-    if (left := passed.passed_after.plain()) != wanted.plain():
-        workspace.fail(
-            f"the passed token itself is filled in from its row, {format_row(wanted)}",
-            f"it is {format_row(left)}",
-        )
+def _is_found_by_id(store: StoreHandle, wanted: Row) -> None:
+    require(store.workspace, not absent(wanted.id), "a stored token has an id", format_row(wanted))
+    left = _is_found(store, wanted, Row(id=wanted.id), "returns").passed_after.plain()
+    filled = f"the passed token itself is filled in from its row, {format_row(wanted)}"
+    demand(store.workspace, left == wanted.plain(), filled, f"it is {format_row(left)}")
 
 
 def _finds(store: StoreHandle, row: Row, sent: Row) -> None:
     """A token finds the stored row of one of the crowd, and no other."""
-    wanted = row.but(id=store.stored(row).id)
-    found = _token_of(store.workspace, store.find(sent), format_row(wanted))
-    if not _is_row(found, wanted, sent):
-        store.workspace.fail(f"find_token finds {format_row(wanted)}", format_row(found))
+    _is_found(store, row.but(id=store.stored(row).id), sent)
 
 
-def _token_of(workspace: Workspace, passed: TokenCall, wanted: str) -> Row:
-    """The fields of the token that `find_token` returned."""
-    if not isinstance(passed.answer.returned, load().OAuthToken):
-        workspace.fail(f"find_token finds {wanted}", f"it {passed.answer}")
-    return to_row(passed.answer.returned)
+def _is_found(store: StoreHandle, wanted: Row, sent: Row, finds: str = "finds") -> TokenCall:
+    passed, expected = store.find(sent), f"find_token {finds} {format_row(wanted)}"
+    token = passed.answer.returned
+    demand(store.workspace, isinstance(token, load().OAuthToken), expected, f"it {passed.answer}")
+    demand(store.workspace, _is_row(to_row(token), wanted, sent), expected, format_row(to_row(token)))
+    return passed
 
 
 def _is_row(found: Row, wanted: Row, sent: Row) -> bool:
@@ -157,9 +147,8 @@ def _is_row(found: Row, wanted: Row, sent: Row) -> bool:
         return bool(found.id == wanted.id)
     lacked = [name for name in wanted.present() if name != "id" and absent(getattr(sent, name))]
     filled = [name for name in lacked if not absent(getattr(found, name))]
-    return all(getattr(found.plain(), name) == getattr(wanted, name) for name in filled) and (
-        bool(filled) or not lacked
-    )
+    right = all(getattr(found.plain(), name) == getattr(wanted, name) for name in filled)
+    return right and (bool(filled) or not lacked)
 
 
 STRANGER = "stranger@example.com:77"
@@ -197,6 +186,8 @@ BLANKS = (
 )
 ALONE = (pool(ANN), pool(ACCESS), pool(REFRESH, GRANT))
 MISSES = (
+    Misses("FIND-6", "an empty store finds nothing", [()],
+           Pool((*KINDS, Row(id="1"), Row(id="unknown")))),
     Misses("FIND-6", "an only row is not found by what matches nothing",
            [pool(row) for row in (ANN, DAN, ACCESS, GRANT, REFRESH, WITH_CLIENT)], UNKNOWN_OF_EACH_KIND),
     Misses("FIND-7", "a token without key and id finds nothing",
@@ -242,11 +233,6 @@ def what_matches_nothing_is_none(workspace: Workspace) -> None:
     _finds_none_of(store, (*unmatched(store.kept), *(Row(id=text) for text in NUMERALS)))
 
 
-@check("FIND-6")
-def an_empty_store_finds_nothing(workspace: Workspace) -> None:
-    _finds_none_of(workspace.open(), (*ONE_OF_EVERY_KIND, Row(id="1"), Row(id="unknown")))
-
-
 def _finds_none_of(store: StoreHandle, tokens: Sequence[Row]) -> None:
     ids = {row.id for row in store.kept}
     for sent in tokens:
@@ -282,44 +268,36 @@ def an_unknown_user_finds_nobody_whatever_they_share(workspace: Workspace) -> No
     store.expect(because="finding changes nothing stored")
 
 
+UNLIKE = {
+    "access_token": (
+        *(REFRESH.refresh_token, GRANT.grant_token, ANN.user_name, "%", "1000.%", "1000.lone"),
+        *("1000.lone.access.2", "1000.lone.access' or '1'='1"),
+    ),
+    "grant_token": (REFRESH.refresh_token, WITH_CLIENT.access_token, "1000.code", "1000.code.%"),
+    "refresh_token": (GRANT.grant_token, "1000.nightly.refresh.2", "%.refresh"),
+}
+"""What another field of a stored row holds, and what wildcards, parts and quotes would match."""
+
+
 def unmatched(before: Sequence[Row]) -> tuple[Row, ...]:
     """Tokens with a key or an id that no row of the crowd has."""
-    ids = {row.id for row in before}
-    near = [
-        other
-        for row in (*before[:2], before[-1])
-        if isinstance(row.id, str)
-        for other in near_ids(row.id)
-        if other not in ids
-    ]
+    ids = [row.id for row in before]
+    near = [other for id in (*ids[:2], ids[-1]) if isinstance(id, str) for other in near_ids(id)]
     return (
         *UNKNOWN_OF_EACH_KIND,
-        Row(user_name=STRANGER, **OWN),
-        Row(user_name=STRANGER, id="unknown"),
-        Row(**UNKNOWN_ACCESS, id="unknown"),
-        Row(**CLIENT, refresh_token=UNKNOWN["refresh_token"], id="unknown"),
-        Row(**CLIENT, **UNKNOWN),
-        Row(**CLIENT, **UNKNOWN, **PLACES),
-        # What another field of a stored row holds, and what wildcards, parts and quotes would match.
-        *(Row(access_token=text) for text in (REFRESH.refresh_token, GRANT.grant_token, ANN.user_name)),
-        *(Row(access_token=text) for text in ("%", "1000.%", "1000.lone", "1000.lone.access.2")),
-        Row(access_token="1000.lone.access' or '1'='1"),
-        *(Row(**CLIENT, grant_token=text) for text in (REFRESH.refresh_token, WITH_CLIENT.access_token)),
-        *(Row(**CLIENT, grant_token=text) for text in ("1000.code", "1000.code.%")),
+        *(Row(user_name=STRANGER, **OWN), Row(user_name=STRANGER, id="unknown")),
+        *(Row(**UNKNOWN_ACCESS, id="unknown"), Row(**CLIENT, **UNKNOWN_REFRESH, id="unknown")),
+        *(Row(**CLIENT, **UNKNOWN), Row(**CLIENT, **UNKNOWN, **PLACES)),
         *(
-            Row(**CLIENT, refresh_token=text)
-            for text in (GRANT.grant_token, "1000.nightly.refresh.2", "%.refresh")
+            Row(**{name: text}) if name == "access_token" else Row(**CLIENT, **{name: text})
+            for name, some in UNLIKE.items()
+            for text in some
         ),
-        *(
-            Row(user_name=name)
-            for name in (ACCESS.access_token, before[len(before) > 1].id, "o'neil@example.com:77")
-        ),
-        Row(id=ANN.user_name),
-        *(Row(id=id) for id in near),
+        *(Row(user_name=name) for name in (ACCESS.access_token, ids[:2][-1], "o'neil@example.com:77")),
+        *(Row(id=id) for id in (ANN.user_name, *near) if id not in ids),
     )
 
 
 def _finds_nothing(store: StoreHandle, sent: Row) -> None:
-    passed = store.find(sent)
-    if passed.answer.returned is not None:
-        store.workspace.fail(f"find_token returns None for {format_row(sent)}", f"it {passed.answer}")
+    answer, expected = store.find(sent).answer, f"find_token returns None for {format_row(sent)}"
+    demand(store.workspace, answer.returned is None, expected, f"it {answer}")

@@ -1,20 +1,21 @@
-"""IFACE: the store is what the SDK calls, and answers as the SDK reads it."""
+"""IFACE, SAVE-16, SAVE-19: the store is what the SDK calls, and refuses what cannot be a row."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
 from collections.abc import Coroutine, Iterator
+from typing import Any
 
 from ..._harness.calls import Answer
 from ..._harness.messages import format_exception
-from ..._harness.row_acts import require
+from ..._harness.row_acts import demand, is_refused, require
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
-from ..._spec.tokens import to_token
+from ..._spec.tokens import Row, to_token
 from ..registry import check
-from ..sample_tokens import ACCESS, ANN, BOB, pool
+from ..sample_tokens import ACCESS, ANN, BOB, CLIENT, ONE_OF_EACH_KEY, person, pool
 
 _USERS = pool(ANN, BOB, ACCESS)
 METHODS = ("save_token", "find_token", "find_token_by_id", "get_tokens", "delete_token", "delete_tokens")
@@ -22,18 +23,16 @@ METHODS = ("save_token", "find_token", "find_token_by_id", "get_tokens", "delete
 
 @check("IFACE-1")
 def the_store_is_a_token_store(workspace: Workspace) -> None:
-    store = workspace.open()
-    if not isinstance(store.store, load().TokenStore):
-        kind = type(store.store)
-        workspace.fail("an instance of the SDK's TokenStore", f"{kind.__module__}.{kind.__qualname__}")
+    store = workspace.open().store
+    kind = f"{type(store).__module__}.{type(store).__qualname__}"
+    demand(workspace, isinstance(store, load().TokenStore), "an instance of the SDK's TokenStore", kind)
 
 
 @check("IFACE-1")
 def the_six_methods_take_the_arguments_of_the_sdk(workspace: Workspace) -> None:
     store = workspace.open()
     missing = [name for name in METHODS if not callable(getattr(store.store, name, None))]
-    if missing:
-        workspace.fail(f"the methods {', '.join(METHODS)}", f"no {', '.join(missing)}")
+    demand(workspace, not missing, f"the methods {', '.join(METHODS)}", f"no {', '.join(missing)}")
     for method, argument, answer in _each_method(store):
         error = answer.raised
         # Other exceptions say nothing of arguments. An AttributeError does where it is the argument
@@ -45,14 +44,11 @@ def the_six_methods_take_the_arguments_of_the_sdk(workspace: Workspace) -> None:
 
 
 @check("IFACE-2")
-def the_methods_answer_with_plain_values(workspace: Workspace) -> None:
+def the_methods_answer_with_plain_values_also_while_an_event_loop_runs(workspace: Workspace) -> None:
+    usual = []
     for method, _, answer in _each_method(workspace.open()):
         _is_plain(workspace, method, answer)
-
-
-@check("IFACE-2")
-def the_methods_answer_the_same_while_an_event_loop_runs(workspace: Workspace) -> None:
-    usual = [(method, _outcome(answer)) for method, _, answer in _each_method(workspace.open())]
+        usual.append((method, _outcome(answer)))
     require(workspace, ("get_tokens", "a list of 2") in usual, "two users are stored and listed", usual)
     workspace.fresh_examples()
     store = workspace.open()
@@ -60,8 +56,8 @@ def the_methods_answer_the_same_while_an_event_loop_runs(workspace: Workspace) -
     async def call_them() -> None:
         for (_, outcome), (method, _, answer) in zip(usual, _each_method(store), strict=False):
             _is_plain(workspace, method, answer)
-            if _outcome(answer) != outcome:
-                workspace.fail(f"in a running event loop, too, {method} ends with {outcome}", str(answer))
+            expected = f"in a running event loop, too, {method} ends with {outcome}"
+            demand(workspace, _outcome(answer) == outcome, expected, answer)
 
     _in_a_loop(call_them())
 
@@ -114,3 +110,50 @@ def _in_a_loop(coroutine: Coroutine[object, object, None]) -> None:
         if left:
             loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         loop.close()
+
+
+NOBODY = person("stranger").but(grant_token=None, refresh_token=None, access_token=None)
+NO_TOKENS: tuple[object, ...] = (None, "1000.ann.access", 42, {"user_name": "ann"}, object(), [])
+
+
+@check("SAVE-16")
+def a_token_without_credential_and_row_fails_cleanly(workspace: Workspace) -> None:
+    for store, rows in workspace.each((ONE_OF_EACH_KEY, ())):
+        store.holding(*rows)
+        for sent in (
+            *(NOBODY, NOBODY.only("user_name"), NOBODY.only("user_name").but(**CLIENT)),
+            *(Row(id="unknown"), NOBODY.but(user_name=None, id="unknown"), NOBODY.but(id="unknown")),
+        ):
+            is_refused(store, store.try_save(sent))
+        if not rows:
+            store.holding(ANN)
+        store.expect(because="the store works on after it refused a token")
+
+
+@check("SAVE-19")
+def what_is_no_token_changes_nothing(workspace: Workspace) -> None:
+    token = to_token(person("stranger"))
+    expected = "what is no OAuthToken is ignored or refused with SDKException"
+    for store, rows in workspace.each((ONE_OF_EACH_KEY, ())):
+        store.holding(*rows)
+        for thing in (*NO_TOKENS, load().OAuthToken, [token], _Lookalike(token), _another_kind_of(token)):
+            answer = store.call("save_token", thing)
+            demand(workspace, answer.raised is None or answer.refused, expected, answer)
+            store.expect(because="what is no OAuthToken changes nothing")
+
+
+class _Lookalike:
+    """Answers like a token, and is none."""
+
+    def __init__(self, token: Any) -> None:
+        self._token = token
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._token, name)
+
+
+def _another_kind_of(token: Any) -> Any:
+    """One of the SDK's tokens that is no `OAuthToken`, and answers like one."""
+    base = load().OAuthToken.__base__
+    methods = dict.fromkeys(base.__abstractmethods__)
+    return type(base)("AnotherKindOfToken", (_Lookalike, base), methods)(token)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..._harness.messages import format_rows
-from ..._harness.row_acts import bring_rows, require, same_fields
+from ..._harness.row_acts import bring_rows, demand, require, same_fields
 from ..._harness.store_handle import StoreHandle
 from ..._harness.store_limits import SPARE, active
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, absent, format_row, format_value
-from ..registry import check
+from ..registry import Case, check, check_each
 from ..sample_tokens import (
     ACCESS,
     ANN,
@@ -41,42 +42,71 @@ ALIKE = (*BROUGHT, "ABC", "abc ", " abc", "7.0", "07", "e\u0301")
 """The same, and ids that a loose store takes for one of them or for one another."""
 
 
-@check("BYID-1")
-def a_stored_id_gives_its_token(workspace: Workspace) -> None:
+@dataclass(frozen=True)
+class Reading(Case):
+    """A way of reading all rows, looked at after each save.
+
+    Attributes:
+        shows: Sees that the way shows these rows, and no others.
+    """
+
+    shows: Callable[[StoreHandle, Sequence[Row]], None]
+
+
+def _each_is_given(store: StoreHandle, wanted: Sequence[Row]) -> None:
+    for row in wanted:
+        require(store.workspace, not absent(row.id), "a saved token carries its id", format_row(row))
+        found = store.found_by_id(row.id)
+        expected = f"find_token_by_id({format_value(row.id)}) returns {format_row(row)}"
+        demand(store.workspace, found is not None, expected, "it returned None")
+        same_fields(store.workspace, "a token", (found or Row()).plain(), row)
+
+
+def _lists(store: StoreHandle, wanted: Sequence[Row]) -> None:
+    """Exactly these rows are listed, in whatever order."""
+    listed = [row.plain() for row in store.listed()]
+    for row in wanted:
+        if row not in listed:
+            store.workspace.fail(f"one of the tokens is {format_row(row)}", format_rows(listed))
+        listed.remove(row)
+    if listed:
+        store.workspace.fail(f"{len(wanted)} tokens, one for each row", f"beside them {format_rows(listed)}")
+
+
+READINGS = (
+    Reading("BYID-1", "a stored id gives its token", _each_is_given),
+    Reading("LIST-1", "every row is listed once and as it is", _lists),
+)
+
+
+@check_each(READINGS)
+def _rows_read_as_they_are(workspace: Workspace, case: Reading) -> None:
     store = workspace.open()
-    passed = []
-    for row in ONE_OF_EVERY_KIND:
+    passed, rows = [], []
+    for row in (*ONE_OF_EVERY_KIND, ANN.but(user_name="twin@example.com:77")):
         passed.append(store.save(row))
-        for saved in passed:
-            _gives(store, saved.inserted)
-    store.expect(store.showing(passed), because="finding by id changes nothing stored")
-
-
-@check("BYID-1")
-def a_stored_id_gives_its_token_after_updates(workspace: Workspace) -> None:
-    store = workspace.holding(*ONE_OF_EVERY_KIND)
-    for number, row in enumerate(pool(ANN, GUS, LATE_REFRESH)):
+        rows.append(passed[-1].inserted)
+        case.shows(store, rows)
+    store.expect(store.showing(passed), because="reading changes nothing stored")
+    for number, row in enumerate(pool(ANN, LATE_REFRESH, GUS)):
+        place = ONE_OF_EVERY_KIND.index(row)
         sent = key_of(row).but(access_token=f"1000.renewed.{number}", expires_in="1900000000666")
         store.save(sent)
-        _gives(store, row.updated_by(sent).but(id=store.stored(row).id))
+        rows[place] = rows[place].updated_by(sent)
+        case.shows(store, rows)
 
 
 @check("BYID-1")
 def an_id_that_its_token_brought_gives_it(workspace: Workspace) -> None:
     for store, ids in workspace.each((BROUGHT[:6], BROUGHT[6:])):  # a store may have room for ten rows
         store.holding(ANN, ACCESS)
-        for row in bring_rows(store, guests(*ids)):
-            _gives(store, row)
+        _each_is_given(store, bring_rows(store, guests(*ids)))
 
 
-def _gives(store: StoreHandle, wanted: Row) -> None:
-    require(store.workspace, not absent(wanted.id), "a saved token carries its id", format_row(wanted))
-    found = store.found_by_id(wanted.id)
-    if found is None:
-        store.workspace.fail(
-            f"find_token_by_id({format_value(wanted.id)}) returns {format_row(wanted)}", "it returned None"
-        )
-    same_fields(store.workspace, "a token", found.plain(), wanted)
+@check("LIST-1")
+def many_rows_are_all_listed(workspace: Workspace) -> None:
+    store = workspace.open()
+    _lists(store, [store.save(person(f"user{number}")).inserted for number in range(120)])
 
 
 @check("BYID-2")
@@ -135,43 +165,9 @@ def ids_that_are_nearly_equal_find_each_its_own(workspace: Workspace) -> None:
     store = workspace.holding(ANN, ACCESS)
     for row in bring_rows(store, guests(*ALIKE)):
         found = store.found_by_id(row.id)
+        expected = f"the id {format_value(row.id)} returns the token of {format_value(row.user_name)}"
         if found is None or found.user_name != row.user_name:
-            workspace.fail(
-                f"the id {format_value(row.id)} returns the token of {format_value(row.user_name)}",
-                "it returned None" if found is None else format_row(found),
-            )
-
-
-@check("LIST-1")
-def every_row_is_listed_once_and_as_it_is(workspace: Workspace) -> None:
-    store = workspace.open()
-    rows: list[Row] = []
-    for row in (*ONE_OF_EVERY_KIND, ANN.but(user_name="twin@example.com:77")):
-        rows.append(store.save(row).inserted)
-        _lists(store, rows)
-    for number, row in enumerate(pool(ANN, LATE_REFRESH, GUS)):
-        place = ONE_OF_EVERY_KIND.index(row)
-        sent = key_of(row).but(access_token=f"1000.renewed.{number}", expires_in="1900000000666")
-        store.save(sent)
-        rows[place] = rows[place].updated_by(sent)
-        _lists(store, rows)
-
-
-@check("LIST-1")
-def many_rows_are_all_listed(workspace: Workspace) -> None:
-    store = workspace.open()
-    _lists(store, [store.save(person(f"user{number}")).inserted for number in range(120)])
-
-
-def _lists(store: StoreHandle, wanted: Sequence[Row]) -> None:
-    """Exactly these rows are listed, in whatever order."""
-    listed = [row.plain() for row in store.listed()]
-    for row in wanted:
-        if row not in listed:
-            store.workspace.fail(f"one of the tokens is {format_row(row)}", format_rows(listed))
-        listed.remove(row)
-    if listed:
-        store.workspace.fail(f"{len(wanted)} tokens, one for each row", f"beside them {format_rows(listed)}")
+            workspace.fail(expected, "it returned None" if found is None else format_row(found))
 
 
 @check("LIST-2")
@@ -193,5 +189,5 @@ def an_empty_store_lists_nothing(workspace: Workspace) -> None:
 
 def _lists_nothing(store: StoreHandle) -> None:
     answer = store.call("get_tokens")
-    if not isinstance(answer.returned, list) or answer.returned:
-        store.workspace.fail("get_tokens returns []", f"it {answer}")
+    lists_none = isinstance(answer.returned, list) and not answer.returned
+    demand(store.workspace, lists_none, "get_tokens returns []", f"it {answer}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from ..._harness.calls import TokenCall
 from ..._harness.messages import format_answer
-from ..._harness.row_acts import require
+from ..._harness.row_acts import demand, require
 from ..._harness.store_handle import StoreHandle
 from ..._harness.store_limits import batches
 from ..._harness.workspace import Workspace
@@ -37,6 +37,7 @@ from .round_trip import (
     LISTING,
     TEXTS,
     Able,
+    held,
     keep_rows,
     narrowed,
     read_tokens,
@@ -45,6 +46,9 @@ from .round_trip import (
     unnamed,
     what_works,
 )
+
+LACKING = (DAN, ACCESS, GRANT, REFRESH)
+"""Rows without some of the fields that an update may lack as well."""
 
 
 @check("VALUE-2")
@@ -84,52 +88,47 @@ def _long_values_round_trip(workspace: Workspace, able: Able, letter: str, lengt
             rows.append(row)
             update = renewal(row)
             updates.append(update if number == 7 else update.but(api_domain=long("e")[-12:]))
-    narrowed(
-        workspace,
-        partial(keep_rows, workspace, able, rows, updates),
-        [
-            partial(keep_rows, workspace, able, [person("long").but(**{name: long(name[0])})])
-            for name in TEXTS
-        ],
-    )
+    alone = [person("long").but(**{name: long(name[0])}) for name in TEXTS]
+    parts = [partial(keep_rows, workspace, able, [row]) for row in alone]
+    narrowed(workspace, partial(keep_rows, workspace, able, rows, updates), parts)
 
 
 @check("VALUE-4")
 def an_absent_field_comes_back_as_none(workspace: Workspace) -> None:
     full = ANN.but(user_name=None).present()
     rows = [person(f"less{place}").but(**{name: None}) for place, name in enumerate(full)]
-    _absent_come_back_as_none(workspace, [*rows, DAN, ACCESS, GRANT, REFRESH, WITH_CLIENT])
+    for store, some in workspace.each(batches([*rows, *LACKING, WITH_CLIENT])):
+        _come_back_as_none(store, held(store, some))
 
 
 @check("VALUE-4")
 def a_field_that_an_update_lacks_too_comes_back_as_none(workspace: Workspace) -> None:
-    _absent_come_back_as_none(workspace, [DAN, ACCESS, GRANT, REFRESH], renewal)
+    for store, some in workspace.each(batches(LACKING)):
+        asked = held(store, some)
+        for row in some:
+            store.try_save(renewal(row))
+        _come_back_as_none(store, [(id, row.updated_by(renewal(row))) for id, row in asked])
 
 
-def _absent_come_back_as_none(
-    workspace: Workspace, rows: Sequence[Row], update: Callable[[Row], Row] | None = None
-) -> None:
-    for store, some in workspace.each(batches(rows)):
-        stored, now = store.holding(*some), some
-        if update is not None:
-            for row in some:
-                store.try_save(update(row))
-            now = [row.updated_by(update(row)) for row in some]
-        shown_by_any = set()
-        for way in (LISTING, BY_ID, FIND):
-            asked = [
-                (one.id, row.but(user_name=row.user_name or None))
-                for one, row in zip(stored, now, strict=True)
-                # Found by an access token beside client credentials: left open.
-                if way != FIND or row != WITH_CLIENT
-            ]
-            for (id, row), (token, _) in zip(asked, read_tokens(store, way, asked), strict=True):
-                if isinstance(token, load().OAuthToken) and token.get_id() == id:
-                    shown_by_any.add(id)
-                    _lacks(workspace, way, token, row)
-        for one in stored:
-            shows = f"a way of reading that shows {format_row(one)}"
-            require(workspace, one.id in shown_by_any, shows, "none does")
+def _come_back_as_none(store: StoreHandle, asked: Sequence[tuple[Any, Row]]) -> None:
+    """What these rows lack is None in every token that shows one of them."""
+    shown_by_any = set()
+    for way, token, row in _hits(store, asked):
+        shown_by_any.add(token.get_id())
+        _lacks(store.workspace, way, token, row)
+    for id, row in asked:
+        shows = f"a way of reading that shows {format_row(row)}"
+        require(store.workspace, id in shown_by_any, shows, "none does")
+
+
+def _hits(store: StoreHandle, asked: Sequence[tuple[Any, Row]]) -> Iterator[tuple[str, Any, Row]]:
+    """Each way of reading that shows a row, with the token that it gives: what else it gives is no hit."""
+    for way in (LISTING, BY_ID, FIND):
+        # Found by an access token beside client credentials: left open.
+        some = [(id, row) for id, row in asked if way != FIND or row != WITH_CLIENT]
+        for (id, row), (token, _) in zip(some, read_tokens(store, way, some), strict=True):
+            if isinstance(token, load().OAuthToken) and token.get_id() == id:
+                yield way, token, row
 
 
 def _lacks(workspace: Workspace, way: str, token: Any, row: Row) -> None:
@@ -138,16 +137,12 @@ def _lacks(workspace: Workspace, way: str, token: Any, row: Row) -> None:
         if name in ("id", "user_name") or not absent(getattr(row, name)):
             continue
         value = getattr(token, f"get_{name}")()
-        if value is not None:
-            workspace.fail(
-                f"{name} of {format_row(row)} comes back as None", f"from {way} it is {format_value(value)}"
-            )
+        expected = f"{name} of {format_row(row)} comes back as None"
+        demand(workspace, value is None, expected, f"from {way} it is {format_value(value)}")
     if row.user_name is None and (signature := token.get_user_signature()) is not None:
         name = getattr(signature, "get_name", lambda: signature)()
-        workspace.fail(
-            f"{format_row(row)} comes back without a UserSignature",
-            f"from {way} it has one, with the name {format_value(name)}",
-        )
+        expected = f"{format_row(row)} comes back without a UserSignature"
+        workspace.fail(expected, f"from {way} it has one, with the name {format_value(name)}")
 
 
 @check("VALUE-5")
@@ -155,7 +150,7 @@ def expires_in_comes_back_as_str(workspace: Workspace) -> None:
     pairs = (("1900000000001", "1900000000002"), ("3600000", "1"), ("1", "9007199254740993"))
     for store, (old, renewed) in workspace.each(pairs):
         rows = (ANN.but(expires_in=old), ACCESS.but(expires_in=old), LATE_REFRESH, BOB)
-        asked = [(one.id, row) for one, row in zip(store.holding(*rows), rows, strict=True)]
+        asked = held(store, rows)
         _are_as_the_sdk_reads_them(store, asked)
         for row in rows:
             store.try_save(key_of(row).but(expires_in=renewed))
@@ -168,31 +163,23 @@ def expires_in_comes_back_as_str(workspace: Workspace) -> None:
 @check("VALUE-5")
 def the_user_name_comes_back_inside_a_user_signature(workspace: Workspace) -> None:
     store = workspace.open()
-    rows = (ANN, DAN, GUS, BOB)
-    stored = store.holding(*rows)
-    _are_as_the_sdk_reads_them(store, [(one.id, row) for one, row in zip(stored, rows, strict=True)])
+    _are_as_the_sdk_reads_them(store, held(store, (ANN, DAN, GUS, BOB)))
 
 
 def _are_as_the_sdk_reads_them(store: StoreHandle, asked: Sequence[tuple[Any, Row]]) -> None:
-    for way in (LISTING, BY_ID, FIND):
-        for (id, row), (token, _) in zip(asked, read_tokens(store, way, asked), strict=True):
-            if not isinstance(token, load().OAuthToken) or token.get_id() != id:
-                continue
-            value = token.get_expires_in()
-            if row.expires_in is not None and (not isinstance(value, str) or value != row.expires_in):
-                store.workspace.fail(
-                    f"expires_in comes back as the str {row.expires_in!r}",
-                    f"from {way} it is {format_answer(value)}",
-                )
-            signature = token.get_user_signature()
-            if row.user_name is None:
-                continue
-            if not isinstance(signature, load().UserSignature) or signature.get_name() != row.user_name:
-                name = getattr(signature, "get_name", lambda: "no name")()
-                store.workspace.fail(
-                    f"the user name comes back as a UserSignature of {row.user_name!r}",
-                    f"from {way} it is a {type(signature).__name__} with {format_value(name)}",
-                )
+    for way, token, row in _hits(store, asked):
+        value, want = token.get_expires_in(), row.expires_in
+        if want is not None and (not isinstance(value, str) or value != want):
+            expected = f"expires_in comes back as the str {want!r}"
+            store.workspace.fail(expected, f"from {way} it is {format_answer(value)}")
+        signature = token.get_user_signature()
+        if row.user_name is None:
+            continue
+        if not isinstance(signature, load().UserSignature) or signature.get_name() != row.user_name:
+            name = getattr(signature, "get_name", lambda: "no name")()
+            expected = f"the user name comes back as a UserSignature of {row.user_name!r}"
+            seen = f"from {way} it is a {type(signature).__name__} with {format_value(name)}"
+            store.workspace.fail(expected, seen)
 
 
 @check("VALUE-8")
@@ -222,10 +209,8 @@ def _fill(workspace: Workspace, store: StoreHandle, number: int) -> None:
         passed.append(saved)
         id = saved.passed_after.id
         if not absent(id) and id in ids:
-            workspace.fail(
-                f"the {len(passed)}. user gets an id of its own",
-                f"{format_value(id)}, which {format_value(ids[id].user_name)} has",
-            )
+            seen = f"{format_value(id)}, which {format_value(ids[id].user_name)} has"
+            workspace.fail(f"the {len(passed)}. user gets an id of its own", seen)
         ids[id] = row
         # Listings are dear, and most stores that count wrong do so at a power of ten or two.
         if len(passed) in (1, 2, 10, 11, 12, 100, 101, 257, 513, number):
@@ -239,10 +224,10 @@ def _fill(workspace: Workspace, store: StoreHandle, number: int) -> None:
 
 def _are_all_there(workspace: Workspace, store: StoreHandle, rows: Sequence[Row]) -> None:
     listed = store.rows()
-    if len(listed) != len(rows):
-        workspace.fail(f"{len(rows)} rows for {len(rows)} users", f"{len(listed)} rows")
-    if len({row.id for row in listed}) != len(rows):
-        workspace.fail(f"{len(rows)} ids", f"{len({row.id for row in listed})} ids")
+    users = f"{len(rows)} rows for {len(rows)} users"
+    demand(workspace, len(listed) == len(rows), users, f"{len(listed)} rows")
+    ids = {row.id for row in listed}
+    demand(workspace, len(ids) == len(rows), f"{len(rows)} ids", f"{len(ids)} ids")
     seen = {row.user_name: row for row in listed}
     for row in rows:
         if row.user_name not in seen:

@@ -59,11 +59,8 @@ def _run_together(
     ]
     for some in batches([pair[0] for pair in pairs]):
         mine = [pair for pair in pairs if pair[0] in some]
-        narrowed(
-            workspace,
-            partial(_are_two, workspace, [row for pair in mine for row in pair]),
-            [partial(_are_two, workspace, pair) for pair in mine],
-        )
+        whole = partial(_are_two, workspace, [row for pair in mine for row in pair])
+        narrowed(workspace, whole, [partial(_are_two, workspace, pair) for pair in mine])
 
 
 def _are_two(workspace: Workspace, rows: Sequence[Row]) -> None:
@@ -77,10 +74,10 @@ def _are_two(workspace: Workspace, rows: Sequence[Row]) -> None:
     for row in rows if finds else ():
         found = store.found(row)
         if row in new and (found is None or found.id != new[row]):
-            workspace.fail(
-                f"find_token finds the row that was saved for {format_row(row)}",
-                "None" if found is None else f"the id {format_value(found.id)}, not {format_value(new[row])}",
+            seen = (
+                "None" if found is None else f"the id {format_value(found.id)}, not {format_value(new[row])}"
             )
+            workspace.fail(f"find_token finds the row that was saved for {format_row(row)}", seen)
 
 
 @check("VALUE-7")
@@ -104,11 +101,8 @@ def _families_stay_apart(workspace: Workspace, kind: str, some: Sequence[Sequenc
         return
     for rows in families:
         workspace.fresh_examples()
-        narrowed(
-            workspace,
-            partial(_stay_apart, workspace, kind, rows),
-            [partial(_stay_apart, workspace, kind, pair) for pair in permutations(rows, 2)],
-        )
+        parts = [partial(_stay_apart, workspace, kind, pair) for pair in permutations(rows, 2)]
+        narrowed(workspace, partial(_stay_apart, workspace, kind, rows), parts)
 
 
 def _any_stay_apart(workspace: Workspace, kinds: Sequence[str]) -> None:
@@ -125,12 +119,11 @@ def _of_a_kind(kind: str, family: Sequence[str]) -> list[Row]:
     if kind == "user_name":
         return [person(f"alike{place}", user_name=text) for place, text in enumerate(family)]
     client = {} if kind == "access_token" else CLIENT
-    return [
-        Row(**client, expires_in=f"19000000001{place:02d}", api_domain=f"{DOMAIN}/{place}").but(
-            **{kind: text}
-        )
-        for place, text in enumerate(family)
+    own = [
+        {"expires_in": f"19000000001{place:02d}", "api_domain": f"{DOMAIN}/{place}"}
+        for place in range(len(family))
     ]
+    return [Row(**client, **fields, **{kind: text}) for fields, text in zip(own, family, strict=True)]
 
 
 _WITNESS = {"user_name": ANN, "access_token": ACCESS, "grant_token": GRANT, "refresh_token": REFRESH}
@@ -175,15 +168,17 @@ def _stay_apart(workspace: Workspace, kind: str, rows: Sequence[Row]) -> None:
     stored = store.holding(_WITNESS[kind])
     finds = _found_id(store.find_quietly(key_of(_WITNESS[kind]))) == stored[0].id
     ids: list[Any] = []
+
+    def found_that_of(id: Any) -> str:
+        return f"it found that of {text_in_words(getattr(rows[ids.index(id)], kind))}"
+
     for row in rows:
         key = key_of(row)
         text = text_in_words(getattr(row, kind))
         answer = store.find_quietly(key)
         if finds and (found := _found_id(answer)) in ids:
-            workspace.fail(
-                f"no row has exactly the {kind} {text}, so find_token returns None",
-                f"it found that of {text_in_words(getattr(rows[ids.index(found)], kind))}",
-            )
+            expected = f"no row has exactly the {kind} {text}, so find_token returns None"
+            workspace.fail(expected, found_that_of(found))
         ids.append(store.save(row).passed_after.id)
     texts = ", ".join(text_in_words(getattr(row, kind)) for row in rows)
     because = f"one new row each, for no two have exactly the same {kind}: {texts}"
@@ -191,19 +186,15 @@ def _stay_apart(workspace: Workspace, kind: str, rows: Sequence[Row]) -> None:
     for place, row in enumerate(rows):
         found = _found_id(store.find_quietly(key_of(row)))
         if finds and found != ids[place] and found in ids:
-            workspace.fail(
-                f"find_token finds the row of the {kind} {text_in_words(getattr(row, kind))}",
-                f"it found that of {text_in_words(getattr(rows[ids.index(found)], kind))}",
-            )
+            expected = f"find_token finds the row of the {kind} {text_in_words(getattr(row, kind))}"
+            workspace.fail(expected, found_that_of(found))
         store.try_save(renewal(row))
         now = store.rows()
         for other in stored:
             if other.id != ids[place] and other not in now:
-                workspace.fail(
-                    f"saving the {kind} {text_in_words(getattr(row, kind))} leaves the row of "
-                    f"{text_in_words(getattr(other, kind))} as it was",
-                    next((format_row(one) for one in now if one.id == other.id), "it is gone"),
-                )
+                saved, left = (text_in_words(getattr(one, kind)) for one in (row, other))
+                seen = next((format_row(one) for one in now if one.id == other.id), "it is gone")
+                workspace.fail(f"saving the {kind} {saved} leaves the row of {left} as it was", seen)
         stored = now
 
 

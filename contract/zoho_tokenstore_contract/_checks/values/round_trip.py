@@ -40,23 +40,17 @@ def awkward_texts_round_trip_in_every_field(workspace: Workspace) -> None:
             _rotated(batch, place + 3).but(user_name=row.user_name)
             for place, row in zip(places, rows, strict=True)
         ]
-        narrowed(
-            workspace,
-            partial(keep_rows, workspace, able, rows, updates),
-            [partial(_text_is_kept, workspace, able, text) for text in batch]
-            # Where no text is the cause when it is saved, one is when it replaces another.
-            + [partial(_text_replaces, workspace, able, name, text) for text in batch for name in TEXTS],
-        )
+        kept = [partial(_text_is_kept, workspace, able, text) for text in batch]
+        # Where no text is the cause when it is saved, one is when it replaces another.
+        replaces = [partial(_text_replaces, workspace, able, name, text) for text in batch for name in TEXTS]
+        narrowed(workspace, partial(keep_rows, workspace, able, rows, updates), kept + replaces)
 
 
 def _text_is_kept(workspace: Workspace, able: Able, text: str) -> None:
     """The text in every field of a row, or else in that which is the cause."""
     row = person("awkward")
-    narrowed(
-        workspace,
-        partial(keep_rows, workspace, able, [row.but(**dict.fromkeys(TEXTS, text))]),
-        [partial(keep_rows, workspace, able, [row.but(**{name: text})]) for name in TEXTS],
-    )
+    parts = [partial(keep_rows, workspace, able, [row.but(**{name: text})]) for name in TEXTS]
+    narrowed(workspace, partial(keep_rows, workspace, able, [row.but(**dict.fromkeys(TEXTS, text))]), parts)
 
 
 def _text_replaces(workspace: Workspace, able: Able, name: str, text: str) -> None:
@@ -81,11 +75,8 @@ def tokens_without_a_user_are_found_by_awkward_texts(workspace: Workspace) -> No
             for kind in KINDS[1:]
             for row in (unnamed(kind, text), unnamed(kind, f"1000.{kind}", (text, text)))
         ]
-        narrowed(
-            workspace,
-            partial(keep_rows, workspace, keys, rows, [renewal(row) for row in rows]),
-            [partial(keep_rows, workspace, keys, [row], [renewal(row)]) for row in alone],
-        )
+        parts = [partial(keep_rows, workspace, keys, [row], [renewal(row)]) for row in alone]
+        narrowed(workspace, partial(keep_rows, workspace, keys, rows, [*map(renewal, rows)]), parts)
 
 
 @check("VALUE-1")
@@ -207,8 +198,8 @@ def what_works(workspace: Workspace, fields: Sequence[str] = TEXTS) -> Able:
         The ways of reading that show such rows, and the kinds of rows.
     """
     store = workspace.open()
-    stored = store.holding(*ONE_OF_EACH_KEY)
-    asked = [(one.id, row) for one, row in zip(stored, ONE_OF_EACH_KEY, strict=True)]
+    asked = held(store, ONE_OF_EACH_KEY)
+    ids = {id for id, _ in asked}
     ways = set()
     for way in (LISTING, BY_ID, FIND):
         for row, seen in zip(ONE_OF_EACH_KEY, _read(store, way, asked), strict=True):
@@ -219,9 +210,8 @@ def what_works(workspace: Workspace, fields: Sequence[str] = TEXTS) -> Able:
     in_place = set()
     for row in ONE_OF_EACH_KEY:
         answer = store.try_save(renewal(row)).answer
-        ids = {one.id for one in stored}
-        stored = store.rows()
-        if answer.raised is None and {one.id for one in stored} == ids:
+        before, ids = ids, {one.id for one in store.rows()}
+        if answer.raised is None and ids == before:
             in_place.add(_kind(row))
     workspace.fresh_examples()
     return Able(frozenset(ways), frozenset(in_place))
@@ -278,6 +268,11 @@ def _id_among(saved: TokenCall, new: Sequence[Row]) -> Any:
         return sum(getattr(row, name) == value for name, value in saved.sent.present().items())
 
     return max(new, key=common).id
+
+
+def held(store: StoreHandle, rows: Sequence[Row]) -> list[tuple[Any, Row]]:
+    """Arrange: these rows are stored; each with the id that it has."""
+    return [(one.id, row) for one, row in zip(store.holding(*rows), rows, strict=True)]
 
 
 def _read(store: StoreHandle, way: str, rows: Sequence[tuple[Any, Row]]) -> list[Row | str]:
@@ -343,11 +338,9 @@ def _read_as(
                 store.workspace.fail(f"{way} shows the row with {format_row(row.only(*fields))}", seen)
             for name in fields:
                 want, got = getattr(row, name), getattr(seen.plain(), name)
-                if want != got:
-                    store.workspace.fail(
-                        f"{name} comes back as {text_in_words(want)}",
-                        f"from {way} it comes back as {text_in_words(got)}",
-                    )
+                if want != got:  # there are many: the words are made where they are needed
+                    came = f"from {way} it comes back as {text_in_words(got)}"
+                    store.workspace.fail(f"{name} comes back as {text_in_words(want)}", came)
 
 
 def text_in_words(text: Any) -> str:
