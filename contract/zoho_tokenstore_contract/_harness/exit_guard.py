@@ -22,9 +22,16 @@ class ProcessEndGuard:
         seen: What the store called first, as ``os._exit(0)``; "" while it did not.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, successes: bool = False) -> None:
+        """Prepares to guard.
+
+        Args:
+            successes: Let through what ends the process with another status than 0: outside the calls of a
+                store it may be a plugin's, and nobody takes it for a success.
+        """
         self.seen = ""
         self.process = 0
+        self._successes = successes
 
     def __enter__(self) -> ProcessEndGuard:  # noqa: PYI034 (Self needs Python 3.11)
         self.process = os.getpid()
@@ -36,6 +43,14 @@ class ProcessEndGuard:
         _guards.remove(self)
         if not _guards:
             _end_by(_end)
+
+    def stops(self, status: int) -> bool:
+        """Whether it keeps this process from ending.
+
+        Args:
+            status: The status to end with.
+        """
+        return self.process == os.getpid() and not (self._successes and status & 0xFF)
 
 
 _guards: list[ProcessEndGuard] = []
@@ -55,10 +70,15 @@ def end_process(status: int) -> NoReturn:
     _end(status)
 
 
+def ended_outside_calls() -> str:
+    """What a store has called to end the process as a success, outside its methods; "" for nothing."""
+    return next((guard.seen for guard in _guards if guard.seen), "")
+
+
 def _raise_instead(status: int) -> NoReturn:
     """Stands in for ``os._exit``; whoever imported it under this name may still have it afterwards."""
     guard = _guards[-1] if _guards else None
-    if guard is None or guard.process != os.getpid():
+    if guard is None or not guard.stops(status):
         _end(status)
     guard.seen = guard.seen or f"os._exit({status})"
     raise SystemExit(f"the store ends the process: os._exit({status})")

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from .._spec.clause_results import StoreUnavailable
 from .._spec.surface import declaration
+from .._spec.tokens import Row, field_as_far_as_it_reads, to_token
 from .calls import rows_of
+from .store_handle import StoreHandle
 
 if TYPE_CHECKING:
-    from .._spec.tokens import Row
-    from .store_handle import StoreHandle
     from .store_under_test import StoreUnderTest
+    from .workspace import Workspace
 
 WRITES = ("save_token", "delete_token", "delete_tokens")
 """Methods that change what is stored."""
@@ -24,7 +25,19 @@ HIDDEN = (
     "after the first save, the storage shows tokens that the kit did not save, and that get_tokens did not "
     "show before. The kit stopped and deleted nothing; what it has saved is left there"
 )
-BLIND = "get_tokens shows something of what was saved, so that delete_tokens may be called"
+BLIND = "get_tokens shows something of what was saved, so that rows may be deleted"
+_LOOKED_FOR = Row(
+    user_name="looked-for@example.com:1",
+    client_id="1000.LOOK",
+    client_secret="look-secret",
+    refresh_token="1000.look.refresh",
+    access_token="1000.look.access",
+    grant_token="1000.look.grant",
+    expires_in="1900000000000",
+    redirect_url="https://look.example.com",
+    api_domain="http://127.0.0.1:9",
+)
+"""What is saved where nothing has shown yet that a list tells what is stored."""
 OTHER_STORAGE = (
     "in another process the same location shows tokens that the kit did not save there: what the test "
     "process sets in module globals or on the test is not set there, so the store opens another storage. "
@@ -87,59 +100,122 @@ def take_over(opened: StoreHandle) -> None:
                 opened.quietly("delete_tokens")
             refuse(sut, shared_by_locations())
         if not ours:
-            refuse(sut, _in_use(len(rows)))
+            refuse(sut, OTHERS_ROWS if sut.saved else _in_use(len(rows)))
     if rows:
         opened.quietly("delete_tokens")
     opened.found_empty = sut.found_empty = True
 
 
-def reason_not_ours(opened: StoreHandle, method: str = "") -> str:
-    """Why nothing may be deleted from a storage that other programs can reach.
+def reason_not_ours(opened: StoreHandle, method: str) -> str:
+    """Why a call may not be made that can reach rows of others: one that deletes, or saves under an id.
+
+    There is one rule: a list has shown a row that the kit saved, and none that it did not save. A list that
+    shows nothing proves nothing, for the store may not have read its storage yet. Where each location has its
+    own storage, one such list is enough; a storage that others reach is looked at before each such call.
 
     Args:
         opened: The store.
         method: What is about to be called.
 
     Returns:
-        "" where every row is the kit's own; also where it may be lost, or the check itself has put it out of
-        reach: then it is not looked at. Where each location has its own storage, it is looked at once, after
-        the first save: a store may have shown an empty cache before. A store that the check has closed need
-        not show its rows: another one is opened to remove them.
+        "" where it may be called; also where everything may be lost, or the check itself has put the storage
+        out of reach.
+
+    Raises:
+        Violation: No list shows what the kit saves, so that the call cannot be tried.
     """
     sut = opened.workspace.sut
-    if sut.disposable or opened.out_of_reach or (sut.own_storage and not _may_have_hidden(sut)):
+    if sut.disposable or opened.out_of_reach or (sut.own_storage and sut.shown):
         return ""
-    rows = rows_of(opened.quietly("get_tokens"))
-    if sut.own_storage:
-        # A list that misses what was just saved proves nothing: it is looked at again.
-        sut.shown = not isinstance(rows, str) and any(map(opened.is_ours, rows))
-        if not isinstance(rows, str) and _holds_hidden(opened, rows):
-            return HIDDEN
-        if method == "delete_tokens" and not sut.shown:
-            opened.workspace.fail(BLIND, "it shows nothing of it", precondition_failed=True)
-        return ""
-    if isinstance(rows, str) and opened.closed:
-        return ""
-    if isinstance(rows, str):
-        return (
-            f"{rows}, so nobody can see whose tokens the storage holds; nothing was deleted. "
-            f"{if_disposable()}"
-        )
-    return "" if all(opened.is_ours(row) for row in rows) else OTHERS_ROWS
+    reason, _ = _look(opened)
+    if reason or sut.shown or (sut.own_storage and method != "delete_tokens"):
+        return reason
+    return see_a_row(opened.workspace) or _look(opened)[0]
 
 
-def _may_have_hidden(sut: StoreUnderTest) -> bool:
-    """Whether something was saved, and no list of the store has shown a row of the kit's since."""
-    return bool(sut.saved) and not sut.shown
+def empty(opened: StoreHandle) -> str:
+    """Remove what the kit has saved in a storage that all locations share, where a list shows that alone.
 
+    Args:
+        opened: The store.
 
-def _holds_hidden(opened: StoreHandle, rows: list[Row]) -> bool:
-    """Whether there are more rows than the check has saved, and one with nothing that the kit has saved.
-
-    A store that changes whatever it is given has rows that do not look like the kit's, but not more of them.
+    Returns:
+        Why nothing was removed; "" where something was, or there is nothing to be seen.
     """
-    saves = sum(call.method == "save_token" for call in opened.workspace.calls)
-    return len(rows) > saves and not all(opened.is_ours(row) for row in rows)
+    reason, shows = _look(opened)
+    if opened.workspace.sut.disposable or opened.out_of_reach:
+        reason, shows = "", True
+    if shows and not reason:
+        opened.quietly("delete_tokens")
+    return reason
+
+
+def _look(opened: StoreHandle, unrecorded: int = 0) -> tuple[str, bool]:
+    """List what a storage holds.
+
+    Args:
+        opened: The store. One that the check has closed need not show its rows.
+        unrecorded: How many rows the kit has saved besides the recorded calls.
+
+    Returns:
+        Why nothing may be deleted, or ""; and whether the list shows a row of the kit's own.
+    """
+    sut = opened.workspace.sut
+    rows = rows_of(opened.quietly("get_tokens"))
+    if isinstance(rows, str):
+        unreadable = "" if sut.own_storage or opened.closed else _reason_hidden(rows)
+        return unreadable, False
+    ours = [row for row in rows if opened.is_ours(row)]
+    if len(ours) < len(rows) and not sut.own_storage:
+        return OTHERS_ROWS, bool(ours)
+    # A store that changes what it is given has rows that do not look like the kit's, but not more of them.
+    saves = unrecorded + sum(call.method == "save_token" for call in opened.workspace.calls)
+    if len(ours) < len(rows) > saves:
+        return HIDDEN, bool(ours)
+    sut.shown = sut.shown or bool(ours)
+    return "", bool(ours)
+
+
+def see_a_row(workspace: Workspace) -> str:
+    """Save a row through another store object, look for it, and delete it by its id; none of it is recorded.
+
+    The stores that the check uses are not called, for their first call may be what the check is about.
+
+    Args:
+        workspace: The workspace of the check.
+
+    Returns:
+        Why nothing may be deleted, or "".
+
+    Raises:
+        Violation: No list shows the row.
+    """
+    sut, location = workspace.sut, workspace.location()
+    answer = workspace.guarded("open", lambda: sut.open(location), location)
+    if answer.raised is not None:
+        workspace.fail("the store opens", str(answer), precondition_failed=True)
+    opened = StoreHandle(workspace, answer.returned, location, 0)
+    try:
+        token = to_token(_LOOKED_FOR)
+        opened.remember(_LOOKED_FOR)
+        opened.quietly("save_token", token)
+        reason, shows = _look(opened, unrecorded=1)
+        if shows and not reason:
+            opened.quietly("delete_token", field_as_far_as_it_reads(token, "id"))
+    finally:
+        workspace.leave(opened)
+    if not (reason or sut.shown):
+        workspace.fail(BLIND, "it shows nothing of it", precondition_failed=True)
+    return reason
+
+
+def _reason_hidden(seen: str) -> str:
+    """Why nothing is deleted from a storage that others reach, and that cannot be read.
+
+    Args:
+        seen: What ``get_tokens`` did.
+    """
+    return f"{seen}, so nobody can see whose tokens the storage holds; nothing was deleted. {if_disposable()}"
 
 
 def reason_unreadable(seen: str) -> str:

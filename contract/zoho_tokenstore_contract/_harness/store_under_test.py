@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .forked_copies import ForkedCopies
 from .store_limits import Limits
 from .store_pace import Pace
 from .store_source import StoreSource
@@ -45,6 +46,7 @@ class StoreUnderTest:
             other, as ``save_token and delete_token``.
         pace: How quick it has been so far.
         calls: How many of its methods were called in this process.
+        copies: Ends processes that come back out of its calls.
     """
 
     target: str
@@ -69,6 +71,7 @@ class StoreUnderTest:
     limits: Limits | None = None
     pace: Pace = field(default_factory=Pace)
     calls: int = 0
+    copies: ForkedCopies = field(default_factory=ForkedCopies)
 
 
 def close_by_default(store: Any) -> None:

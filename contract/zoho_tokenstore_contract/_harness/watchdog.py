@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import threading
@@ -35,18 +36,20 @@ class Watchdog:
         closing: The workspace is removing its files: a signal that ends the process waits for that.
     """
 
-    def __init__(self, limit: float, clean: Callable[[], None]) -> None:
+    def __init__(self, limit: float, clean: Callable[[], None], *, notice: float = math.inf) -> None:
         """Prepares to watch.
 
         Args:
             limit: After how many seconds a call counts as one that never comes back.
             clean: Removes the files of the workspace; called from any thread before the process ends.
+            notice: After how many seconds standard error says what takes long.
         """
         self.limit = limit
         self.hung = ""
         self.waiting: tuple[str, float] | None = None
         self.closing = False
         self._clean = clean
+        self._notice = notice
         self._watches = threading.current_thread() is threading.main_thread() and hasattr(
             signal, "pthread_kill"
         )
@@ -83,6 +86,23 @@ class Watchdog:
         # Python runs the handlers of signals in the main thread.
         return self._on_interrupt is not None or threading.current_thread() is not threading.main_thread()
 
+    @property
+    def method(self) -> str:
+        """What is being called; "" for nothing."""
+        waiting = self.waiting
+        return waiting[0] if waiting else ""
+
+    def came_back(self, outer: tuple[str, float] | None) -> None:
+        """A call has come back. Where the store has reset a signal that ends the process, take it back.
+
+        Args:
+            outer: What is waited for from now on.
+        """
+        self.waiting = outer
+        for ending in self._replaced:
+            if signal.getsignal(ending) is signal.SIG_DFL:
+                signal.signal(ending, self._end)
+
     def start(self) -> None:
         """Begin to watch."""
         if not self._watches:
@@ -107,8 +127,8 @@ class Watchdog:
         self._thread = None
         if signal.getsignal(signal.SIGINT) == self._interrupt:
             signal.signal(signal.SIGINT, self._on_interrupt)
-        for ending in self._replaced:
-            signal.signal(ending, signal.SIG_DFL)
+        while self._replaced:
+            signal.signal(self._replaced.pop(), signal.SIG_DFL)
         if self._ending:
             os.kill(os.getpid(), self._ending)
 
@@ -119,6 +139,9 @@ class Watchdog:
                 signal.pthread_kill(self._main, self._replaced[0])
             if self._ending and now - self._asked_at > _GRACE:
                 self._give_up(waiting[0] if waiting else "the kit", "was asked to end", 128 + self._ending)
+            if waiting is not None and now - waiting[1] > self._notice:
+                self.say(f"\ntokenstore: {waiting[0]} has taken more than {self._notice:g} s\n")
+                self._notice = math.inf
             if waiting is None or now - waiting[1] <= self.limit:
                 continue
             if not self.hung:

@@ -21,7 +21,7 @@ from .differences import CHANGING, innermost_line
 from .exit_guard import ProcessEndGuard
 from .locations import Locations
 from .messages import format_exception
-from .ownership import WRITES, reason_not_ours, refuse, take_over
+from .ownership import WRITES, empty, reason_not_ours, refuse, take_over
 from .store_handle import StoreHandle, marks_of
 from .store_limits import active
 from .store_under_test import StoreUnderTest
@@ -81,6 +81,7 @@ class Workspace:
     def __enter__(self) -> Workspace:  # noqa: PYI034 (Self needs Python 3.11)
         self._watchdog.start()
         self._ending.__enter__()
+        self.sut.copies.watch(lambda: self._watchdog.method)
         return self
 
     def __exit__(
@@ -89,6 +90,7 @@ class Workspace:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.sut.copies.end_if_copy("a call", Watchdog.say)
         interrupted = isinstance(error, KeyboardInterrupt) and not self._watchdog.is_of_the_store(error)
         refusal = self.sut.refusal
         try:
@@ -104,6 +106,7 @@ class Workspace:
             self._watchdog.waiting = None
             self._watchdog.closing = True
             self._ending.__exit__()
+            copied = self.sut.copies.stop()
             os.chdir(self.home)
             self._locations.remove()
             self._watchdog.stop()
@@ -116,6 +119,8 @@ class Workspace:
         if error is None and self._ending.seen:
             # In a thread of the store, or it has kept to itself what was raised instead.
             self.fail("the store does not end the program", f"{self._ending.seen} was called")
+        if error is None and copied:
+            self.fail("a call comes back once", f"{copied} came back in a forked process, too")
 
     def _hang(self) -> Violation:
         """What the watchdog has seen, as a violation."""
@@ -124,11 +129,8 @@ class Workspace:
         seen = f"{method} had not come back after {self.call_limit:g} seconds"
         if not self._proven and not self.sut.disposable:
             self.sut.refusal = f"{seen}; nothing was written"
-        return Violation(
-            expected=f"{method} comes back",
-            seen=seen,
-            done=tuple(str(call) for call in self.calls),
-        )
+        done = tuple(map(str, self.calls))
+        return Violation(expected=f"{method} comes back", seen=seen, done=done)
 
     def wait_for(self, what: str) -> None:
         """Have the watchdog watch from now on what the kit itself does with the store.
@@ -342,8 +344,9 @@ class Workspace:
                 raise KeyboardInterrupt from error  # the store made another exception of it
             return Answer(raised=error)
         finally:
+            self.sut.copies.end_if_copy(method, Watchdog.say)
             if watched:
-                self._watchdog.waiting = outer
+                self._watchdog.came_back(outer)
         if watched and self._watchdog.interrupts:
             raise KeyboardInterrupt  # the store has swallowed it
         if is_a(returned, CoroutineType):
@@ -373,10 +376,7 @@ class Workspace:
     def leave(self, opened: StoreHandle) -> None:
         """Close a store, whatever comes of it; a shared storage is emptied first."""
         if not self.sut.own_storage and opened.found_empty:
-            reason = reason_not_ours(opened)
-            if not reason:
-                opened.quietly("delete_tokens")
-            self.sut.refusal = self.sut.refusal or reason
+            self.sut.refusal = self.sut.refusal or empty(opened)
         if opened in self.opened:
             self.opened.remove(opened)
         self._guarded_close(opened)

@@ -31,7 +31,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from ..._harness.calls import Answer, rows_of
-from ..._harness.ownership import OTHER_STORAGE, reason_unreadable, refuse
+from ..._harness.ownership import OTHER_STORAGE, reason_unreadable, refuse, see_a_row
 from ..._harness.store_handle import marks_of
 from ..._harness.store_limits import active
 from ..._harness.store_source import pickled_state
@@ -244,6 +244,8 @@ class Processes:
         state = json.dumps([pickled_state(sut.open), str(surroundings or "")], sort_keys=True)
         if sut.disposable or state in sut.proven_in_children:
             return
+        if not (sut.own_storage or sut.shown) and (reason := see_a_row(self.workspace)):
+            refuse(sut, reason)
         child = self._start(list_rows, self.workspace.location(), surroundings=surroundings).ready()
         listed = child.receive("get_tokens")
         child.end()

@@ -89,7 +89,10 @@ class ForkedProcess:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """End it at once."""
+        """End it at once, with the processes that it has left."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):  # it has no group of its own yet
+                os.killpg(self.pid, signal.SIGKILL)
         self.send(signal.SIGKILL)
 
 
