@@ -23,7 +23,8 @@ Run = Callable[[argparse.Namespace], int]
 
 _STATUSES = """\
 exit status:
-  0  every store conforms; with --only, it keeps the clauses that were named
+  0  every store conforms; with --only, where there is no verdict on the whole, it
+     keeps those of the named clauses that it must keep: SHOULD ones with --strict
   1  one violates the contract, or there is no verdict: a clause could not be
      decided, or the run was interrupted
   2  the command was used wrongly, or the store cannot be checked: it cannot be

@@ -53,6 +53,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = parser_of(_COMMANDS).parse_args(arguments)
     given.alone = arguments is None
+    if given.alone and given.run in (_check, _allow):
+        return _decide(given)
+    return _run_command(given)
+
+
+def _decide(given: argparse.Namespace) -> int:
+    """Run a command whose status tells a verdict; this process ends with it, whatever a store does."""
+    from .._harness.exit_guard import ProcessEndGuard
+    from .._harness.run_end import end_with
+
+    ProcessEndGuard(successes=True).__enter__()  # until the process ends
+    status = _run_command(given)
+    end_with(status)
+    return status
+
+
+def _run_command(given: argparse.Namespace) -> int:
     run: Run = given.run
     decides = run in (_check, _allow)
     if sys.stdout is None:  # a shell has closed it, as with `>&-`

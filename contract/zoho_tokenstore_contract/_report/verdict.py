@@ -29,6 +29,7 @@ class StoreVerdict:
         cause: The root cause that the smoke check found, else "".
         cause_calls: The calls that showed it.
         only: The clauses that the run was told to check; none for the whole contract.
+        ended: What the store called to end the process as a success, outside its methods; else "".
     """
 
     target: str
@@ -37,6 +38,7 @@ class StoreVerdict:
     cause: str = ""
     cause_calls: tuple[str, ...] = ()
     only: frozenset[str] = frozenset()
+    ended: str = ""
 
     def result(self, clause: str) -> ClauseResult:
         """The result of a clause; `Outcome.NOT_RUN` where no test of it ran to its end."""
@@ -72,6 +74,8 @@ class StoreVerdict:
         """Whether it conforms, or, in a run that was told which clauses to check, keeps those."""
         if not self.only or self.verdict is not None:
             return self.verdict == CONFORMS
+        if self.ended:
+            return False
         asked = [result for result in self._weighed if result.clause in self.only]
         fine = (Outcome.KEPT, Outcome.ALLOWED, Outcome.NOT_APPLICABLE)
         return not any(
@@ -88,11 +92,13 @@ class StoreVerdict:
             return None
         if any(result.outcome is Outcome.BROKEN and self.weighs(result) for result in self.all_results):
             return VIOLATES
-        return None if self._undecided else CONFORMS
+        return None if self._undecided or self.ended else CONFORMS
 
     @property
     def reason_undecided(self) -> str:
         """Why there is no verdict."""
+        if self.ended:
+            return f"the store calls {self.ended} outside its methods, which ends the process as a success"
         counts = self._scored
         if self.only and counts[Outcome.NOT_RUN]:
             run = counts.total() - counts[Outcome.NOT_RUN]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, TextIO
 
 from .._drivers.processes import child_main, fork_server
+from .._harness.exit_guard import ProcessEndGuard, ended_outside_calls
 from .._harness.workspace import Effort
 from .._report.public_verdict import ClauseVerdict, Verdict
 from .._report.verdict import StoreVerdict
@@ -86,7 +87,8 @@ def check(
     refuse_wrong_allowances(allowed or {}, "allowed")
     wanted = _wanted(only)
     declared = Declarations(persistent, thread_safe, own_storage, disposable, dict(allowed or {}))
-    with _ONE_AT_A_TIME, called_by(Surface.FUNCTION), fork_server.ended_afterwards():
+    outside = ProcessEndGuard(successes=True)
+    with _ONE_AT_A_TIME, called_by(Surface.FUNCTION), fork_server.ended_afterwards(), outside:
         with _silence():
             sut = sut_of(contract_class_of(factory, declared, target))
         sut.target = target or sut.target
@@ -153,6 +155,7 @@ def _verdict(
         found.results[clause] = result
         if progress is not None:
             progress(ClauseVerdict.of(result))
+    found.ended = ended_outside_calls()
     verdict = Verdict.of(found)
     return verdict if expected else replace(verdict, passed=False)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
 import operator
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +17,8 @@ from typing import Any
 from .._harness.exit_guard import ProcessEndGuard
 from .._harness.messages import format_exception
 from .._harness.store_source import StoreSource, first_argument, takes_location
+from .._harness.watchdog import Watchdog
+from .._harness.workspace import Workspace
 from .._spec.clause_results import UsageError
 from .._spec.clause_selection import refuse_wrong_allowances
 from .._spec.sdk import SDKMissing, load
@@ -78,8 +82,9 @@ def contract_class(target: str, declared: Declarations, directory: Path) -> type
     Raises:
         UsageError: Where it cannot be imported or opened, or its storage is not empty.
     """
-    thing, module = _import(target, directory)
-    return _class_of(target, thing, _source_of_target(target, module), declared)
+    with _examining(target):
+        thing, module = _import(target, directory)
+        return _class_of(target, thing, _source_of_target(target, module), declared)
 
 
 def contract_class_of(factory: Any, declared: Declarations, target: str = "") -> type[TokenStoreContract]:
@@ -101,7 +106,20 @@ def contract_class_of(factory: Any, declared: Declarations, target: str = "") ->
     except SDKMissing as error:
         raise UsageError(str(error)) from error
     source = StoreSource.of(factory)
-    return _class_of(target or f"{source.module}:{source.qualname}", factory, _importable(factory), declared)
+    target = target or f"{source.module}:{source.qualname}"
+    with _examining(target):
+        return _class_of(target, factory, _importable(factory), declared)
+
+
+@contextlib.contextmanager
+def _examining(target: str) -> Iterator[None]:
+    """Whatever a module, a class or a store raises when it is looked at becomes one message."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{target} cannot be opened: {format_exception(error)}") from error
 
 
 def _class_of(
@@ -152,38 +170,39 @@ def inspect_target(target: str, declared: Declarations, directory: Path) -> Targ
     Raises:
         UsageError: Where it cannot be imported or opened, or is a contract class already.
     """
-    thing, module = _import(target, directory)
-    if _is_contract(thing):
-        raise UsageError(f"{target} is a contract class already: pytest runs it")
-    source = _source_of_target(target, module)
-    calls = {"location": thing, _IN_IT: lambda location: thing(location / "tokens")}
-    refusals: list[UsageError] = []
-    opened = []
-    for call, factory in calls.items() if callable(thing) and takes_location(thing) else [("", thing)]:
-        cls = _factory_class(target, factory, source, declared)
-        try:
-            _try_to_open(target, cls)
-        except UsageError as error:
-            refusals.append(error)
-            continue
-        opened.append(call)
-        if diagnose(sut_of(cls)) is None:
-            opened = [call]
-            break
-    if not opened:
-        raise refusals[0]
-    attributes = {}
-    if not declared.persistent:
-        attributes["persistent"] = False
-    if not declared.own_storage:
-        attributes["own_storage"] = False
-    if declared.disposable:
-        attributes["disposable"] = True
-    if not (opened[0] or attributes):
-        # It takes no argument and keeps what it is given, so it does that beside itself.
-        attributes["in_location"] = True
-    place = _place_of_hook(thing, source)
-    return TargetDescription(opened[0], attributes, None if place is None else place.__name__)
+    with _examining(target):
+        thing, module = _import(target, directory)
+        if _is_contract(thing):
+            raise UsageError(f"{target} is a contract class already: pytest runs it")
+        source = _source_of_target(target, module)
+        calls = {"location": thing, _IN_IT: lambda location: thing(location / "tokens")}
+        refusals: list[UsageError] = []
+        opened = []
+        for call, factory in calls.items() if callable(thing) and takes_location(thing) else [("", thing)]:
+            cls = _factory_class(target, factory, source, declared)
+            try:
+                _try_to_open(target, cls)
+            except UsageError as error:
+                refusals.append(error)
+                continue
+            opened.append(call)
+            if diagnose(sut_of(cls)) is None:
+                opened = [call]
+                break
+        if not opened:
+            raise refusals[0]
+        attributes = {}
+        if not declared.persistent:
+            attributes["persistent"] = False
+        if not declared.own_storage:
+            attributes["own_storage"] = False
+        if declared.disposable:
+            attributes["disposable"] = True
+        if not (opened[0] or attributes):
+            # It takes no argument and keeps what it is given, so it does that beside itself.
+            attributes["in_location"] = True
+        place = _place_of_hook(thing, source)
+        return TargetDescription(opened[0], attributes, None if place is None else place.__name__)
 
 
 _IN_IT = 'location / "tokens"'
@@ -201,8 +220,7 @@ def _import(target: str, directory: Path) -> tuple[Any, ModuleType]:
         sys.path.append(str(directory))
     try:
         load()
-        with ProcessEndGuard():
-            module = importlib.import_module(module_name)
+        module = _imported(module_name)
     except SDKMissing as error:
         raise UsageError(str(error)) from error
     except ModuleNotFoundError as error:
@@ -222,6 +240,35 @@ def _import(target: str, directory: Path) -> tuple[Any, ModuleType]:
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise UsageError(f"{module_name} has no {qualname!r}{hint}") from error
     return thing, module
+
+
+def _imported(name: str) -> ModuleType:
+    """Import a module under the eye of the watchdog.
+
+    Raises:
+        UsageError: It takes longer than a call may.
+    """
+    watchdog = Watchdog(Workspace.call_limit, lambda: None, notice=_NOTICE)
+    watchdog.start()
+    watchdog.waiting = (f"importing {name}", time.monotonic())
+    try:
+        with ProcessEndGuard():
+            module = importlib.import_module(name)
+    except BaseException:
+        if not watchdog.hung:
+            raise
+    finally:
+        watchdog.waiting = None
+        watchdog.stop()
+    if watchdog.hung:
+        raise UsageError(
+            f"importing {name} had not come back after {watchdog.limit:g} seconds; nothing was written"
+        )
+    return module
+
+
+_NOTICE = 10.0
+"""Seconds after which standard error says that importing a module takes long."""
 
 
 def _meant(target: str) -> str:
@@ -308,13 +355,9 @@ def _try_to_open(target: str, cls: type[TokenStoreContract], argument: str = "")
     Raises:
         UsageError: It does not open, or its storage may be somebody's.
     """
-    try:
+    with _examining(target):
         sut = sut_of(cls)
         found = first_look(sut)
-    except UsageError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise UsageError(f"{target} cannot be opened: {format_exception(error)}") from error
     if found is not None and (sut.refusal or not found.clauses):
         raise UsageError(f"{target}: {found.cause}{_hint(target, argument, found)}")
 

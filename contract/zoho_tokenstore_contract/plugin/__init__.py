@@ -94,7 +94,7 @@ def pytest_collection(session: pytest.Session) -> None:
     from .._runner.targets import Declarations, contract_class, parse_allowed
     from .._spec.clause_results import UsageError
 
-    _let_watchdog_speak(config)
+    _see_to_the_end(session)
     try:
         declared = Declarations(
             persistent=not config.getoption("tokenstore_transient"),
@@ -120,7 +120,7 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
         module.contract = cls
         items.extend(session.genitems(module))
     if CLASSES not in session.config.stash and any(item.getparent(ContractClass) for item in items):
-        _let_watchdog_speak(session.config)
+        _see_to_the_end(session)
     for item in items:
         holder = item.getparent(ContractClass)
         if holder is not None:
@@ -185,6 +185,27 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     verdicts = session.config.stash.get(VERDICTS, None)
     if output is not None and verdicts is not None:
         output["tokenstore"] = [(key, store.target, store.strict) for key, store in verdicts.stores.items()]
+
+
+def _see_to_the_end(session: pytest.Session) -> None:
+    """Have the status tell the verdict, whatever a store does between calls and at the end of the process.
+
+    Where pytest is the program, that holds until the process ends. A process that works for another one may
+    end: what it has not reported is missed there.
+    """
+    config = session.config
+    _let_watchdog_speak(config)
+    if hasattr(config, "workerinput"):
+        return
+    from .._harness.exit_guard import ProcessEndGuard
+    from .._harness.run_end import end_with
+
+    guard = ProcessEndGuard(successes=True)
+    guard.__enter__()
+    if list(map(str, config.invocation_params.args)) == sys.argv[1:]:
+        config.add_cleanup(lambda: end_with(int(session.exitstatus)))
+    else:
+        config.add_cleanup(guard.__exit__)
 
 
 def _let_watchdog_speak(config: pytest.Config) -> None:

@@ -69,6 +69,7 @@ class Gatherer:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """Write the reports and the scripts before pytest's summary; print the verdict below all of it."""
+        self._refuse_endings(session)
         self._write(session)
         self._refuse_success(session)
         result = yield
@@ -78,6 +79,19 @@ class Gatherer:
 
             conclude(terminal, verdicts_of(self.config))
         return result
+
+    def _refuse_endings(self, session: pytest.Session) -> None:
+        """Where a store ended the process outside its methods, there is no verdict, and no success."""
+        verdicts = self.config.stash.get(VERDICTS, None)
+        if verdicts is None:
+            return
+        from .._harness.exit_guard import ended_outside_calls
+
+        ended = ended_outside_calls()
+        for store in verdicts.stores.values():
+            store.ended = ended
+        if ended and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _write(self, session: pytest.Session) -> None:
         paths = options.report_paths(self.config)
