@@ -18,6 +18,7 @@ import time
 from zoho_reference_stores import SQLiteFileStore
 from zoho_tokenstore_contract._checks.registry import checks_of
 from zoho_tokenstore_contract._drivers.processes.children import Processes
+from zoho_tokenstore_contract._drivers.processes.cut_short import Kill
 from zoho_tokenstore_contract._harness.store_source import StoreSource
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest, close_by_default
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
@@ -34,7 +35,7 @@ def main(kills: int = KILLS, seed: int = 1) -> int:
         The exit status.
     """
     checks_of("CRASH-1")  # imports the checks in their order
-    from zoho_tokenstore_contract._checks.stress.kills import Kill, Storage, measured  # noqa: PLC0415 (only then)
+    from zoho_tokenstore_contract._checks.stress.crashes import Storage  # noqa: PLC0415 (only then)
 
     sut = StoreUnderTest(
         target="zoho_reference_stores:SQLiteFileStore",
@@ -49,7 +50,7 @@ def main(kills: int = KILLS, seed: int = 1) -> int:
         while done < kills:
             with Workspace(sut, Effort()) as workspace, Processes(workspace) as processes:
                 storage = Storage(workspace, processes)
-                _, duration = measured(storage)
+                _, duration = storage.measured()
                 for _ in range(min(A_STORAGE, kills - done)):
                     after = chance.uniform(0, 1.2 * duration)
                     kill = Kill(storage.row(chance.choice(("insert", "update"))), after=after)

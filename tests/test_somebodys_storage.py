@@ -15,9 +15,9 @@ import pytest
 
 from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
-from zoho_tokenstore_contract._checks.storage_faults import files_in
 from zoho_tokenstore_contract._cli.commands import main
 from zoho_tokenstore_contract._drivers.processes.children import Processes, list_rows
+from zoho_tokenstore_contract._drivers.storage_faults import files_in
 from zoho_tokenstore_contract._harness.store_handle import StoreHandle
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace

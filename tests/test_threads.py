@@ -178,8 +178,8 @@ def test_a_search_that_gives_up_is_unknown(monkeypatch: pytest.MonkeyPatch) -> N
     def give_up(history: Any) -> None:
         raise Undecided("the search was given up")
 
-    histories = "zoho_tokenstore_contract._checks.stress.thread_histories"
-    monkeypatch.setattr(f"{histories}.check_linearizable", give_up)
+    runs = "zoho_tokenstore_contract._drivers.threads.unexplained_runs"
+    monkeypatch.setattr(f"{runs}.check_linearizable", give_up)
 
     assert (
         check_clause("THREAD-5", sut_for(InPlaceStore, persistent=False), Effort()).outcome is Outcome.UNKNOWN

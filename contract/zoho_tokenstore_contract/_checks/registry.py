@@ -23,8 +23,8 @@ FAMILIES = {
     "values": "round_trip long_and_absent_values lookalikes empty_and_unkeepable",
     "lifetime": "locations reopening two_stores other_environments sequences",
     "stress": (
-        "other_threads concurrent_threads thread_histories long_lists interrupts concurrent_processes "
-        "openings forks kills full_disk damaged_files outages recovery"
+        "other_threads concurrent_threads thread_histories interrupts processes_at_once openings crashes "
+        "storage_failures"
     ),
     "secrets": "file_modes leaks",
     "flows": "sign_in signed_in_users",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._checks.file_habits import CLAUSES_OF_FILES, how_files_are_written
 from .._checks.limit_probes import limits_of
 from .._checks.registry import Check, checks_of
 from .._harness.messages import format_exception
@@ -23,6 +22,7 @@ from .._spec.clause_results import (
     Violation,
 )
 from .._spec.clauses import CLAUSES
+from .file_habits import CLAUSES_OF_FILES, how_files_are_written
 
 HANGS_ENDURED = 3
 

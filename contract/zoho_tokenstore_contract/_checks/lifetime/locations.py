@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from ..._harness.calls import CallRecord
+from ..._drivers.surroundings import working_elsewhere
 from ..._harness.messages import format_rows
 from ..._harness.observer import Observer, lookups_of
 from ..._harness.store_handle import StoreHandle
 from ..._harness.store_limits import active
 from ..._harness.workspace import Workspace, not_applicable
-from ..._spec.clause_results import Violation
 from ..._spec.tokens import Row, format_row, to_token
 from ..registry import check
 from ..sample_tokens import (
@@ -171,13 +168,13 @@ def row_by_id(store: StoreHandle, id: object) -> Row | None:
 def an_open_store_stays_on_its_location(workspace: Workspace) -> None:
     store = workspace.open()
     rows = store.holding(*ONE_OF_EACH_KEY)
-    with _working_elsewhere(workspace, store):
+    with working_elsewhere(store):
         store.expect(rows, because="the store has its rows")
         store.save(GUS)
         rows += store.expect(rows, new=1, because="one new row for a new user")
         store.save(Row(user_name=ANN.user_name, access_token=NEW_ACCESS))
         rows = store.rows()
-    with _working_elsewhere(workspace, store):
+    with working_elsewhere(store):
         store.expect(rows, because="the store has its rows")
         store.call("delete_token", rows[1].id)
         rows = store.rows()
@@ -190,7 +187,7 @@ def an_open_store_stays_on_its_location(workspace: Workspace) -> None:
             )
     store = workspace.reopen(store)
     store.expect(rows, because="what was saved in another working directory is on the location")
-    with _working_elsewhere(workspace, store):
+    with working_elsewhere(store):
         store.clear()
         store.expect([], because="delete_tokens removes every row")
     store = workspace.reopen(store)
@@ -200,33 +197,7 @@ def an_open_store_stays_on_its_location(workspace: Workspace) -> None:
 @check("PERSIST-4", persistent=True)
 def an_empty_store_stays_on_its_location(workspace: Workspace) -> None:
     store = workspace.open()
-    with _working_elsewhere(workspace, store):
+    with working_elsewhere(store):
         rows = store.holding(ANN, ACCESS)
     store = workspace.reopen(store)
     store.expect(rows, because="what was saved in another working directory is on the location")
-
-
-@contextlib.contextmanager
-def _working_elsewhere(workspace: Workspace, store: StoreHandle) -> Iterator[None]:
-    """The process, and every call of the store, in another directory."""
-    home, location = Path.cwd(), store.location
-    elsewhere = workspace.location()
-    workspace.calls.append(
-        CallRecord(store.number, "chdir", location=elsewhere, note="os.chdir(another directory)")
-    )
-    os.chdir(elsewhere)
-    # Where the kit changes into the location for each call, it changes into this one.
-    store.location = elsewhere
-    try:
-        yield
-    except Violation as violation:
-        raise Violation(
-            expected=f"in another working directory: {violation.expected}",
-            seen=violation.seen,
-            done=violation.done,
-            calls=violation.calls,
-        ) from None
-    finally:
-        store.location = location
-        os.chdir(home)
-        workspace.calls.append(CallRecord(store.number, "chdir", note="os.chdir(the directory before)"))

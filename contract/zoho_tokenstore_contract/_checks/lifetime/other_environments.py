@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from ..._drivers.processes.child_environments import EAST, WEST, Surroundings
 from ..._drivers.processes.children import Processes
-from ..._drivers.processes.pipe import Pipe
+from ..._drivers.processes.reading import told_of_rows
 from ..._harness.calls import CallRecord
-from ..._harness.messages import format_exception, format_rows
+from ..._harness.row_fates import Fate, mishap_in
 from ..._harness.store_limits import active, batches
 from ..._harness.workspace import Workspace
-from ..._spec.tokens import FIELDS, Row, format_row, format_value, is_token, to_row, to_token
+from ..._spec.tokens import Row, format_row
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, DOMAIN, EXPIRED, GRANT, GUS, REFRESH, key_of, person
 
@@ -100,13 +98,7 @@ def _visit(
     workspace = processes.workspace
     renewals = [_renewal(row, turn) for row in rows] if turn else []
     workspace.remember([*new, *renewals])
-    payload = {
-        "keys": [asdict(key_of(row)) for row in rows],
-        "saves": [asdict(row) for row in [*new, *renewals]],
-    }
-    child = processes.start(read_find_and_save, location, payload, surroundings).ready()
-    told = child.receive("the calls in another process")
-    child.end()
+    told = told_of_rows(processes, location, [key_of(row) for row in rows], [*new, *renewals], surroundings)
     note = f"in a process with {surroundings}: get_tokens, find_token of each row, save_token of each"
     workspace.calls.append(CallRecord(1, "other", note=note))
     where = f"in a process with {surroundings}"
@@ -129,45 +121,6 @@ def _visit(
 
 def _are(workspace: Workspace, seen: list[Row], wanted: list[Row], what: str) -> None:
     """Exactly these rows are there."""
-    for row in wanted:
-        if row not in seen:
-            near = next((one for one in seen if one.id == row.id), None)
-            wrong = [
-                name for name in FIELDS if near is not None and getattr(near, name) != getattr(row, name)
-            ]
-            workspace.fail(
-                f"the rows {what}: {format_row(row)}",
-                "it is not there"
-                if near is None
-                else ", ".join(f"its {name} is {format_value(getattr(near, name))}" for name in wrong),
-            )
-    if len(seen) != len(wanted):
-        workspace.fail(f"{len(wanted)} rows, {what}", format_rows(seen))
-
-
-def read_find_and_save(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
-    """In a child: list the rows, find each by its key, save, and list them again.
-
-    Args:
-        store: The store, which this process opened.
-        location: The location of its storage.
-        pipe: The line to the check.
-        payload: What the check sent: the keys to find, and the rows to save.
-    """
-    told: dict[str, Any] = {}
-    try:
-        told["method"] = "get_tokens"
-        told["listed"] = [asdict(to_row(token)) for token in store.get_tokens()]
-        told["method"] = "find_token"
-        answers = [store.find_token(to_token(Row(**key))) for key in payload["keys"]]
-        told["found"] = [asdict(to_row(token)) if is_token(token) else None for token in answers]
-        told["method"] = "save_token"
-        tokens = [to_token(Row(**fields)) for fields in payload["saves"]]
-        for token in tokens:
-            store.save_token(token)
-        told["ids"] = [token.get_id() for token in tokens]
-        told["method"] = "get_tokens"
-        told["after"] = [asdict(to_row(token)) for token in store.get_tokens()]
-    except Exception as error:
-        told["raised"] = format_exception(error)
-    pipe.send(told)
+    fates = [Fate((row,), f"the rows {what}: {format_row(row)}") for row in wanted]
+    if (mishap := mishap_in(seen, fates, f"{len(wanted)} rows, {what}")) is not None:
+        workspace.fail(mishap.expected, mishap.seen)

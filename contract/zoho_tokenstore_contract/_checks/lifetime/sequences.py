@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from ..._drivers.hypothesis_examples import explore, explore_machine
 from ..._harness.messages import format_rows
 from ..._harness.observer import Observer, keys_of
+from ..._harness.side_by_side import SideBySide
 from ..._harness.workspace import Workspace
-from ..._spec.model import Call, State, decided, expectation, observe, state_of, successors
+from ..._spec.model import Call, State, expectation, observe, state_of, successors
 from ..._spec.tokens import Row, format_row, format_token, to_token
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, EVE, GUS, LATE_GRANT, LATE_REFRESH, REFRESH, key_of, pool
@@ -96,56 +95,12 @@ _KEYS = st.sampled_from(
 _PLACES = st.integers(0, 20)
 
 
-class _SideBySide:
-    """A store, and what the model says of the same calls."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self.workspace = workspace
-        self.store = workspace.open()
-        self.state: State = ()
-
-    def do(self, operation: Call) -> None:
-        """Make a call, if the contract decides what it should answer, and compare answer and rows."""
-        if not decided(self.state, operation):
-            return
-        argument = operation.argument
-        passed: Any = to_token(argument) if isinstance(argument, Row) else argument
-        if operation.method == "delete_tokens":
-            answer = self.store.clear()
-        elif operation.method == "save_token":
-            answer = self.store.try_save_token(passed).answer
-        else:
-            answer = self.store.call(operation.method, passed)
-        reply = observe(answer.returned, answer.raised, passed, str(answer))
-        states = successors(self.state, operation, reply)
-        if not states:
-            seen = str(answer)
-            if reply.passed_after is not None:
-                seen += f"; the passed token is now {format_token(reply.passed_after)}"
-            self.workspace.fail(f"{operation} {expectation(self.state, operation)}", seen)
-        if operation.method == "find_token_by_id":
-            return  # what it has changed is seen after the next call
-        self.compare(states, f"after {operation}, which {expectation(self.state, operation)}")
-
-    def compare(self, states: tuple[State, ...], because: str) -> None:
-        """Compare the rows; what they are is the model's state from now on."""
-        seen = state_of(self.store.rows())
-        if seen not in states:
-            self.workspace.fail(f"{because}: {format_rows(states[0])}", format_rows(seen))
-        self.state = seen
-
-    def reopen(self) -> None:
-        """Close the store and open it again."""
-        self.store = self.workspace.reopen(self.store)
-        self.compare((self.state,), "opening the store again loses nothing")
-
-
 @check("MODEL-1")
 def any_sequence_of_calls_is_answered_as_by_the_model(workspace: Workspace) -> None:
     class Sequence(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
-            self.pair = _SideBySide(workspace)
+            self.pair = SideBySide(workspace)
 
         @rule(token=_TOKENS)
         def save(self, token: Row) -> None:
@@ -208,7 +163,7 @@ def any_sequence_of_calls_is_answered_as_by_the_model(workspace: Workspace) -> N
 def any_sequence_of_updates_and_deletions_is_answered_as_by_the_model(workspace: Workspace) -> None:
     # Beside saves of all kinds, two deletions and an update without an insert in between are rare.
     def run(calls: list[tuple[str, int]]) -> None:
-        pair = _SideBySide(workspace)
+        pair = SideBySide(workspace)
         for row in pool(ANN, GUS, LATE_GRANT, REFRESH, LATE_REFRESH, ACCESS, EVE):
             pair.do(Call("save_token", row))
         if len(pair.state) != 7:

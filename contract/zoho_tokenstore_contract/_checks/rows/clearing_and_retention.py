@@ -45,7 +45,7 @@ from ..sample_tokens import (
     newcomer,
     pool,
 )
-from ..storage_faults import files_in, main_file
+from ..._drivers.storage_faults import files_in, main_file
 
 
 @check("CLEAR-1")

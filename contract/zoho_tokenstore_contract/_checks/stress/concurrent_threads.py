@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from ..._drivers.threads.linearizability import Invocation
 from ..._drivers.threads.program_runner import ThreadRun, ThreadRunner
 from ..._drivers.threads.programs import IdOf, ThreadProgram
 from ..._harness.messages import describe_mixture, format_rows
+from ..._harness.row_fates import Fate, mishap_in, without_own_id
 from ..._harness.store_limits import Pool, active
 from ..._harness.workspace import Workspace, precondition
 from ..._spec.model import Call
-from ..._spec.tokens import Row, absent, format_row
+from ..._spec.tokens import Row, format_row
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, CLIENT, EVE, REFRESH, person
 
 ROUNDS = 4
 """Rounds by default in which threads just run."""
-
-
 MANY = 6
 """Threads in such a round."""
-
-
 PLACES = 100
 """At how many places of its calls a thread is made to stand still, once at each."""
-
-
 FEW_PLACES = 24
 """The same for the programs of which there are many."""
 
@@ -36,34 +30,32 @@ FEW_PLACES = 24
 
 @check("THREAD-2", thread_safe=True)
 def threads_that_save_different_users_into_an_empty_store(workspace: Workspace) -> None:
-    _save_at_once(workspace, (), [_ann(1), _new(2), *map(_new, range(3, 2 * MANY))], _each_has_a_row)
+    _save_at_once(workspace, (), [_ann(1), _new(2), *map(_new, range(3, 2 * MANY))])
 
 
 @check("THREAD-2", thread_safe=True)
 def threads_that_save_different_users_beside_rows(workspace: Workspace) -> None:
-    _save_at_once(
-        workspace, (EVE, ACCESS, BOB, REFRESH), [_new(turn) for turn in range(2 * MANY)], _each_has_a_row
-    )
+    _save_at_once(workspace, (EVE, ACCESS, BOB, REFRESH), [_new(turn) for turn in range(2 * MANY)])
 
 
 @check("THREAD-2", thread_safe=True)
 def threads_that_save_a_stored_user_beside_a_new_one(workspace: Workspace) -> None:
-    _save_at_once(workspace, (ACCESS, ANN, BOB), [_ann(1), *map(_new, range(1, 2 * MANY))], _each_has_a_row)
+    _save_at_once(workspace, (ACCESS, ANN, BOB), [_ann(1), *map(_new, range(1, 2 * MANY))])
 
 
 @check("THREAD-3", thread_safe=True)
 def threads_that_save_one_new_user_into_an_empty_store(workspace: Workspace) -> None:
-    _save_at_once(workspace, (), [_ann(turn) for turn in range(2 * MANY)], _one_whole_row)
+    _save_at_once(workspace, (), [_ann(turn) for turn in range(2 * MANY)])
 
 
 @check("THREAD-3", thread_safe=True)
 def threads_that_save_one_new_user_beside_rows(workspace: Workspace) -> None:
-    _save_at_once(workspace, (EVE, ACCESS, BOB), [_ann(turn) for turn in range(2 * MANY)], _one_whole_row)
+    _save_at_once(workspace, (EVE, ACCESS, BOB), [_ann(turn) for turn in range(2 * MANY)])
 
 
 @check("THREAD-3", thread_safe=True)
 def threads_that_save_one_stored_user(workspace: Workspace) -> None:
-    _save_at_once(workspace, (ACCESS, ANN, BOB), [_ann(turn) for turn in range(2 * MANY)], _one_whole_row)
+    _save_at_once(workspace, (ACCESS, ANN, BOB), [_ann(turn) for turn in range(2 * MANY)])
 
 
 def _new(number: int) -> Row:
@@ -85,56 +77,45 @@ def _ann(number: int) -> Row:
     )
 
 
-def _save_at_once(
-    workspace: Workspace, before: tuple[Row, ...], rows: Sequence[Row], judge: Callable[[ThreadRun], None]
-) -> None:
+def _save_at_once(workspace: Workspace, before: tuple[Row, ...], rows: Sequence[Row]) -> None:
     """Have threads save these rows: two that meet everywhere, and many that just run."""
     before = tuple(Pool(before))
     rows = rows[: active().fitting(len(rows), len(before))]
     runner = ThreadRunner(workspace)
     pair = ThreadProgram(before, (_saves(rows[0]), _saves(rows[1])))
-    precondition(lambda: judge(runner.run_with_pause(next(pair.one_by_one(1)), 0)))
+    precondition(lambda: _each_user_has_one_row(runner.run_with_pause(next(pair.one_by_one(1)), 0)))
     for ran in runner.interleavings(pair, workspace.effort.times(PLACES)):
-        judge(ran)
+        _each_user_has_one_row(ran)
     crowd = ThreadProgram(before, tuple(_saves(*rows[turn::MANY]) for turn in range(MANY)))
     for _ in range(runner.affordable(workspace.effort.times(ROUNDS))):
-        judge(runner.run_free(crowd))
+        _each_user_has_one_row(runner.run_free(crowd))
 
 
 def _saves(*rows: Row) -> tuple[Call, ...]:
     return tuple(Call("save_token", row) for row in rows)
 
 
-def _each_has_a_row(ran: ThreadRun) -> None:
-    """Every save left its user one row, equal to what was saved, with an id unlike all others."""
+def _each_user_has_one_row(ran: ThreadRun) -> None:
+    """The saves left each user one row, all of it from one of them; every other row is as it was."""
     _nothing_raised(ran)
+    saved: dict[object, list[Row]] = {}
     for row in _saved(ran):
-        own = [other for other in ran.rows if other.user_name == row.user_name]
-        if [other.but(id=None) for other in own] != [row]:
-            ran.fail(
-                f"threads that save different users leave each of them one row, here {format_row(row)}",
-                f"{format_rows(own)} of this user; all rows: {format_rows(ran.rows)}",
-            )
-    for place, row in enumerate(ran.rows):
-        twin = next((other for other in ran.rows[:place] if other.id == row.id), None)
-        if absent(row.id) or twin is not None:
-            ran.fail(
-                "each row has an id unlike all others",
-                format_row(row) if twin is None else f"{format_row(twin)}, {format_row(row)}",
-            )
-    _others_stay(ran, {row.user_name for row in _saved(ran)})
+        saved.setdefault(row.user_name, []).append(row)
+    fates = [Fate(tuple(rows), _promise(rows), new=True) for rows in saved.values()]
+    others = [row for row in ran.before if row.user_name not in saved]
+    stay = "the rows that no thread saved stay as they were"
+    fates += [Fate((row,), f"{stay}: {format_row(row)}") for row in others]
+    if (mishap := mishap_in(ran.rows, fates, f"{stay}: {format_rows(others)}")) is not None:
+        ran.fail(mishap.expected, mishap.seen)
+    if len(saved) > 1 and (twins := without_own_id(ran.rows)):
+        ran.fail("each row has an id unlike all others", twins)
 
 
-def _one_whole_row(ran: ThreadRun) -> None:
-    """The saves left their user one row, all of it from one of them."""
-    _nothing_raised(ran)
-    own = [row for row in ran.rows if row.user_name == ANN.user_name]
-    if len(own) != 1 or own[0].but(id=None) not in _saved(ran):
-        ran.fail(
-            f"threads that save {ANN.user_name} leave one row, all its fields from one of the saves",
-            format_rows(own) + (describe_mixture(own[0], _saved(ran)) if len(own) == 1 else ""),
-        )
-    _others_stay(ran, {ANN.user_name})
+def _promise(saved: Sequence[Row]) -> str:
+    """What is promised of the row of a user, of whom these are the saves."""
+    if len(saved) == 1:
+        return f"threads that save different users leave each of them one row, here {format_row(saved[0])}"
+    return f"threads that save {saved[0].user_name} leave one row, all its fields from one of the saves"
 
 
 def _saved(ran: ThreadRun) -> list[Row]:
@@ -148,16 +129,6 @@ def _nothing_raised(ran: ThreadRun) -> None:
             ran.fail(f"{made.call.method} works while other threads call", str(made))
     if ran.history[-1].raised:  # the rows are read when all threads have ended
         ran.fail("every row still reads after the threads", str(ran.history[-1]))
-
-
-def _others_stay(ran: ThreadRun, saved: set[object]) -> None:
-    """No row is there but those of these users and those from before, which are as they were."""
-    others = [row for row in ran.rows if row.user_name not in saved]
-    before = [row for row in ran.before if row.user_name not in saved]
-    if {*others} != {*before} or len(others) != len(before):
-        ran.fail(
-            f"the rows that no thread saved stay as they were: {format_rows(before)}", format_rows(others)
-        )
 
 
 # A reader beside a writer
@@ -179,11 +150,7 @@ def a_reader_beside_an_update_sees_the_row_before_or_after(workspace: Workspace)
 
 
 _FIND = Call("find_token", Row(user_name=ANN.user_name))
-
-
 _FIND_BOB = Call("find_token", Row(user_name=BOB.user_name))
-
-
 LIST = Call("get_tokens")
 
 
@@ -223,22 +190,15 @@ def _before_or_after(ran: ThreadRun) -> None:
         if made.call.method == "save_token":
             continue
         # The id of a row that the threads inserted is not known beforehand.
-        seen = {row if stored or row in others else row.but(id=None) for row in shown_rows(made)}
-        if all(seen != {*_reading(made.call, rows)} for rows in states) or len(seen) != len(shown_rows(made)):
-            own = [row for row in shown_rows(made) if row.user_name == ANN.user_name]
+        seen = {row if stored or row in others else row.but(id=None) for row in made.rows}
+        if all(seen != {*_reading(made.call, rows)} for rows in states) or len(seen) != len(made.rows):
+            own = [row for row in made.rows if row.user_name == ANN.user_name]
             mixed = describe_mixture(own[0], [*stored, *_saved(ran)]) if len(own) == 1 else ""
             ran.fail(
                 f"{made.call} beside a save shows the row of {ANN.user_name} before or after it, "
                 "and every other row",
                 f"it {made.answer_in_words}{mixed}",
             )
-
-
-def shown_rows(made: Invocation) -> list[Row]:
-    """The rows that a reading call answered with."""
-    value = None if made.observation is None else made.observation.value
-    answered = value if isinstance(value, tuple) else (value,)
-    return [row.plain() for row in answered if isinstance(row, Row)]
 
 
 def _reading(call: Call, rows: list[Row]) -> list[Row]:

@@ -1,43 +1,40 @@
-"""THREAD-5: every history of a few threads is linearizable."""
+"""THREAD-5: every history of a few threads is linearizable, with a few rows and with many."""
 
 from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 
-from ..._drivers.threads.linearizability import check_linearizable
+from ..._drivers.threads.pause_points import pause_points
 from ..._drivers.threads.program_runner import ThreadRun, ThreadRunner
 from ..._drivers.threads.programs import IdOf, ThreadProgram
+from ..._drivers.threads.unexplained_runs import (
+    fail_unexplained,
+    shortest_unexplained,
+    unexplained,
+    unexplained_one_by_one,
+)
+from ..._harness.store_handle import StoreHandle
+from ..._harness.store_limits import active
 from ..._harness.workspace import Workspace, precondition
-from ..._spec.model import Call, expectation
-from ..._spec.tokens import Row
+from ..._spec.model import Call
+from ..._spec.tokens import Row, format_row
 from ..registry import check
-from ..sample_tokens import CLIENT, key_of
+from ..sample_tokens import CLIENT, key_of, person
 from .concurrent_threads import FEW_PLACES, LIST, row_by_id
 
 MADE_UP = 10
 """Programs by default that are made up."""
-
-
 LEAST_MADE_UP = 4
 """The same for slow stores."""
-
-
 MADE_UP_PLACES = 6
 """At how many places a thread stands still in these."""
-
-
-FREE = 2
-"""Runs of each program in which its threads just run."""
-
-
-TRIES_TO_SHORTEN = 40
-"""Shorter programs that are tried once one was found that breaks the clause."""
-
-
-ORDERS = 100
-"""Orders of the calls of one program that are tried without threads."""
+LISTED, CLEARED, LEAST_LISTED = 120, 60, 12
+"""More rows than a store lists, or clears, in one piece, if it does so in pieces; for slow stores fewer."""
+LISTING_PLACES, CLEARING_PLACES = 24, 12
+"""At how many places listing and clearing stand still."""
 
 
 # Any short program
@@ -63,20 +60,10 @@ def an_update_that_is_disturbed_again_and_again_is_explained(workspace: Workspac
 
 # Short rows, so that their histories can be read at a glance.
 _A = Row(user_name="ann", refresh_token="ann.refresh", access_token="ann.1")
-
-
 _B = Row(user_name="bob", refresh_token="bob.refresh", access_token="bob.1")
-
-
 _WHOLE = _A.but(expires_in="1900000000001", api_domain="http://127.0.0.1:9")
-
-
 _LONE = Row(access_token="lone", expires_in="1900000000001")
-
-
 _NIGHTLY = Row(**CLIENT, refresh_token="nightly", access_token="nightly.1")
-
-
 _CLEAR = Call("delete_tokens")
 
 
@@ -135,8 +122,6 @@ PROGRAMS = (
     # Also by a thread that has asked before.
     ThreadProgram((_A,), ((_find(_A), row_by_id(_A), _find(_A), row_by_id(_A)), (_renewed(_A, 1),))),
 )
-
-
 DISTURBED = ThreadProgram(
     (_A,),
     (
@@ -185,86 +170,86 @@ def _explained(
     for number, program in enumerate(programs):
         if runner.is_slow and number >= least:
             break
-        ran = _unexplained(runner, program, most, again=again)
+        ran = unexplained(runner, program, most, again=again)
         if ran is None:
             fit += 1
             continue
-        alone = _unexplained_one_by_one(runner, program)
+        alone = unexplained_one_by_one(runner, program)
         if alone is None:
-            _tell(ran if again else _shortest(runner, program, ran, most))
+            fail_unexplained(ran if again else shortest_unexplained(runner, program, ran, most))
     if alone is not None and not fit:
-        precondition(lambda: _tell(alone))
+        precondition(lambda: fail_unexplained(alone))
 
 
-def _unexplained(
-    runner: ThreadRunner, program: ThreadProgram, most: int, *, again: bool = False
-) -> ThreadRun | None:
-    """A run of a program that no order explains, if one is found."""
-    for ran in runner.interleavings(program, most, leaders=1 if again else None, again=again):
-        if check_linearizable(ran.history) is not None:
-            return ran
-    for _ in range(runner.affordable(runner.workspace.effort.times(FREE))):
-        ran = runner.run_free(program)
-        if check_linearizable(ran.history) is not None:
-            return ran
-    return None
+# Many rows: listing and clearing, which take long then, are single steps, too
 
 
-def _unexplained_one_by_one(runner: ThreadRunner, program: ThreadProgram) -> ThreadRun | None:
-    """A run of its calls one by one that is not explained: then it is no fault of threads."""
-    for order in program.one_by_one(ORDERS):
-        ran = runner.run_with_pause(order, 0)
-        if check_linearizable(ran.history) is not None:
-            return ran
-    return None
-
-
-def _shortest(runner: ThreadRunner, program: ThreadProgram, ran: ThreadRun, most: int) -> ThreadRun:
-    """The run that shows the fault with the fewest calls, of those that are tried."""
-    tries = TRIES_TO_SHORTEN
-    waiting = program.shorter()
-    while tries and (shorter := next(waiting, None)) is not None:
-        tries -= 1
-        found = _unexplained(runner, shorter, most)
-        if found is not None and _unexplained_one_by_one(runner, shorter) is None:
-            ran, waiting = found, shorter.shorter()
-    return ran
-
-
-def _tell(ran: ThreadRun) -> None:
-    """Say why no order explains a run."""
-    why = check_linearizable(ran.history)
-    if why is None:
+@check("THREAD-5", thread_safe=True)
+def a_list_of_many_rows_beside_changes_shows_one_state_of_them(workspace: Workspace) -> None:
+    runner, store = ThreadRunner(workspace), workspace.open()
+    rows = _filled(store, LISTED)
+    if not rows:
         return
-    stuck = ran.history[why.stuck]
-    before = f"after {_numbers(why.explained)}, in this order, " if why.explained else ""
-    rival = ""
-    if why.rival is not None:
-        first, second = sorted((why.rival + 1, why.stuck + 1))
-        rival = f"; calls {first} and {second} cannot be ordered"
-    ran.fail(
-        "some order of these calls, each between its start and its end, explains every answer",
-        f"{_lost_update(ran)}the longest order that explains its answers ends {before}where call "
-        f"{why.stuck + 1} has to come next and a store {expectation(why.state, stuck.call)}{rival}",
-    )
+
+    def run(number: int, pause: int | None) -> ThreadRun:
+        # Deleting what is listed first moves all others, where a list is read by their numbers.
+        nonlocal rows
+        new = person(f"new{number}")
+        workspace.remember([new])
+        ran = runner.run_on(
+            store, [[LIST], [Call("delete_token", rows[0].id), Call("save_token", new)]], pause
+        )
+        _shows_one_of(ran, rows, rows[1:], [*rows[1:], new])
+        rows = store.rows()
+        return ran
+
+    _run_everywhere(run, workspace.sut.pace.affordable(workspace.effort.times(LISTING_PLACES)))
 
 
-def _lost_update(ran: ThreadRun) -> str:
-    """Which field of which save is nowhere in the rows, though no other call at once changed it; else ""."""
-    if any(made.call.method.startswith("delete") for made in ran.at_once):
-        return ""
-    saves = [
-        (made.thread, made.call.argument)
-        for made in ran.at_once
-        if made.call.method == "save_token" and not made.raised and isinstance(made.call.argument, Row)
-    ]
-    for thread, row in saves:
-        for name, value in row.present().items():
-            others = {getattr(other, name) for _, other in saves if other is not row} - {None, "", value}
-            if name != "id" and not others and all(getattr(one, name) != value for one in ran.rows):
-                return f"lost: the {name} that thread {thread} saved is in no row; "
-    return ""
+@check("THREAD-5", thread_safe=True)
+def a_list_beside_the_clearing_of_many_rows_shows_all_of_them_or_none(workspace: Workspace) -> None:
+    if not active().clears:
+        return
+    runner, store = ThreadRunner(workspace), workspace.open()
+
+    def run(number: int, pause: int | None) -> ThreadRun:
+        rows = _filled(store, CLEARED)
+        ran = runner.run_on(store, [[Call("delete_tokens")], [LIST]], pause)
+        _shows_one_of(ran, rows, [])
+        return ran
+
+    _run_everywhere(run, workspace.sut.pace.affordable(workspace.effort.times(CLEARING_PLACES)))
 
 
-def _numbers(places: Sequence[int]) -> str:
-    return ("call " if len(places) == 1 else "calls ") + ", ".join(str(place + 1) for place in places)
+def _run_everywhere(run: Callable[[int, int | None], ThreadRun], most: int) -> None:
+    """Run threads one after another, and then with the first one paused at up to so many places."""
+    first = precondition(lambda: run(0, None))
+    for number, pause in enumerate(pause_points(first.places, most, among=first.worth), 1):
+        run(number, pause)
+
+
+def _filled(store: StoreHandle, most: int) -> list[Row]:
+    """Save up to so many rows; all of them as they are listed."""
+    number = store.workspace.sut.pace.affordable(most, LEAST_LISTED)
+    store.holding(*(person(f"user{place}") for place in range(active().fitting(number, 1))))
+    return store.rows()
+
+
+def _shows_one_of(ran: ThreadRun, *states: Sequence[Row]) -> None:
+    """The listing shows the rows as they were before or after one of the other calls."""
+    [listing] = [made for made in ran.at_once if made.call == LIST]
+    known = set(states[0])
+    shown = [row if row in known else row.but(id=None) for row in listing.rows]
+    if listing.raised or Counter(shown) not in map(Counter, states):
+        ran.fail(
+            f"get_tokens, among {len(states[0])} rows, shows them as they were at one moment",
+            f"it {listing.answer_in_words}" if listing.raised else _mixture(shown, *states),
+        )
+
+
+def _mixture(shown: Sequence[Row], *states: Sequence[Row]) -> str:
+    """What is wrong with a listing that shows none of some states of the rows."""
+    for row in states[-1]:
+        if shown.count(row) != 1 and row in states[0]:
+            return f"{format_row(row)} is {'missing' if row not in shown else 'there twice'}"
+    return f"it shows {len(shown)} rows, of different moments"

@@ -75,6 +75,13 @@ class Invocation:
         """The fields of the passed token after the call."""
         return None if self.observation is None else self.observation.passed_after
 
+    @property
+    def rows(self) -> list[Row]:
+        """The rows that a reading call answered with."""
+        value = None if self.observation is None else self.observation.value
+        answered = value if isinstance(value, tuple) else (value,)
+        return [row.plain() for row in answered if isinstance(row, Row)]
+
     def __str__(self) -> str:
         sent, after = self.call.argument, ""
         if isinstance(sent, Row) and self.passed_after is not None and self.passed_after.id != sent.id:

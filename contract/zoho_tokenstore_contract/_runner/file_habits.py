@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 
+from .._checks.sample_tokens import ANN, BOB
+from .._drivers.storage_faults import main_file
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace
 from .._spec.clause_results import ENDINGS
-from .sample_tokens import ANN, BOB
-from .storage_faults import main_file
 
 CLAUSES_OF_FILES = ("PROC-1", "PROC-2", "CRASH-1", "CRASH-2", "CRASH-6")
 """Clauses whose faults come from how a file is written, or locked."""

@@ -6,15 +6,13 @@ import contextlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from .._harness.calls import CallRecord
 from .._harness.store_handle import StoreHandle
 from .._harness.workspace import Workspace, not_applicable
 from .._spec.clause_results import StoreUnavailable
-from .._spec.tokens import Row
-from .sample_tokens import ACCESS, ANN, BOB
 
 
 def files_in(location: Path) -> list[Path]:
@@ -62,33 +60,44 @@ DAMAGES: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
 )
 
 
-@contextlib.contextmanager
-def out_of_reach(
-    workspace: Workspace,
-    rows: Sequence[Row] = (ANN, ACCESS, BOB),
-    gone: Sequence[Row] = (),
-    opened: StoreHandle | None = None,
-) -> Iterator[tuple[StoreHandle, list[Row]]]:
-    """A store with rows that have been read, and that it can no longer reach.
-
-    It is a new store, or one that is open already. Where further rows were deleted, the store was opened
-    anew after that, and has saved none of them.
+def damage_main_file(store: StoreHandle, what: str, damage: Callable[[bytes], bytes]) -> tuple[Path, bytes]:
+    """Damage the main file of a closed store.
 
     Args:
-        workspace: The workspace of the check.
-        rows: The rows that are stored and read first.
-        gone: Rows that were stored and deleted.
-        opened: A store that is open already; by default a new one.
+        store: The store, which is closed.
+        what: The damage in words.
+        damage: Makes the damaged content of the content.
+
+    Returns:
+        The file, and its content now.
     """
-    hook = workspace.sut.break_storage
-    if hook is None:
+    main = main_file(store)
+    content = damage(main.read_bytes())
+    main.write_bytes(content)
+    place = main.relative_to(store.location)
+    store.workspace.calls.append(CallRecord(1, "damage", answer=f"{place}: {what}"))
+    return main, content
+
+
+def needs_break_storage(workspace: Workspace) -> None:
+    """End the check of a store that does not say how to put its storage out of reach.
+
+    Raises:
+        NotApplicable: It does not.
+    """
+    if workspace.sut.break_storage is None:
         not_applicable("the store does not say how to put its storage out of reach (break_storage)")
-    store = opened or workspace.open()
-    held = store.holding(*rows, *gone) if opened is None else []
-    for row in held[len(rows) :]:
-        store.call("delete_token", row.id)
-    if gone and workspace.sut.persistent:
-        store = workspace.reopen(store)
+
+
+def break_storage(store: StoreHandle) -> None:
+    """Put the storage of an open store out of reach.
+
+    Raises:
+        NotApplicable: The system keeps files in their place while they are open.
+        StoreUnavailable: The store's own hook fails.
+    """
+    workspace, hook = store.workspace, store.workspace.sut.break_storage
+    assert hook is not None
     answer = workspace.guarded("break_storage", lambda: hook(store.store, store.location), store.location)
     if workspace.sut.in_location and not store.location.is_dir():
         # Else the process would still sit in what was renamed away.
@@ -99,18 +108,19 @@ def out_of_reach(
         not_applicable(f"Windows keeps files in their place while they are open: break_storage {answer}")
     if answer.raised is not None:
         raise StoreUnavailable(f"break_storage {answer}")
-    yield store, held
 
 
-def mend(workspace: Workspace, store: StoreHandle, location: Path) -> None:
+def mend_storage(store: StoreHandle, location: Path) -> None:
     """Put the storage of a store in reach again, at the location that it was opened on.
 
     Args:
-        workspace: The workspace of the check.
-        store: A store from `out_of_reach`.
+        store: A store after `break_storage`.
         location: Where it was opened.
+
+    Raises:
+        StoreUnavailable: The store's own hook fails.
     """
-    hook = workspace.sut.mend_storage
+    workspace, hook = store.workspace, store.workspace.sut.mend_storage
     assert hook is not None
     answer = workspace.guarded("mend_storage", lambda: hook(store.store, location), store.location)
     workspace.calls.append(CallRecord(1, "other", note=f"mend_storage {answer}"))

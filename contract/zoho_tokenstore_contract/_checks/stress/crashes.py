@@ -1,0 +1,200 @@
+"""CRASH-1, CRASH-2: a process that is killed loses nothing, and a full disk costs no row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..._drivers.processes.children import Processes
+from ..._drivers.processes.crash_points import chosen
+from ..._drivers.processes.cut_short import (
+    RETURNED,
+    Kill,
+    KilledSaves,
+    in_brief,
+    moments_of_saves,
+    needs_file_size_limits,
+    saves_on_a_full_disk,
+)
+from ..._drivers.storage_faults import main_file
+from ..._harness.calls import CallRecord
+from ..._harness.row_fates import Fate, mishap_in, rows_left
+from ..._harness.store_limits import SPARE, Pool, active
+from ..._harness.workspace import Workspace, not_applicable
+from ..._spec.tokens import Row
+from ..registry import check
+from ..sample_tokens import ACCESS, REFRESH, WIDTH, person
+
+USERS = 8
+MOMENTS = 14
+TIMED = 8
+"""How many kills come by the clock."""
+FILL = 24
+"""Saves on a full disk that may still find room."""
+LARGE = 4096
+"""Characters a field, for stores whose files do not grow otherwise."""
+EXTRA = (1, 16, 700, 4096, 9000)
+"""How many bytes more than the largest file has: in the first field of a row, in its middle, a page."""
+
+
+@check("CRASH-1", persistent=True)
+def a_save_that_is_killed_at_any_moment_loses_nothing(workspace: Workspace) -> None:
+    with Processes(workspace) as processes:
+        state = Storage(workspace, processes)
+        names, _ = state.measured()
+        for turn, kind in enumerate(("update", "insert")):
+            for moment in chosen(names[turn], workspace.effort.times(MOMENTS)):
+                called = names[turn][moment] if moment < len(names[turn]) else "its return"
+                state.survives(Kill(state.row(kind), moment), f"before {called}, moment {moment + 1} of it")
+
+
+@check("CRASH-1", persistent=True)
+def a_save_that_is_killed_at_any_time_loses_nothing(workspace: Workspace) -> None:
+    with Processes(workspace) as processes:
+        state = Storage(workspace, processes)
+        _, duration = state.measured()
+        times = workspace.effort.times(TIMED)
+        for number in range(times):
+            after = 1.25 * duration * (number + 1) / times  # some saves take longer
+            row = state.row("insert" if number % 2 else "update")
+            state.survives(Kill(row, after=after), f"{after * 1000:.2f} ms after it began")
+        for kind in ("update", "insert") * workspace.effort.times(2):
+            state.survives(Kill(state.row(kind)))
+
+
+class Storage:
+    """A location with rows, and what it has to hold after each kill."""
+
+    def __init__(self, workspace: Workspace, processes: Processes) -> None:
+        self.workspace = workspace
+        self._processes = processes
+        store = workspace.open()
+        self.location = store.location
+        # In a store with room for a few rows, new ones find some too.
+        self.users = active().fitting(USERS, 2 + SPARE)
+        others = Pool((ACCESS, REFRESH))
+        self.rows = store.holding(*(_wide(f"user{number}") for number in range(self.users)), *others)
+        workspace.close(store)
+        self._arranged = list(workspace.calls)
+        self._turn = 0
+        self._kills = 0
+        # A server may still finish what a killed process had asked of it, any time later.
+        self._flying: list[Row] = []
+        self._killed = KilledSaves(processes, self.location)
+
+    def measured(self) -> tuple[list[list[str]], float]:
+        """What an update and an insert call at their moments, and how long a save takes, in seconds."""
+        rows = [self.row(kind) for kind in ("update", "insert") * 2]
+        self.workspace.remember(rows)
+        measured = moments_of_saves(self._processes, self.location, rows)
+        store = self.workspace.open(self.location)
+        self.rows = store.listed()
+        self.workspace.close(store)
+        return measured
+
+    def row(self, kind: str) -> Row:
+        """What is saved next: a user's row with new fields, or a new user's."""
+        self._turn += 1
+        if kind == "insert" and active().fitting(1, len(self.rows) + len(self._flying)):
+            return _wide(f"new{self._turn}", self._turn)
+        return _wide(f"user{self._turn % self.users}", self._turn)
+
+    def survives(self, kill: Kill, when: str = RETURNED) -> bool:
+        """Have one save acknowledged and be killed in the next; everything must be there.
+
+        Args:
+            kill: The row that is saved, and the moment at which the process dies.
+            when: What is said of the save before it.
+
+        Returns:
+            Whether the kill came in the middle of the save.
+        """
+        workspace = self.workspace
+        rows = [self.row("insert" if self._turn % 2 else "update"), kill.row]
+        workspace.remember(rows)
+        workspace.calls[:] = self._arranged
+        if self._kills:
+            answer = f"closed; {self._kills} kills that lost nothing"
+            workspace.calls.append(CallRecord(1, "close", answer=answer))
+        self._kills += 1
+        ids = self._killed.save(rows, kill, when)
+        self._flying += rows[len(ids) : len(ids) + 1]
+        found = rows_left(workspace, self.location, [row.id for row in self.rows] + ids)
+        wanted = _after(self.rows, rows, ids)
+        fates = _fates(wanted, self._flying, "after the kill, every save that had returned is there, whole")
+        _are_there(workspace, fates, found, "after the kill")
+        self.rows = found
+        return len(ids) < len(rows)
+
+
+@check("CRASH-2", persistent=True)
+def a_full_disk_makes_saving_raise_and_costs_no_row(workspace: Workspace) -> None:
+    needs_file_size_limits()
+    with Processes(workspace) as processes:
+        store = workspace.open()
+        before = store.holding(*(_wide(f"user{number}") for number in range(USERS)), ACCESS, REFRESH)
+        main_file(store)
+        workspace.close(store)
+        arranged, raised = list(workspace.calls), False
+        for turn, room in enumerate(EXTRA):
+            workspace.calls[:] = arranged
+            rows = [_filling("update" if turn % 2 else "insert", turn, number) for number in range(FILL + 6)]
+            workspace.remember(rows)
+            ids, failed = saves_on_a_full_disk(processes, store.location, rows, room)
+            raised |= failed is not None
+            promise = "save_token raises where it could not write, and what it stored is there"
+            if failed is not None:
+                promise = "every earlier row is still there when the limit is gone"
+            found = rows_left(workspace, store.location, [row.id for row in before] + ids)
+            fates = _fates(_after(before, rows, ids), [] if failed is None else [failed], promise)
+            _are_there(workspace, fates, found, "when the limit is gone")
+            before = found
+        if not raised:
+            not_applicable(
+                "the process that saves never had to write beyond a limit just above its largest file"
+            )
+
+
+def _filling(kind: str, turn: int, number: int) -> Row:
+    name = f"user{number % USERS}" if kind == "update" else f"full{turn}-{number}"
+    row = _wide(name, f"{turn}-{number}")
+    if number < FILL:
+        return row
+    return row.but(
+        **{name: value.ljust(LARGE, "y") for name, value in row.present().items() if name.endswith("_token")}
+    )
+
+
+def _wide(name: str, turn: object = "") -> Row:
+    """A user's row with fields as long as they may be, so that writes fill buffers, all of this turn."""
+    row = person(name)
+    text = {
+        field: f"{value}.{turn}.".ljust(WIDTH, "x")
+        for field, value in row.present().items()
+        if field not in ("user_name", "expires_in", "api_domain")
+    }
+    return row.but(**text, expires_in=f"19{sum(map(ord, str(turn))):011d}")
+
+
+def _after(rows: Iterable[Row], saved: Sequence[Row], ids: Sequence[Any]) -> list[Row]:
+    """What some rows are after saves that returned, and that gave their tokens these ids."""
+    wanted = {row.user_name or row: row for row in rows}
+    for row, id in zip(saved, ids, strict=False):
+        old = wanted.get(row.user_name)
+        wanted[row.user_name] = row.but(id=id) if old is None else old.updated_by(row)
+    return list(wanted.values())
+
+
+def _fates(wanted: Sequence[Row], flying: Sequence[Row], promise: str) -> list[Fate]:
+    """Every row is there; a save in flight was stored as a whole, or not at all."""
+    known = {row.user_name for row in wanted}
+    fates = [Fate((one,), promise, optional=True, new=True) for one in flying if one.user_name not in known]
+    for row in wanted:
+        updates = [row.updated_by(one) for one in flying if one.user_name == row.user_name]
+        fates.append(Fate((row, *updates), f"{promise}: {in_brief(row)}"))
+    return fates
+
+
+def _are_there(workspace: Workspace, fates: Sequence[Fate], found: Sequence[Row], when: str) -> None:
+    if (mishap := mishap_in(found, fates, f"{when}, no row but those that were saved")) is not None:
+        workspace.fail(mishap.expected, mishap.seen)

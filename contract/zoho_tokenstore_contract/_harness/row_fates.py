@@ -1,0 +1,143 @@
+"""What may have become of rows while something went wrong: each is as it was, or as a save would leave it.
+
+A kill, an exception, a fork, a full disk, or callers at the same time leave open which of some saves were
+stored. So a row has a few states of which it has to show one, whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .._spec.clause_results import Violation
+from .._spec.tokens import FIELDS, Row, absent, format_row, to_row
+from .messages import describe_mixture, format_rows
+from .workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What may have become of one row.
+
+    Attributes:
+        states: How it may read now.
+        promise: What the clause promises of it, in words.
+        optional: It need not be there at all.
+        new: Its id is not known: it may have any.
+    """
+
+    states: tuple[Row, ...]
+    promise: str
+    optional: bool = False
+    new: bool = False
+
+    def is_shown_by(self, row: Row) -> bool:
+        """Whether a stored row is this one, whole, in one of its states."""
+        return (row.but(id=None) if self.new and not absent(row.id) else row) in self.states
+
+    def is_near(self, row: Row) -> bool:
+        """Whether a stored row has the user of this one, or where it has none, its id."""
+        return any(
+            one.id == row.id if one.user_name is None else one.user_name == row.user_name
+            for one in self.states
+        )
+
+    def seen_in(self, rows: Iterable[Row]) -> str:
+        """What is there in the place of this row, in words.
+
+        Of a row with other values than any save those fields are shown which differ.
+        """
+        rows = list(rows)
+        own = [row for row in rows if self.is_near(row)]
+        if not own:
+            return f"no such row; {len(rows)} rows in all"
+        if len(own) > 1:
+            return format_rows([row.only("id", "user_name", "access_token") for row in own])
+        wrong = min((_unlike(own[0], state) for state in self.states), key=len)
+        return format_row(own[0].only("id", "user_name", *wrong)) + describe_mixture(own[0], self.states)
+
+
+def _unlike(row: Row, state: Row) -> list[str]:
+    return [name for name in FIELDS if name != "id" and getattr(row, name) != getattr(state, name)]
+
+
+@dataclass(frozen=True)
+class Mishap:
+    """A row of which something else has become.
+
+    Attributes:
+        expected: What the clause promises.
+        seen: What is there instead.
+        user: Whose row it is, if it is known.
+    """
+
+    expected: str
+    seen: str
+    user: Any = None
+
+
+def mishap_in(rows: Sequence[Row], fates: Sequence[Fate], nothing_else: str) -> Mishap | None:
+    """Compare what is stored with what may have become of each row.
+
+    Args:
+        rows: All rows that are stored.
+        fates: What may have become of the rows.
+        nothing_else: What is promised of all other rows, in words.
+
+    Returns:
+        What is wrong with the first row that is lost, torn, or there twice; ``None`` where each row shows a
+        state of its own.
+    """
+    rest = list(rows)
+    wrong = None
+    for fate in fates:
+        there = next((row for row in rest if fate.is_shown_by(row)), None)
+        if there is not None:
+            rest.remove(there)
+        elif not fate.optional:
+            wrong = wrong or fate
+    if wrong is None and rest:
+        wrong = next((fate for fate in fates if fate.is_near(rest[0])), None)
+    if wrong is not None:
+        return Mishap(wrong.promise, wrong.seen_in(rows), wrong.states[0].user_name)
+    return Mishap(nothing_else, format_rows(rest)) if rest else None
+
+
+def without_own_id(rows: Sequence[Row]) -> str:
+    """Which row has no id, or that of another one, in words; "" where each has its own."""
+    for place, row in enumerate(rows):
+        twin = next((other for other in rows[:place] if other.id == row.id), None)
+        if absent(row.id):
+            return f"{format_row(row)} has none"
+        if twin is not None:
+            return f"{format_row(row)} and {format_row(twin)}"
+    return ""
+
+
+def rows_left(workspace: Workspace, location: Path, ids: Iterable[Any]) -> list[Row]:
+    """Open a store and read all rows, also those with these ids that ``get_tokens`` fails to show.
+
+    What is lost is lost by both ways of reading; a fault of one way alone is another clause's.
+
+    Args:
+        workspace: The workspace of the check.
+        location: Where the store is opened, and closed then.
+        ids: Ids to ask for beside the list.
+
+    Returns:
+        The rows.
+    """
+    store = workspace.open(location)
+    try:
+        rows = store.listed()
+    except Violation:
+        rows = []
+    for id in dict.fromkeys(ids):
+        if not absent(id) and all(row.id != id for row in rows):
+            with contextlib.suppress(Exception):
+                rows.append(to_row(store.quietly("find_token_by_id", id).returned))
+    workspace.close(store)
+    return rows
