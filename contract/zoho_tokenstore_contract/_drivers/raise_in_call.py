@@ -24,12 +24,23 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from .._harness.messages import format_answer, format_exception
+from .._harness.store_handle import StoreHandle
+from .._spec.tokens import Row, to_token
 from .outward_calls import reaches_out
 from .threads.pause_points import is_of_a_store
 
 _ELSEWHERE = ("logging", "threading", "contextlib", "warnings", "weakref", "traceback", "importlib", "abc")
 """Modules of Python in whose code nothing is raised: what they make of it is not the store's doing."""
 _KIT = __name__.partition(".")[0]
+
+
+class TimeLimitExceeded(Exception):
+    """What a task queue raises in a task that takes too long."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """What Ctrl-C raises."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +153,41 @@ class Interrupts:
             if self._visits == self._at[1] and self.error is not None:
                 self.raised = True
                 raise self.error
+
+
+def call_with(store: StoreHandle, interrupts: Interrupts, method: str, argument: Any) -> tuple[str, bool]:
+    """Make a call that is watched, and perhaps interrupted.
+
+    Args:
+        store: The store.
+        interrupts: What watches it.
+        method: The method.
+        argument: What it is passed; a row for a new token, `...` for nothing.
+
+    Returns:
+        The answer in words, and whether what was raised in the call came out of it as it is.
+    """
+    arguments = () if argument is ... else (to_token(argument) if isinstance(argument, Row) else argument,)
+    if isinstance(argument, Row):
+        store.remember(argument)
+    called = getattr(store.store, method)
+    told: list[tuple[str, bool]] = []
+
+    def make() -> None:
+        try:
+            with interrupts.watching():
+                returned = called(*arguments)
+        except (Exception, Interrupted) as error:
+            told.append((f"raised {format_exception(error)}", error is interrupts.error))
+            # What a caller has dealt with, it forgets: a traceback would keep the frames alive.
+            error.__traceback__ = error.__context__ = None
+        else:
+            # Some libraries keep to themselves what is raised while they close a cursor: then the
+            # call goes on as if nothing had been, and that is not the store's doing.
+            told.append((f"returned {format_answer(returned)}", not interrupts.reached_the_store))
+
+    answer = store.workspace.guarded(method, make, store.location)
+    return told[0] if told else (str(answer), False)
 
 
 def _reaches_out(frame: FrameType, function: Any) -> bool:

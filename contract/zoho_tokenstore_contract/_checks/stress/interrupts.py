@@ -7,12 +7,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..._drivers.raise_in_call import InterruptionPoint, Interrupts, interruption_points
+from ..._drivers.raise_in_call import (
+    Interrupted,
+    InterruptionPoint,
+    Interrupts,
+    TimeLimitExceeded,
+    call_with,
+    interruption_points,
+)
 from ..._drivers.threads.another_thread import in_another_thread
 from ..._harness.calls import CallRecord
-from ..._harness.messages import format_answer, format_exception, format_rows
+from ..._harness.messages import format_rows
+from ..._harness.row_fates import Fate, mishap_in
 from ..._harness.workspace import Workspace, precondition
-from ..._spec.tokens import Row, absent, format_row, format_value, to_token
+from ..._spec.tokens import Row, format_row, format_value
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, GRANT, GUS, LATE_REFRESH, REFRESH, key_of, person
 
@@ -20,14 +28,6 @@ POINTS, LEAST_POINTS = 36, 8
 """At how many places of a call an exception is raised, in a run each; of a slow store at fewer."""
 NEW = "new@example.com:77"
 ROWS = (ANN, ACCESS, BOB, GRANT, REFRESH, LATE_REFRESH, GUS)
-
-
-class TimeLimitExceeded(Exception):
-    """What a task queue raises in a task that takes too long."""
-
-
-class Interrupted(KeyboardInterrupt):
-    """What Ctrl-C raises."""
 
 
 @dataclass(frozen=True)
@@ -152,13 +152,9 @@ class _Victim:
             self._turn += 1
             self._arrange()
             return
-        when = (
-            f"{type(error).__bases__[0].__name__ if isinstance(error, Interrupted) else type(error).__name__}"
-        )
-        when = f"{when} in the middle of {self.call.what}, {place}"
-        if visit > 1:
-            when += f", the {visit}. time"
-        note = f"{{call}} ({when})"
+        name = "KeyboardInterrupt" if isinstance(error, Interrupted) else type(error).__name__
+        often = f", the {visit}. time" if visit > 1 else ""
+        note = f"{{call}} ({name} in the middle of {self.call.what}, {place}{often})"
         self.workspace.calls.append(CallRecord(1, self.call.method, sent, answer, note=note))
         if not as_it_is:
             self.workspace.fail("the exception comes out of the call as it is", answer)
@@ -200,61 +196,27 @@ class _Victim:
 
     def _make(self, interrupts: Interrupts) -> tuple[Any, str, bool]:
         """Make the call: what was passed, what came back, and whether what was raised in it came out."""
-        store, workspace = self.store, self.workspace
         sent = self.call.argument(self.rows, self._turn)
-        arguments = () if sent is ... else (to_token(sent) if isinstance(sent, Row) else sent,)
-        if isinstance(sent, Row):
-            store.remember(sent)
-        method = getattr(store.store, self.call.method)
-        told: list[tuple[str, bool]] = []
-
-        def make() -> None:
-            try:
-                with interrupts.watching():
-                    returned = method(*arguments)
-            except (Exception, Interrupted) as error:
-                told.append((f"raised {format_exception(error)}", error is interrupts.error))
-                # What a caller has dealt with, it forgets: a traceback would keep the frames alive.
-                error.__traceback__ = error.__context__ = None
-            else:
-                # Some libraries keep to themselves what is raised while they close a cursor: then the
-                # call goes on as if nothing had been, and that is not the store's doing.
-                told.append((f"returned {format_answer(returned)}", not interrupts.reached_the_store))
-
-        answer = workspace.guarded(self.call.method, make, store.location)
-        return (sent, *(told[0] if told else (str(answer), False)))
+        return (sent, *call_with(self.store, interrupts, self.call.method, sent))
 
     def _is_as_before_or_after(self, sent: Any, after: list[Row]) -> None:
         """Every row is as it was; the row in question is that, or as the call would have left it."""
-        rest = list(after)
+        nothing_else = "after the exception, no row but those from before"
+        fates = [Fate((sent,), nothing_else, optional=True, new=True)] if self.call.inserts else []
         for row, before in zip(ROWS, self.rows, strict=True):
-            accepted = [before]
-            if row is self.call.saves:
-                accepted.append(before.updated_by(sent))
-            there = next((one for one in rest if one in accepted), None)
-            if there is not None:
-                rest.remove(there)
-            elif row not in self.call.deletes:
-                now = next((one for one in rest if one.id == before.id), None)
-                self.workspace.fail(
-                    f"after the exception, {' or '.join(map(format_row, accepted))}",
-                    f"it is {'gone' if now is None else format_row(now)}; all rows: {format_rows(after)}",
-                )
-        inserted = [
-            one for one in rest if self.call.inserts and one.but(id=None) == sent and not absent(one.id)
-        ]
-        if len(rest) > len(inserted) or len(inserted) > 1:
-            self.workspace.fail("after the exception, no row but those from before", format_rows(rest))
+            states = (before, before.updated_by(sent)) if row is self.call.saves else (before,)
+            promise = f"after the exception, {' or '.join(map(format_row, states))}"
+            fates.append(Fate(states, promise, optional=row in self.call.deletes))
+        self._holds(after, fates, nothing_else)
 
     def _is_what_others_see(self, rows: list[Row], others: list[Row]) -> None:
         """Another store on the same location has these rows: nothing is in the memory of one alone."""
-        for here, there, store in ((rows, others, "another store"), (others, rows, "this store")):
-            for row in here:
-                if row not in there:
-                    self.workspace.fail(
-                        "after the exception, two stores on the same location show the same rows",
-                        f"{store} does not show {format_row(row)}",
-                    )
+        same = "after the exception, two stores on the same location show the same rows"
+        self._holds(others, [Fate((row,), same) for row in rows], same)
+
+    def _holds(self, rows: list[Row], fates: list[Fate], nothing_else: str) -> None:
+        if (mishap := mishap_in(rows, fates, nothing_else)) is not None:
+            self.workspace.fail(mishap.expected, mishap.seen)
 
     def _goes_on(self, after: str, rows: Sequence[Row]) -> None:
         """The next calls answer what was asked of them: a lookup, and a save of another thread or of this."""
