@@ -12,7 +12,6 @@ from tests.stores.catalogue import sut_for
 from tests.stores.faulty_flows import OneUserForEachOrganization
 from tests.stores.faulty_listing import ListsEveryRowTwice, ListsNone
 from tests.stores.right import Fields, RightStore, refusal
-from zoho_tokenstore_contract._checks.limit_probes import limits_of
 from zoho_tokenstore_contract._checks.registry import checks_of
 from zoho_tokenstore_contract._checks.sample_tokens import (
     ACCESS,
@@ -28,6 +27,7 @@ from zoho_tokenstore_contract._checks.sample_tokens import (
 )
 from zoho_tokenstore_contract._harness.store_limits import NO_LIMITS, Limits, keeping_to
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
+from zoho_tokenstore_contract._runner.limits_of_a_store import limits_of
 from zoho_tokenstore_contract._spec.clause_results import NotApplicable, Violation
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
 from zoho_tokenstore_contract._spec.tokens import Row

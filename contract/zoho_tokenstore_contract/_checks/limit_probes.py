@@ -6,17 +6,13 @@ its clause; checks of other clauses go around it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from .._drivers.threads.another_thread import in_another_thread
 from .._harness.calls import rows_of
 from .._harness.messages import format_rows
 from .._harness.store_handle import StoreHandle
-from .._harness.store_limits import NO_LIMITS, Limits, keeping_to, kind_of
-from .._harness.store_under_test import StoreUnderTest
-from .._harness.workspace import Effort, Workspace, precondition
-from .._spec.clause_results import NotApplicable, StoreUnavailable, Violation
+from .._harness.workspace import Workspace, precondition
 from .._spec.tokens import (
     Row,
     absent,
@@ -27,19 +23,7 @@ from .._spec.tokens import (
     to_row_as_far_as_it_reads,
 )
 from .registry import check
-from .sample_tokens import (
-    ACCESS,
-    ANN,
-    BOB,
-    DAN,
-    GRANT,
-    KINDS,
-    ONE_OF_EVERY_KIND,
-    REFRESH,
-    WITH_CLIENT,
-    key_of,
-    person,
-)
+from .sample_tokens import ANN, BOB, DAN, KINDS, ONE_OF_EVERY_KIND, WITH_CLIENT, key_of, person
 
 MANY = 26
 """Rows that a store has to hold before the kit believes that it counts well."""
@@ -50,15 +34,21 @@ CHARACTERS = "'\"\\%_,;|\n\r\té日😀"
 def every_kind_of_token_is_stored_alone(workspace: Workspace) -> None:
     for row in KINDS:
         if row != WITH_CLIENT:
-            _is_stored_alone(workspace, row)
+            is_stored_alone(workspace, row)
 
 
 @check("SAVE-20")
 def an_access_token_with_client_credentials_is_stored_alone(workspace: Workspace) -> None:
-    _is_stored_alone(workspace, WITH_CLIENT)
+    is_stored_alone(workspace, WITH_CLIENT)
 
 
-def _is_stored_alone(workspace: Workspace, row: Row) -> None:
+def is_stored_alone(workspace: Workspace, row: Row) -> None:
+    """A token becomes one row, in an empty store.
+
+    Args:
+        workspace: The workspace of the check.
+        row: The token.
+    """
     store = workspace.open()
     store.save(row)
     # A row that is found is stored: that it is not listed is the fault of LIST-1.
@@ -84,10 +74,16 @@ def two_dozen_users_are_as_many_rows(workspace: Workspace) -> None:
 @check("VALUE-1")
 def a_special_character_round_trips(workspace: Workspace) -> None:
     for character in CHARACTERS:
-        _character_round_trips(workspace, character)
+        character_round_trips(workspace, character)
 
 
-def _character_round_trips(workspace: Workspace, character: str) -> None:
+def character_round_trips(workspace: Workspace, character: str) -> None:
+    """A user name and a token with a character come back as they were.
+
+    Args:
+        workspace: The workspace of the check.
+        character: The character.
+    """
     row = person("special", user_name=f"a{character}b@example.com:77", refresh_token=f"1000.a{character}b")
     store = workspace.open()
     store.save(row)
@@ -135,7 +131,13 @@ def _is_deleted(store: StoreHandle, row: Row) -> None:
     store.expect(gone=[row], because="the row with that id is gone, and no other")
 
 
-def _is_found_alone(workspace: Workspace, row: Row) -> None:
+def is_found_alone(workspace: Workspace, row: Row) -> None:
+    """A row is found by its key, and nothing by another.
+
+    Args:
+        workspace: The workspace of the check.
+        row: The row.
+    """
     store, key = workspace.holding(row), key_of(row)
     if store.found(key) is None:
         workspace.fail(f"find_token finds {format_row(row)}", "it returned None")
@@ -143,7 +145,7 @@ def _is_found_alone(workspace: Workspace, row: Row) -> None:
         workspace.fail("find_token finds nothing unknown", format_row(found))
 
 
-def _unknown_ids_find_nothing(workspace: Workspace) -> None:
+def unknown_ids_find_nothing(workspace: Workspace) -> None:
     store = workspace.holding(ANN, BOB)
     if (answer := store.call("find_token_by_id", "unknown")).returned is not None:
         workspace.fail("find_token_by_id finds nothing unknown", str(answer))
@@ -203,117 +205,3 @@ def a_store_opens_again_where_it_left_nothing(workspace: Workspace) -> None:
 def a_user_is_saved_in_another_thread(workspace: Workspace) -> None:
     precondition(lambda: workspace.open().save(ANN))
     in_another_thread(workspace, partial(workspace.open().save, ANN))
-
-
-def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
-    """Find out what a store cannot do.
-
-    Args:
-        sut: The store under test.
-        effort: How deep to look.
-
-    Returns:
-        Its limits; `NO_LIMITS` where the probes find none, or where not even two plain rows can be stored.
-    """
-
-    def keeps(probe: object, *arguments: object) -> bool:
-        return _keeps(sut, effort, probe, *arguments)
-
-    # The other probes look at rows, and at empty stores, too.
-    lists = Limits(lists=keeps(the_list_shows_what_is_found_by_id))
-    if lists.lists:
-        shows_nothing = keeps(nothing_is_listed_before_the_first_row_and_after_the_last)
-        lists = Limits(lists_nothing=shows_nothing)
-    with keeping_to(lists):
-        stored = [row for row in KINDS if keeps(_is_stored_alone, row)]
-        if not {ANN, BOB}.issubset(stored):
-            return NO_LIMITS
-        counts = keeps(the_first_users_have_ids_of_their_own)
-        if not counts:
-            with keeping_to(replace(lists, counts_the_first=False)):
-                # Otherwise bringing an id is of no use either.
-                counts = not keeps(the_first_users_have_ids_of_their_own)
-        with keeping_to(replace(lists, counts_the_first=counts)):
-            goes_on = keeps(a_user_is_saved_beside_an_id_that_is_no_number)
-        held = replace(
-            lists,
-            room=None if keeps(two_dozen_users_are_as_many_rows) else _room(sut, effort),
-            # Where another row of the kind is stored, it is not the kind that is refused.
-            refused=frozenset(row for row in KINDS if kind_of(row) not in map(kind_of, stored)),
-            counts_the_first=counts,
-        )
-        return replace(
-            held,
-            apart=_apart(sut, effort, held),
-            characters=frozenset(
-                # Where a plain letter fails as well, it is not the character.
-                one
-                for one in (CHARACTERS if keeps(_character_round_trips, "x") else "")
-                if not keeps(_character_round_trips, one)
-            ),
-            clears=keeps(delete_tokens_removes_two_users),
-            deletes=keeps(delete_token_removes_one_of_two_users),
-            deletes_brought=keeps(delete_token_removes_a_row_whose_id_is_no_number),
-            unfound=frozenset(
-                row for row in (ANN, ACCESS, GRANT, REFRESH) if not keeps(_is_found_alone, row)
-            ),
-            knows_ids=keeps(_unknown_ids_find_nothing),
-            opens_empty=not sut.persistent or keeps(a_store_opens_again_where_it_left_nothing),
-            goes_on=goes_on,
-            in_threads=not sut.thread_safe or keeps(a_user_is_saved_in_another_thread),
-        )
-
-
-def _keeps(sut: StoreUnderTest, effort: Effort, probe: object, *arguments: object) -> bool:
-    assert callable(probe)
-    try:
-        with Workspace(sut, effort) as workspace:
-            probe(workspace, *arguments)
-    except Violation as violation:
-        return violation.precondition_failed  # what it needs is missing: another limit, or none
-    except (NotApplicable, StoreUnavailable):
-        return False
-    return True
-
-
-def _apart(sut: StoreUnderTest, effort: Effort, limits: Limits) -> frozenset[Row]:
-    """The rows of the crowd that a store with these limits does not hold beside those before them."""
-    apart: frozenset[Row] = frozenset()
-    while True:
-        with keeping_to(replace(limits, apart=apart)):
-            row = _first_that_does_not_stay(sut, effort)
-        if row is None:
-            return apart
-        if row == ANN:
-            return frozenset()  # not even the first is seen: no row says anything of the others
-        apart |= {row}
-
-
-def _first_that_does_not_stay(sut: StoreUnderTest, effort: Effort) -> Row | None:
-    """The first row of the crowd that cannot be saved, or after which not all rows are there."""
-    row = None
-    try:
-        with Workspace(sut, effort) as workspace:
-            store, passed = workspace.open(), []
-            for row in ONE_OF_EVERY_KIND:
-                passed.append(store.save(row))
-                store.showing(passed)
-    except Violation:
-        return row
-    except StoreUnavailable:
-        return None
-    return None
-
-
-def _room(sut: StoreUnderTest, effort: Effort) -> int | None:
-    """How many users a store holds that does not hold many; ``None`` where it does not even hold four."""
-    try:
-        with Workspace(sut, effort) as workspace:
-            store = workspace.open()
-            for number in range(1, MANY + 1):
-                raised = store.try_save(person(f"room{number}")).answer.raised
-                if raised is not None or len(store.rows()) != number:
-                    return number - 1 if number > 4 else None
-    except (Violation, StoreUnavailable):
-        return None
-    return None

@@ -148,8 +148,7 @@ class Progress:
         groups = f"{len(self._sizes)} groups" if len(self._sizes) > 1 else "1 group"
         self._live = self._file() is not None and self._file().isatty()
         self._line(
-            f"Checking {several(self._targets)}: {clauses} in {groups}, "
-            f"with {sdk.distribution} {sdk.version}"
+            f"Checking {several(self._targets)}: {clauses} in {groups}, with {sdk.distribution} {sdk.version}"
         )
         threading.Thread(target=self._watch, daemon=True, name="tokenstore-progress").start()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._checks.limit_probes import limits_of
 from .._checks.registry import Check, checks_of
 from .._harness.messages import format_exception
 from .._harness.store_limits import NO_LIMITS, keeping_to
@@ -23,6 +22,7 @@ from .._spec.clause_results import (
 )
 from .._spec.clauses import CLAUSES
 from .file_habits import CLAUSES_OF_FILES, how_files_are_written
+from .limits_of_a_store import limits_of
 
 HANGS_ENDURED = 3
 
