@@ -26,7 +26,7 @@ class Fate:
         states: How it may read now.
         promise: What the clause promises of it, in words.
         optional: It need not be there at all.
-        new: Its id is not known: it may have any.
+        new: It may have any id, but has one.
     """
 
     states: tuple[Row, ...]
@@ -36,7 +36,9 @@ class Fate:
 
     def is_shown_by(self, row: Row) -> bool:
         """Whether a stored row is this one, whole, in one of its states."""
-        return (row.but(id=None) if self.new and not absent(row.id) else row) in self.states
+        if self.new:
+            return not absent(row.id) and row.but(id=None) in self.states
+        return row in self.states
 
     def is_near(self, row: Row) -> bool:
         """Whether a stored row has the user of this one, or where it has none, its id."""
@@ -57,7 +59,8 @@ class Fate:
         if len(own) > 1:
             return format_rows([row.only("id", "user_name", "access_token") for row in own])
         wrong = min((_unlike(own[0], state) for state in self.states), key=len)
-        return format_row(own[0].only("id", "user_name", *wrong)) + describe_mixture(own[0], self.states)
+        shown = format_row(own[0].only("id", "user_name", *wrong))
+        return f"{shown}{', without an id' * absent(own[0].id)}{describe_mixture(own[0], self.states)}"
 
 
 def _unlike(row: Row, state: Row) -> list[str]:

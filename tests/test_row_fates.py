@@ -1,0 +1,57 @@
+"""What may have become of rows after a kill, an exception or callers at the same time."""
+
+from __future__ import annotations
+
+import pytest
+
+from zoho_tokenstore_contract._harness.row_fates import Fate, mishap_in, without_own_id
+from zoho_tokenstore_contract._spec.tokens import Row
+
+OLD = Row(id="1", user_name="ann", access_token="a", expires_in="1")
+NEW = OLD.but(access_token="b", expires_in="2")
+LONE = Row(id="2", access_token="c")
+SENT = Row(user_name="bob", access_token="d")
+FATES = (
+    Fate((OLD, NEW), "ann is there"),
+    Fate((LONE,), "lone is there"),
+    Fate((SENT,), "bob is whole", optional=True, new=True),
+)
+TORN = OLD.but(access_token="b", redirect_url="e")
+
+
+@pytest.mark.parametrize("rows", [(OLD, LONE), (LONE, NEW), (NEW, LONE, SENT.but(id="3"))])
+def test_a_row_may_be_as_before_or_as_after_a_save(rows: tuple[Row, ...]) -> None:
+    """And a new one may be there or not, under any id."""
+    assert mishap_in(rows, FATES, "nothing else") is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected", "seen"),
+    [
+        ((OLD,), "lone is there", "no such row; 1 rows in all"),
+        ((OLD, LONE.but(id="4")), "lone is there", "no such row; 2 rows in all"),
+        (
+            (TORN, LONE),
+            "ann is there",
+            "redirect_url='e'), with other values than any save in access_token, redirect_url",
+        ),
+        ((OLD, NEW.but(id="3"), LONE), "ann is there", "Row(id='1', user_name='ann', access_token='a'), "),
+        ((OLD, LONE, SENT), "bob is whole", "Row(user_name='bob'), without an id"),
+        ((OLD, LONE, LONE.but(id="5")), "nothing else", "Row(id='5', access_token='c')"),
+    ],
+    ids=["lost", "under another id", "torn", "twice", "without an id", "from nowhere"],
+)
+def test_any_other_row_is_told_by_what_was_promised(rows: tuple[Row, ...], expected: str, seen: str) -> None:
+    """With what is there in its place: the fields that no save has written."""
+    mishap = mishap_in(rows, FATES, "nothing else")
+
+    assert mishap is not None
+    assert mishap.expected == expected
+    assert seen in mishap.seen
+
+
+def test_each_row_has_an_id_of_its_own() -> None:
+    """It has none, or that of another row: both are told."""
+    assert not without_own_id([OLD, LONE])
+    assert without_own_id([SENT]).endswith("has none")
+    assert without_own_id([OLD, LONE.but(id="1")]).count("Row(") == 2
