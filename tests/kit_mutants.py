@@ -28,9 +28,14 @@ KIT = "zoho_tokenstore_contract"
 OWN_TESTS = {
     "_spec.model": ("tests/test_model.py",),
     "_drivers.threads.linearizability": ("tests/test_histories.py",),
+    "_harness.row_fates": ("tests/test_row_fates.py",),
 }
 """Modules that have tests of their own, and these tests."""
-CLAUSES_OF = {"_spec.model": ("MODEL-1", "THREAD-5"), "_drivers.threads.linearizability": ("THREAD-5",)}
+CLAUSES_OF = {
+    "_spec.model": ("MODEL-1", "THREAD-5"),
+    "_drivers.threads.linearizability": ("THREAD-5",),
+    "_harness.row_fates": ("PROC-2", "CRASH-2", "PERSIST-5"),
+}
 """The clauses whose checks stand on these modules."""
 LEFT_OUT = ("RemoveDecorator", "ZeroIterationForLoop")
 """Changes that leave something out, for which no store is flagged that was not before."""
@@ -98,8 +103,7 @@ def _clauses_of(module: str, clauses: Iterable[str]) -> list[str]:
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 1 where a mutant is not noticed."""
     modules = [
-        "_spec.model",
-        "_drivers.threads.linearizability",
+        *OWN_TESTS,
         *(f"_checks.{module}" for module in MODULES),
     ]
     parser = argparse.ArgumentParser(prog="python -m tests.kit_mutants", description=__doc__)
