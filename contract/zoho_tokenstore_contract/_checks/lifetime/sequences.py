@@ -21,32 +21,12 @@ SHORT = 12  # sequences of updates and deletions alone
 
 # Small pools, so that values collide, or differ in case, accent, space or Unicode form only.
 NAMES = (
-    "ann",
-    "bob",
-    "O'Hara",
-    "user_name",
-    "1",
-    "' or '1'='1",
-    "Zo\u00eb",
-    "d\u00e9j\u00e0 vu",
-    "%",
-    "None",
+    *("ann", "bob", "O'Hara", "user_name", "1", "' or '1'='1", "Zo\u00eb", "d\u00e9j\u00e0 vu"),
+    *("%", "None"),
 )
 TOKENS = (
-    "t",
-    "T",
-    "t ",
-    " t",
-    "1",
-    "01",
-    "1.0",
-    "%",
-    "access_token",
-    "' or 1=1 --",
-    "caf\u00e9",
-    "cafe\u0301",
-    "\uff54",
-    'a"b,c;d\te',
+    *("t", "T", "t ", " t", "1", "01", "1.0", "%", "access_token", "' or 1=1 --"),
+    *("caf\u00e9", "cafe\u0301", "\uff54", 'a"b,c;d\te'),
 )
 IDS = ("1", "2", "10", "01", "x", "X", "id", "' or 1=1", "%", "9999999999")
 URLS = ("https://example.com/a", "https://example.com/A", "redirect_url", "x\r\ny")
