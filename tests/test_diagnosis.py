@@ -178,12 +178,12 @@ def test_what_rests_on_opening_again_follows_where_no_row_is_left() -> None:
 
 def test_saves_at_the_same_time_are_one_cause() -> None:
     """In threads, in processes, and in calls of the SDK from threads."""
-    threads = told("THREAD-2", seen("threads_save", "no rows of this user; all rows: x", *AT_ONCE))
+    threads = told("THREAD-2", seen("threads_save", "no such row; 1 rows in all", *AT_ONCE))
     processes = told(
         "PROC-1",
         seen(
             "x",
-            "no rows; 3 rows in all",
+            "no such row; 3 rows in all",
             "at once, in process 1: save_token(x) -> returned None",
             "at once, in process 2: save_token(y) -> returned None",
         ),

@@ -147,7 +147,7 @@ def test_what_another_open_store_does_not_show_is_told_as_that() -> None:
         ),
         (
             ("a process opens the store, reads, and forks; both save at once, and close",),
-            "no rows; 9 rows in all",
+            "no such row; 9 rows in all",
             "save_token in both processes after a fork: a saved row is lost; 9 rows in all (expected: all)",
         ),
         ((), "it sent nothing", "a check: it sent nothing (expected: all)"),

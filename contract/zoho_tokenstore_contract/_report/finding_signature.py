@@ -21,8 +21,8 @@ IDS_TWICE: Sign = ("kind", "save_token", "gave an id twice")
 ID_CHANGED: Sign = ("kind", "save_token", "changed the id that a token brought")
 _NOT_FILLED: Sign = ("passed token", "not filled in")
 _NO_SUCH_NAME = "no row has exactly the user_name "
-_OTHER = re.compile(r"other values(?: than any save)? in (\w+(?:, \w+)*)")
-_LOST = re.compile(r"no rows of this user|no rows;|no such row;|is not there any more")
+_OTHER = re.compile(r"other values than any save in (\w+(?:, \w+)*)")
+_LOST = "no such row;"
 _OPENED = re.compile(r"store(\d*)\.open\(\) -> opened")
 _EMPTY = re.compile(r"store(\d*)\.get_tokens\(\) -> returned \[\]")
 _ASSERTED = re.compile(
@@ -108,7 +108,7 @@ def _keys(finding: Finding) -> Iterator[Sign]:
         yield from _of_difference(finding.difference)
     if methods := _at_once(finding):
         yield "together", methods
-        if _LOST.search(finding.seen):
+        if _LOST in finding.seen:
             yield "lost together", methods
 
 

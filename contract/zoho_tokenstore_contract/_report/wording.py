@@ -25,7 +25,7 @@ _KILLED = re.compile(r"in another process: .* killed (.+?)(?:, moment \d+ of it)
 _SAVED = re.compile(r"-> returned None; the token's id is now ('[^']*')$")
 _MIXED = re.compile(r"with other values than any save in (\w+(?:, \w+)*)$")
 _NO_ORDER = re.compile(r"^the longest order that explains its answers ends .+", re.DOTALL)
-_NOT_THERE = re.compile(r"^(no such row|no rows of this user|no rows(?=;))")
+_NOT_THERE = re.compile(r"^no such row")
 _CAUSED = re.compile(r"(?<=SDKException: )(Caused By: )+\w+ - ")
 """How the SDK's exception begins."""
 _LONG = 50
