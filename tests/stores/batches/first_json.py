@@ -207,7 +207,7 @@ class JsonGivesUpWaiting(JsonStore):
             os.close(fd)
 
 
-@fault("PROC-2", says="no rows")
+@fault("PROC-2", says="no such row")
 class JsonLockHeldOpenOverFork(JsonStore):
     """The lock file is opened once in the constructor, so parent and child share one lock after a fork."""
 
@@ -493,7 +493,7 @@ class CsvSniffsNumbers(JsonStore):
         return v
 
 
-@fault("PROC-2", says="no rows")
+@fault("PROC-2", says="no such row")
 class JsonForkedDice(JsonStore):
     """Ids come from a random generator seeded at opening: after a fork both sides throw the same."""
 

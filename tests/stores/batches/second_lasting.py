@@ -564,7 +564,7 @@ class LockfDropped(_Pause, SnapCore):
             return answer
 
 
-@fault("PROC-2", says="no rows")
+@fault("PROC-2", says="no such row")
 class HiLoIds(JsonCore):
     """A block of ids is reserved when the store is opened: a forked child goes on with the same block."""
 
