@@ -26,7 +26,7 @@ from ..catalogue import fault
 from .first_designs import FIELDS, HOOKS, PLAIN, Core, JsonStore, by_key, merge, refuse, row_of
 
 
-@fault("PROC-1", says="no rows")
+@fault("PROC-1", says="no such row")
 class JsonUnlinksLockFile(JsonStore):
     """The lock file is deleted after use: one may hold the old file's lock, another the new one's."""
 
