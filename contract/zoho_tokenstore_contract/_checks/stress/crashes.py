@@ -120,9 +120,10 @@ class Storage:
         ids = self._killed.save(rows, kill, when)
         self._flying += rows[len(ids) : len(ids) + 1]
         found = rows_left(workspace, self.location, [row.id for row in self.rows] + ids)
-        wanted = _after(self.rows, rows, ids)
-        fates = _fates(wanted, self._flying, "after the kill, every save that had returned is there, whole")
-        _are_there(workspace, fates, found, "after the kill")
+        promise = "after the kill, every save that had returned is there, whole"
+        nothing_else = "after the kill, no row but those that were saved"
+        fates = _fates(_after(self.rows, rows, ids), self._flying, promise, nothing_else)
+        _are_there(workspace, fates, found, nothing_else)
         self.rows = found
         return len(ids) < len(rows)
 
@@ -146,8 +147,10 @@ def a_full_disk_makes_saving_raise_and_costs_no_row(workspace: Workspace) -> Non
             if failed is not None:
                 promise = "every earlier row is still there when the limit is gone"
             found = rows_left(workspace, store.location, [row.id for row in before] + ids)
-            fates = _fates(_after(before, rows, ids), [] if failed is None else [failed], promise)
-            _are_there(workspace, fates, found, "when the limit is gone")
+            flying = [] if failed is None else [failed]
+            nothing_else = "no row but those that were saved when the limit is gone"
+            fates = _fates(_after(before, rows, ids), flying, promise, nothing_else)
+            _are_there(workspace, fates, found, nothing_else)
             before = found
         if not raised:
             not_applicable(
@@ -185,16 +188,18 @@ def _after(rows: Iterable[Row], saved: Sequence[Row], ids: Sequence[Any]) -> lis
     return list(wanted.values())
 
 
-def _fates(wanted: Sequence[Row], flying: Sequence[Row], promise: str) -> list[Fate]:
+def _fates(wanted: Sequence[Row], flying: Sequence[Row], promise: str, nothing_else: str) -> list[Fate]:
     """Every row is there; a save in flight was stored as a whole, or not at all."""
     known = {row.user_name for row in wanted}
-    fates = [Fate((one,), promise, optional=True, new=True) for one in flying if one.user_name not in known]
+    fates = [
+        Fate((one,), nothing_else, optional=True, new=True) for one in flying if one.user_name not in known
+    ]
     for row in wanted:
         updates = [row.updated_by(one) for one in flying if one.user_name == row.user_name]
         fates.append(Fate((row, *updates), f"{promise}: {in_brief(row)}"))
     return fates
 
 
-def _are_there(workspace: Workspace, fates: Sequence[Fate], found: Sequence[Row], when: str) -> None:
-    if (mishap := mishap_in(found, fates, f"{when}, no row but those that were saved")) is not None:
+def _are_there(workspace: Workspace, fates: Sequence[Fate], found: Sequence[Row], nothing_else: str) -> None:
+    if (mishap := mishap_in(found, fates, nothing_else)) is not None:
         workspace.fail(mishap.expected, mishap.seen)
