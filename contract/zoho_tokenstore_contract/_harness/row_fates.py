@@ -50,7 +50,7 @@ class Fate:
     def seen_in(self, rows: Iterable[Row]) -> str:
         """What is there in the place of this row, in words.
 
-        Of a row with other values than any save those fields are shown which differ.
+        Of a row with other values than any save the first three fields are shown which differ.
         """
         rows = list(rows)
         own = [row for row in rows if self.is_near(row)]
@@ -59,7 +59,7 @@ class Fate:
         if len(own) > 1:
             return format_rows([row.only("id", "user_name", "access_token") for row in own])
         wrong = min((_unlike(own[0], state) for state in self.states), key=len)
-        shown = format_row(own[0].only("id", "user_name", *wrong))
+        shown = format_row(own[0].only("id", "user_name", *wrong[:3]))
         return f"{shown}{', without an id' * absent(own[0].id)}{describe_mixture(own[0], self.states)}"
 
 
