@@ -42,7 +42,12 @@ class SideBySide:
         self.compare(states, f"after {operation}, which {expectation(self.state, operation)}")
 
     def compare(self, states: tuple[State, ...], because: str) -> None:
-        """Compare the rows; what they are is the model's state from now on."""
+        """Compare the rows; what they are is the model's state from now on.
+
+        Args:
+            states: The states in which the model may be.
+            because: Why, in words, for the message.
+        """
         seen = state_of(self.store.rows())
         if seen not in states:
             self.workspace.fail(f"{because}: {format_rows(states[0])}", format_rows(seen))
