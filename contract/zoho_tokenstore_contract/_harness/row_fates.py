@@ -7,7 +7,7 @@ stored. So a row has a few states of which it has to show one, whole.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,21 @@ def mishap_in(rows: Sequence[Row], fates: Sequence[Fate], nothing_else: str) -> 
     if wrong is not None:
         return Mishap(wrong.promise, wrong.seen_in(rows), wrong.states[0].user_name)
     return Mishap(nothing_else, format_rows(rest)) if rest else None
+
+
+def hold_to(
+    fates: Sequence[Fate], rows: Sequence[Row], nothing_else: str, fail: Callable[[str, str], object]
+) -> None:
+    """Compare what is stored with what may have become of each row, and fail with the first mishap.
+
+    Args:
+        fates: What may have become of the rows.
+        rows: All rows that are stored.
+        nothing_else: What is promised of all other rows, in words.
+        fail: Ends the check with what was expected, and what was seen.
+    """
+    if (mishap := mishap_in(rows, fates, nothing_else)) is not None:
+        fail(mishap.expected, mishap.seen)
 
 
 def without_own_id(rows: Sequence[Row]) -> str:

@@ -9,7 +9,7 @@ from ..._drivers.processes.child_environments import EAST, WEST, Surroundings
 from ..._drivers.processes.children import Processes
 from ..._drivers.processes.reading import told_of_rows
 from ..._harness.calls import CallRecord
-from ..._harness.row_fates import Fate, mishap_in
+from ..._harness.row_fates import Fate, hold_to
 from ..._harness.store_limits import active, batches
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, format_row
@@ -122,5 +122,4 @@ def _visit(
 def _are(workspace: Workspace, seen: list[Row], wanted: list[Row], what: str) -> None:
     """Exactly these rows are there."""
     fates = [Fate((row,), f"the rows {what}: {format_row(row)}") for row in wanted]
-    if (mishap := mishap_in(seen, fates, f"{len(wanted)} rows, {what}")) is not None:
-        workspace.fail(mishap.expected, mishap.seen)
+    hold_to(fates, seen, f"{len(wanted)} rows, {what}", workspace.fail)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..._drivers.threads.program_runner import ThreadRun, ThreadRunner
 from ..._drivers.threads.programs import IdOf, ThreadProgram
 from ..._harness.messages import describe_mixture, format_rows
-from ..._harness.row_fates import Fate, mishap_in, without_own_id
+from ..._harness.row_fates import Fate, hold_to, without_own_id
 from ..._harness.store_limits import Pool, active
 from ..._harness.workspace import Workspace, precondition
 from ..._spec.model import Call
@@ -105,8 +105,7 @@ def _each_user_has_one_row(ran: ThreadRun) -> None:
     others = [row for row in ran.before if row.user_name not in saved]
     stay = "the rows that no thread saved stay as they were"
     fates += [Fate((row,), f"{stay}: {format_row(row)}") for row in others]
-    if (mishap := mishap_in(ran.rows, fates, f"{stay}: {format_rows(others)}")) is not None:
-        ran.fail(mishap.expected, mishap.seen)
+    hold_to(fates, ran.rows, f"{stay}: {format_rows(others)}", ran.fail)
     if len(saved) > 1 and (twins := without_own_id(ran.rows)):
         ran.fail("each row has an id unlike all others", twins)
 

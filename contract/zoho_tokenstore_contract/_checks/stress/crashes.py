@@ -18,7 +18,7 @@ from ..._drivers.processes.cut_short import (
 )
 from ..._drivers.storage_faults import main_file
 from ..._harness.calls import CallRecord
-from ..._harness.row_fates import Fate, mishap_in, rows_left
+from ..._harness.row_fates import Fate, hold_to, rows_left
 from ..._harness.store_limits import SPARE, Pool, active
 from ..._harness.workspace import Workspace, not_applicable
 from ..._spec.tokens import Row
@@ -123,7 +123,7 @@ class Storage:
         promise = "after the kill, every save that had returned is there, whole"
         nothing_else = "after the kill, no row but those that were saved"
         fates = _fates(_after(self.rows, rows, ids), self._flying, promise, nothing_else)
-        _are_there(workspace, fates, found, nothing_else)
+        hold_to(fates, found, nothing_else, workspace.fail)
         self.rows = found
         return len(ids) < len(rows)
 
@@ -150,7 +150,7 @@ def a_full_disk_makes_saving_raise_and_costs_no_row(workspace: Workspace) -> Non
             flying = [] if failed is None else [failed]
             nothing_else = "no row but those that were saved when the limit is gone"
             fates = _fates(_after(before, rows, ids), flying, promise, nothing_else)
-            _are_there(workspace, fates, found, nothing_else)
+            hold_to(fates, found, nothing_else, workspace.fail)
             before = found
         if not raised:
             not_applicable(
@@ -198,8 +198,3 @@ def _fates(wanted: Sequence[Row], flying: Sequence[Row], promise: str, nothing_e
         updates = [row.updated_by(one) for one in flying if one.user_name == row.user_name]
         fates.append(Fate((row, *updates), f"{promise}: {in_brief(row)}"))
     return fates
-
-
-def _are_there(workspace: Workspace, fates: Sequence[Fate], found: Sequence[Row], nothing_else: str) -> None:
-    if (mishap := mishap_in(found, fates, nothing_else)) is not None:
-        workspace.fail(mishap.expected, mishap.seen)

@@ -18,7 +18,7 @@ from ..._drivers.raise_in_call import (
 from ..._drivers.threads.another_thread import in_another_thread
 from ..._harness.calls import CallRecord
 from ..._harness.messages import format_rows
-from ..._harness.row_fates import Fate, mishap_in
+from ..._harness.row_fates import Fate, hold_to
 from ..._harness.workspace import Workspace, precondition
 from ..._spec.tokens import Row, format_row, format_value
 from ..registry import check
@@ -207,16 +207,12 @@ class _Victim:
             states = (before, before.updated_by(sent)) if row is self.call.saves else (before,)
             promise = f"after the exception, {' or '.join(map(format_row, states))}"
             fates.append(Fate(states, promise, optional=row in self.call.deletes))
-        self._holds(after, fates, nothing_else)
+        hold_to(fates, after, nothing_else, self.workspace.fail)
 
     def _is_what_others_see(self, rows: list[Row], others: list[Row]) -> None:
         """Another store on the same location has these rows: nothing is in the memory of one alone."""
         same = "after the exception, two stores on the same location show the same rows"
-        self._holds(others, [Fate((row,), same) for row in rows], same)
-
-    def _holds(self, rows: list[Row], fates: list[Fate], nothing_else: str) -> None:
-        if (mishap := mishap_in(rows, fates, nothing_else)) is not None:
-            self.workspace.fail(mishap.expected, mishap.seen)
+        hold_to([Fate((row,), same) for row in rows], others, same, self.workspace.fail)
 
     def _goes_on(self, after: str, rows: Sequence[Row]) -> None:
         """The next calls answer what was asked of them: a lookup, and a save of another thread or of this."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
 from ..._drivers.processes.children import Processes
 from ..._drivers.processes.crash_points import chosen
-from ..._drivers.processes.openings import NO_MOMENT, Openings
-from ..._harness.calls import CallRecord
-from ..._harness.row_fates import Fate, mishap_in, rows_left
+from ..._drivers.processes.openings import NO_MOMENT, Openings, remove_content
+from ..._harness.row_fates import Fate, hold_to, rows_left
 from ..._harness.store_limits import active
-from ..._harness.workspace import Workspace, not_applicable
+from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, format_row
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, person
@@ -64,15 +62,9 @@ def _open(
     before = store.holding(*first)
     workspace.close(store)
     if not first:
-        _remove_content(store.location)
-    late, early = openings.open(store.location, _LATE, _EARLY, moment)
+        remove_content(store.location)
+    late, early = openings.open(store.location, _LATE, _EARLY, moment, called)
     held_up = bool(late["held_up"])
-    if held_up:
-        note = "in process 1, which opens the store: {call}"
-        workspace.calls.append(CallRecord(1, "open", answer=f"held up before {called}", note=note))
-    for process, row, told in ((2, _EARLY, early), (1, _LATE, late)):
-        note = f"in process {process}, which has opened the store: {{call}}"
-        workspace.calls.append(CallRecord(process, "save_token", row, told["answer"], note=note))
     for told in (early, late):
         if told["raised"]:
             workspace.fail(
@@ -86,17 +78,5 @@ def _open(
         Fate((row,), f"{promise}: {format_row(row)} is there", new=row not in before)
         for row in (*before, _EARLY, _LATE)
     ]
-    if (mishap := mishap_in(rows, fates, promise)) is not None:
-        workspace.fail(mishap.expected, mishap.seen, precondition_failed=not held_up)
+    hold_to(fates, rows, promise, partial(workspace.fail, precondition_failed=not held_up))
     return list(late["names"])
-
-
-def _remove_content(location: Path) -> None:
-    """Make a location as if the store had never been opened there."""
-    if location.is_symlink():
-        not_applicable("the store has put a link in the place of its location")
-    for path in location.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()

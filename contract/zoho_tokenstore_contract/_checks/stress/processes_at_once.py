@@ -108,7 +108,7 @@ def _save_at_once(workspace: Workspace, first: Sequence[Row], plans: Sequence[Se
             for saved, (location, before, rounds, calls) in zip(done, arranged, strict=True):
                 workspace.calls[:] = calls
                 for process, turn, error in saved.errors:
-                    _tell(workspace, rounds[turn], {process: error})
+                    workspace.calls += rounds[turn].calls({process: error})
                     workspace.fail(
                         "save_token works while another process saves",
                         f"in process {process + 1} it raised {error}",
@@ -145,7 +145,7 @@ def _each_user_has_one_row(
     if mishap is not None:
         saving = [done for done in rounds if any(row.user_name == mishap.user for row in done.saves)]
         if saving and not after_a_fork:
-            _tell(workspace, saving[-1])
+            workspace.calls += saving[-1].calls()
         workspace.fail(mishap.expected, mishap.seen)
     if twins := without_own_id(rows):
         workspace.fail("ids unlike all others for the rows that processes saved at once", twins)
@@ -159,20 +159,6 @@ def _promise(saved: Sequence[Row], after_a_fork: str) -> str:
         return f"processes that save different users at once leave each one row: {format_row(saved[0])}"
     name = saved[0].user_name
     return f"processes that save {name} at once leave one row, all its fields from one of the saves"
-
-
-def _tell(workspace: Workspace, done: Round, failed: dict[int, str] | None = None) -> None:
-    """Record the saves of the round that matters."""
-    for process, own in enumerate(done.rows):
-        for row in own:
-            answer = "raised " + failed[process] if failed and process in failed else "returned None"
-            note = f"at once, in process {process + 1}: {{call}}"
-            workspace.calls.append(CallRecord(process + 1, "save_token", row, answer, note=note))
-    if done.pause is not None:
-        workspace.calls[-sum(map(len, done.rows))].answer = (
-            f"returned None (it was held up at moment {done.pause[0] + 1} of {done.pause[1]}, "
-            "while the other process saved)"
-        )
 
 
 # With a store that was opened before a fork

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..._harness.calls import CallRecord
 from ..._harness.messages import format_exception
+from ..._harness.workspace import not_applicable
 from ..._spec.tokens import Row, to_token
 from .children import Processes
 from .crash_points import CrashPoints
@@ -28,18 +31,20 @@ class Openings:
             processes: The processes of the check.
             location: What they open first, before it counts.
         """
+        self._calls = processes.workspace.calls
         self._late, self._early = (processes.start(open_and_save, location).ready() for _ in range(2))
 
     def open(
-        self, location: Path, late: Row, early: Row, moment: int
+        self, location: Path, late: Row, early: Row, moment: int, called: str
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Have both open a location and save; the first may stand still until the other has saved.
+        """Have both open a location and save, recorded; the first may stand still until the other has saved.
 
         Args:
             location: What they open.
             late: What the first process saves.
             early: What the second one saves.
             moment: At which moment of its opening the first process stands still; `NO_MOMENT` for none.
+            called: What it calls then.
 
         Returns:
             What each of them tells: the ``id`` of its token, the ``answer``, whether it ``raised``, the
@@ -53,7 +58,23 @@ class Openings:
         if held_up:
             self._late.send(_GO)
             first = self._late.receive("save_token")
+            note = "in process 1, which opens the store: {call}"
+            self._calls.append(CallRecord(1, "open", answer=f"held up before {called}", note=note))
+        for process, row, told in ((2, early, second), (1, late, first)):
+            note = f"in process {process}, which has opened the store: {{call}}"
+            self._calls.append(CallRecord(process, "save_token", row, told["answer"], note=note))
         return {**first, "held_up": held_up}, {**second, "held_up": False}
+
+
+def remove_content(location: Path) -> None:
+    """Make a location as if the store had never been opened there."""
+    if location.is_symlink():
+        not_applicable("the store has put a link in the place of its location")
+    for path in location.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def open_and_save(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..._harness.calls import CallRecord
 from ..._harness.messages import format_exception
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
@@ -48,6 +49,25 @@ class Round:
     def saves(self) -> list[Row]:
         """All rows that are saved in it."""
         return [row for own in self.rows for row in own]
+
+    def calls(self, failed: dict[int, str] | None = None) -> list[CallRecord]:
+        """The records of its saves.
+
+        Args:
+            failed: Which processes failed, and what they raised.
+        """
+        made = []
+        for process, own in enumerate(self.rows):
+            for row in own:
+                answer = f"raised {failed[process]}" if failed and process in failed else "returned None"
+                note = f"at once, in process {process + 1}: {{call}}"
+                made.append(CallRecord(process + 1, "save_token", row, answer, note=note))
+        if self.pause is not None:
+            made[0].answer = (
+                f"returned None (it was held up at moment {self.pause[0] + 1} of {self.pause[1]}, "
+                "while the other process saved)"
+            )
+        return made
 
     def packed(self) -> dict[str, Any]:
         """What a process is sent of it."""
