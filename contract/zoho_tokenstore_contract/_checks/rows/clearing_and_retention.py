@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from ..._drivers.storage_faults import files_in, main_file
 from ..._harness.calls import CallRecord
 from ..._harness.observer import Observer, keys_of
 from ..._harness.row_acts import (
@@ -45,7 +46,6 @@ from ..sample_tokens import (
     newcomer,
     pool,
 )
-from ..._drivers.storage_faults import files_in, main_file
 
 
 @check("CLEAR-1")
