@@ -2,71 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from ..._drivers.storage_faults import DAMAGES, break_storage, damage_main_file, files_in
-from ..._harness.calls import Answer
+from ..._harness.leak_checked_store import LeakCheckedStore
 from ..._harness.output_capture import OutputCapture
-from ..._harness.secret_texts import Secrets, told_by
-from ..._harness.store_handle import StoreHandle
+from ..._harness.secret_texts import Secrets
 from ..._harness.workspace import Workspace
-from ..._spec.tokens import SECRETS, Row, to_token
+from ..._spec.tokens import SECRETS, Row
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, GRANT, ONE_OF_EVERY_KIND, person
 
 _LONG = 200_000
-
-
-class LeakCheckedStore:
-    """A store whose every answer is searched for secrets."""
-
-    def __init__(self, store: StoreHandle, ears: OutputCapture, secrets: Secrets) -> None:
-        self.workspace = store.workspace
-        self.ears = ears
-        self.secrets = secrets
-        self.store = store
-        self.silent("opening")
-
-    def save(self, row: Row) -> Any:
-        """Save a token; any answer will do, as long as it is discreet. Returns the token."""
-        token = to_token(row)
-        self.store.remember(row)
-        self.answered("save_token", self.store.call("save_token", token))
-        return token
-
-    def find(self, row: Row) -> None:
-        """Look for a token."""
-        self.answered("find_token", self.store.call("find_token", to_token(row)))
-
-    def ask(self, method: str, *arguments: Any) -> None:
-        """Call any method."""
-        self.answered(method, self.store.call(method, *arguments))
-
-    def answered(self, method: str, answer: Answer) -> None:
-        """Search an answer, and whatever was heard meanwhile.
-
-        Args:
-            method: The method that was called.
-            answer: What came back.
-        """
-        if answer.raised is not None:
-            for where, text in told_by(answer.raised):
-                self._search(f"{where} of the exception of {method}", text)
-        self.silent(method)
-
-    def silent(self, method: str) -> None:
-        """Search what was heard, and how the store shows itself."""
-        for where, text in self.ears.output():
-            self._search(f"{where} during {method}", text)
-        for name, show in (("repr()", repr), ("str()", str)):
-            call = functools.partial(show, self.store.store)
-            answer = self.workspace.guarded(name, call, self.store.location)
-            self._search(f"{name} of the store after {method}", str(answer.returned))
-
-    def _search(self, where: str, text: str) -> None:
-        if (leak := self.secrets.leak(text)) is not None:
-            self.workspace.fail("no secret in what a log or a traceback may show", f"{where} shows {leak}")
 
 
 @check("SECRET-2")
