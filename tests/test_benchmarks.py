@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks import cuts
 from benchmarks.contenders import (
     CONTENDERS,
     DELETE,
@@ -26,6 +28,8 @@ from benchmarks.contenders import (
 from benchmarks.goals import Figures, Goal, Ratio, goals
 from benchmarks.measuring import Timing, alone, in_threads
 from benchmarks.memory import BARE, CASES
+from tests.reference_list import PLACES
+from zoho_reference_stores import ListStore
 
 pytestmark = pytest.mark.once
 
@@ -152,3 +156,51 @@ def test_timings_of_a_cell_are_kept_by_turn() -> None:
     cell.add(2, Timing(3.0, 1, 1))
 
     assert (cell.seconds, cell.calls, cell.wrong) == ([0.5, None, 3.0], 3, 1)
+
+
+def test_cuts_tell_a_lost_save_from_a_wrong_answer() -> None:
+    """A save that returned has to be found or one that came later, whole, and nobody else's."""
+    ledger, other = cuts.Ledger("one", tried=3, saved=2), cuts.Ledger("other")
+    own = {number: ledger.row("one", number) for number in range(1, 5)}
+
+    assert [ledger.judged(own[number]) for number in (2, 3)] == ["right", "right"]
+    assert [ledger.judged(found) for found in (own[1], None)] == ["LOST SAVE", "LOST SAVE"]
+    wrong = (own[4], other.row("other", 2), own[2].but(client_id=own[3].client_id), own[2].but(access_token=None))
+    assert [ledger.judged(found) for found in wrong] == ["WRONG ANSWER"] * 4
+    assert other.judged(None) == "right"
+
+
+class Forgetful(ListStore):
+    """A store that loses each fifth save, and answers after some with what is no `SDKException`."""
+
+    saves = 0
+
+    def save_token(self, token: Any) -> None:
+        self.saves += 1
+        if self.saves % 7 == 0:
+            raise ValueError
+        if self.saves % 5:
+            super().save_token(token)
+        else:
+            token.set_id("1")
+
+
+def test_cuts_see_what_a_store_does_wrong() -> None:
+    """While it is cut, and in calm afterwards."""
+    store, ledger = Forgetful(), cuts.Ledger("one")
+    for _ in range(20):
+        cuts.turn(store, ledger, ledger.take)
+    seen = cuts.look(store, [ledger])
+
+    assert {"LOST SAVE", "RAW ValueError", "right", "saved"} <= set(ledger.seen)
+    assert seen["NOT USABLE AFTERWARDS"] == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_cuts_kill_processes_that_save() -> None:
+    """Each of them told what it had done before, and nothing of it is lost."""
+    seen = cuts.kill_writers(PLACES["SQLiteFileStore"], 12)
+
+    assert seen["cuts"] == 12
+    assert seen["saved"] > 0
+    assert not [what for what in +seen if what[:3].isupper()]
