@@ -165,7 +165,12 @@ def test_cuts_tell_a_lost_save_from_a_wrong_answer() -> None:
 
     assert [ledger.judged(own[number]) for number in (2, 3)] == ["right", "right"]
     assert [ledger.judged(found) for found in (own[1], None)] == ["LOST SAVE", "LOST SAVE"]
-    wrong = (own[4], other.row("other", 2), own[2].but(client_id=own[3].client_id), own[2].but(access_token=None))
+    wrong = (
+        own[4],
+        other.row("other", 2),
+        own[2].but(client_id=own[3].client_id),
+        own[2].but(access_token=None),
+    )
     assert [ledger.judged(found) for found in wrong] == ["WRONG ANSWER"] * 4
     assert other.judged(None) == "right"
 

@@ -581,6 +581,29 @@ def test_what_a_server_refuses_is_told_with_every_driver(
     engine.dispose()
 
 
+@pytest.mark.parametrize(
+    "kind", [*KINDS.values(), sql_stores.PSYCOPG2, sql_stores.PG8000], ids=lambda kind: kind.driver
+)
+def test_a_line_that_is_reset_costs_nothing(kind: Kind, table: str, request: pytest.FixtureRequest) -> None:
+    """The save is made again, at whichever round trip it was; a server that is gone raises as promised."""
+    request.getfixturevalue(kind.name)
+    sql_stores.let_in(kind)
+    with Proxy(kind.server().port) as line:
+        engine = sql.create_engine(kind.url(port=line.port), **OPTIONS)
+        store = LeasingSQLAlchemyStore(engine, table)
+        id = save(store, ANN)
+        for turn in range(1, 6):
+            line.cut_answer_after(0, turn)
+            assert save(store, ANN.but(access_token=f"{turn}")) == id
+            assert [ANN.but(id=id, access_token=f"{turn}")] == rows(store)
+        assert line.cuts == 5
+        line.reach(False)
+        for call in (store.get_tokens, lambda: save(store, ANN)):
+            with pytest.raises(SDKException, match="TOKEN_STORE"):
+                call()
+        engine.dispose()
+
+
 def test_what_a_server_quotes_is_left_out() -> None:
     """A message with eight characters of a parameter in it, and no other."""
     assert _quotes("Incorrect value: '1000.abcd' for column", {"sent_access_token": "1000.abcdefgh"})

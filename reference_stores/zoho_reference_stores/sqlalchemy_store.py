@@ -253,9 +253,10 @@ class SQLAlchemyStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         for tries in itertools.count(1):
             try:
                 return self._run_once(work)
-            except DBAPIError as error:
-                lost = error.connection_invalidated and tries < _CONNECTIONS
-                if not lost and not (_code(error) in _CONTENTION and time.monotonic() < deadline):
+            except (DBAPIError, OSError) as error:
+                lost = _is_of_network(error) and tries < _CONNECTIONS
+                in_turn = isinstance(error, DBAPIError) and _code(error) in _CONTENTION
+                if not lost and not (in_turn and time.monotonic() < deadline):
                     raise
             time.sleep(random.uniform(0.001, 0.02))
         raise AssertionError  # it counts without end
@@ -335,6 +336,13 @@ def _is_storable(value: object) -> bool:
 # Failures.
 
 
+def _is_of_network(error: BaseException) -> bool:
+    """Whether a connection broke. pg8000's errors have a number, a handler's TimeoutError has none."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    return isinstance(error, OSError) and error.errno is not None
+
+
 def _code(error: DBAPIError) -> Any:
     """What the driver's error says in short: an SQLSTATE, a number, or SQLite's text."""
     driver: Any = error.orig
@@ -364,7 +372,9 @@ def surfaced(message: str) -> Iterator[None]:
     """
     try:
         yield
-    except (SQLAlchemyError, UnicodeError) as error:
+    except (SQLAlchemyError, UnicodeError, OSError) as error:
+        if isinstance(error, OSError) and not _is_of_network(error):
+            raise
         cause: BaseException | None = error
         text = f"{message}: "  # the SDK writes the cause behind it
         if isinstance(error, UnicodeError):
