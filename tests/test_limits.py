@@ -41,7 +41,7 @@ LIMITS = {
     "no exchanged grant token": Limits(refused=frozenset([LATE_GRANT])),
     "no refresh token": Limits(refused=frozenset([REFRESH])),
     "no second user of the client": Limits(apart=frozenset([BOB, CLEO, DAN, GUS])),
-    "one slot": Limits(apart=frozenset(KINDS) - {ANN}),
+    "one slot": Limits(apart=frozenset(KINDS) - {ANN}, one_slot=True),
     "no list": Limits(lists=False),
     "no list of nothing": Limits(lists_nothing=False),
     "no quote": Limits(characters=frozenset("'%\\")),

@@ -25,6 +25,7 @@ class Limits:
         room: How many rows it holds; ``None`` for as many as there are. [VALUE-8]
         refused: Rows of kinds that it does not store. [SAVE-1, SAVE-20]
         apart: Rows of the crowd that it does not hold beside those before them. [SAVE-1]
+        one_slot: One row is all that it holds: the next one takes its place. [SAVE-1]
         characters: Characters that it cannot keep in a text. [VALUE-1]
         clears: ``delete_tokens`` works. [CLEAR-1]
         deletes: ``delete_token`` works. [DEL-1]
@@ -42,6 +43,7 @@ class Limits:
     room: int | None = None
     refused: frozenset[Row] = frozenset()
     apart: frozenset[Row] = frozenset()
+    one_slot: bool = False
     characters: frozenset[str] = frozenset()
     clears: bool = True
     deletes: bool = True
@@ -70,14 +72,21 @@ class Limits:
         if clause == "SECRET-2":  # also what raises must not tell a secret
             return replace(self, refused=frozenset(), characters=frozenset()) if arranging else NO_LIMITS
         if group == "FLOW" and not arranging:  # what the SDK itself saves and deletes is what counts
-            return replace(self, refused=frozenset(), apart=frozenset(), clears=True, deletes=True)
+            return replace(
+                self, refused=frozenset(), apart=frozenset(), one_slot=False, clears=True, deletes=True
+            )
         if group in ("IFACE", "MODEL"):  # here every call counts
-            return replace(NO_LIMITS, apart=crowd) if arranging and group == "IFACE" else NO_LIMITS
+            return (
+                replace(NO_LIMITS, apart=crowd, one_slot=self.one_slot)
+                if arranging and group == "IFACE"
+                else NO_LIMITS
+            )
         return replace(
             self,
             room=None if clause == "VALUE-8" else self.room,
             refused=frozenset(row for row in self.refused if _clause_of(row) != clause),
             apart=crowd,
+            one_slot=self.one_slot and bool(crowd),
             characters=frozenset() if clause == "VALUE-1" else self.characters,
             clears=self.clears or clause == "CLEAR-1",
             deletes=self.deletes or clause in ("DEL-1", "DEL-4"),
@@ -206,12 +215,10 @@ class Pool(Sequence[T]):
         return tuple(item for item in self._items if (first is None or item in first) and _fits(item, limits))
 
     def _first(self, limits: Limits) -> Sequence[T] | None:
-        if self._crowd is None:
+        if self._crowd is None or not (limits.one_slot or limits.room):
             return None
         fitting = [item for item in self._crowd if _fits(item, limits)]
-        if limits.room is None:
-            return fitting if len(fitting) == 1 else None  # one slot holds nothing beside it, known or not
-        return fitting[: max(1, limits.room - SPARE)]
+        return fitting[: 1 if limits.room is None else max(1, limits.room - SPARE)]
 
     def __len__(self) -> int:
         return len(self._shown())
@@ -289,7 +296,7 @@ def batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
         rows: The rows; those that the store cannot hold are left out.
     """
     fitting = list(Pool(rows))
-    size = active().room or len(fitting)
+    size = 1 if active().one_slot else active().room or len(fitting)
     for start in range(0, len(fitting), max(1, size)):
         yield fitting[start : start + size]
 

@@ -50,9 +50,11 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
             refused=frozenset(row for row in KINDS if kind_of(row) not in map(kind_of, stored)),
             counts_the_first=counts,
         )
+        apart = _apart(sut, effort, held)
         return replace(
             held,
-            apart=_apart(sut, effort, held),
+            apart=apart,
+            one_slot=len(apart) == len(KINDS) - 1,
             characters=frozenset(
                 # Where a plain letter fails as well, it is not the character.
                 one

@@ -148,8 +148,12 @@ def _lacks(workspace: Workspace, way: str, token: Any, row: Row) -> None:
 @check("VALUE-5")
 def expires_in_comes_back_as_str(workspace: Workspace) -> None:
     pairs = (("1900000000001", "1900000000002"), ("3600000", "1"), ("1", "9007199254740993"))
-    for store, (old, renewed) in workspace.each(pairs):
-        rows = (ANN.but(expires_in=old), ACCESS.but(expires_in=old), LATE_REFRESH, BOB)
+    cases = [
+        (rows, renewed)
+        for old, renewed in pairs
+        for rows in batches((ANN.but(expires_in=old), ACCESS.but(expires_in=old), LATE_REFRESH, BOB))
+    ]
+    for store, (rows, renewed) in workspace.each(cases):
         asked = held(store, rows)
         _are_as_the_sdk_reads_them(store, asked)
         for row in rows:
@@ -162,8 +166,8 @@ def expires_in_comes_back_as_str(workspace: Workspace) -> None:
 
 @check("VALUE-5")
 def the_user_name_comes_back_inside_a_user_signature(workspace: Workspace) -> None:
-    store = workspace.open()
-    _are_as_the_sdk_reads_them(store, held(store, (ANN, DAN, GUS, BOB)))
+    for store, rows in workspace.each(batches((ANN, DAN, GUS, BOB))):
+        _are_as_the_sdk_reads_them(store, held(store, rows))
 
 
 def _are_as_the_sdk_reads_them(store: StoreHandle, asked: Sequence[tuple[Any, Row]]) -> None:
