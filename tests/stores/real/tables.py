@@ -239,7 +239,6 @@ FIRST_ROW = {
 }
 NO_MISS = {"FIND-12": "FIND-6"}
 FIRST_ROW_DIFFERS = {
-    "PERSIST-2": "broken: what the other store deleted is looked for",
     "THREAD-4": "broken: a user is looked for before it is saved",
 }
 NO_IDS = {
