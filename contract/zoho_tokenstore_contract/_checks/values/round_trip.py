@@ -271,7 +271,15 @@ def _id_among(saved: TokenCall, new: Sequence[Row]) -> Any:
 
 
 def held(store: StoreHandle, rows: Sequence[Row]) -> list[tuple[Any, Row]]:
-    """Arrange: these rows are stored; each with the id that it has."""
+    """Arrange: these rows are stored.
+
+    Args:
+        store: The open store.
+        rows: The rows.
+
+    Returns:
+        Each with the id that it has got.
+    """
     return [(one.id, row) for one, row in zip(store.holding(*rows), rows, strict=True)]
 
 
