@@ -274,7 +274,7 @@ PRIVATE_NAMES = {
     "SAVE-1": "no field of the token is stored",
     "SAVE-16": "nor is a token without a credential known by that",
 }
-_ASKED_OF_BARE_ROWS = ("IFACE-1", "IFACE-2", "LIST-2", *PRIVATE_NAMES)
+_ASKED_OF_BARE_ROWS = ("IFACE-1", "IFACE-2", "LIST-2", "CLEAR-2", *PRIVATE_NAMES)
 BARE_ROWS = {id: "SAVE-1" for id in CLAUSES if id not in _ASKED_OF_BARE_ROWS}
 PRIVATE_NAMES_DIFFERS = {
     **dict.fromkeys(("BYID-1", "LIST-1"), "broken: the row lacks what was saved"),

@@ -29,9 +29,7 @@ from ..sample_tokens import (
 
 NEW_ACCESS = "1000.new.access"
 
-
 _KEYS = ("user_name", "refresh_token", "access_token", "grant_token")
-
 
 _marks = itertools.count(1)
 
