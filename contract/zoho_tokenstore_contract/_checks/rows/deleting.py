@@ -48,8 +48,11 @@ from ..sample_tokens import (
 )
 from ..tricky_strings import NUMERALS, TRAPS, texts
 
-BROUGHT_IDS = ("abc", "A-1", "user name", "007", "1e3", "x'y", "%", "_", "id", "é", "None")
-"""Ids of at most ten characters that a token may bring, some of which a store may refuse."""
+BROUGHT_IDS = (
+    ("abc", "A-1", "user name", "007", "1e3", "x'y", "%", "_", "id", "é", "None"),
+    ("ab", "abc", "abcd", "ABC", "xabc", "7", "07", "a_c", "7.0"),
+)
+"""Ids of at most ten characters that tokens may bring, some of which a store may refuse; some are alike."""
 UNKNOWN_IDS = (
     *("unknown", "999999999", "9" * 20, "00000000", "-5", "0", "1000.ann.access", "ann@example.com:77"),
 )
@@ -69,9 +72,10 @@ def deleting_removes_the_row_with_that_id_and_no_other(workspace: Workspace) -> 
 
 @check("DEL-1")
 def rows_with_ids_that_their_tokens_brought_are_deleted(workspace: Workspace) -> None:
-    store = workspace.holding(ANN, ACCESS)
-    brought = _brought(store, *BROUGHT_IDS)
-    _are_deleted(store, brought[1::2] + brought[::2])
+    for store, ids in workspace.each(BROUGHT_IDS):
+        store.holding(ANN, ACCESS)
+        brought = _brought(store, *ids)
+        _are_deleted(store, brought[1::2] + brought[::2])
 
 
 def _brought(store: StoreHandle, *ids: str) -> list[Row]:

@@ -186,7 +186,7 @@ def _recovers(
     store = workspace.open()
     location = store.location
     rows = store.holding(ANN, ACCESS, BOB, REFRESH)
-    run: Callable[[Callable[[], Any]], Any] = partial(in_another_thread, workspace) if from_thread else _here
+    run: Callable[..., Any] = partial(in_another_thread, workspace) if from_thread else lambda act: act()
     for turn in range(times):
         break_storage(store)
         for method in methods:
@@ -195,10 +195,6 @@ def _recovers(
         rows = _works_on(store, rows, turn)
         if from_thread:
             rows = run(partial(_works_on, store, rows, times + turn))
-
-
-def _here(act: Callable[[], Any]) -> Any:
-    return act()
 
 
 def _meets_the_outage(store: StoreHandle, method: str, rows: list[Row]) -> None:

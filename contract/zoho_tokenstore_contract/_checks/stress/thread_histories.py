@@ -117,6 +117,9 @@ PROGRAMS = (
     ThreadProgram((_A, _B, _LONE), _at_once(_CLEAR, LIST)),
     ThreadProgram((_B,), ((_save(_A), _save(_NIGHTLY)), (LIST,))),
     ThreadProgram((_A, _B), ((_renewed(_A, 1), _renewed(_B, 2)), (LIST,))),
+    # What one thread asks for is not what another one gets.
+    ThreadProgram((_A, _B), ((row_by_id(_A), row_by_id(_B)), (row_by_id(_B), row_by_id(_A)))),
+    ThreadProgram((_A, _B), ((_find(_A), _find(_B)), (_find(_B), _find(_A)))),
     # What has been saved is seen by whoever asks later.
     ThreadProgram((_A,), ((_renewed(_A, 1), row_by_id(_A), _find(_A)), (_renewed(_A, 2), _find(_A)))),
     # Also by a thread that has asked before.

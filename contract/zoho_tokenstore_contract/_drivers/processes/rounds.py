@@ -29,7 +29,9 @@ MOMENTS = 14
 _ROUND = "round"
 """What a process says at the end of each."""
 _PATIENCE = (0.005, 0.03)
-"""Seconds, at least and at most, that one process stands still for the other."""
+"""Seconds, at least and at most, that one process stands still for the other while that one waits, too."""
+_LONGEST = 2.0
+"""Seconds that it stands still for one that is at work: it may turn round and round for a lock."""
 
 
 @dataclass(frozen=True)
@@ -179,28 +181,31 @@ class _Board:
 
     def of_the_other(self) -> int:
         """The number of the other process."""
-        return int(struct.unpack_from("=q", self._page, 8 * (1 - self._own))[0])
+        return self._number(1 - self._own)
+
+    def tell_process(self) -> None:
+        """Put up which process this is."""
+        struct.pack_into("=q", self._page, 8 * (2 + self._own), os.getpid())
+
+    def the_other_works(self) -> bool:
+        """Whether the other process is at work, or waits for a processor or a disk: then it is only slow."""
+        with contextlib.suppress(OSError):  # only Linux tells it; a thread may end meanwhile
+            for task in Path(f"/proc/{self._number(3 - self._own)}/task").iterdir():
+                if (task / "stat").read_text().rpartition(")")[2].split()[0] in "RD":
+                    return True
+        return False
+
+    def _number(self, place: int) -> int:
+        return int(struct.unpack_from("=q", self._page, 8 * place)[0])
 
 
-def _until(reached: Callable[[], bool], limit: float | None = None) -> bool:
-    """Wait for what another process does, awake at first, so that both go on in the same moment.
-
-    Args:
-        reached: Whether it has happened.
-        limit: Seconds to wait; by default without end.
-
-    Returns:
-        Whether it happened within the limit.
-    """
-    deadline = None if limit is None else time.monotonic() + limit
+def _until(reached: Callable[[], bool]) -> None:
+    """Wait for what another process does, awake at first, so that both go on in the same moment."""
     turns = 0
     while not reached():
         turns += 1
         if turns > 200:
             time.sleep(0.0001)
-        if deadline is not None and time.monotonic() > deadline:
-            return False
-    return True
 
 
 class _Saver:
@@ -229,6 +234,7 @@ class _Saver:
         # Each round has four numbers: begun, the first stands still, it is saved, and a spare one.
         begun, still, saved = (4 * self._round + step for step in (1, 2, 3))
         self._round += 1
+        self._board.tell_process()
         self._board.post(begun)
         _until(lambda: self._board.of_the_other() >= begun)
         for place, fields in enumerate(rows):
@@ -248,7 +254,7 @@ class _Saver:
                 if moment == stop:
                     self._board.post(still)
                     # The other may be locked out until this one goes on: then less time will do.
-                    free = _until(lambda: self._board.of_the_other() >= saved, self._patience)
+                    free = self._is_reached(saved)
                     self._patience = _PATIENCE[1] if free else max(_PATIENCE[0], self._patience / 2)
 
             token = to_token(row)
@@ -261,6 +267,20 @@ class _Saver:
             self.ids.append((where[0], token.get_id()))
             self._moments[again] = chosen(passed.names, MOMENTS)
         self._board.post(saved)
+
+    def _is_reached(self, number: int) -> bool:
+        """Stand still until the other has put up a number, as long as it is at work and a little longer."""
+        began = last = time.monotonic()
+        waited = 0.0
+        while self._board.of_the_other() < number:
+            time.sleep(0.0001)
+            now = time.monotonic()
+            if not self._board.the_other_works():
+                waited += now - last
+            last = now
+            if waited > self._patience or now - began > _LONGEST:
+                return False
+        return True
 
 
 def save_at_once(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
