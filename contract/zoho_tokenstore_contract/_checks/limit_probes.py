@@ -153,15 +153,15 @@ def the_list_shows_what_is_found_by_id(workspace: Workspace) -> None:
     store = workspace.open()
     saved = [store.try_save(row) for row in ONE_OF_EVERY_KIND]
     inserted = [one.inserted for one in saved if one.answer.raised is None]
-    times = Counter(row.id for row in inserted)  # of two rows with one id, none is found by it
-    twice = [id for id in times if times[id] > 1]
+    ids = Counter(row.id for row in inserted)
+    twice = [id for id in ids if ids[id] > 1]  # of two rows with one id, none is found by it
     wanted = {row.id: row for row in inserted if row.id not in twice}
     by_id = [store.call("find_token_by_id", id).returned for id in wanted]
     found = [to_row_as_far_as_it_reads(token).plain() for token in by_id if is_token(token)]
     listed = rows_of(store.call("get_tokens"))
     rows = [] if isinstance(listed, str) else [row.plain() for row in listed if row.id not in twice]
     exact = [sum(row in wanted.values() for row in shown) for shown in (rows, found)]
-    if len(found) == len(wanted) and (len(rows) != len(found) or exact[0] < exact[1]):
+    if len(found) == len(wanted) > 0 and (len(rows) != len(found) or exact[0] < exact[1]):
         workspace.fail(f"get_tokens shows {format_rows(found)}", str(listed))
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine
 
 from zoho_reference_stores.sqlalchemy_store import SQLAlchemyStore
 from zoho_tokenstore_contract import TokenStoreContract
@@ -13,10 +13,10 @@ class TestSQLAlchemyStore(TokenStoreContract):
 
     def open_store(self, location: Path) -> SQLAlchemyStore:
         """A store in a database of its own for every test; on a server, a table named after the location."""
-        return SQLAlchemyStore(create_engine(f"sqlite:///{location / 'tokens.db'}"))
+        return SQLAlchemyStore(create_engine(f"sqlite:///{location / 'tokens.db'}", poolclass=NullPool))
 
     def break_storage(self, store: SQLAlchemyStore, location: Path) -> None:
-        """Put the database out of reach [CRASH-4]; of a server: stop it, or lock its user out."""
+        """Put the file, which no pool keeps open, out of reach [CRASH-4]; of a server: lock its user out."""
         location.rename(location.with_name(f"{location.name}-away"))
 
     def mend_storage(self, store: SQLAlchemyStore, location: Path) -> None:
