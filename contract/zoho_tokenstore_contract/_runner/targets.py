@@ -171,38 +171,42 @@ def inspect_target(target: str, declared: Declarations, directory: Path) -> Targ
         UsageError: Where it cannot be imported or opened, or is a contract class already.
     """
     with _examining(target):
-        thing, module = _import(target, directory)
-        if _is_contract(thing):
-            raise UsageError(f"{target} is a contract class already: pytest runs it")
-        source = _source_of_target(target, module)
-        calls = {"location": thing, _IN_IT: lambda location: thing(location / "tokens")}
-        refusals: list[UsageError] = []
-        opened = []
-        for call, factory in calls.items() if callable(thing) and takes_location(thing) else [("", thing)]:
-            cls = _factory_class(target, factory, source, declared)
-            try:
-                _try_to_open(target, cls)
-            except UsageError as error:
-                refusals.append(error)
-                continue
-            opened.append(call)
-            if diagnose(sut_of(cls)) is None:
-                opened = [call]
-                break
-        if not opened:
-            raise refusals[0]
-        attributes = {}
-        if not declared.persistent:
-            attributes["persistent"] = False
-        if not declared.own_storage:
-            attributes["own_storage"] = False
-        if declared.disposable:
-            attributes["disposable"] = True
-        if not (opened[0] or attributes):
-            # It takes no argument and keeps what it is given, so it does that beside itself.
-            attributes["in_location"] = True
-        place = _place_of_hook(thing, source)
-        return TargetDescription(opened[0], attributes, None if place is None else place.__name__)
+        return _described(target, declared, directory)
+
+
+def _described(target: str, declared: Declarations, directory: Path) -> TargetDescription:
+    thing, module = _import(target, directory)
+    if _is_contract(thing):
+        raise UsageError(f"{target} is a contract class already: pytest runs it")
+    source = _source_of_target(target, module)
+    calls = {"location": thing, _IN_IT: lambda location: thing(location / "tokens")}
+    refusals: list[UsageError] = []
+    opened = []
+    for call, factory in calls.items() if callable(thing) and takes_location(thing) else [("", thing)]:
+        cls = _factory_class(target, factory, source, declared)
+        try:
+            _try_to_open(target, cls)
+        except UsageError as error:
+            refusals.append(error)
+            continue
+        opened.append(call)
+        if diagnose(sut_of(cls)) is None:
+            opened = [call]
+            break
+    if not opened:
+        raise refusals[0]
+    attributes = {}
+    if not declared.persistent:
+        attributes["persistent"] = False
+    if not declared.own_storage:
+        attributes["own_storage"] = False
+    if declared.disposable:
+        attributes["disposable"] = True
+    if not (opened[0] or attributes):
+        # It takes no argument and keeps what it is given, so it does that beside itself.
+        attributes["in_location"] = True
+    place = _place_of_hook(thing, source)
+    return TargetDescription(opened[0], attributes, None if place is None else place.__name__)
 
 
 _IN_IT = 'location / "tokens"'

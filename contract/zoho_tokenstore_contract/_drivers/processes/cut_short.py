@@ -19,6 +19,7 @@ from ..storage_faults import files_in
 from .children import Processes
 from .crash_points import CrashPoints
 from .pipe import Pipe
+from .reading import told_of_saves
 
 try:
     import resource
@@ -61,13 +62,7 @@ def moments_of_saves(
     Raises:
         Violation: A save fails where nothing is killed: another clause speaks of that.
     """
-    child = processes.start(measure, location, [asdict(row) for row in rows]).ready()
-    told = child.receive("save_token")
-    child.end()
-    if "raised" in told:
-        processes.workspace.fail(
-            "save_token works in another process", f"raised {told['raised']}", precondition_failed=True
-        )
+    told = told_of_saves(processes, measure, location, rows)
     return told["names"], told["duration"]
 
 

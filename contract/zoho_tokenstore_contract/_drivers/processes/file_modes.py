@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ..._spec.tokens import Row, to_token
 from .children import Processes
 from .crash_points import CrashPoints
 from .pipe import Pipe
+from .reading import told_of_saves
 
 
 def open_files(location: Path) -> dict[str, str]:
@@ -44,13 +44,7 @@ def seen_during_saves(processes: Processes, location: Path, rows: Sequence[Row])
     Raises:
         Violation: A save raises: another clause speaks of that.
     """
-    child = processes.start(watch_modes, location, [asdict(row) for row in rows]).ready()
-    told = child.receive("save_token")
-    if "raised" in told:
-        processes.workspace.fail(
-            "save_token works in another process", f"raised {told['raised']}", precondition_failed=True
-        )
-    return dict(told["seen"])
+    return dict(told_of_saves(processes, watch_modes, location, rows)["seen"])
 
 
 def watch_modes(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:

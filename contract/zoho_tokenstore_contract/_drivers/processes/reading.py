@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,33 @@ def told_of_rows(
     child = processes.start(read_find_and_save, location, payload, surroundings).ready()
     told: dict[str, Any] = child.receive("the calls in another process")
     child.end()
+    return told
+
+
+def told_of_saves(
+    processes: Processes, task: Callable[[Any, Path, Pipe, Any], None], location: Path, rows: Sequence[Row]
+) -> dict[str, Any]:
+    """Have another process save rows, and take what it tells of that.
+
+    Args:
+        processes: The processes of the check.
+        task: What it does there: it is sent the rows, and tells what a save ``raised``, if one does.
+        location: Where the store is opened.
+        rows: The rows.
+
+    Returns:
+        What it tells.
+
+    Raises:
+        Violation: A save raises, though nothing disturbs it: another clause speaks of that.
+    """
+    child = processes.start(task, location, [asdict(row) for row in rows]).ready()
+    told: dict[str, Any] = child.receive("save_token")
+    child.end()
+    if "raised" in told:
+        processes.workspace.fail(
+            "save_token works in another process", f"raised {told['raised']}", precondition_failed=True
+        )
     return told
 
 
