@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 
-from zoho_tokenstore_contract._harness.row_fates import Fate, mishap_in, without_own_id
+from tests.stores.catalogue import sut_for
+from tests.stores.right import RightStore
+from zoho_tokenstore_contract._harness.row_fates import Fate, mishap_in, rows_left, without_own_id
+from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._spec.tokens import Row
 
 OLD = Row(id="1", user_name="ann", access_token="a", expires_in="1")
@@ -55,3 +60,24 @@ def test_each_row_has_an_id_of_its_own() -> None:
     assert not without_own_id([OLD, LONE])
     assert without_own_id([SENT]).endswith("has none")
     assert without_own_id([OLD, LONE.but(id="1")]).count("Row(") == 2
+
+
+class Unreadable(RightStore):
+    """No call reads a row, as behind a lock that a killed process left."""
+
+    asked = 0
+
+    def get_tokens(self) -> NoReturn:
+        raise TimeoutError
+
+    def find_token_by_id(self, id: str, store_id: object = None) -> NoReturn:
+        type(self).asked += 1
+        raise TimeoutError
+
+
+def test_a_store_that_reads_nothing_is_not_asked_for_each_row() -> None:
+    """Each call may wait as long as the first: one id is asked for after a list that raises."""
+    with Workspace(sut_for(Unreadable), Effort()) as workspace:
+        assert rows_left(workspace, workspace.location(), ["1", "2", "3"]) == []
+
+    assert Unreadable.asked == 1

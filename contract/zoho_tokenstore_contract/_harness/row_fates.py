@@ -6,7 +6,6 @@ stored. So a row has a few states of which it has to show one, whole.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,13 +148,17 @@ def rows_left(workspace: Workspace, location: Path, ids: Iterable[Any]) -> list[
         The rows.
     """
     store = workspace.open(location)
+    lists = True
     try:
         rows = store.listed()
     except Violation:
-        rows = []
+        lists, rows = False, []
     for id in dict.fromkeys(ids):
         if not absent(id) and all(row.id != id for row in rows):
-            with contextlib.suppress(Exception):
+            try:
                 rows.append(to_row(store.quietly("find_token_by_id", id).returned))
+            except Exception:
+                if not lists:
+                    break  # nothing is readable: each further call may wait for a lock as long as the first
     workspace.close(store)
     return rows
