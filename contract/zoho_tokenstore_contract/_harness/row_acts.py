@@ -8,6 +8,7 @@ from typing import Any
 from .._spec.tokens import FIELDS, Row, absent, format_row, format_value, to_token
 from .calls import TokenCall
 from .store_handle import StoreHandle
+from .store_limits import active
 from .workspace import Workspace
 
 PLAIN_FIELDS = ("expires_in", "redirect_url", "api_domain")
@@ -172,11 +173,19 @@ def bring_rows(store: StoreHandle, rows: Iterable[Row]) -> list[Row]:
         rows: The new tokens; one whose id the store has given itself is left out.
 
     Returns:
-        Those that have kept their ids; a store may refuse or replace others, which is for SAVE-3 to say.
+        Those that have kept their ids; a store may refuse or replace others, which is for SAVE-3 to say,
+        also where it does not tell the token.
     """
     ids = [row.id for row in store.kept]
-    passed = [store.try_save(row) for row in rows if row.id not in ids]
-    return [one.sent for one in passed if one.answer.raised is None and one.passed_after.id == one.sent.id]
+    new = [row for row in rows if row.id not in ids]
+    passed = [store.try_save(row) for row in new[: active().fitting(len(new), len(ids))]]
+    listed = {row.user_name: row.id for row in store.rows()}
+    return [
+        one.sent
+        for one in passed
+        if one.answer.raised is None
+        and one.sent.id == one.passed_after.id == listed.get(one.sent.user_name, one.sent.id)
+    ]
 
 
 def remove_row(store: StoreHandle, row: Row) -> None:
