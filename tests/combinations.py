@@ -6,10 +6,11 @@ every clause that a part breaks is reported, and no clause that all parts keep. 
 is shrunk to the fewest parts that do it.
 
 One fault may hide another: what a store cannot hold, it does not mix up. Such a clause is told as masked, and
-counts as right, by one rule: the part makes no difference beside the others. For each check of the clause
-that fails on the part, once as it arranges by itself and once with no more than what the combination holds,
-the shortest calls that show it there do not show it on the combination. Where they say nothing, for the other
-parts fail without this one, too, all calls of the check get the same answers with it and without.
+counts as right. Either it is out of reach on another part alone, or the part makes no difference beside the
+others: for each check of the clause that fails on the part, once as it arranges by itself and once with no
+more than what the combination holds, the shortest calls that show it there do not show it on the combination.
+Where they say nothing, for the other parts fail without this one, too, all calls of the check get the same
+answers with it and without.
 """
 
 from __future__ import annotations
@@ -144,7 +145,12 @@ def examine(names: tuple[str, ...], alone: dict[str, dict[str, str]]) -> Examine
     # What chance breaks, as ids that are drawn, is not expected.
     breaking = {id: [name for name in breaking[id] if _breaks(parts[name], id)] for id in silent}
     silent = [id for id in silent if breaking[id]]
-    masked = tuple(id for id in silent if all(is_masked(id, name, parts, sut) for name in breaking[id]))
+    masked = tuple(
+        id
+        for id in silent
+        if Outcome.NOT_REACHED.value in [alone[name][id] for name in names]
+        or all(is_masked(id, name, parts, sut) for name in breaking[id])
+    )
     return Examined(
         names,
         tuple(id for id in silent if id not in masked),

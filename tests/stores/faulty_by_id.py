@@ -22,7 +22,7 @@ class FindsNoId(RightStore):
         return None
 
 
-@fault("BYID-1", says="a token with user_name")
+@fault("BYID-1", says="a token with id")
 class ForgetsTheNameById(RightStore):
     """Gives a token without its user."""
 
@@ -238,7 +238,7 @@ class PastesIdsIntoAQuery(_Comparing):
         return "or 1=1" in asked or "or '1'='1" in asked
 
 
-@fault("BYID-3", says="returns the token of")
+@fault("BYID-3", says="a token with id")
 class TheFirstNearIdWins(RightStore):
     """Finds the first row whose id is equal without case, though another is equal with it."""
 

@@ -370,7 +370,7 @@ class _Answering(RightStore):
         return self.answer(sent, row)
 
     def answer(self, sent: Fields, row: Fields) -> Any:
-        merged = {name: sent[name] or row[name] for name in row}
+        merged = {name: value or row[name] for name, value in sent.items()}
         return self.new_token({**merged, "id": row["id"]})
 
 
@@ -436,7 +436,7 @@ class LeavesThePassedTokenAlone(RightStore):
     """Returns a new token, and leaves the passed one as it is."""
 
     def found(self, token: Any, row: Fields) -> Any:
-        merged = {name: self.fields_of(token)[name] or row[name] for name in row}
+        merged = {name: sent or row[name] for name, sent in self.fields_of(token).items()}
         return self.new_token({**merged, "id": row["id"]})
 
 
@@ -445,7 +445,7 @@ class SetsTheIdAlone(RightStore):
     """Sets the id on the passed token, and fills in the one that it returns."""
 
     def found(self, token: Any, row: Fields) -> Any:
-        merged = {name: self.fields_of(token)[name] or row[name] for name in row}
+        merged = {name: sent or row[name] for name, sent in self.fields_of(token).items()}
         token.set_id(row["id"])
         return self.new_token({**merged, "id": row["id"]})
 
@@ -455,7 +455,7 @@ class OverwritesThePassedToken(RightStore):
     """Puts the row over what the passed token had, and returns the two merged."""
 
     def found(self, token: Any, row: Fields) -> Any:
-        merged = {name: self.fields_of(token)[name] or row[name] for name in row}
+        merged = {name: sent or row[name] for name, sent in self.fields_of(token).items()}
         for name in OTHERS:
             getattr(token, f"set_{name}")(row[name])
         self.fill(token, row)

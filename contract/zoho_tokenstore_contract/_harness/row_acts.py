@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from .._spec.tokens import FIELDS, Row, absent, format_row, format_value, to_token
+from .._spec.tokens import (
+    FIELDS,
+    Row,
+    absent,
+    format_row,
+    format_value,
+    is_token,
+    to_row_as_far_as_it_reads,
+    to_token,
+)
 from .calls import TokenCall
 from .store_handle import StoreHandle
 from .store_limits import active
@@ -186,6 +195,18 @@ def bring_rows(store: StoreHandle, rows: Iterable[Row]) -> list[Row]:
         if one.answer.raised is None
         and one.sent.id == one.passed_after.id == listed.get(one.sent.user_name, one.sent.id)
     ]
+
+
+def reads_alike(store: StoreHandle, row: Row) -> bool:
+    """Whether ``get_tokens`` and ``find_token_by_id`` both give a row, and exactly so.
+
+    Args:
+        store: The open store.
+        row: The row, with its id.
+    """
+    token = store.quietly("find_token_by_id", row.id).returned
+    by_id = is_token(token) and to_row_as_far_as_it_reads(token).plain() == row
+    return by_id and [one.plain() for one in store.rows()].count(row) == 1
 
 
 def remove_row(store: StoreHandle, row: Row) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..._harness.messages import format_rows
-from ..._harness.row_acts import bring_rows, demand, require, same_fields
+from ..._harness.row_acts import bring_rows, demand, reads_alike, require, same_fields
 from ..._harness.store_handle import StoreHandle
 from ..._harness.store_limits import SPARE, active
 from ..._harness.workspace import Workspace
@@ -59,7 +59,9 @@ def _each_is_given(store: StoreHandle, wanted: Sequence[Row]) -> None:
         found = store.found_by_id(row.id)
         expected = f"find_token_by_id({format_value(row.id)}) returns {format_row(row)}"
         demand(store.workspace, found is not None, expected, "it returned None")
-        same_fields(store.workspace, "a token", (found or Row()).plain(), row)
+        given = (found or Row()).plain()
+        if given != row and not _is_stored_so(store, given, row):
+            same_fields(store.workspace, "a token", given, row)
 
 
 def _lists(store: StoreHandle, wanted: Sequence[Row]) -> None:
@@ -68,11 +70,17 @@ def _lists(store: StoreHandle, wanted: Sequence[Row]) -> None:
     for row in wanted:
         # An id that the token did not get is the matter of SAVE-2.
         same = [one for one in listed if (one.but(id=None) if absent(row.id) else one) == row]
+        same = same or [one for one in listed if _is_stored_so(store, one, row)]
         if not same:
             store.workspace.fail(f"one of the tokens is {format_row(row)}", format_rows(listed))
         listed.remove(same[0])
-    if listed:
+    if not all(_is_stored_so(store, one, one) for one in listed):
         store.workspace.fail(f"{len(wanted)} tokens, one for each row", f"beside them {format_rows(listed)}")
+
+
+def _is_stored_so(store: StoreHandle, read: Row, saved: Row) -> bool:
+    """Whether both ways of reading agree on another row than was saved: no reading is at fault."""
+    return read.id == saved.id and reads_alike(store, read)
 
 
 READINGS = (
@@ -165,11 +173,7 @@ def _finds_nothing(store: StoreHandle, id: str, expected: str) -> None:
 @check("BYID-3")
 def ids_that_are_nearly_equal_find_each_its_own(workspace: Workspace) -> None:
     store = workspace.holding(ANN, ACCESS)
-    for row in bring_rows(store, guests(*ALIKE)):
-        found = store.found_by_id(row.id)
-        expected = f"the id {format_value(row.id)} returns the token of {format_value(row.user_name)}"
-        if found is None or found.user_name != row.user_name:
-            workspace.fail(expected, "it returned None" if found is None else format_row(found))
+    _each_is_given(store, bring_rows(store, guests(*ALIKE)))
 
 
 @check("LIST-2")
