@@ -16,6 +16,8 @@ from tests.stores.faulty_threads import TwoLocks
 from zoho_reference_stores import ListStore
 from zoho_tokenstore_contract._drivers.threads.program_runner import ThreadRunner
 from zoho_tokenstore_contract._drivers.threads.programs import ThreadProgram
+from zoho_tokenstore_contract._drivers.threads.rendezvous import Scheduler
+from zoho_tokenstore_contract._drivers.threads.shared_state import libraries_of
 from zoho_tokenstore_contract._drivers.threads.step_tracer import StepTracer
 from zoho_tokenstore_contract._drivers.threads.steps import Step, nested, split, telling
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
@@ -181,6 +183,23 @@ def test_a_store_behind_a_large_library_is_paused_where_it_reaches_out(tmp_path:
     assert len(telling(second.steps, second.steps)) * 20 < len(second.steps)
     assert len(runs) < 20
     assert any(len(ran.rows) == 2 for ran in runs)
+
+
+def test_who_pauses_a_thread_counts_its_places_as_who_watched_it(tmp_path: Path) -> None:
+    """Of a library's functions both count the beginning and the end, where the store is too large."""
+    store = LooksThenInserts(tmp_path)
+    save = partial(store.save_token, to_token(Row(user_name="ann", access_token="1000.1")))
+    for _ in range(2):  # what the library does once for an insertion and an update is done
+        save()
+    tracer = StepTracer(store, tmp_path, closely=True, too_large=True)
+    tracer.watch(save)
+    scheduler = Scheduler(10)
+    scheduler.in_brief = libraries_of(store)
+
+    places = scheduler.run_with_pause([[save]], 0)
+
+    assert places == [step.place for step in tracer.steps]
+    assert {place.event for place in places} == {"line", "call", "return"}
 
 
 class Shy:

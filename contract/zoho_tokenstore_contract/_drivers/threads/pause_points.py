@@ -17,11 +17,12 @@ from typing import Any
 from ..._spec.sdk import load
 
 _KIT = str(Path(__file__).parents[2]) + os.sep
+InBrief = Callable[[str], bool]
 
 
 @dataclass(frozen=True)
 class Place:
-    """A place in the code of a store: before a line, or where a function returns to its caller."""
+    """A place in the code of a store: before a line, or where a function begins, or returns to its caller."""
 
     code: CodeType
     line: int
@@ -37,17 +38,19 @@ class Place:
         )
 
 
-def is_place(frame: FrameType, event: str) -> bool:
+def is_place(frame: FrameType, event: str, in_brief: InBrief | None = None) -> bool:
     """Whether a thread comes by a place: whoever counts places has to count the same ones.
 
     Args:
         frame: The call that the thread is in.
         event: What the trace function is told.
+        in_brief: Tells of a file that the lines of its functions are no places, only their beginnings are.
 
     Returns:
         True for a line and for the end of a call. A generator that yields returns, too: no end of anything.
     """
-    return event == "line" or (event == "return" and not frame.f_code.co_flags & inspect.CO_GENERATOR)
+    begins = "line" if in_brief is None or not in_brief(frame.f_code.co_filename) else "call"
+    return event == begins or (event == "return" and not frame.f_code.co_flags & inspect.CO_GENERATOR)
 
 
 class PlaceTracer:
@@ -68,6 +71,7 @@ class PlaceTracer:
         *,
         again: bool = False,
         each: bool = False,
+        in_brief: InBrief | None = None,
     ) -> None:
         """Prepares to trace.
 
@@ -77,6 +81,7 @@ class PlaceTracer:
             within: Act only once this is so, in the middle of the line that begins there.
             again: Act each time that the thread comes by that place.
             each: Act at every place.
+            in_brief: As for `is_place`.
         """
         self.places: list[tuple[CodeType, int, str]] = []
         self.other: Any = None
@@ -86,6 +91,7 @@ class PlaceTracer:
         self._within = within
         self._again = again
         self._each = each
+        self._in_brief = in_brief
         self._at: tuple[CodeType, int, str] | None = None
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
@@ -95,6 +101,9 @@ class PlaceTracer:
             sys.settrace(self)  # coverage's own puts itself in this place
         if not is_of_a_store(frame.f_code.co_filename):
             return theirs
+        if self._in_brief is not None and self._in_brief(frame.f_code.co_filename):
+            frame.f_trace_lines = self.other is not None
+            self._arrive(frame, event, arg)
         return self._arrive if self.other is None else self._both(theirs)
 
     def _both(self, theirs: Any) -> Any:
@@ -113,7 +122,7 @@ class PlaceTracer:
             self._within = None
             self._act()
             sys.settrace(self.other)
-        if is_place(frame, event):
+        if is_place(frame, event, self._in_brief):
             here = (frame.f_code, frame.f_lineno, event)
             if self._each:
                 self._act()

@@ -19,6 +19,7 @@ from .linearizability import AFTER, BEFORE, Invocation, format_timeline
 from .pause_points import Place, pause_points
 from .programs import ThreadProgram, call_of, kind_of, rows_of_program
 from .rendezvous import Scheduler, Stuck
+from .shared_state import libraries_of
 from .step_tracer import StepTracer, holds_a_lock
 from .steps import ANYTHING, FILES, OUTSIDE, Step, nested, split, telling
 
@@ -194,7 +195,7 @@ class ThreadRunner:
             }
             worth = {leader: telling(learned[leader][leader], others[leader]) for leader in leading}
             few = all(len(worth[leader]) <= len(program.threads[leader]) for leader in leading)
-            if self.is_slow or few or (closely and known == self._too_large):
+            if known == self._too_large and (self.is_slow or few or closely):
                 break
             closely = True
         for leader in leading:
@@ -255,6 +256,7 @@ class ThreadRunner:
     def _watch(
         self, store: StoreHandle, works: Works, leader: int, *, closely: bool = False
     ) -> list[list[Step]]:
+        self._scheduler.in_brief = libraries_of(store.store) if self._too_large else None
         learned: list[list[Step]] = [[] for _ in works]
         for number in sorted(range(len(works)), key=lambda number: number != leader):
             tracer = StepTracer(store.store, store.location, closely=closely, too_large=self._too_large)
@@ -306,7 +308,6 @@ class ThreadRunner:
         self.workspace.sut.calls += sum(map(len, made))
         if any(step.method.startswith("delete") for step in itertools.chain.from_iterable(threads)):
             self.workspace.before_writing(store, "delete_tokens", ...)
-        # The calls so far left the process in the store's location, where that is promised.
         try:
             meet([[partial(one.make, store.store) for one in thread] for thread in made])
         except Stuck as stuck:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType
 
-from .pause_points import Place, PlaceTracer, is_the_kits
+from .pause_points import InBrief, Place, PlaceTracer, is_the_kits
 
 SWITCH_INTERVAL = 1e-6
 """Seconds after which the interpreter lets another thread run; by default it is 5,000 times that."""
@@ -56,6 +56,7 @@ class Scheduler:
 
     Attributes:
         waited: While a thread stood still in the latest run, others waited for it.
+        in_brief: Tells of a file that of its functions only the beginnings and ends are places.
     """
 
     def __init__(self, limit: float) -> None:
@@ -65,6 +66,7 @@ class Scheduler:
             limit: After how many seconds without a finished step threads count as stuck.
         """
         self.waited = False
+        self.in_brief: InBrief | None = None
         self._limit = limit
         self._most = _MOST_STEPS
         self._longest = _MOST_USED
@@ -106,7 +108,9 @@ class Scheduler:
         """
         self.waited = False
         run = _Run(works, leader, in_turn=again)
-        run.tracer = PlaceTracer(pause, lambda: self._stand_still(run), within, again=again)
+        run.tracer = PlaceTracer(
+            pause, lambda: self._stand_still(run), within, again=again, in_brief=self.in_brief
+        )
         with _eager(), _on_one_processor():
             self._run(run)
         return [Place(*place) for place in run.tracer.places]

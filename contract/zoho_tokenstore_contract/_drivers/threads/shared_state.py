@@ -6,6 +6,7 @@ import collections
 import contextlib
 import functools
 import gc
+import inspect
 import logging
 import os
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..._spec.sdk import load
-from .pause_points import is_of_a_store
+from .pause_points import is_installed, is_of_a_store
 from .steps import ANYTHING, FILES, ITEMS
 
 TEXTS = (str, bytes, int, float, bool, type(None), type(...))
@@ -41,6 +42,8 @@ _MOST_OBJECTS, _MOST_LOOKS = 3000, 1_000_000
 
 A call that goes through a large library, as that of a database is, would take minutes.
 """
+_NEAREST = 300
+"""How many objects of such a store are looked at."""
 _ITEMS = (list, dict, tuple, set, frozenset, collections.deque, types.CellType, types.MethodType)
 """What holds items and no attributes."""
 _State = dict[int, dict[str, object]]
@@ -100,7 +103,8 @@ class SharedState:
                 self._state[id(one)], inside = _inside(one)
                 found += inside
                 self._looks += len(inside)
-                if len(self._state) > _MOST_OBJECTS or self._looks > _MOST_LOOKS:
+                most = _NEAREST if self.is_too_large else _MOST_OBJECTS
+                if len(self._state) > most or self._looks > _MOST_LOOKS:
                     self.is_too_large = True
                     return {ANYTHING}
             kept += found
@@ -216,3 +220,13 @@ def own_classes(store: object) -> list[type]:
         for cls in type(store).__mro__
         if (file := getattr(sys.modules.get(cls.__module__), "__file__", None)) and is_of_a_store(file)
     ]
+
+
+def libraries_of(store: object) -> Callable[[str], bool]:
+    """What tells of a file whether it is a library's: installed, and not beside a class of the store.
+
+    Args:
+        store: The store.
+    """
+    own = tuple(f"{Path(inspect.getfile(cls)).parent}{os.sep}" for cls in own_classes(store))
+    return functools.cache(lambda file: is_installed(file) and not file.startswith(own))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import inspect
-import os
 import sys
 import threading
 import types
@@ -16,8 +14,8 @@ from typing import Any
 from ..._spec.sdk import load
 from ..outward_calls import INSIDE, place_of, reaches_out
 from .lines import lines_of
-from .pause_points import Place, is_installed, is_of_a_store, is_place, is_the_kits
-from .shared_state import OF_FILES, SKIPPED, TEXTS, SharedState, attributes_of, own_classes
+from .pause_points import Place, is_of_a_store, is_place, is_the_kits
+from .shared_state import OF_FILES, SKIPPED, TEXTS, SharedState, attributes_of, libraries_of, own_classes
 from .steps import ANYTHING, FILES, ITEMS, OUTSIDE, Step
 
 _LOCK, _RLOCK = type(threading.Lock()), type(threading.RLock())
@@ -55,14 +53,16 @@ class StepTracer:
             location: Where it may have its files.
             closely: Find out what is shared, and whether it changed, which takes long; else every object may
                 be shared, and every step with one may change it.
-            too_large: The store is known to be too large for that.
+            too_large: The store is known to be too large for that. Of a library's functions, only the
+                beginnings and ends are places then.
         """
         self.steps: list[Step] = []
         self._store = store
         self._closely = closely
         self._shared = SharedState(store, location)
         self._shared.is_too_large = too_large
-        self._own = tuple(f"{Path(inspect.getfile(cls)).parent}{os.sep}" for cls in own_classes(store))
+        self._is_a_librarys = libraries_of(store)
+        self._in_brief = self._is_a_librarys if too_large else None
         self._locks: dict[str, Any] = {}
         self._held: frozenset[str] = frozenset()
         self._open: tuple[Place, set[str], frozenset[str]] | None = None
@@ -91,11 +91,16 @@ class StepTracer:
             sys.setprofile(profiling)
             self._close()
 
-    def _trace(self, frame: types.FrameType, _event: str, _arg: Any) -> Any:
-        return self._arrive if is_of_a_store(frame.f_code.co_filename) else None
+    def _trace(self, frame: types.FrameType, event: str, arg: Any) -> Any:
+        if not is_of_a_store(frame.f_code.co_filename):
+            return None
+        if self._in_brief is not None and self._in_brief(frame.f_code.co_filename):
+            frame.f_trace_lines = False
+            self._arrive(frame, event, arg)
+        return self._arrive
 
     def _arrive(self, frame: types.FrameType, event: str, _arg: Any) -> Any:
-        if is_place(frame, event):
+        if is_place(frame, event, self._in_brief):
             self._close()
             place = Place(frame.f_code, frame.f_lineno, event)
             try:
@@ -107,7 +112,7 @@ class StepTracer:
 
     def _begin(self, place: Place, frame: types.FrameType, event: str) -> None:
         """A step begins here."""
-        if self._is_a_librarys(frame.f_code):
+        if self._closely and self._shared.is_too_large and self._is_a_librarys(frame.f_code.co_filename):
             # Which locks it takes is its own matter.
             self._open = (place, set(), self._held)
             return
@@ -118,12 +123,6 @@ class StepTracer:
         self._open = (place, self._reads(at), self._held)
         line = None if at is None else lines_of(at.f_code).get(at.f_lineno)
         self._may_change = line is None or line.stores
-
-    def _is_a_librarys(self, code: types.CodeType) -> bool:
-        """Whether code is that of a library, and the store is too large to look into it."""
-        if not (self._closely and self._shared.is_too_large):
-            return False
-        return is_installed(code.co_filename) and not code.co_filename.startswith(self._own)
 
     def _profile(self, frame: types.FrameType, event: str, function: Any) -> None:
         self._may_change |= event in ("call", "c_call") and not _only_reads(function)
