@@ -10,7 +10,7 @@ import pytest
 from tests.exam import is_long
 from tests.stores.catalogue import sut_for
 from tests.stores.faulty_flows import OneUserForEachOrganization
-from tests.stores.faulty_listing import ListsEveryRowTwice, ListsNone
+from tests.stores.faulty_listing import ListsEveryRowTwice, ListsNone, ListsTheUsersAlone
 from tests.stores.right import Fields, RightStore, refusal
 from zoho_tokenstore_contract._checks.registry import checks_of
 from zoho_tokenstore_contract._checks.sample_tokens import (
@@ -27,8 +27,9 @@ from zoho_tokenstore_contract._checks.sample_tokens import (
 )
 from zoho_tokenstore_contract._harness.store_limits import NO_LIMITS, Limits, keeping_to
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
+from zoho_tokenstore_contract._runner.clause_runner import check_clause
 from zoho_tokenstore_contract._runner.limits_of_a_store import limits_of
-from zoho_tokenstore_contract._spec.clause_results import NotApplicable, Violation
+from zoho_tokenstore_contract._spec.clause_results import NotApplicable, Outcome, Violation
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
 from zoho_tokenstore_contract._spec.tokens import Row
 
@@ -149,6 +150,35 @@ class NeverEmpty(RightStore):
 def test_a_limit_is_found_by_its_probe_alone(store: type[RightStore], limits: Limits) -> None:
     """A store with one fault has the limit that is this fault, and no other."""
     assert limits == limits_of(sut_for(store), Effort())
+
+
+class ListsUsersAndFindsParts(ListsTheUsersAlone):
+    """Leaves rows without a user out of the list, and finds a row by the beginning of its id."""
+
+    def find_token_by_id(self, id: Any) -> Any:
+        rows = self.read()["rows"]
+        row = next((row for row in rows if isinstance(id, str) and id and row["id"].startswith(id)), None)
+        return None if row is None else self.new_token(row)
+
+
+@pytest.mark.parametrize(
+    ("clause", "outcome"),
+    [
+        ("SAVE-3", Outcome.KEPT),
+        ("BYID-3", Outcome.BROKEN),
+        ("LIST-1", Outcome.BROKEN),
+        ("DEL-1", Outcome.KEPT),
+        ("DEL-2", Outcome.KEPT),
+        ("DEL-4", Outcome.KEPT),
+        ("PERSIST-1", Outcome.KEPT),
+        ("PERSIST-2", Outcome.KEPT),
+    ],
+)
+def test_what_neither_way_of_reading_shows_rightly_is_told_of_reading_alone(
+    clause: str, outcome: Outcome
+) -> None:
+    """Where the list lacks rows and an id finds another row, saving and deleting are not to blame."""
+    assert outcome is check_clause(clause, sut_for(ListsUsersAndFindsParts), Effort(), scripts=False).outcome
 
 
 @pytest.mark.parametrize(

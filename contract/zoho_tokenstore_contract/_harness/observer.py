@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._spec.clause_results import StoreUnavailable
 from .._spec.model import Call, State, decided, expectation, observe, state_of, successors
-from .._spec.tokens import Row, field_as_far_as_it_reads, to_token
+from .._spec.tokens import Row, absent, field_as_far_as_it_reads, to_token
 from .calls import Answer
 
 if TYPE_CHECKING:
@@ -106,7 +106,10 @@ class Observer:
         return answer.returned is not None and other.returned is not None
 
     def _errs_without_the_act(self, rows: Sequence[Row], call: Call) -> bool:
-        """Whether a new store that was given the same rows, one by one, answers such a call wrongly."""
+        """Whether a new store that was given the same rows, one by one, answers such a call wrongly.
+
+        Where the call names an id that is not stored, the rows bring their ids: none gets that one then.
+        """
         workspace = self._store.workspace
         if not workspace.sut.own_storage:
             return False
@@ -115,14 +118,18 @@ class Observer:
             other = workspace.open()
         except StoreUnavailable:
             return False
+        argument: Any = call.argument
+        named = argument.id if isinstance(argument, Row) else argument
+        brings = not absent(named) and all(row.id != named for row in rows)
         ids = {}
         for row in rows:
-            token = to_token(row.but(id=None))
             other.remember(row)
-            other.quietly("save_token", token)
+            for sent in (row, row.but(id=None))[not brings :]:
+                token = to_token(sent)
+                if other.quietly("save_token", token).raised is None:
+                    break
             ids[row.id] = field_as_far_as_it_reads(token, "id")
         state = state_of([row.but(id=ids[row.id]) for row in rows])
-        argument: Any = call.argument
         if isinstance(argument, Row):
             argument = argument.but(id=ids.get(argument.id, argument.id))
         else:

@@ -190,8 +190,7 @@ class StoreHandle:
             listed = rows_of(self.quietly("get_tokens"))
             if not isinstance(listed, str):  # what no call was given the id of is found by it as well
                 self._ids.update(dict.fromkeys(row.id for row in listed))
-            answers = [self.quietly("find_token_by_id", id) for id in self._ids]
-            return [to_row(answer.returned) for answer in answers if is_token(answer.returned)]
+            return self._found_by_id(self._ids, [] if isinstance(listed, str) else listed)
         rows = rows_of(self.call("get_tokens"))
         if isinstance(rows, str):
             if not active().lists_nothing:
@@ -201,6 +200,17 @@ class StoreHandle:
                 self.workspace.fail("every row still reads", rows)
             self.workspace.fail("get_tokens shows the rows", rows, precondition_failed=True)
         self.workspace.shows_rows |= bool(rows)
+        return rows
+
+    def _found_by_id(self, ids: Iterable[Any], listed: Sequence[Row]) -> list[Row]:
+        """The rows with these ids; where another id's row is found [BYID-3], the list says which it is."""
+        rows = []
+        for id in ids:
+            token = self.quietly("find_token_by_id", id).returned
+            row = to_row(token) if is_token(token) else None
+            if row is not None and row.id != id and not absent(row.id):
+                row = next((one for one in listed if one.id == id), None)
+            rows += [] if row is None else [row]
         return rows
 
     def holding(self, *rows: Row) -> list[Row]:
@@ -257,8 +267,7 @@ class StoreHandle:
                 return matched
         # Two tokens with one id are one row.
         ids = dict.fromkeys(field_as_far_as_it_reads(saved.token, "id") for saved in passed)
-        by_id = [self.quietly("find_token_by_id", id) for id in ids]
-        found = [to_row(one.returned) for one in by_id if is_token(one.returned)]
+        found = self._found_by_id(ids, [] if isinstance(listing, str) else listing)
         matched = matched_rows([saved.sent for saved in passed], found)
         if matched is not None:
             self._by_id = True

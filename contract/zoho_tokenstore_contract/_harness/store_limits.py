@@ -155,7 +155,7 @@ class Limits:
 
 
 _ACCESS_WITH_CLIENT = frozenset(("client_id", "client_secret", "access_token"))
-_READ_BY_ID = ("SAVE", "FIND", "BYID", "DEL", "CLEAR", "VALUE", "ISO")
+_READ_BY_ID = ("SAVE", "FIND", "BYID", "DEL", "CLEAR", "VALUE", "PERSIST", "ISO")
 """Groups whose checks save each row themselves, so that its id is known; the others list."""
 _MISSES = ("FIND-6", "FIND-7", "FIND-8", "FIND-12")
 """Clauses of `find_token` that speak of what it does not find."""
