@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ import pytest
 import zoho_tokenstore_contract._drivers.hypothesis_examples
 import zoho_tokenstore_contract._runner.targets  # noqa: F401
 from tests.stores.catalogue import Fault, faults, sut_for
+from tests.stores.right import Fields, RightStore
 from zoho_tokenstore_contract._harness.calls import CallRecord
 from zoho_tokenstore_contract._harness.workspace import Effort
 from zoho_tokenstore_contract._report.scripts import reason_script_missing, script_of
@@ -115,6 +117,24 @@ def test_every_script_fails_on_its_store_and_passes_on_a_correct_one(fault: Faul
         if not any(text.chance for text in texts_of(clause)):
             assert broken.startswith("AssertionError"), script
         assert right == "", script
+
+
+class KeepsOldTokensAndLosesRedirects(RightStore):
+    """Keeps the access token of a row that is updated, and loses the redirect URL of one that is inserted."""
+
+    def insert(self, state: Any, sent: Fields) -> Fields:
+        return super().insert(state, {**sent, "redirect_url": None})
+
+    def update(self, row: Fields, sent: Fields) -> None:
+        super().update(row, {**sent, "access_token": None})
+
+
+def test_the_shortest_program_shows_the_fault_of_its_finding() -> None:
+    """Of a store with two faults, the search does not end with the other one, which takes fewer calls."""
+    result = check_clause("SAVE-4", sut_for(KeepsOldTokensAndLosesRedirects), Effort())
+
+    shown = [one.shortest[-2] for one in result.findings if one.shortest]
+    assert ["seen = stored(store, 'access_token')"] == shown
 
 
 @pytest.mark.parametrize(

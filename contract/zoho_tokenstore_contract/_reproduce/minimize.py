@@ -20,12 +20,12 @@ from .._harness.store_handle import StoreHandle
 from .._harness.store_source import StoreSource, lookup
 from .._harness.store_under_test import StoreUnderTest, close_by_default
 from .._harness.workspace import Effort, Workspace
-from .._spec.clause_results import NotApplicable, StoreUnavailable, Violation
+from .._spec.clause_results import Difference, NotApplicable, StoreUnavailable, Violation
 from .._spec.clauses import CLAUSES
 from .._spec.tokens import FIELDS, Row
 from .guarded_store import looked_at
 from .program import IdOfStep, Program, ProgramStep, Unplayable, program_of
-from .replay import left_open, play
+from .replay import StepObservation, left_open, play
 from .script_body import ScriptBody, body
 from .script_file import script
 from .smallest_difference import Assertion, Comparison
@@ -136,7 +136,7 @@ def _derived(sut: StoreUnderTest, violation: Violation, calls: int) -> ScriptBod
         Unplayable: They do not show it.
     """
     search = _Minimizer(sut, calls)
-    found = search.shortest(program_of(violation.calls))
+    found = search.shortest(program_of(violation.calls), violation.difference)
     if found is None:
         raise Unplayable("the same calls, made again on an empty store, do not show it")
     played, claim = found
@@ -153,16 +153,17 @@ class _Minimizer:
     def __init__(self, sut: StoreUnderTest, calls: int) -> None:
         self.sut = sut
         self.left = calls
-        self.kind = ""
+        self.sort: tuple[object, ...] = ()
         self.open: set[int] = set()
 
-    def shortest(self, program: Program) -> tuple[Comparison, Assertion] | None:
-        found = self._try(program, whole=True)
-        if found is None:
+    def shortest(self, program: Program, told: Difference | None) -> tuple[Comparison, Assertion] | None:
+        played = self._played(program, play(program, _reference(program), looking=True))
+        claim = played.claim(told)
+        if claim is None:
             return None
-        self.kind = found[1].kind
-        self.open = left_open(found[0].program, found[0].right)
-        found = self._until_claim(*found)
+        self.sort = claim.sort
+        self.open = left_open(program, played.right)
+        found = self._until_claim(played, claim)
         for shorter in (
             self._without_looking,
             self._without_calls,
@@ -173,19 +174,20 @@ class _Minimizer:
             found = shorter(*found)
         return found
 
-    def _try(self, program: Program, *, whole: bool = False) -> tuple[Comparison, Assertion] | None:
-        if not whole:
-            self.left -= len(program)
-            if self.left < 0 or not _is_sound(program):
-                return None
+    def _try(self, program: Program) -> tuple[Comparison, Assertion] | None:
+        """Fewer calls, where their last one shows a difference of the same sort."""
+        self.left -= len(program)
+        if self.left < 0 or not _is_sound(program):
+            return None
         right = play(program, _reference(program), looking=True)
-        if not whole and not left_open(program, right) <= self.open:
+        if not left_open(program, right) <= self.open:
             return None
-        played = Comparison(program, play(program, self.sut), right)
-        claim = played.claim()
-        if claim is None or (not whole and (claim.kind != self.kind or claim.key != program[-1].key)):
-            return None
-        return played, claim
+        played = self._played(program, right)
+        claims = (claim for claim in played.at(program[-1]) if claim.sort == self.sort)
+        return next(((played, claim) for claim in claims), None)
+
+    def _played(self, program: Program, right: dict[int, StepObservation]) -> Comparison:
+        return Comparison(program, play(program, self.sut), right)
 
     def _until_claim(self, played: Comparison, claim: Assertion) -> tuple[Comparison, Assertion]:
         program = tuple(step for step in played.program if step.key <= claim.key)
