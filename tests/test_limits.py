@@ -119,6 +119,15 @@ class DeletesNumbers(RightStore):
         super().remove(state, id if str(id).isdecimal() else None)
 
 
+class KeepsNamesAlone(RightStore):
+    """Stores a user's name, and nothing else."""
+
+    def insert(self, state: Fields, sent: Fields) -> Fields:
+        return super().insert(
+            state, dict.fromkeys(sent) | {"user_name": sent["user_name"], "grant_token": " "}
+        )
+
+
 class NeverEmpty(RightStore):
     """Does not open where no row is stored."""
 
@@ -145,6 +154,7 @@ class NeverEmpty(RightStore):
         pytest.param(FindsTheFirst, Limits(knows_ids=False), id="any id is found"),
         pytest.param(DeletesNumbers, Limits(deletes_brought=False), id="numbers are deleted"),
         pytest.param(NeverEmpty, Limits(opens_empty=False), id="never empty"),
+        pytest.param(KeepsNamesAlone, Limits(keeps=False), id="names alone"),
     ],
 )
 def test_a_limit_is_found_by_its_probe_alone(store: type[RightStore], limits: Limits) -> None:

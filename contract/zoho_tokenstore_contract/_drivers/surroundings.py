@@ -29,12 +29,9 @@ def working_elsewhere(store: StoreHandle) -> Iterator[None]:
     try:
         yield
     except Violation as violation:
-        raise Violation(
-            expected=f"in another working directory: {violation.expected}",
-            seen=violation.seen,
-            done=violation.done,
-            calls=violation.calls,
-        ) from None
+        violation.expected = f"in another working directory: {violation.expected}"
+        violation.precondition_failed = bool(violation.blame)  # else it is what the clause speaks of
+        raise
     finally:
         store.location = location
         os.chdir(home)

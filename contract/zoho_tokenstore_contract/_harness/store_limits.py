@@ -26,6 +26,7 @@ class Limits:
         refused: Rows of kinds that it does not store. [SAVE-1, SAVE-20]
         apart: Rows of the crowd that it does not hold beside those before them. [SAVE-1]
         one_slot: One row is all that it holds: the next one takes its place. [SAVE-1]
+        keeps: Of a user's row, it stores more than the name. [SAVE-1]
         characters: Characters that it cannot keep in a text. [VALUE-1]
         clears: ``delete_tokens`` works. [CLEAR-1]
         deletes: ``delete_token`` works. [DEL-1]
@@ -44,6 +45,7 @@ class Limits:
     refused: frozenset[Row] = frozenset()
     apart: frozenset[Row] = frozenset()
     one_slot: bool = False
+    keeps: bool = True
     characters: frozenset[str] = frozenset()
     clears: bool = True
     deletes: bool = True
@@ -87,6 +89,7 @@ class Limits:
             refused=frozenset(row for row in self.refused if _clause_of(row) != clause),
             apart=crowd,
             one_slot=self.one_slot and bool(crowd),
+            keeps=self.keeps or clause in ("SAVE-1", "SECRET-1"),
             characters=frozenset() if clause == "VALUE-1" else self.characters,
             clears=self.clears or clause == "CLEAR-1",
             deletes=self.deletes or clause in ("DEL-1", "DEL-4"),

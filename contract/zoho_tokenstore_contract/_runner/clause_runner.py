@@ -74,7 +74,8 @@ def check_clause(
             )
         else:
             kept += 1
-    if findings and len(blamed) == len(findings) and (kept or any(one.compared for one in blamed)):
+    held = sut.limits is None or sut.limits.keeps  # of rows that keep nothing, nothing is known
+    if findings and held and len(blamed) == len(findings) and (kept or any(one.compared for one in blamed)):
         # What could not be tried fails for the fault of a clause that tells it; all else is kept.
         findings, kept = [], max(1, kept)
     if findings and scripts and clause_id in CLAUSES_OF_FILES:

@@ -36,6 +36,8 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
         stored = [row for row in KINDS if keeps(probes.is_stored_alone, row)]
         if not {ANN, BOB}.issubset(stored):
             return NO_LIMITS
+        if not _keeps_more_than_a_name(sut, effort):
+            return Limits(keeps=False)
         counts = keeps(probes.the_first_users_have_ids_of_their_own)
         if not counts:
             with keeping_to(replace(lists, counts_the_first=False)):
@@ -84,6 +86,19 @@ def _keeps(sut: StoreUnderTest, effort: Effort, probe: object, *arguments: objec
     except (NotApplicable, StoreUnavailable):
         return False
     return True
+
+
+def _keeps_more_than_a_name(sut: StoreUnderTest, effort: Effort) -> bool:
+    """Whether any other field of a user's row is stored; also where there is no row."""
+    try:
+        with Workspace(sut, effort) as workspace:
+            store = workspace.open()
+            store.save(ANN)
+            rows = store.rows()
+    except (Violation, StoreUnavailable):
+        return True
+    wanted = ANN.but(user_name=None).present().items()
+    return any(wanted & row.present().items() for row in rows) or not rows
 
 
 def _apart(sut: StoreUnderTest, effort: Effort, limits: Limits) -> frozenset[Row]:

@@ -278,6 +278,7 @@ def _a_token_without_a_credential_takes_the_row(open: Open) -> None:
 
 @broken("SAVE-1", "private")
 @broken("SAVE-16", "private")
+@broken("MODEL-1", "private")
 def _no_field_is_stored(open: Open) -> None:
     store = open()
     saved(store, "ann")

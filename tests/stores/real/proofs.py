@@ -313,6 +313,7 @@ def _a_damaged_file_raises_what_is_no_sdk_exception(open: Open) -> None:
 @broken("SECRET-1", "sqlite")
 @broken("SECRET-1", *FILES)
 @broken("SECRET-1", *LOOK)
+@broken("SECRET-1", "private")
 def _the_file_is_open_to_others(open: Open) -> None:
     mask = os.umask(0o022)
     try:
