@@ -74,7 +74,9 @@ def price(call: Callable[[], object]) -> float:
 
 def prices() -> dict[str, float]:
     """Each kind of call, and its price in microseconds."""
-    sut = StoreUnderTest("nothing", open_nothing, close_by_default, StoreSource.of(open_nothing))
+    sut = StoreUnderTest(
+        "nothing", open_nothing, close_by_default, StoreSource.of(open_nothing), disposable=True
+    )
     with Workspace(sut, Effort()) as workspace:
         store = workspace.open()
         token = to_token(ROW)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import cuts
+from benchmarks import calls, cuts
 from benchmarks.contenders import (
     CONTENDERS,
     DELETE,
@@ -209,3 +209,19 @@ def test_cuts_kill_processes_that_save() -> None:
     assert seen["cuts"] == 12
     assert seen["saved"] > 0
     assert not [what for what in +seen if what[:3].isupper()]
+
+
+def test_the_price_of_every_kind_of_call_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that does nothing takes each of them, also those that delete."""
+    monkeypatch.setattr(calls, "CALLS", 1)
+    monkeypatch.setattr(calls, "TURNS", 1)
+
+    assert [name.partition(",")[0] for name in calls.prices()] == [
+        "save_token",
+        "save_token",
+        "find_token",
+        "find_token_by_id",
+        "get_tokens",
+        "delete_token",
+        "delete_tokens",
+    ]
