@@ -19,6 +19,7 @@ import pytest
 from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
 from zoho_tokenstore_contract import TokenStoreContract
+from zoho_tokenstore_contract._drivers.processes.child_environments import EAST, WEST
 from zoho_tokenstore_contract._drivers.processes.children import Processes
 from zoho_tokenstore_contract._drivers.processes.pipe import Pipe
 from zoho_tokenstore_contract._harness.store_source import StoreSource
@@ -92,6 +93,10 @@ def save(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
 def tell_surroundings(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
     mask = os.umask(0o077)
     pipe.send([os.getcwd(), os.environ.get("OF_THE_TEST"), mask, os.getppid(), payload])
+
+
+def tell_zone_and_seed(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
+    pipe.send([time.tzname[0], os.environ.get("PYTHONHASHSEED"), sys.flags.utf8_mode, os.getppid()])
 
 
 def never_answer(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
@@ -227,6 +232,22 @@ def test_a_child_has_the_surroundings_of_the_test_process(monkeypatch: pytest.Mo
     assert (cwd, value, mask) == (os.getcwd(), "\udcff", 0o031)
     assert parent != os.getpid()
     assert payload == {"a": ["\ud800", None]}
+
+
+def test_of_two_surroundings_one_has_a_python_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have their zone; the fork server serves one of them, too, and the other has a new hash seed."""
+    monkeypatch.setenv("PYTHONHASHSEED", "1")
+    with bench_of(sut_for(RightStore)) as workspace, Processes(workspace) as processes:
+        told = [
+            processes.start(tell_zone_and_seed, workspace.location(), surroundings=one).ready().receive("it")
+            for one in (None, EAST, WEST)
+        ]
+    plain, east, west = told
+
+    assert east[0] == "IST"
+    assert east[1:] == plain[1:]
+    assert west[:3] == ["EST", "2", 0]
+    assert west[3] != plain[3]
 
 
 def test_what_is_defined_inside_a_function_is_not_applicable() -> None:

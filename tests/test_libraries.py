@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from zoho_reference_stores import ListStore
+from zoho_tokenstore_contract import TokenStoreContract
 from zoho_tokenstore_contract._drivers.processes.preloaded_libraries import libraries_of
 from zoho_tokenstore_contract._harness.store_source import StoreSource
 
@@ -51,3 +52,14 @@ def test_a_store_that_is_installed_is_not_imported_ahead(monkeypatch: pytest.Mon
     place.__dict__["client_library"] = client
 
     assert libraries_of(StoreSource("app_settings", "make", None)) == ["client_library"]
+
+
+def test_what_a_contract_class_stands_on_is_imported_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python of other surroundings has no pytest, unless the store's own module needs it."""
+    place = module(monkeypatch, "test_app", installed=False)
+    place.__dict__.update(TokenStoreContract=TokenStoreContract, pytest=pytest)
+
+    assert sorted(libraries_of(StoreSource("test_app", "TestApp", None))) == [
+        "pytest",
+        TokenStoreContract.__module__,
+    ]

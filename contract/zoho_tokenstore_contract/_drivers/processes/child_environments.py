@@ -17,16 +17,15 @@ class Surroundings:
     Attributes:
         zone: Its time zone, for ``TZ``.
         locale: Its locale, for ``LC_ALL``.
-        utf8: Python's UTF-8 mode; without it, the locale says which encoding text files have.
-        hash_seed: For ``PYTHONHASHSEED``: what `hash` of a text is.
         umask: Which file modes are held back.
+        executed: Python is executed in them, without UTF-8 mode and with a hash seed of its own: the locale
+            then says which encoding text files have. That costs seconds; otherwise the process is forked.
     """
 
     zone: str
     locale: str
-    utf8: bool
-    hash_seed: int
     umask: int
+    executed: bool = False
 
     def environment(self, directory: Path) -> dict[str, str]:
         """The environment variables of such a process.
@@ -41,19 +40,22 @@ class Surroundings:
 
     def variables(self) -> dict[str, str]:
         """What Python reads when it starts, beside all other variables of this process."""
-        return {
-            **{name: value for name, value in os.environ.items() if name not in _SET},
-            "TZ": self.zone,
-            "LC_ALL": self.locale,
-            "PYTHONUTF8": str(int(self.utf8)),
-            "PYTHONCOERCECLOCALE": "0",
-            "PYTHONHASHSEED": str(self.hash_seed),
-        }
+        kept = {name: value for name, value in os.environ.items() if name not in _SET}
+        return {**kept, "TZ": self.zone, "LC_ALL": self.locale, **self._of_python()}
+
+    def _of_python(self) -> dict[str, str]:
+        """What nothing but a new Python reads: it has another hash seed than this process."""
+        if not self.executed:
+            return {}
+        seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+        return {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONHASHSEED": seed}
 
     def __str__(self) -> str:
-        encoding = "UTF-8 mode" if self.utf8 else "without UTF-8 mode"
-        return f"TZ={self.zone}, LC_ALL={self.locale}, {encoding}, PYTHONHASHSEED={self.hash_seed}"
+        words = [f"TZ={self.zone}", f"LC_ALL={self.locale}"]
+        if self.executed:
+            words += ["without UTF-8 mode", f"PYTHONHASHSEED={self._of_python()['PYTHONHASHSEED']}"]
+        return ", ".join(words)
 
 
-WEST = Surroundings("America/New_York", "C", utf8=False, hash_seed=1, umask=0o077)
-EAST = Surroundings("Asia/Kolkata", "C.UTF-8", utf8=True, hash_seed=2, umask=0o022)
+WEST = Surroundings("America/New_York", "C", umask=0o077, executed=True)
+EAST = Surroundings("Asia/Kolkata", "C.UTF-8", umask=0o022)

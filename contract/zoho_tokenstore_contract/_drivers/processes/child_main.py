@@ -10,7 +10,9 @@ import os
 import signal
 import socket
 import sys
+import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +20,21 @@ from ..._harness.messages import format_exception
 from ..._harness.store_source import MissingState, StoreSource, lookup
 from .pipe import Pipe
 
-_PRELOADED = (
-    "_runner.contract_class",
-    "_checks.secrets.leaks",
-    "_checks.flows.sign_in",
-)  # with what they import
+PRELOADED = ("_runner.contract_class", "_checks.secrets.leaks", "_checks.flows.sign_in")
+"""What children run, with what it imports."""
+PRELOADED_ELSEWHERE = ("_drivers.processes.reading", "_drivers.processes.rounds")
+"""What those run that are executed in other surroundings."""
 
 
-def server_main(handle: int) -> None:
-    """The life of the fork server: fork and wait as it is told, end when the test process has ended."""
+def server_main(handle: int, preloaded: Sequence[str] = PRELOADED) -> None:
+    """The life of the fork server: fork and wait as it is told, end when the test process has ended.
+
+    Args:
+        handle: The file descriptor of its line to the test process.
+        preloaded: Which modules of the kit it imports first.
+    """
     package = __name__.partition(".")[0]
-    for name in _PRELOADED:
+    for name in preloaded:
         importlib.import_module(f"{package}.{name}")
     importlib.import_module(f"{package}._spec.sdk").load()
     gc.collect()
@@ -95,6 +101,7 @@ def worker_main(request: dict[str, Any], pipe: Pipe, words: int) -> None:
     os.umask(request["umask"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    time.tzset()
     sys.path[:] = request["path"]
     os.chdir(request["cwd"])
     importlib.invalidate_caches()

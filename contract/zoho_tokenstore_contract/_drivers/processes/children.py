@@ -207,10 +207,9 @@ class Processes:
             child.close()
 
     @staticmethod
-    def get_ready(*surroundings: Surroundings) -> None:
+    def get_ready(surroundings: Surroundings) -> None:
         """Begin to start what forks processes in these surroundings; the imports take seconds."""
-        for one in surroundings:
-            fork_server(one)
+        fork_server(surroundings)
 
     def start(
         self, task: Task, location: Path, payload: Any = None, surroundings: Surroundings | None = None
@@ -221,8 +220,8 @@ class Processes:
             task: The function; it is found again by its name.
             location: What the store is opened on.
             payload: What the function gets, as JSON has it.
-            surroundings: What else the process is started in. It is then forked by a fork server that was
-                executed in them.
+            surroundings: What else the process is started in. Where Python has to be executed in them, that
+                is done once: a fork server of their own forks the processes.
 
         Returns:
             The child, at once. It imports what it needs, and opens the store when `Child.ready` says so.
@@ -268,7 +267,8 @@ class Processes:
             child.close()
             self._children.remove(child)
         self._started += 1
-        server = self._fork_server if surroundings is None else fork_server(surroundings)
+        executed = surroundings is not None and surroundings.executed
+        server = fork_server(surroundings) if executed else self._fork_server
         child = Child(self.workspace, server, self._started)
         self._children.append(child)
         environment = dict(os.environ)

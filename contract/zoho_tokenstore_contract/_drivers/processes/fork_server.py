@@ -14,13 +14,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from .child_environments import Surroundings
-from .child_main import server_main
+from .child_main import PRELOADED, PRELOADED_ELSEWHERE, server_main
 from .forked_process import ForkedProcess
 from .pipe import Pipe
 
@@ -40,7 +40,7 @@ class ForkServer:
     """A process that forks children.
 
     Args:
-        variables: The environment variables that it is executed with; those of this process by default.
+        surroundings: What it is executed in; as this process by default.
         forked: Fork it from this process, which has then to be as it should be: the SDK and the kit are
             imported, no store is, and no thread runs. Otherwise it is executed anew, which costs the imports.
         closed: Where it is forked: what it has to close of this process.
@@ -51,7 +51,7 @@ class ForkServer:
 
     def __init__(
         self,
-        variables: Mapping[str, str] | None = None,
+        surroundings: Surroundings | None = None,
         *,
         forked: bool = False,
         closed: Sequence[Connection] = (),
@@ -63,20 +63,21 @@ class ForkServer:
         self._control = ours
         self._words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
         with theirs:
-            self._process = self._fork(theirs, closed) if forked else self._execute(theirs, variables)
+            self._process = self._fork(theirs, closed) if forked else self._execute(theirs, surroundings)
 
-    def _execute(self, theirs: socket.socket, variables: Mapping[str, str] | None) -> Process:
+    def _execute(self, theirs: socket.socket, surroundings: Surroundings | None) -> Process:
         code = (
             "import json, sys; sys.path[:] = json.loads(sys.stdin.readline()); "
-            f"from {server_main.__module__} import server_main; server_main(int(sys.argv[1]))"
+            f"from {server_main.__module__} import server_main; server_main(int(sys.argv[1]), sys.argv[2:])"
         )
+        preloaded = PRELOADED if surroundings is None else PRELOADED_ELSEWHERE
         process = subprocess.Popen(  # noqa: S603 (this very Python)
-            [sys.executable, "-c", code, str(theirs.fileno())],
+            [sys.executable, "-c", code, str(theirs.fileno()), *preloaded],
             stdin=subprocess.PIPE,
             stdout=self._words,
             stderr=self._words,
             pass_fds=[theirs.fileno()],
-            env=variables,
+            env=None if surroundings is None else surroundings.variables(),
             start_new_session=True,  # Ctrl-C is for the test process, which ends the rest
         )
         assert process.stdin is not None
@@ -183,7 +184,7 @@ def fork_server(surroundings: Surroundings | None = None) -> ForkServer:
     """
     server = _fork_servers.get(surroundings)
     if server is None or not server.alive:
-        server = ForkServer(None if surroundings is None else surroundings.variables())
+        server = ForkServer(surroundings)
         _fork_servers[surroundings] = server
         atexit.register(server.end)
     return server

@@ -18,7 +18,8 @@ from typing import Any
 from ..._harness.store_source import StoreSource
 from ..._spec.sdk import load
 
-_KNOWN = frozenset({"_pytest", "hypothesis", "pytest", __name__.partition(".")[0]})
+_OF_TESTS = frozenset({"_pytest", "hypothesis", "pytest", __name__.partition(".")[0]})
+"""What a module with a contract class imports; not every fork server has it."""
 
 
 def libraries_of(source: StoreSource) -> list[str]:
@@ -40,7 +41,9 @@ def libraries_of(source: StoreSource) -> list[str]:
         module = waiting.pop()
         if _defines_a_store(module):
             own.add(_package(module.__name__))
-        if _is_installed(module) and _package(module.__name__) not in own:
+        if (_package(module.__name__) in _OF_TESTS or _is_installed(module)) and (
+            _package(module.__name__) not in own
+        ):
             libraries[module.__name__] = None
             continue
         for used in _used_by(module):
@@ -64,9 +67,9 @@ def _module_of(value: Any) -> str:
 
 
 def _is_known(module: ModuleType) -> bool:
-    """Whether it is Python's, the SDK's or the kit's own, which the process has anyway."""
+    """Whether it is Python's or the SDK's own, which the process has anyway."""
     package = _package(module.__name__)
-    return package in sys.stdlib_module_names or package in _KNOWN or package == load().root
+    return package in sys.stdlib_module_names or package == load().root
 
 
 def _defines_a_store(module: ModuleType) -> bool:
