@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.counting import SOURCE
+from zoho_tokenstore_contract._cli.worker_processes import LONGEST, TOGETHER
 from zoho_tokenstore_contract._drivers.processes.fork_server import CAN_FORK
 from zoho_tokenstore_contract._drivers.processes.forked_process import ForkedProcess
+from zoho_tokenstore_contract._spec.clauses import CLAUSES
 
 pytestmark = pytest.mark.skipif(
     not CAN_FORK or sys.platform == "darwin", reason="nothing is shared where no process is forked"
@@ -34,7 +36,8 @@ ROWS = ListStore()
 class Counted(Counting):
     def __init__(self):
         super().__init__()
-        (HERE / f"process.{os.getpid()}").touch()
+        with (HERE / f"process.{os.getpid()}").open("a") as file:
+            file.write(os.environ.get("PYTEST_CURRENT_TEST", "").rpartition("::")[2] + "\\n")
 
 
 class Loose(Counted):
@@ -130,6 +133,22 @@ def test_two_processes_share_the_work(project: Path) -> None:
     shared(arguments("Counted"))
 
     assert len(list(project.glob("process.*"))) == 3
+
+
+@pytest.mark.usefixtures("two_processors")
+def test_what_takes_longest_is_begun_first(project: Path) -> None:
+    """Where one process goes through the clauses in their order, the other begins with the longest."""
+    shared(["check", "stores:Counted", "--transient", "--only", "IFACE,SAVE,MODEL,FIND"])
+
+    made = [
+        re.findall(r"^test_[A-Z].*?(?= )", place.read_text(), re.MULTILINE) for place in project.glob("process.*")
+    ]
+    assert sorted(tests[0] for tests in made if tests) == ["test_IFACE_1", "test_MODEL_1"]
+
+
+def test_what_takes_longest_is_a_test_of_a_clause() -> None:
+    """A clause that has another id is begun in its turn."""
+    assert {f"test_{clause.replace('-', '_')}" for clause in CLAUSES} >= {*LONGEST, *TOGETHER}
 
 
 @pytest.mark.usefixtures("two_processors")

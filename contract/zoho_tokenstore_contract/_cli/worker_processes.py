@@ -32,7 +32,12 @@ from .pytest_isolation import environment
 FIRST = 6
 """Tests of a store that one process makes alone: by then it is seen whether two locations share a storage."""
 TOGETHER = ("test_PERSIST_5", "test_PROC_1")
-"""What one worker takes: each starts processes in other surroundings, which import everything anew."""
+"""What one worker takes: each starts a Python in other surroundings, which imports everything anew."""
+LONGEST = (
+    *("test_THREAD_5", "test_PROC_1", "test_PERSIST_5", "test_CRASH_1", "test_MODEL_1"),
+    *("test_CRASH_6", "test_THREAD_4", "test_PROC_2", "test_FLOW_2", "test_CRASH_2"),
+)
+"""What takes longest, or waits longest: begun last, it would leave the other workers with nothing to do."""
 LATER, NO_MORE = "later", "no more"
 _GRACE = 7.0  # seconds that a worker gets to remove its files, when it is asked to end
 _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -124,14 +129,15 @@ class Sharing:
     """A plugin for the process that hands out the tests."""
 
     def __init__(self, workers: Sequence[Worker], options: Sequence[str]) -> None:
-        """Prepares to share.
+        """Has the workers begin.
 
         Args:
             workers: The workers.
             options: What they call pytest with.
         """
         self._workers = list(workers)
-        self._options = list(options)
+        for worker in self._workers:
+            worker.line.send(options)  # they collect while this process does
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -147,7 +153,7 @@ class Sharing:
             return None
         with _endings_passed_on(self._workers):
             try:
-                _Handing(session, self._workers).run(self._options)
+                _Handing(session, self._workers).run()
             except BaseException:
                 end(self._workers, at_once=True)
                 raise
@@ -175,9 +181,7 @@ class _Handing:
         self._reports: dict[int, list[pytest.TestReport]] = {}
         self._told = 0
 
-    def run(self, options: Sequence[str]) -> None:
-        for worker in self._workers:
-            worker.line.send(options)
+    def run(self) -> None:
         try:
             for worker in self._workers:
                 self._hand(worker)
@@ -246,7 +250,7 @@ class _Handing:
             worker.tell(LATER if self._rest else NO_MORE)
 
     def _take(self, worker: Worker) -> int | None:
-        """The first worker takes tests from the front, and so tells early; the others from the back."""
+        """The first worker takes tests from the front, and so tells early; the others what takes longest."""
         own = self._own[worker]
         if not own and self._untried:
             own.extend(self._first[self._untried.popleft()])
@@ -254,12 +258,18 @@ class _Handing:
             return own.popleft()
         if not self._free:
             return None
-        number = self._free.popleft() if worker is self._leading else self._free.pop()
+        number = self._free[0] if worker is self._leading else max(self._free, key=self._length)
+        self._free.remove(number)
         if self._items[number].name in TOGETHER:
             own.extend(other for other in self._free if self._items[other].name in TOGETHER)
             for other in own:
                 self._free.remove(other)
         return number
+
+    def _length(self, number: int) -> tuple[int, int]:
+        """How long a test takes, as a rank; of those that take little time, the last comes first."""
+        name = self._items[number].name
+        return (len(LONGEST) - LONGEST.index(name) if name in LONGEST else 0, number)
 
     def _lost(self, worker: Worker) -> NoReturn:
         """A worker has ended before its time; so does the run, as it does in one process."""
