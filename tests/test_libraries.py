@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import sysconfig
 import types
@@ -63,3 +64,12 @@ def test_what_a_contract_class_stands_on_is_imported_ahead(monkeypatch: pytest.M
         "pytest",
         TokenStoreContract.__module__,
     ]
+
+
+def test_modules_of_python_are_imported_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store on SQLite is killed dozens of times, and no process has to import that for itself."""
+    place = module(monkeypatch, "app_store", installed=False)
+    store_in(place)
+    place.__dict__["sqlite3"] = sqlite3
+
+    assert libraries_of(StoreSource("app_store", "Store", None)) == ["sqlite3"]

@@ -140,9 +140,8 @@ def test_what_takes_longest_is_begun_first(project: Path) -> None:
     """Where one process goes through the clauses in their order, the other begins with the longest."""
     shared(["check", "stores:Counted", "--transient", "--only", "IFACE,SAVE,MODEL,FIND"])
 
-    made = [
-        re.findall(r"^test_[A-Z].*?(?= )", place.read_text(), re.MULTILINE) for place in project.glob("process.*")
-    ]
+    written = [place.read_text() for place in project.glob("process.*")]
+    made = [re.findall(r"^test_[A-Z].*?(?= )", text, re.MULTILINE) for text in written]
     assert sorted(tests[0] for tests in made if tests) == ["test_IFACE_1", "test_MODEL_1"]
 
 

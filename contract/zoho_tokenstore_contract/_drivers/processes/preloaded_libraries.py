@@ -23,7 +23,7 @@ _OF_TESTS = frozenset({"_pytest", "hypothesis", "pytest", __name__.partition("."
 
 
 def libraries_of(source: StoreSource) -> list[str]:
-    """The installed libraries that the modules of a store import.
+    """The libraries that the modules of a store import, Python's own among them.
 
     Args:
         source: What opens the store; its module is loaded here.
@@ -39,11 +39,10 @@ def libraries_of(source: StoreSource) -> list[str]:
     waiting, seen = [first], {first.__name__}
     while waiting:
         module = waiting.pop()
-        if _defines_a_store(module):
+        known = _is_known(module)
+        if not known and _defines_a_store(module):
             own.add(_package(module.__name__))
-        if (_package(module.__name__) in _OF_TESTS or _is_installed(module)) and (
-            _package(module.__name__) not in own
-        ):
+        if known or (_is_installed(module) and _package(module.__name__) not in own):
             libraries[module.__name__] = None
             continue
         for used in _used_by(module):
@@ -57,19 +56,13 @@ def _used_by(module: ModuleType) -> Iterator[ModuleType]:
     """The modules whose names, or whose functions' and classes' names, a module has."""
     for value in list(vars(module).values()):
         used: Any = value if isinstance(value, ModuleType) else sys.modules.get(_module_of(value))
-        if isinstance(used, ModuleType) and not _is_known(used):
+        if isinstance(used, ModuleType):
             yield used
 
 
 def _module_of(value: Any) -> str:
     defined = inspect.isclass(value) or inspect.isroutine(value)
     return str(getattr(value, "__module__", "")) if defined else ""
-
-
-def _is_known(module: ModuleType) -> bool:
-    """Whether it is Python's or the SDK's own, which the process has anyway."""
-    package = _package(module.__name__)
-    return package in sys.stdlib_module_names or package == load().root
 
 
 def _defines_a_store(module: ModuleType) -> bool:
@@ -82,6 +75,12 @@ def _defines_a_store(module: ModuleType) -> bool:
         and value.__module__ == module.__name__
         for value in list(vars(module).values())
     )
+
+
+def _is_known(module: ModuleType) -> bool:
+    """Whether it is Python's, the SDK's or what tests stand on, and so holds no user's store."""
+    package = _package(module.__name__)
+    return package in sys.stdlib_module_names or package in _OF_TESTS or package == load().root
 
 
 def _is_installed(module: ModuleType) -> bool:
