@@ -116,6 +116,8 @@ def matched_rows(wanted: Sequence[Row], listing: Sequence[Row]) -> list[Row] | N
             common = sum(getattr(other, name) == value for name, value in present.items())
             if common > score:
                 best, score = other, common
+            if score == len(present):
+                break  # none has more
         if best is None or score * 2 < len(present):
             return None
         rest.remove(best)
