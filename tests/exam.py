@@ -32,7 +32,8 @@ PAGE = Path(__file__).parent.parent / "docs" / "examination.md"
 LONG = ("BYID-5", "DEL-3", "VALUE", "PERSIST", "MODEL-1", "THREAD", "PROC", "CRASH", "SECRET", "FLOW")
 """Clauses and groups that take most of a run: asked of a faulty store that breaks them, or ``--whole``."""
 SHARE = 5
-"""A correct store of `tests.stores.batches` is asked each so many-th clause, unless ``--whole``."""
+"""A correct store of `tests.stores.batches` is asked each so many-th clause, unless ``--whole``; with
+``--brief``, any correct store is."""
 CHANCE = ("THREAD", "PROC", "CRASH", "SECRET")
 """Groups in which the system has a say: what is caught once has to be caught each time."""
 DRAWN = ("DEL-3", "VALUE-1", "VALUE-6", "VALUE-7", "MODEL-1")
@@ -73,13 +74,16 @@ def is_long(clause: str) -> bool:
     return clause in LONG or CLAUSES[clause].group in LONG
 
 
-def examine_fault(fault: Fault, seed: int | None = None, *, whole: bool = False) -> Examined:
+def examine_fault(
+    fault: Fault, seed: int | None = None, *, whole: bool = False, brief: bool = False
+) -> Examined:
     """Run the kit on a faulty store.
 
     Args:
         fault: The store.
         seed: For what is drawn by chance; ``None`` for the same in every run.
         whole: Ask also those clauses that take long and that it does not break.
+        brief: Ask those alone that it breaks.
 
     Returns:
         What the kit said. It is wrong where one of the store's clauses is not broken, or the message
@@ -89,7 +93,7 @@ def examine_fault(fault: Fault, seed: int | None = None, *, whole: bool = False)
     results: dict[str, ClauseResult] = {}
     sut = sut_for(fault.store, **fault.declared)
     for id in CLAUSES:
-        if id not in fault.clauses and is_long(id) and not whole:
+        if id not in fault.clauses and (brief or (is_long(id) and not whole)):
             continue
         began = time.perf_counter()
         result = check_clause(id, sut, Effort(seed=seed), scripts=False)
@@ -115,22 +119,23 @@ def examine_fault(fault: Fault, seed: int | None = None, *, whole: bool = False)
 
 
 def examine_correct(
-    store: Correct, place: int = 0, seed: int | None = None, *, whole: bool = False
+    store: Correct, place: int = 0, seed: int | None = None, *, whole: bool = False, brief: bool = False
 ) -> Examined:
     """Run the kit on a correct store: it is wrong where a clause that the store must keep is not.
 
     Args:
         store: The store.
-        place: Its number, which says where a store of a batch begins among the clauses.
+        place: Its number, which says where it begins among the clauses, if it is not asked all of them.
         seed: For what is drawn by chance; ``None`` for the same in every run.
         whole: Ask a store of a batch every clause, too.
+        brief: Ask any store each so many-th clause, as one of a batch.
 
     Returns:
         What the kit said.
     """
     examined = Examined(str(store))
     sut = sut_for(store.store, **store.declared)
-    share = SHARE if ".batches." in store.store.__module__ and not whole else 1
+    share = SHARE if brief or (".batches." in store.store.__module__ and not whole) else 1
     for id in _MUSTS[place % share :: share]:
         began = time.perf_counter()
         result = check_clause(id, sut, Effort(seed=seed), scripts=False)
@@ -334,10 +339,11 @@ def sums(faulty: Sequence[Examined], correct: Sequence[Examined]) -> list[str]:
     return lines
 
 
-def _examine(kind: str, place: int, seed: int | None, whole: bool) -> Examined:
+def _examine(kind: str, place: int, arguments: argparse.Namespace) -> Examined:
+    how = {"whole": arguments.whole, "brief": arguments.brief}
     if kind == "fault":
-        return examine_fault(faults()[place], seed, whole=whole)
-    return examine_correct(correct_stores()[place], place, seed, whole=whole)
+        return examine_fault(faults()[place], arguments.seed, **how)
+    return examine_correct(correct_stores()[place], place, arguments.seed, **how)
 
 
 def _stores(only: str) -> list[tuple[str, int, str]]:
@@ -352,10 +358,7 @@ def _all(arguments: argparse.Namespace) -> Iterator[tuple[str, Examined]]:
     """Examine every store, several at once."""
     wanted = _stores(arguments.only)[:: arguments.every]
     with ProcessPoolExecutor(arguments.processes, initializer=_without_output) as pool:
-        jobs = {
-            pool.submit(_examine, kind, place, arguments.seed, arguments.whole): kind
-            for kind, place, _ in wanted
-        }
+        jobs = {pool.submit(_examine, kind, place, arguments): kind for kind, place, _ in wanted}
         for job in as_completed(jobs):
             yield jobs[job], job.result()
 
@@ -378,7 +381,13 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--seed", type=int, help="for what is drawn by chance; by default the same in every run"
     )
-    parser.add_argument(
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--brief",
+        action="store_true",
+        help=f"ask faulty stores the clauses that they break alone, and correct ones one of {SHARE}",
+    )
+    how.add_argument(
         "--whole",
         action="store_true",
         help="ask faulty stores also the long clauses that they keep, and correct ones of batches all",

@@ -6,9 +6,11 @@ import re
 
 import pytest
 
-from tests.exam import PAGE
+from tests import exam
+from tests.exam import PAGE, SHARE
 from tests.fault_classes import CLASSES, FaultClass, kind_of
 from tests.stores.catalogue import correct_stores, faults
+from zoho_tokenstore_contract._spec.clause_results import ClauseResult, Outcome
 
 
 def test_the_page_tells_of_every_store() -> None:
@@ -33,3 +35,28 @@ def test_a_class_of_faults_has_stores_of_three_kinds_and_a_twin(one: FaultClass)
 
     assert len({kind_of(claiming[name]) for name in one.stores.split()}) >= 3
     assert one.twin in map(str, correct_stores())
+
+
+def test_a_brief_examination_asks_what_a_faulty_store_breaks_and_a_share_of_a_correct_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each correct store begins at another clause, so that all of them together are asked every one."""
+    asked: list[str] = []
+
+    def answer(clause: str, *_: object, **__: object) -> ClauseResult:
+        asked.append(clause)
+        return ClauseResult(clause, Outcome.KEPT)
+
+    monkeypatch.setattr(exam, "check_clause", answer)
+    fault = faults()[0]
+    exam.examine_fault(fault, brief=True)
+    faulty = tuple(asked)
+    asked.clear()
+    for place in range(SHARE):
+        exam.examine_correct(correct_stores()[0], place, brief=True)
+    shares = sorted(asked)
+    asked.clear()
+    exam.examine_correct(correct_stores()[0], whole=True)
+
+    assert faulty == fault.clauses
+    assert shares == sorted(asked)
