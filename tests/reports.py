@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from zoho_tokenstore_contract._report.json_report import Report
+from zoho_tokenstore_contract._report.report import Report
 from zoho_tokenstore_contract._report.verdict import StoreVerdict, Word
 from zoho_tokenstore_contract._spec.clause_results import ClauseResult, Finding, Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES

@@ -17,8 +17,7 @@ from zoho_tokenstore_contract._checks.registry import checks_of
 from zoho_tokenstore_contract._cli import commands
 from zoho_tokenstore_contract._cli.scaffold import allowed, as_attribute, as_options
 from zoho_tokenstore_contract._report.hints import REMEDIES
-from zoho_tokenstore_contract._report.result_records import Record
-from zoho_tokenstore_contract._report.verdict import Verdicts
+from zoho_tokenstore_contract._report.verdict import Record, Verdicts
 from zoho_tokenstore_contract._spec.clause_results import ClauseResult, Finding, Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, CONTRACT_VERSION, GROUPS
 

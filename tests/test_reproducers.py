@@ -19,7 +19,7 @@ from tests.stores.catalogue import Fault, faults, sut_for
 from tests.stores.right import Fields, RightStore
 from zoho_tokenstore_contract._harness.calls import CallRecord
 from zoho_tokenstore_contract._harness.workspace import Effort
-from zoho_tokenstore_contract._report.scripts import reason_script_missing, script_of
+from zoho_tokenstore_contract._report.script_files import reason_script_missing, script_of
 from zoho_tokenstore_contract._reproduce.program import Unplayable, program_of
 from zoho_tokenstore_contract._reproduce.script_lines import folded, long_text
 from zoho_tokenstore_contract._reproduce.stress_templates import texts_of

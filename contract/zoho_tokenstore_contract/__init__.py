@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._report.public_verdict import ClauseVerdict, Verdict
+    from ._report.verdict import ClauseVerdict, Verdict
     from ._runner.check_function import check
     from ._runner.contract_class import TokenStoreContract
     from ._spec.clause_results import Finding, Outcome, UsageError
@@ -24,13 +24,13 @@ __all__ = [
 ]
 
 _MODULES = {
-    "ClauseVerdict": "_report.public_verdict",
+    "ClauseVerdict": "_report.verdict",
     "Finding": "_spec.clause_results",
     "Level": "_spec.clauses",
     "Outcome": "_spec.clause_results",
     "TokenStoreContract": "_runner.contract_class",
     "UsageError": "_spec.clause_results",
-    "Verdict": "_report.public_verdict",
+    "Verdict": "_report.verdict",
     "check": "_runner.check_function",
 }
 

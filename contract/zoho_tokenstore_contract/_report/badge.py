@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from .._spec.clauses import Level
 from .html.markup import element, empty
-from .json_report import Report
-from .report_header import TITLE, clause_of, share
+from .report import TITLE, Report, clause_of, share
 from .verdict import CONFORMS, VIOLATES, WORDS, StoreVerdict
 
 _GREEN, _RED, _GREY, _DARK = "#2b6f3e", "#b3261e", "#646464", "#3d3d3d"

@@ -10,21 +10,22 @@ from .._spec.clause_results import ClauseResult, Finding, Outcome
 from .._spec.clauses import GROUPS
 from .diagnosis import Cause
 from .html.markup import legible
-from .json_report import Report
-from .report_header import (
+from .report import (
     NO_STORE,
     TITLE,
+    Report,
     by_group,
     causes_of,
     clause_of,
     counted,
+    counts,
     made_when,
     made_with,
     risks_of,
     share,
 )
 from .verdict import WORDS, StoreVerdict
-from .wording import counts, expected_and_seen, sentence
+from .wording import expected_and_seen, sentence
 
 _ROOM = 60_000
 """A comment on GitHub holds 65,536 characters, and what is longer is refused whole."""

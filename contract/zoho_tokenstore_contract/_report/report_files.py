@@ -6,11 +6,41 @@ import json
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from .badge import badge
 from .html.page import page
-from .json_report import Report, as_json
 from .markdown import markdown
+from .report import Report
+from .verdict import Verdict
+
+SCHEMA = 1
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The report as plain values: schema 1, which is public.
+
+    Args:
+        report: What the run found out.
+
+    Returns:
+        ``schema``, ``kit``, ``contract`` (its version), ``sdk`` (``distribution`` and ``version``, or
+        ``null``), ``python``, ``date`` (ISO 8601, UTC), ``seconds``, ``command`` and ``stores``: for each its
+        ``target``, ``strict``, ``verdict`` (``conforms``, ``violates`` or ``null``), ``reason`` where that
+        is ``null``, ``cause`` where the smoke check found one, and ``clauses``, each with ``id``, ``level``,
+        ``outcome``, and where they apply ``reason`` and ``findings``.
+    """
+    return {
+        "schema": SCHEMA,
+        "kit": report.kit,
+        "contract": report.contract,
+        "sdk": report.sdk and {"distribution": report.sdk[0], "version": report.sdk[1]},
+        "python": report.python,
+        "date": report.date,
+        "seconds": report.seconds,
+        "command": report.command,
+        "stores": [Verdict.of(store).as_dict() for store in report.stores],
+    }
 
 
 def _json(report: Report) -> str:

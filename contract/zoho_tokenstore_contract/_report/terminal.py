@@ -17,14 +17,13 @@ from .._spec.short_wording import several, shorten
 from .._spec.surface import Surface, option, surface
 from .diagnosis import Cause
 from .hints import REMEDIES, hint
-from .report_header import by_clause, causes_of, not_weighing, risks_of, weighing
+from .report import by_clause, causes_of, counts, not_weighing, risks_of, weighing
 from .risks import risk_of
-from .scripts import named, reason_script_missing
+from .script_files import named, reason_script_missing
 from .terminal_table import write_table
 from .verdict import CONFORMS, WORDS, StoreVerdict, Verdicts
 from .wording import (
     calls_of,
-    counts,
     cut,
     expected_and_seen,
     is_timeline,

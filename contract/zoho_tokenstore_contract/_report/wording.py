@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from .._spec.clause_results import ClauseResult, Finding, Outcome
+from .._spec.clause_results import ClauseResult, Finding
 from .._spec.clauses import CLAUSES
 from .._spec.short_wording import shorten
-from .result_records import Record
-from .verdict import StoreVerdict
 
 TIMELINE = 15
 """Lines of a history that are shown: what led to the fault, not all that happened."""
@@ -176,33 +174,6 @@ def _one_line_of_thread(line: str, number: int) -> str:
 
 def _only_looks(line: str) -> bool:
     return "get_tokens()" in line or line.endswith("open() -> opened")
-
-
-def counts(store: StoreVerdict) -> str:
-    """How many clauses have each outcome, such as ``84 kept, 3 broken (2 MUST, 1 MAY)``."""
-    said = []
-    for outcome in Outcome:
-        results = [result for result in store.all_results if result.outcome is outcome]
-        if not results:
-            continue
-        levels = [CLAUSES[result.clause].level.value for result in results]
-        by_level = [
-            f"{levels.count(level)} {level}" for level in dict.fromkeys(sorted(levels, key=_LEVELS.index))
-        ]
-        more = f" ({', '.join(by_level)})" if outcome is Outcome.BROKEN else ""
-        said.append(f"{len(results)} {outcome.words}{more}")
-    return ", ".join(said)
-
-
-_LEVELS = ("MUST", "SHOULD", "MAY")
-
-
-def category_of(record: Record) -> str:
-    """What pytest counts the test of a clause as, so that its counts are those of the verdict."""
-    if record.result is None:
-        return "root cause" if record.cause else ""
-    names = {Outcome.KEPT: "passed", Outcome.ERROR: "without a result"}
-    return names.get(record.result.outcome, record.result.outcome.words)
 
 
 def message(result: ClauseResult) -> str:

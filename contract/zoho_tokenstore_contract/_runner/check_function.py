@@ -13,8 +13,7 @@ from typing import Any, TextIO
 from .._drivers.processes import child_main, fork_server
 from .._harness.exit_guard import ProcessEndGuard, ended_outside_calls
 from .._harness.workspace import Effort
-from .._report.public_verdict import ClauseVerdict, Verdict
-from .._report.verdict import StoreVerdict
+from .._report.verdict import ClauseVerdict, StoreVerdict, Verdict
 from .._spec.clause_results import UsageError
 from .._spec.clause_selection import named_clauses, refuse_wrong_allowances
 from .._spec.clauses import CLAUSES

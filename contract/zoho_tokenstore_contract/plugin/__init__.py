@@ -56,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
                 raise pytest.UsageError(f"{option('report')}: {why}")
     reproducers = options.reproducers_path(config)
     if reproducers is not None and not hasattr(config, "workerinput"):
-        from .._report.scripts import why_not
+        from .._report.script_files import why_not
         from .._spec.surface import option
 
         if reason := why_not(reproducers):

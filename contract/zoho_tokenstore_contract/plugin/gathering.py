@@ -16,8 +16,7 @@ from . import options
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-    from .._report.result_records import Record
-    from .._report.verdict import Verdicts
+    from .._report.verdict import Record, Verdicts
 
 VERDICTS = pytest.StashKey["Verdicts"]()
 COMMAND = pytest.StashKey[str]()
@@ -56,7 +55,7 @@ class Gatherer:
         record = record_of(report)
         if record is None or report.when != "call":
             return category, letter, word
-        from .._report.wording import category_of
+        from .._report.verdict import category_of
 
         return category_of(record), letter, word
 
@@ -99,12 +98,12 @@ class Gatherer:
         if paths or VERDICTS in self.config.stash:
             verdicts_of(self.config).put_in_order(self.config.getoption("tokenstore"))
         if reproducers is not None:
-            from .._report.scripts import write as write_scripts
+            from .._report.script_files import write as write_scripts
 
             write_scripts(verdicts_of(self.config), reproducers)
         if not paths:
             return
-        from .._report.json_report import report_on
+        from .._report.report import report_on
         from .._report.report_files import write
 
         report = report_on(verdicts_of(self.config), self._command(), self.began, time.time() - self.began)
@@ -179,7 +178,7 @@ def record_of(report: pytest.TestReport) -> Record | None:
     data = getattr(report, ATTACHED, None)
     if data is None:
         return None
-    from .._report.result_records import Record
+    from .._report.verdict import Record
 
     return Record.from_dict(data)
 

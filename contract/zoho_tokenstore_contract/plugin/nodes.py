@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from .._report.result_records import Record
-    from .._report.verdict import Verdicts
+    from .._report.verdict import Record, Verdicts
     from .._runner.contract_class import TokenStoreContract
 
 
@@ -109,7 +108,7 @@ class ContractClass(pytest.Class):
         Returns:
             The record; ``None`` where the phase has nothing to say.
         """
-        from .._report.result_records import Record
+        from .._report.verdict import Record
         from .._runner.contract_class import RESULT, SMOKE
         from .._spec.clause_results import ClauseResult, Outcome
 

@@ -10,7 +10,7 @@ from ..._spec.clauses import SOURCES, Level
 from ..._spec.short_wording import shorten
 from ..diagnosis import Cause
 from ..hints import REMEDIES, hint
-from ..report_header import clause_of
+from ..report import clause_of
 from ..verdict import StoreVerdict
 from ..wording import cut, expected_and_seen, pause_of, sentence, telling
 from .markup import Markup, code_block, element, empty

@@ -11,14 +11,15 @@ from string import Template
 from ..._spec.clause_results import ClauseResult, Outcome
 from ..._spec.clauses import GROUPS, Level
 from ..diagnosis import Cause
-from ..json_report import Report
-from ..report_header import (
+from ..report import (
     NO_STORE,
     TITLE,
+    Report,
     by_clause,
     causes_of,
     clause_of,
     counted,
+    counts,
     made_when,
     made_with,
     not_weighing,
@@ -27,7 +28,6 @@ from ..report_header import (
     weighing,
 )
 from ..verdict import WORDS, StoreVerdict
-from ..wording import counts
 from .clause import clause_rows, name_of, outcome_of, sign
 from .markup import Markup, element, empty, joined
 from .packed import Packed

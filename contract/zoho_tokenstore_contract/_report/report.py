@@ -1,16 +1,80 @@
-"""What every file of the report says in the same words."""
+"""What a run found out, for the writers of files, and what each of them says in the same words."""
 
 from __future__ import annotations
 
+import datetime as dt
+import importlib.metadata
+import platform
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from .._spec.clause_results import ClauseResult, Outcome
-from .._spec.clauses import CLAUSES, Clause
+from .._spec.clauses import CLAUSES, CONTRACT_VERSION, Clause
+from .._spec.sdk import SDKMissing, load
 from .diagnosis import Cause, causes
-from .json_report import Report
 from .risks import risks
-from .verdict import StoreVerdict
+from .verdict import StoreVerdict, Verdicts
+
+DISTRIBUTION = "pytest-zoho-tokenstore"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run found out, for the writers of files.
+
+    Attributes:
+        stores: What it knows of each store.
+        kit: The kit's version.
+        contract: The contract's version.
+        sdk: The distribution and the version of the SDK; ``None`` where there is none.
+        python: Python's version.
+        date: When the run began, as ISO 8601 in UTC, to the second.
+        seconds: How long it took.
+        command: What was run.
+    """
+
+    stores: Sequence[StoreVerdict]
+    kit: str
+    contract: int
+    sdk: tuple[str, str] | None
+    python: str
+    date: str
+    seconds: float
+    command: str
+
+
+def report_on(verdicts: Verdicts, command: str, began: float, seconds: float) -> Report:
+    """Gather what the files say.
+
+    Args:
+        verdicts: What the run found out.
+        command: What was run.
+        began: When, in seconds since the epoch.
+        seconds: How long it took.
+
+    Returns:
+        The report.
+    """
+    return Report(
+        stores=tuple(verdicts.stores.values()),
+        kit=importlib.metadata.version(DISTRIBUTION),
+        contract=CONTRACT_VERSION,
+        sdk=_sdk(),
+        python=platform.python_version(),
+        date=dt.datetime.fromtimestamp(int(began), dt.timezone.utc).isoformat(),
+        seconds=round(seconds, 1),
+        command=command,
+    )
+
+
+def _sdk() -> tuple[str, str] | None:
+    try:
+        sdk = load()
+    except SDKMissing:
+        return None
+    return sdk.distribution, sdk.version
+
 
 TITLE = "TokenStore contract"
 NO_STORE = "No store was checked."
@@ -84,3 +148,22 @@ def made_when(report: Report) -> str:
     minutes, seconds = divmod(round(report.seconds), 60)
     took = f"{minutes} min {seconds} s" if minutes else f"{report.seconds:g} s"
     return f"{report.date.replace('T', ' ').replace('+00:00', ' UTC')}, {took}"
+
+
+def counts(store: StoreVerdict) -> str:
+    """How many clauses have each outcome, such as ``84 kept, 3 broken (2 MUST, 1 MAY)``."""
+    said = []
+    for outcome in Outcome:
+        results = [result for result in store.all_results if result.outcome is outcome]
+        if not results:
+            continue
+        levels = [CLAUSES[result.clause].level.value for result in results]
+        by_level = [
+            f"{levels.count(level)} {level}" for level in dict.fromkeys(sorted(levels, key=_LEVELS.index))
+        ]
+        more = f" ({', '.join(by_level)})" if outcome is Outcome.BROKEN else ""
+        said.append(f"{len(results)} {outcome.words}{more}")
+    return ", ".join(said)
+
+
+_LEVELS = ("MUST", "SHOULD", "MAY")
