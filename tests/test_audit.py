@@ -32,10 +32,10 @@ from tests.stores_in_use import (
 from zoho_reference_stores import SQLiteFileStore
 from zoho_tokenstore_contract._migration.addresses import parse
 from zoho_tokenstore_contract._migration.audit import MEANINGS, Audit, audit
-from zoho_tokenstore_contract._migration.file_reader import FileReader
+from zoho_tokenstore_contract._migration.file_store_reader import FileReader
 from zoho_tokenstore_contract._migration.known_faults import KNOWN_FAULTS, known_faults
-from zoho_tokenstore_contract._migration.open_address import opened
-from zoho_tokenstore_contract._migration.read_rows import CannotRead, StoreReader
+from zoho_tokenstore_contract._migration.open_store import opened
+from zoho_tokenstore_contract._migration.readers import CannotRead, StoreReader
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
 from zoho_tokenstore_contract._spec.tokens import Row, to_token
 

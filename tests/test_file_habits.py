@@ -13,7 +13,7 @@ from zohocrmsdk.src.com.zoho.api.authenticator.store.file_store import FileStore
 from tests.stores.catalogue import sut_for
 from zoho_reference_stores import ListStore, SQLiteFileStore
 from zoho_tokenstore_contract._harness.workspace import Effort
-from zoho_tokenstore_contract._runner.file_habits import how_files_are_written
+from zoho_tokenstore_contract._runner.clause_runner import how_files_are_written
 
 pytestmark = pytest.mark.once
 

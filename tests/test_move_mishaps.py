@@ -42,11 +42,11 @@ from tests.stores_in_use import (
 from zoho_reference_stores import ListStore, SQLiteFileStore
 from zoho_tokenstore_contract._migration.addresses import parse
 from zoho_tokenstore_contract._migration.audit import audit
-from zoho_tokenstore_contract._migration.file_reader import FileReader
+from zoho_tokenstore_contract._migration.file_store_reader import FileReader
 from zoho_tokenstore_contract._migration.move import BATCH, look_at_target, move
-from zoho_tokenstore_contract._migration.open_address import opened
+from zoho_tokenstore_contract._migration.open_store import opened
 from zoho_tokenstore_contract._migration.plan import SAME, Plan, plan
-from zoho_tokenstore_contract._migration.read_rows import Changed, SourceRecord, StoreReader
+from zoho_tokenstore_contract._migration.readers import Changed, SourceRecord, StoreReader
 from zoho_tokenstore_contract._spec.tokens import Row, to_row, to_token
 
 pytestmark = pytest.mark.once

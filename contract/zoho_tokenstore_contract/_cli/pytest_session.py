@@ -1,4 +1,4 @@
-"""One pytest run for the command line: the named stores alone, with a line for each group that is done."""
+"""One pytest run for the command line: its progress, and what each clause costs."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
+from .._checks.registry import checks_of
 from .._report.verdict import StoreVerdict
 from .._report.wording import wrapped
+from .._runner.contract_class import CALLS_MADE
 from .._spec.clause_results import Outcome
 from .._spec.clause_selection import named_clauses
 from .._spec.clauses import CLAUSES
 from .._spec.sdk import load
 from .._spec.short_wording import several
 from ..plugin.gathering import COMMAND, VERDICTS, record_of
-from .durations import Durations
 from .pytest_isolation import ALONE, environment
 from .worker_processes import Sharing, Worker, end
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
+
 
 _LOOKS = ("-q", "--override-ini=console_output_style=classic")
 
@@ -289,3 +291,43 @@ class _Group:
 def _silence() -> Iterator[None]:
     with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
         yield
+
+
+class Durations:
+    """A plugin that gathers what every test of a clause took, and prints it by seconds."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, dict[str, tuple[int, float]]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take in one clause, whichever process checked it."""
+        record = record_of(report)
+        if record is not None and record.result is not None:
+            properties: dict[str, Any] = dict(report.user_properties)
+            taken = self._taken.setdefault(record.target, {})
+            taken[record.result.clause] = (properties.get(CALLS_MADE, 0), report.duration)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
+        """Print a table for each store."""
+        for target, taken in self._taken.items():
+            terminalreporter.section(f"calls and seconds of {target}")
+            for line in table(taken):
+                terminalreporter.write_line(line)
+
+
+def table(taken: dict[str, tuple[int, float]]) -> list[str]:
+    """The lines of the table, the slowest clause first.
+
+    Args:
+        taken: Clause id to the calls of the store in the test process, its threads included, and seconds.
+    """
+    rows = sorted(taken.items(), key=lambda row: -row[1][1])
+    lines = [f"{'clause':10} checks   calls  seconds"]
+    lines += [
+        f"{clause:10} {len(checks_of(clause)):6} {calls:7,} {seconds:8.2f}"
+        for clause, (calls, seconds) in rows
+    ]
+    checks = sum(len(checks_of(clause)) for clause in taken)
+    calls, seconds = (sum(column) for column in zip(*taken.values(), strict=True))
+    return [*lines, f"{'all':10} {checks:6} {calls:7,} {seconds:8.2f}"]

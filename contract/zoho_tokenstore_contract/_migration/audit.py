@@ -11,11 +11,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .._spec.tokens import FIELDS, SECRETS, Row
-from . import rules
+from .._spec.tokens import FIELDS, Row
+from . import digests
+from .digests import scratch, to_blob, to_text
 from .known_faults import KnownFault, known_faults
-from .read_rows import CUT, HEADER, NOT_LISTED, UNREADABLE, CannotRead, Changed, Reader, SourceRecord
-from .scratch_database import scratch, to_blob, to_text
+from .readers import (
+    CUT,
+    HEADER,
+    NOT_LISTED,
+    UNREADABLE,
+    CannotRead,
+    Changed,
+    Reader,
+    SourceRecord,
+    described,
+    shown,
+)
 
 LOOK_UPS = 500
 """How many ids are looked up at most; fewer in large stores: `FileStore` reads its file for each."""
@@ -167,20 +178,20 @@ class _Look:
             return
         row, place, number = record.row.plain(), described(record), self.audit.rows
         self.audit.rows += 1
-        user = rules.digest("user", row.user_name) if row.user_name else None
+        user = digests.digest("user", row.user_name) if row.user_name else None
         name = shown(row.user_name) if row.user_name else None
-        values = (number, place, to_blob(row.id), rules.contents(row), user, name)
+        values = (number, place, to_blob(row.id), digests.contents(row), user, name)
         self._db.execute("INSERT INTO row VALUES (?, ?, ?, ?, ?, ?)", values)
-        keys = rules.keys(row)
+        keys = digests.keys(row)
         self._db.executemany(
             "INSERT INTO way VALUES (?, ?, ?, ?)",
-            [(way, user is None, number, way in keys) for way in rules.credentials(row).values()],
+            [(way, user is None, number, way in keys) for way in digests.credentials(row).values()],
         )
         if self._reader.store == "FileStore" and row.id is not None and not str(row.id).isdecimal():
             self.find("odd-id", record.place)  # whatever stands there is not printed
         for kind, example in _faults(row, place):
             self.find(kind, example)
-        if row.access_token and 0 < (end := rules.expiry(row)) < self._now:
+        if row.access_token and 0 < (end := digests.expiry(row)) < self._now:
             first, last = self.audit.expired_since if self.audit.expired else (end, end)
             self.audit.expired += 1
             self.audit.expired_since = min(first, end), max(last, end)
@@ -218,7 +229,7 @@ class _Look:
             if index % step == 0:
                 self.audit.looked_up += 1
                 found = self._reader.by_id(id)
-                if found is None or rules.contents(found.plain()) != contents:
+                if found is None or digests.contents(found.plain()) != contents:
                     self.find("not-by-id", f"{place}: {'nothing' if found is None else 'another row'}")
 
 
@@ -226,13 +237,13 @@ def _faults(row: Row, place: str) -> Iterator[tuple[str, str]]:
     """What is wrong with a row by itself."""
     if row.id is None:
         yield "no-id", place
-    if not rules.has_credential(row):
+    if not digests.has_credential(row):
         yield "no-credential", place
     elif not row.refresh_token:
         yield "no-refresh", place
-    elif not rules.can_renew(row):
+    elif not digests.can_renew(row):
         yield "no-client", place
-    if not row.user_name and rules.has_no_key(row):
+    if not row.user_name and digests.has_no_key(row):
         yield "lost" if row.id is None else "no-key", place
     wide = [name for name in FIELDS if len(str(getattr(row, name) or "")) == _WIDTH]
     if wide:
@@ -256,24 +267,6 @@ def _next(largest: bytes) -> str:
     """The id that `DBStore` gives next where this is the largest text."""
     text = to_text(largest)
     return str(int(text) + 1) if text.isdecimal() else ""
-
-
-def described(record: SourceRecord) -> str:
-    """The place of a row, with its id and user. A damaged row may hold a secret in any field."""
-    row = record.row
-    if row is None or record.fault:
-        return record.place
-    parts = [f"{name} {shown(value)}" for name, value in (("id", row.id), ("user", row.user_name)) if value]
-    if any(value in (row.id, row.user_name) for name in SECRETS if (value := getattr(row, name))):
-        parts = []
-    return f"{record.place} ({', '.join(parts)})" if parts else record.place
-
-
-def shown(text: str) -> str:
-    """An id or a user name for the output; hidden where it looks like a token or is too long."""
-    if len(text) > 80 or text.startswith("1000.") or text.count(".") > 8:
-        return f"of {len(text)} characters"
-    return repr(text)
 
 
 def _of_file(path: Path) -> Iterator[tuple[str, str]]:

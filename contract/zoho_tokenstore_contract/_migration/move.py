@@ -13,10 +13,10 @@ from typing import Any
 
 from .._spec.clause_results import UsageError
 from .._spec.tokens import FIELDS, SECRETS, Row, to_row, to_token
-from . import rules
-from .audit import EXAMPLES, described
+from . import digests
+from .audit import EXAMPLES
 from .plan import OTHER, SAME, Order, Plan, writable
-from .read_rows import CannotRead, Changed, Reader, SourceRecord
+from .readers import CannotRead, Changed, Reader, SourceRecord, described
 
 BATCH = 500
 """How many rows are held in memory at once."""
@@ -96,17 +96,17 @@ def _is_of_plan(row: Row | None, made: Plan, found: Standing) -> bool:
         return False
     if row.id is not None:
         made.take(row.id)
-    number = made.leads_to([rules.contents(row)])
+    number = made.leads_to([digests.contents(row)])
     if number is not None and (state := made.state_of(number)) != SAME:
         found.others += state == OTHER
         made.see_in_target(number, SAME, row)
         return True
-    number = made.leads_to(rules.keys(row))
+    number = made.leads_to(digests.keys(row))
     if number is not None and made.state_of(number) is None:
         made.see_in_target(number, OTHER, row)
     else:
         found.others += 1
-        made.share(rules.reached_by(row))
+        made.share(digests.reached_by(row))
     return False
 
 
@@ -195,7 +195,7 @@ class _Mover:
             Changed: One of them is not as it was when the plan was made. None is saved then.
         """
         rows = [(order, described(record), writable(record)) for order, record in batch]
-        if any(row is None or rules.contents(row) != order.contents for order, _, row in rows):
+        if any(row is None or digests.contents(row) != order.contents for order, _, row in rows):
             raise Changed
         saved = [self._save(order, place, row) for order, place, row in rows if row is not None]
         for one in saved:
@@ -216,7 +216,7 @@ class _Mover:
         # An application that uses the target already may have saved the login since it was looked at.
         since = self._saved_since(row)
         if since is not None:
-            return self._merge(order, place, row, since.id, rules.worth(since)[1:])
+            return self._merge(order, place, row, since.id, digests.worth(since)[1:])
         # The store may not keep such an id: better another one than no token.
         id = self._written(place, *([row] if order.keeps_id else []), row.but(id=None))
         if id is None:
@@ -241,7 +241,7 @@ class _Mover:
     def _saved_since(self, row: Row) -> Row | None:
         if row.user_name:
             asked = row.only("user_name")
-        elif ways := [way for way in rules.credentials(row) if not rules.has_no_key(row)]:
+        elif ways := [way for way in digests.credentials(row) if not digests.has_no_key(row)]:
             asked = row.only(*_WAYS[ways[-1]])
         else:
             return None
@@ -251,7 +251,7 @@ class _Mover:
     def _merge(
         self, order: Order, place: str, row: Row, id: str | None, worth: tuple[bool, int]
     ) -> _Saved | None:
-        if worth >= rules.worth(row)[1:]:
+        if worth >= digests.worth(row)[1:]:
             self.moved.newer += 1
             self._ids.append((order.number, id))
             return None
@@ -274,7 +274,7 @@ class _Mover:
         way = "id"
         if row.user_name and not problem:
             problem, way = _difference(self._found_by(row.only("user_name")), saved), "user name"
-        for name, key in rules.credentials(row).items():
+        for name, key in digests.credentials(row).items():
             if problem:
                 break
             problem, way = _difference(self._found_by(row.only(*_WAYS[name])), saved), name.replace("_", " ")
@@ -290,7 +290,7 @@ class _Mover:
         return (
             isinstance(now, Row)
             and (now.id, now.user_name) == (row.id, row.user_name)
-            and rules.expiry(now) > rules.expiry(row)
+            and digests.expiry(now) > digests.expiry(row)
         )
 
     def _found_by(self, asked: Row) -> Row | str:

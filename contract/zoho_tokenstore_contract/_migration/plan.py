@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from .._spec.tokens import Row
-from . import rules
-from .audit import described
-from .read_rows import CUT, HEADER, Reader, SourceRecord
-from .scratch_database import scratch, to_blob, to_text
+from . import digests
+from .digests import LENGTH, Digest, scratch, to_blob, to_text
+from .readers import CUT, HEADER, Reader, SourceRecord, described
 
 SAME, OTHER = "same", "other"
 """What the target holds of the login of a row: the same row, or another state of it."""
@@ -23,7 +22,7 @@ CREATE TABLE row (  -- what can be written
     place TEXT,
     id BLOB,
     has_name INTEGER, can_renew INTEGER, expiry INTEGER,  -- what it is worth
-    contents BLOB, keys BLOB, reached_by BLOB,  -- digests, see the module rules
+    contents BLOB, keys BLOB, reached_by BLOB,  -- digests
     instead INTEGER,  -- the row that is written in its place
     keeps_id INTEGER,
     state TEXT, target_id BLOB, target_can_renew INTEGER, target_expiry INTEGER  -- of its login in the target
@@ -45,11 +44,11 @@ class Order(NamedTuple):
         keeps_id: Whether it is written under its own id.
         state: `SAME`, `OTHER`, or ``None`` where the target does not have its login.
         target_id: The id that its login has in the target.
-        target_worth: What that is worth, as of `rules.worth` without the name.
+        target_worth: What that is worth, as of `digests.worth` without the name.
     """
 
     number: int
-    contents: rules.Digest
+    contents: Digest
     keeps_id: bool
     state: str | None
     target_id: str | None
@@ -87,8 +86,8 @@ class Plan:
             return
         if record.fault == CUT:
             self._note(CUT, record.place, record.why)
-        keys, reached_by = b"".join(rules.keys(row)), b"".join(rules.reached_by(row))
-        values = (number, described(record), to_blob(row.id), *rules.worth(row), rules.contents(row))
+        keys, reached_by = b"".join(digests.keys(row)), b"".join(digests.reached_by(row))
+        values = (number, described(record), to_blob(row.id), *digests.worth(row), digests.contents(row))
         self._db.execute(
             "INSERT INTO row (number, place, id, has_name, can_renew, expiry, contents, keys, reached_by) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -123,16 +122,16 @@ class Plan:
 
     # While the target is looked at.
 
-    def leads_to(self, digests: list[rules.Digest]) -> int | None:
-        """The row that is written and that the first of these digests leads to which leads to any."""
-        marks = ", ".join("?" * len(digests))
+    def leads_to(self, keys: list[Digest]) -> int | None:
+        """The row that is written and that the first of these keys leads to which leads to any."""
+        marks = ", ".join("?" * len(keys))
         found = dict(
             self._db.execute(
                 f"SELECT digest, number FROM key WHERE digest IN ({marks}) AND number IS NOT NULL",  # noqa: S608
-                digests,
+                keys,
             )
         )
-        return next((found[digest] for digest in digests if digest in found), None)
+        return next((found[key] for key in keys if key in found), None)
 
     def state_of(self, number: int) -> str | None:
         """What was seen so far of a row's login in the target."""
@@ -150,14 +149,14 @@ class Plan:
         self._db.execute(
             "UPDATE row SET state = ?, target_id = ?, target_can_renew = ?, target_expiry = ? "
             "WHERE number = ?",
-            (state, to_blob(there.id), *rules.worth(there)[1:], number),
+            (state, to_blob(there.id), *digests.worth(there)[1:], number),
         )
 
-    def share(self, digests: Iterable[rules.Digest]) -> None:
+    def share(self, keys: Iterable[Digest]) -> None:
         """Note that another row of the target has these keys."""
         self._db.executemany(
             "INSERT INTO key VALUES (?, NULL, 1) ON CONFLICT DO UPDATE SET is_shared = 1",
-            [(digest,) for digest in digests],
+            [(key,) for key in keys],
         )
 
     def take(self, id: object) -> None:
@@ -200,7 +199,7 @@ class Plan:
             "UPDATE row SET target_id = ? WHERE number = ?", [(to_blob(id), number) for number, id in ids]
         )
 
-    def is_shared(self, digest: rules.Digest) -> bool:
+    def is_shared(self, digest: Digest) -> bool:
         """Whether a key may lead to several rows of the target."""
         found = self._db.execute("SELECT is_shared FROM key WHERE digest = ?", (digest,)).fetchone()
         return found is not None and bool(found[0])
@@ -290,8 +289,8 @@ def writable(record: SourceRecord) -> Row | None:
     if record.row is None:
         return None
     row = record.row.plain()
-    return row if rules.has_credential(row) else None
+    return row if digests.has_credential(row) else None
 
 
-def _digests(joined: bytes) -> list[rules.Digest]:
-    return [joined[start : start + rules.LENGTH] for start in range(0, len(joined), rules.LENGTH)]
+def _digests(joined: bytes) -> list[Digest]:
+    return [joined[start : start + LENGTH] for start in range(0, len(joined), LENGTH)]

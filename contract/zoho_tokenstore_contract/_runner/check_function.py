@@ -19,8 +19,8 @@ from .._spec.clause_selection import named_clauses, refuse_wrong_allowances
 from .._spec.clauses import CLAUSES
 from .._spec.junk_answers import show
 from .._spec.surface import Surface, called_by
+from .clause_runner import StoreCheck
 from .contract_class import sut_of
-from .store_check import StoreCheck
 from .targets import Declarations, contract_class_of
 
 _ONE_AT_A_TIME = threading.RLock()

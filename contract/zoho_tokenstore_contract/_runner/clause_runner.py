@@ -1,10 +1,18 @@
-"""Runs the checks of one clause on one store, and says what became of the clause."""
+"""Runs the checks of a clause on a store, and says what became of it; `StoreCheck` does so clause by clause.
+
+Every way to run the kit uses `StoreCheck`: the tests of a contract class, and with them the plugin and the
+command, ask it one clause at a time; the function `check` asks it all of them. So they answer alike.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 from dataclasses import replace
 
 from .._checks.registry import Check, checks_of
+from .._checks.sample_tokens import ANN, BOB
+from .._drivers.storage_faults import main_file
 from .._harness.messages import format_exception
 from .._harness.store_limits import NO_LIMITS, keeping_to
 from .._harness.store_under_test import StoreUnderTest
@@ -12,6 +20,7 @@ from .._harness.workspace import Effort, Workspace
 from .._reproduce.minimize import CALLS, reproduce
 from .._reproduce.program import Unplayable
 from .._spec.clause_results import (
+    ENDINGS,
     ClauseResult,
     Finding,
     NotApplicable,
@@ -21,8 +30,8 @@ from .._spec.clause_results import (
     Violation,
 )
 from .._spec.clauses import CLAUSES
-from .file_habits import CLAUSES_OF_FILES, how_files_are_written
 from .limits_of_a_store import limits_of
+from .smoke_check import Diagnosis, diagnose
 
 HANGS_ENDURED = 3
 
@@ -170,3 +179,100 @@ def _run_check(one: Check, sut: StoreUnderTest, effort: Effort) -> None:
             except Violation as violation:
                 violation.compared = workspace.compared
                 raise
+
+
+CLAUSES_OF_FILES = ("PROC-1", "PROC-2", "CRASH-1", "CRASH-2", "CRASH-6")
+"""Clauses whose faults come from how a file is written, or locked."""
+
+_SQLITE = b"SQLite format 3\x00"
+
+
+def how_files_are_written(sut: StoreUnderTest, effort: Effort) -> tuple[str, ...]:
+    """Save twice on a location of its own, and look at the store's main file.
+
+    Args:
+        sut: The store under test.
+        effort: How deep to look.
+
+    Returns:
+        One line such as ``(a save writes tokens.csv in place)``; none where the store keeps no files, or
+        that cannot be seen.
+    """
+    with contextlib.suppress(*ENDINGS, OSError), Workspace(sut, effort) as workspace:
+        store = workspace.open()
+        store.save(ANN)
+        file = main_file(store)
+        with file.open("rb") as before:  # held open, so that no other file gets its number
+            content = before.read()
+            if content.startswith(_SQLITE):
+                return (f"({file.name} is an SQLite database)",)
+            store.save(BOB)
+            if not os.path.samestat(os.fstat(before.fileno()), file.stat()):
+                return (f"(a save puts a new {file.name} in the place of the old one)",)
+            if file.read_bytes() != content:
+                return (f"(a save writes {file.name} in place)",)
+    return ()
+
+
+SHOWN = 5
+"""For how many broken clauses of a store the shortest program is searched where nobody asked for scripts."""
+
+
+class StoreCheck:
+    """Checks one store. It is kept for the whole check, for the store under test remembers what it saved.
+
+    Attributes:
+        sut: The store under test.
+    """
+
+    def __init__(self, sut: StoreUnderTest, effort: Effort, *, every_script: bool) -> None:
+        """Prepares to check a store; nothing is opened yet.
+
+        Args:
+            sut: The store under test.
+            effort: How deep to look.
+            every_script: Write a script for each broken clause, as reports show it; else for a few.
+        """
+        self.sut = sut
+        self._effort = effort
+        self._every_script = every_script
+        self._searches = 0
+
+    def smoke(self) -> Diagnosis | None:
+        """Make the simplest calls.
+
+        Returns:
+            ``None`` where they work, else the one root cause.
+        """
+        return diagnose(self.sut)
+
+    @property
+    def expects_cause(self) -> bool:
+        """Whether a root cause may follow from what the store is allowed to break: the clauses will say."""
+        return bool(self.sut.allowed) and not self.sut.refusal
+
+    def clause(self, clause_id: str) -> ClauseResult:
+        """Run every check of a clause.
+
+        Args:
+            clause_id: The clause.
+
+        Returns:
+            What became of the clause; `Outcome.NOT_RUN` where the storage must not be touched.
+        """
+        if self.sut.refusal:
+            # What met the reason has told it; a run says it once.
+            return ClauseResult(clause_id, Outcome.NOT_RUN, reason=self.sut.refusal)
+        search = self._search(CLAUSES[clause_id].weighs(strict=self.sut.strict))
+        result = check_clause(clause_id, self.sut, self._effort, scripts=search > 0, search=search)
+        self._searches += any(finding.script or finding.no_script for finding in result.findings)
+        return result
+
+    def _search(self, weighs: bool) -> int:
+        """How many calls the search for the shortest program of a broken clause may cost.
+
+        Reports and scripts tell of each clause, the terminal of a few.
+        """
+        if self._every_script:
+            return CALLS
+        return CALLS // 3 if weighs and self._searches < SHOWN else 0

@@ -16,9 +16,8 @@ from .._spec.clause_results import ClauseResult, Outcome, UsageError
 from .._spec.clause_selection import refuse_wrong_allowances
 from .._spec.clauses import CLAUSES
 from .._spec.junk_answers import show
-from .clause_runner import fails
+from .clause_runner import StoreCheck, fails
 from .smoke_check import Diagnosis
-from .store_check import StoreCheck
 
 RESULT = pytest.StashKey[ClauseResult]()
 SMOKE = pytest.StashKey[Diagnosis]()

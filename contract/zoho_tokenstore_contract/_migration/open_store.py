@@ -17,8 +17,8 @@ from typing import Any
 from .._spec.clause_results import UsageError
 from .._spec.sdk import SDKMissing, load
 from .addresses import DYNAMODB, FACTORY, FILE, MYSQL, REDIS, SQLITE, Address, database
-from .file_reader import FileReader
-from .read_rows import CannotRead, Changed, Reader, StoreReader, TableReader
+from .file_store_reader import FileReader
+from .readers import CannotRead, Changed, Reader, StoreReader, TableReader
 
 _DRIVERS = {
     "mysql": (

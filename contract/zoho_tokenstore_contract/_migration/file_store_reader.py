@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from .._spec.sdk import load
 from .._spec.tokens import FIELDS, Row
-from .read_rows import (
+from .readers import (
     CUT,
     HEADER,
     NOT_LISTED,

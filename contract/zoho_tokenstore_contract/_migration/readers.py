@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .._spec.tokens import FIELDS, Row, to_row
+from .._spec.tokens import FIELDS, SECRETS, Row, to_row
 
 CUT, HEADER, NOT_LISTED, UNREADABLE = "cut", "header", "not-listed", "unreadable"
 """The faults that a reader sees. A record whose only fault is `CUT` or `NOT_LISTED` still has a row."""
@@ -27,6 +27,24 @@ class SourceRecord:
     row: Row | None
     fault: str = ""
     why: str = ""
+
+
+def described(record: SourceRecord) -> str:
+    """The place of a row, with its id and user. A damaged row may hold a secret in any field."""
+    row = record.row
+    if row is None or record.fault:
+        return record.place
+    parts = [f"{name} {shown(value)}" for name, value in (("id", row.id), ("user", row.user_name)) if value]
+    if any(value in (row.id, row.user_name) for name in SECRETS if (value := getattr(row, name))):
+        parts = []
+    return f"{record.place} ({', '.join(parts)})" if parts else record.place
+
+
+def shown(text: str) -> str:
+    """An id or a user name for the output; hidden where it looks like a token or is too long."""
+    if len(text) > 80 or text.startswith("1000.") or text.count(".") > 8:
+        return f"of {len(text)} characters"
+    return repr(text)
 
 
 class CannotRead(Exception):

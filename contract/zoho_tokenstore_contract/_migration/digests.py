@@ -1,9 +1,14 @@
-"""What makes two rows one login, and which of several rows is worth most. Secrets appear as digests."""
+"""Rows as digests, in place of their secrets: which are one login, which is worth most; and what holds them.
+
+Digests are made with a key that ends with the process. They lie in a database in a file that nobody else
+opens: SQLite opens it for its owner alone and removes its name at once, so that no kill leaves it behind.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
+import sqlite3
 
 from .._spec.tokens import FIELDS, Row
 
@@ -82,3 +87,28 @@ def expiry(row: Row) -> int:
 def worth(row: Row) -> tuple[bool, bool, int]:
     """The newest that can renew is worth most; a row with a name is worth more than one without."""
     return bool(row.user_name), can_renew(row), expiry(row)
+
+
+def scratch(tables: str) -> sqlite3.Connection:
+    """Open a database for what is known of many rows; memory holds a few pages of it.
+
+    Args:
+        tables: The statements that make its tables.
+
+    Returns:
+        The connection. Closing it deletes the database.
+    """
+    connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    connection.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {tables}")
+    connection.execute("BEGIN")  # which never ends: there is nothing to be kept
+    return connection
+
+
+def to_blob(text: object) -> bytes | None:
+    """A text of any characters, also such as SQLite does not take; numbers as their digits."""
+    return None if text is None else str(text).encode(errors="surrogatepass")
+
+
+def to_text(blob: bytes) -> str:
+    """The text again."""
+    return blob.decode(errors="surrogatepass")
