@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import os
+import queue
 import sqlite3
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from zoho_tokenstore_contract._drivers.processes.crash_points import CrashPoints, chosen
+from zoho_tokenstore_contract._drivers.processes.crash_points import CrashPoints, chosen, follow_threads
 
 
 def kinds(moments: CrashPoints) -> list[str]:
@@ -55,6 +59,35 @@ def test_acting_comes_before_the_call(tmp_path: Path) -> None:
     assert seen[0] == (0, False)
     assert seen[-1][1]
     assert sys.getprofile() is None
+
+
+@pytest.mark.parametrize("start", ["Thread", "start_new_thread"])
+def test_a_thread_that_works_already_has_moments(
+    start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store may do its work in a thread of its own, which runs since it was opened."""
+    monkeypatch.setattr(_thread, "start_new_thread", _thread.start_new_thread)
+    jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+    done: queue.SimpleQueue[object] = queue.SimpleQueue()
+
+    def work() -> None:
+        while (job := jobs.get()) is not None:
+            done.put(job())
+
+    follow_threads()
+    if start == "Thread":
+        threading.Thread(target=work, daemon=True).start()
+    else:
+        _thread.start_new_thread(work, ())
+    threading.setprofile(None)
+    with CrashPoints() as moments:
+        jobs.put((tmp_path / "folder").mkdir)
+        done.get()
+    jobs.put((tmp_path / "other").mkdir)
+    done.get()
+    jobs.put(None)
+
+    assert kinds(moments) == ["posix.mkdir"]
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 
@@ -29,6 +31,24 @@ class WritesInPlace(RightStore):
 
     def write(self, state: Any) -> None:
         self.write_file(self.file, self.encoded(state))
+
+
+@fault("CRASH-1", says="every save that had returned is there")
+class RemovesBeforeItRenamesInAThread(RightStore):
+    """Has a thread write its files, which removes the old one before it renames the new one."""
+
+    writers: ClassVar[dict[int, ThreadPoolExecutor]] = {}
+
+    def write(self, state: Any) -> None:
+        if os.getpid() not in self.writers:
+            self.writers[os.getpid()] = ThreadPoolExecutor(1)
+        self.writers[os.getpid()].submit(self.replace, self.encoded(state)).result()
+
+    def replace(self, content: bytes) -> None:
+        draft = self.location / "rows.json.draft"
+        self.write_file(draft, content)
+        self.file.unlink(missing_ok=True)
+        draft.rename(self.file)
 
 
 @fault("CRASH-1", "PERSIST-1", says="every save that had returned is there")

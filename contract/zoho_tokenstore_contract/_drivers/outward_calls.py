@@ -9,7 +9,7 @@ from typing import Any
 INSIDE = frozenset(
     """
     builtins _abc _asyncio _bisect _codecs _collections _contextvars _datetime _decimal _functools
-    _hashlib _heapq _json _operator _random _sha1 _sha2 _sha256 _sha512 _md5 _sre _string _struct
+    _hashlib _heapq _json _operator _queue _random _sha1 _sha2 _sha256 _sha512 _md5 _sre _string _struct
     _thread _uuid _warnings _weakref array atexit binascii collections contextvars datetime decimal
     functools gc hashlib itertools marshal math operator re sys time types unicodedata weakref zlib
     """.split()  # noqa: SIM905 (45 lines otherwise)

@@ -18,6 +18,7 @@ from typing import Any
 
 from ..._harness.messages import format_exception
 from ..._harness.store_source import MissingState, StoreSource, lookup
+from .crash_points import follow_threads
 from .pipe import Pipe
 
 PRELOADED = ("_runner.contract_class", "_checks.secrets.leaks", "_checks.flows.sign_in")
@@ -122,6 +123,7 @@ def worker_main(request: dict[str, Any], pipe: Pipe, words: int) -> None:
     location = Path(request["location"])
     global imports_a_store  # noqa: PLW0603 (a child has one life)
     imports_a_store = True
+    follow_threads()
     try:
         open_store = StoreSource(*request["source"]).opener(request["state"])
     except BaseException as error:

@@ -7,11 +7,12 @@ once is as good as stopping everywhere. Used in child processes, never in the te
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from types import FrameType, TracebackType
+from types import FrameType, MappingProxyType, TracebackType
 from typing import Any
 
 from ..outward_calls import place_of, reaches_out
@@ -35,8 +36,9 @@ class CrashPoints:
         self._process = os.getpid()
 
     def __enter__(self) -> CrashPoints:  # noqa: PYI034 (Self needs Python 3.11)
-        threading.setprofile(self._profile)
-        sys.setprofile(self._profile)
+        global _entered  # noqa: PLW0603 (threads that run already have to see it)
+        _entered = self
+        sys.setprofile(_profile)
         return self
 
     def __exit__(
@@ -45,12 +47,16 @@ class CrashPoints:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        global _entered  # noqa: PLW0603 (see there)
         sys.setprofile(None)
-        threading.setprofile(None)
+        _entered = None
 
-    def _profile(self, frame: FrameType, event: str, function: Any) -> None:
-        if event != "c_call":
-            return
+    def pass_by(self, function: Any) -> None:
+        """A function in C is going to be called: it counts if it reaches out.
+
+        Args:
+            function: The function.
+        """
         if not reaches_out(function):
             return
         if os.getpid() != self._process:
@@ -59,6 +65,29 @@ class CrashPoints:
         self.names.append(f"{place_of(function)}.{getattr(function, '__name__', '?')}")
         if self._act is not None:
             self._act(number)
+
+
+_entered: CrashPoints | None = None
+
+
+def follow_threads() -> None:
+    """Count also in threads that are started from now on: a store may do its work in one of its own."""
+
+    def start_followed(function: Callable[..., object], args: Any, kwargs: Any = MappingProxyType({})) -> int:
+        def followed(*args: Any, **kwargs: Any) -> None:
+            sys.setprofile(_profile)
+            function(*args, **kwargs)
+
+        return start(followed, args, dict(kwargs))
+
+    start = _thread.start_new_thread
+    _thread.start_new_thread = start_followed
+    threading.setprofile(_profile)
+
+
+def _profile(frame: FrameType, event: str, function: Any) -> None:
+    if _entered is not None and event == "c_call":
+        _entered.pass_by(function)
 
 
 def chosen(names: Sequence[str], wanted: int) -> list[int]:
