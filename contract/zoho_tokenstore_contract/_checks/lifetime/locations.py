@@ -36,9 +36,8 @@ _marks = itertools.count(1)
 
 @check("ISO-1")
 def stores_on_different_locations_share_no_rows(workspace: Workspace) -> None:
-    few, again = _unheard(
-        ONE_OF_EACH_KEY, (ANN.but(access_token=NEW_ACCESS), REFRESH, EVE, ACCESS, person("elsewhere"))
-    )
+    others = (EVE, person("elsewhere"), ANN.but(access_token=NEW_ACCESS), REFRESH, ACCESS)
+    few, again = _unheard(ONE_OF_EACH_KEY, others)
     one, other = _apart(workspace)
     here = one.holding(*few)
     other.expect([], because="what one store saved is not in the other")
@@ -47,12 +46,13 @@ def stores_on_different_locations_share_no_rows(workspace: Workspace) -> None:
         _is_unknown(other, row)
     # Nor does the first store come to miss what the other one has not.
     observer.look(here, "on the first location")
-    # The same users and others again: neither is taken for a row of the first store.
+    # Others, and the same users again, under other ids: neither is taken for a row of the first store.
     there: list[Row] = []
     for row in again:
         other.save(row)
         there += other.expect(there, new=1, because=f"one new row in this store for {format_row(row)}")
         one.expect(here, because="what the other store saved changes nothing here")
+    observer.look(here, "on the first location")
     one.save(GUS)
     here += one.expect(here, new=1)
     other.expect(there, because="what one store saved is not in the other")
