@@ -37,6 +37,7 @@ class Limits:
         lists_nothing: ``get_tokens`` shows that nothing is stored; rows it does show. [LIST-2]
         opens_empty: It opens again on a location where it left nothing. [PERSIST-1]
         counts_the_first: Its first rows get unlike ids; else they do where the first brings one. [SAVE-2]
+        gives_ids: Its rows have ids. [SAVE-2]
         goes_on: It saves on beside a row whose id, which its token brought, is no number. [SAVE-3]
         in_threads: It works in other threads than the one that made it. [THREAD-1]
     """
@@ -56,6 +57,7 @@ class Limits:
     lists_nothing: bool = True
     opens_empty: bool = True
     counts_the_first: bool = True
+    gives_ids: bool = True
     goes_on: bool = True
     in_threads: bool = True
 
@@ -100,6 +102,7 @@ class Limits:
             lists_nothing=self.lists_nothing or clause == "LIST-2",
             opens_empty=self.opens_empty or clause == "PERSIST-1",
             counts_the_first=self.counts_the_first or clause in ("SAVE-2", "VALUE-8"),
+            gives_ids=self.gives_ids or clause in ("SAVE-2", "FLOW-4", "FLOW-8"),
             goes_on=self.goes_on or clause == "SAVE-3",
             in_threads=self.in_threads or group == "THREAD",
         )
@@ -122,7 +125,7 @@ class Limits:
             if not (self.goes_on or all(map(_is_number, stored))):
                 return "SAVE-3"
             return "" if self.fitting(1, _reached(stored)) else "VALUE-8"
-        if argument not in stored and (stored or not absent(argument)):  # or no row is known to have an id
+        if argument not in stored and (self.gives_ids or not absent(argument)):
             return ""
         if method == "delete_token" and not (self.deletes and (self.deletes_brought or _is_number(argument))):
             return "DEL-1"

@@ -10,7 +10,7 @@ from .._harness.store_limits import NO_LIMITS, Limits, keeping_to, kind_of
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace
 from .._spec.clause_results import NotApplicable, StoreUnavailable, Violation
-from .._spec.tokens import Row
+from .._spec.tokens import Row, absent
 
 
 def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
@@ -36,7 +36,8 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
         stored = [row for row in KINDS if keeps(probes.is_stored_alone, row)]
         if not {ANN, BOB}.issubset(stored):
             return NO_LIMITS
-        if not _keeps_more_than_a_name(sut, effort):
+        row = _of_a_user(sut, effort)
+        if row is not None and not ANN.but(user_name=None).present().items() & row.present().items():
             return Limits(keeps=False)
         counts = keeps(probes.the_first_users_have_ids_of_their_own)
         if not counts:
@@ -51,6 +52,7 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
             # Where another row of the kind is stored, it is not the kind that is refused.
             refused=frozenset(row for row in KINDS if kind_of(row) not in map(kind_of, stored)),
             counts_the_first=counts,
+            gives_ids=row is None or not absent(row.id),
         )
         apart = _apart(sut, effort, held)
         return replace(
@@ -88,17 +90,15 @@ def _keeps(sut: StoreUnderTest, effort: Effort, probe: object, *arguments: objec
     return True
 
 
-def _keeps_more_than_a_name(sut: StoreUnderTest, effort: Effort) -> bool:
-    """Whether any other field of a user's row is stored; also where there is no row."""
+def _of_a_user(sut: StoreUnderTest, effort: Effort) -> Row | None:
+    """The row of a user who is saved alone; ``None`` where there is none."""
     try:
         with Workspace(sut, effort) as workspace:
             store = workspace.open()
             store.save(ANN)
-            rows = store.rows()
+            return next(iter(store.rows()), None)
     except (Violation, StoreUnavailable):
-        return True
-    wanted = ANN.but(user_name=None).present().items()
-    return any(wanted & row.present().items() for row in rows) or not rows
+        return None
 
 
 def _apart(sut: StoreUnderTest, effort: Effort, limits: Limits) -> frozenset[Row]:

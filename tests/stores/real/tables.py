@@ -248,11 +248,16 @@ NO_IDS = {
     "DEL-1": "nor deleted",
     "FLOW-7": "remove() deletes nothing",
 }
-WITHOUT_IDS = dict.fromkeys(("FIND-5", "BYID-3", "BYID-4", "DEL-4", "DEL-5"), "SAVE-2")
+WITHOUT_IDS = dict.fromkeys(("FIND-5", "BYID-3", "BYID-4", "DEL-4", "DEL-5", "FLOW-4", "FLOW-8"), "SAVE-2")
 NO_IDS_DIFFERS = {
     "SAVE-3": "broken: a row is told by its id",
     "BYID-5": "broken: the SDK is started with an id",
     "BYID-1": "not reached: a row is looked for by the id that its token carries",
+    "PERSIST-2": "not reached: a row is deleted by its id",
+    "CRASH-1": "broken: a row that a save in flight left is told by its id",
+    **dict.fromkeys(
+        ("THREAD-1", "THREAD-2", "THREAD-3", "THREAD-4", "CRASH-6"), "not reached: a row is told by its id"
+    ),
 }
 ONE_SLOT = {
     **{id: why for id, why in LOOK_RAISES.items() if id not in ("SAVE-14", "SAVE-15", "FLOW-9")},

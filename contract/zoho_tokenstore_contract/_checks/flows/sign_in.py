@@ -49,7 +49,7 @@ def known_user(workspace: Workspace, known: str, row: Row) -> Row:
     Returns:
         The fields of the token that the application makes.
     """
-    token = START_BY[known](row)
+    token = START_BY["user name" if known == "id" and not active().gives_ids else known](row)
     # A redirect URL or a client alone starts nothing: the SDK makes no such token.
     starts = any((token.refresh_token, token.user_name, token.id))
     require(workspace, starts, f"the stored row has a {known} to start with", format_row(row))

@@ -64,14 +64,14 @@ def is_renewed(flow: Flow, rows: list[Row], row: Row) -> Row:
     Returns:
         The row as it is now.
     """
-    old = next(other for other in rows if other.id == row.id)
+    old = next(other for other in rows if (other.id, other.user_name) == (row.id, row.user_name))
     renewal = flow.zoho.asked(TOKEN)
     if not renewal:
         flow.asked_for_tokens(1, "the expired access token is renewed")
     want = row.but(access_token=renewal[-1].answer.get("access_token"), expires_in=flow.passed().expires_in)
     because = "the same row holds the renewed access token"
     flow.store.expect(rows, changed=[(old, want)], fields=tuple(want.present()), because=because)
-    return next(now for now in flow.store.kept if now.id == row.id)
+    return next(one for one in flow.store.kept if (one.id, one.user_name) == (row.id, row.user_name))
 
 
 # FLOW-4: the application knows the id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..._harness.row_acts import id_of
 from ..._harness.store_handle import StoreHandle
 from ..._harness.store_limits import batches
 from ..._harness.workspace import Workspace, precondition
@@ -244,8 +245,7 @@ def _go_on_with_ids_of_their_own(workspace: Workspace, store: StoreHandle) -> No
 def _gets_an_id_of_its_own(store: StoreHandle, rows: list[Row], sent: Row) -> list[Row]:
     saved = store.save(sent)
     new = store.expect(rows, new=1, because=f"one new row for {format_row(sent)}")
-    if any(row.id == new[0].id for row in rows):
-        twin = next(row for row in rows if row.id == new[0].id)
+    if twin := next((row for row in rows if row.id == id_of(store, new[0])), None):
         store.workspace.fail(
             "an id unlike every other stored id",
             f"{format_value(new[0].id)} for {format_row(twin)} and for {format_row(new[0])}",

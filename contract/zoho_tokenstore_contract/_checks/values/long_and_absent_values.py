@@ -209,9 +209,8 @@ def _fill(workspace: Workspace, store: StoreHandle, number: int) -> None:
     passed: list[TokenCall] = []
     ids: dict[Any, Row] = {}
     for row in rows:
-        saved = store.save(row)
-        passed.append(saved)
-        id = saved.passed_after.id
+        passed.append(store.save(row))
+        id = passed[-1].passed_after.id
         if not absent(id) and id in ids:
             seen = f"{format_value(id)}, which {format_value(ids[id].user_name)} has"
             workspace.fail(f"the {len(passed)}. user gets an id of its own", seen)
@@ -230,7 +229,7 @@ def _are_all_there(workspace: Workspace, store: StoreHandle, rows: Sequence[Row]
     listed = store.rows()
     users = f"{len(rows)} rows for {len(rows)} users"
     demand(workspace, len(listed) == len(rows), users, f"{len(listed)} rows")
-    ids = {row.id for row in listed}
+    ids = {row.id or row.user_name for row in listed}  # that there is none is for SAVE-2 to say
     demand(workspace, len(ids) == len(rows), f"{len(rows)} ids", f"{len(ids)} ids")
     seen = {row.user_name: row for row in listed}
     for row in rows:

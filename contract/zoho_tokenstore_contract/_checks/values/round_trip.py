@@ -302,8 +302,8 @@ def read_tokens(store: StoreHandle, way: str, rows: Sequence[tuple[Any, Row]]) -
     if way == LISTING:
         answer = store.call(LISTING)
         listed = answer.returned if isinstance(answer.returned, list) else []
-        by_id = {to_row(token).id: token for token in listed if readable(token)}
-        return [(by_id.get(id), answer) for id, _ in rows]
+        by_id = {(row := to_row(token)).id or key_of(row): token for token in listed if readable(token)}
+        return [(by_id.get(id or key_of(row)), answer) for id, row in rows]
     if way == BY_ID:
         answers = [store.call(BY_ID, id) for id, _ in rows]
     else:
