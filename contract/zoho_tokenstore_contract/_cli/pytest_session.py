@@ -177,9 +177,9 @@ class Progress:
         if record is None or record.result is None:
             return
         clause = CLAUSES[record.result.clause]
-        several = len(self._targets) > _FEW_STORES
-        sizes = self._sizes
-        name, size = ("", sizes.total()) if several else (clause.group, sizes[clause.group])
+        name, size = clause.group, self._sizes[clause.group]
+        if len(self._targets) > _FEW_STORES:
+            name, size = "", self._sizes.total()
         group = self._outcomes.setdefault((record.key, name), _Group())
         group.outcomes[clause.id] = record.result.outcome
         group.fails = group.fails or report.failed

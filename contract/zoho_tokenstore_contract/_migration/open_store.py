@@ -92,7 +92,7 @@ def opened_to_write(address: Address) -> Iterator[Any]:
 def _explained(address: Address) -> Iterator[None]:
     try:
         yield
-    except (UsageError, KeyboardInterrupt):
+    except UsageError:
         raise
     except SDKMissing as error:
         raise UsageError(str(error)) from error

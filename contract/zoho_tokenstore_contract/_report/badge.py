@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._spec.clauses import Level
+from .._spec.clauses import CLAUSES, Level
 from .html.markup import element, empty
-from .report import TITLE, Report, clause_of, share
+from .report import TITLE, Report, share
 from .verdict import CONFORMS, VIOLATES, WORDS, StoreVerdict
 
 _GREEN, _RED, _GREY, _DARK = "#2b6f3e", "#b3261e", "#646464", "#3d3d3d"
@@ -67,7 +67,7 @@ def _figure(stores: Sequence[StoreVerdict]) -> tuple[str, str]:
         return "no verdict", _GREY
     if len(stores) > 1:
         return f"{verdicts.count(CONFORMS)}/{len(stores)} stores", colour
-    scored = [result for result in stores[0].all_results if clause_of(result).level is not Level.MAY]
+    scored = [result for result in stores[0].all_results if CLAUSES[result.clause].level is not Level.MAY]
     kept, applying = share(scored)
     return f"{kept}/{applying}", colour
 

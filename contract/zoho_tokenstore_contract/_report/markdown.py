@@ -7,16 +7,14 @@ import re
 from collections.abc import Iterator, Sequence
 
 from .._spec.clause_results import ClauseResult, Finding, Outcome
-from .._spec.clauses import GROUPS
+from .._spec.clauses import CLAUSES, GROUPS
 from .diagnosis import Cause
 from .html.markup import legible
 from .report import (
     NO_STORE,
     TITLE,
     Report,
-    by_group,
     causes_of,
-    clause_of,
     counted,
     counts,
     made_when,
@@ -90,12 +88,15 @@ def _differences(causes: Sequence[Cause]) -> str:
 
 
 def _table(stores: Sequence[StoreVerdict]) -> str:
-    grouped = [by_group(store) for store in stores]
     heads = [_head(store.target) for store in stores] if len(stores) > 1 else ["clauses kept"]
     rows = [["group", *heads], ["---"] * (len(stores) + 1)]
     for name, about in GROUPS.items():
-        rows.append([f"{name}: {_escaped(about)}", *(_cell(groups.get(name, [])) for groups in grouped)])
+        rows.append([f"{name}: {_escaped(about)}", *(_cell(_of_group(store, name)) for store in stores)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _of_group(store: StoreVerdict, group: str) -> list[ClauseResult]:
+    return [result for result in store.all_results if CLAUSES[result.clause].group == group]
 
 
 def _head(target: str) -> str:
@@ -159,7 +160,7 @@ def _blocks(stores: Sequence[StoreVerdict], room: int) -> Iterator[str]:
 
 
 def _block(result: ClauseResult, store: StoreVerdict | None, *, short: bool = False) -> str:
-    clause = clause_of(result)
+    clause = CLAUSES[result.clause]
     of = f"<code>{html.escape(_line(store.target))}</code>: " if store else ""
     head = f"<b>{clause.id}</b> ({clause.level.value}) {result.outcome.words}"
     lines = [

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .._spec.clause_results import ClauseResult, Outcome
-from .._spec.clauses import CLAUSES, CONTRACT_VERSION, Clause
+from .._spec.clauses import CLAUSES, CONTRACT_VERSION
 from .._spec.sdk import SDKMissing, load
 from .diagnosis import Cause, causes
 from .risks import risks
@@ -92,19 +92,6 @@ def share(results: Iterable[ClauseResult]) -> tuple[int, int]:
     return counts.get(Outcome.KEPT, 0), sum(counts.values()) - counts.get(Outcome.NOT_APPLICABLE, 0)
 
 
-def by_group(store: StoreVerdict) -> dict[str, list[ClauseResult]]:
-    """The results of a store by the clauses' groups, in the order of the contract."""
-    groups: dict[str, list[ClauseResult]] = {}
-    for result in store.all_results:
-        groups.setdefault(clause_of(result).group, []).append(result)
-    return groups
-
-
-def clause_of(result: ClauseResult) -> Clause:
-    """The clause that a result speaks of."""
-    return CLAUSES[result.clause]
-
-
 def weighing(store: StoreVerdict) -> list[ClauseResult]:
     """The broken clauses that make a store violate the contract."""
     return [
@@ -140,7 +127,7 @@ def risks_of(found: Iterable[Cause]) -> list[tuple[str, list[str]]]:
 def made_with(report: Report) -> str:
     """The releases that the report speaks of."""
     name = f"{report.sdk[0]} {report.sdk[1]}" if report.sdk else "no Zoho CRM SDK"
-    return f"pytest-zoho-tokenstore {report.kit}, {name}, Python {report.python}"
+    return f"{DISTRIBUTION} {report.kit}, {name}, Python {report.python}"
 
 
 def made_when(report: Report) -> str:

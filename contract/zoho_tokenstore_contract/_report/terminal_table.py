@@ -42,11 +42,8 @@ def write_table(terminal: TerminalReporter, stores: Sequence[StoreVerdict], widt
         width: How many columns there are.
     """
     several = len(stores) > 1
-    outcomes = [
-        outcome
-        for outcome in _LABELS
-        if (outcome in _ALWAYS and not several) or any(store.counts[outcome] for store in stores)
-    ]
+    occurring = {result.outcome for store in stores for result in store.all_results}
+    outcomes = [one for one in _LABELS if (one in _ALWAYS and not several) or one in occurring]
     widths = [len(_LABELS[outcome]) + (1 if several else 2) for outcome in outcomes]
     one = sum(widths) + 1
     label = max(map(len, GROUPS)) + 1

@@ -91,11 +91,6 @@ class StoreVerdict:
         """The result of every clause of the contract, in its order."""
         return [self.result(clause) for clause in CLAUSES]
 
-    @property
-    def counts(self) -> Counter[Outcome]:
-        """How many clauses have each outcome."""
-        return Counter(result.outcome for result in self.all_results)
-
     def weighs(self, result: ClauseResult) -> bool:
         """Whether a broken clause makes the store violate the contract."""
         return CLAUSES[result.clause].weighs(strict=self.strict)
@@ -153,8 +148,7 @@ class StoreVerdict:
         return sum(
             result.outcome in (Outcome.ERROR, Outcome.UNKNOWN)
             or (result.outcome is Outcome.NOT_REACHED and self.weighs(result))
-            for result in self.all_results
-            if not CLAUSES[result.clause].new
+            for result in self._weighed
         )
 
 

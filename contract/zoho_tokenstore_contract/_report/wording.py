@@ -52,7 +52,7 @@ def short_sentence(result: ClauseResult) -> str:
     if finding is None or finding.difference is None or not finding.difference.call:
         return _CAUSED.sub("", sentence(result))
     difference = finding.difference
-    if finding.difference.kind == "changed a text":
+    if difference.kind == "changed a text":
         return one_line(f"{difference.method}: {difference.words}")
     names = in_short(difference.by)
     addressed = 0 < len(names) < _WHOLE

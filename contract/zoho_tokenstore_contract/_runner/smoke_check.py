@@ -238,7 +238,7 @@ def _takes(function: Callable[..., Any], arguments: str) -> bool:
     except TypeError:
         return False
     except ValueError:
-        return True
+        pass  # it has no signature that can be read
     return True
 
 

@@ -54,8 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
         for path in reports:
             if why := refusal(path):
                 raise pytest.UsageError(f"{option('report')}: {why}")
-    reproducers = options.reproducers_path(config)
-    if reproducers is not None and not hasattr(config, "workerinput"):
+    if (reproducers := options.reproducers_path(config)) is not None:
         from .._report.script_files import why_not
         from .._spec.surface import option
 

@@ -136,7 +136,9 @@ def reproducers_path(config: pytest.Config) -> Path | None:
         config: The run.
 
     Returns:
-        Its path; ``None`` where no scripts are wanted.
+        Its path; ``None`` where no scripts are wanted, and in a worker of pytest-xdist.
     """
     directory = config.getoption("tokenstore_reproducers")
-    return None if directory is None else Path(config.invocation_params.dir, directory)
+    if directory is None or hasattr(config, "workerinput"):
+        return None
+    return Path(config.invocation_params.dir, directory)

@@ -6,11 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ..._spec.clause_results import ClauseResult, Finding, Outcome
-from ..._spec.clauses import SOURCES, Level
+from ..._spec.clauses import CLAUSES, SOURCES, Level
 from ..._spec.short_wording import shorten
 from ..diagnosis import Cause
 from ..hints import REMEDIES, hint
-from ..report import clause_of
 from ..verdict import StoreVerdict
 from ..wording import cut, expected_and_seen, pause_of, sentence, telling
 from .markup import Markup, code_block, element, empty
@@ -69,7 +68,7 @@ def clause_rows(
     Returns:
         A body of the table, with the clause's id as its own.
     """
-    clause = clause_of(results[0])
+    clause = CLAUSES[results[0].clause]
     wrong = ""
     if len(results) == 1 and results[0].findings:
         wrong = REMEDIES.get(clause.id) or sentence(results[0])
@@ -186,7 +185,7 @@ def _program(
     follows = cause is not None and result in cause.following
     if not (whole or follows):
         made.append(element("p", "Expected: ", element("bdi", cut(expected_and_seen(finding)[0], _LINE))))
-    if finding.shortest and (whole or (clause_of(result).level is Level.MUST and not follows)):
+    if finding.shortest and (whole or (CLAUSES[result.clause].level is Level.MUST and not follows)):
         text, label = "\n".join(finding.shortest), "The fewest calls that show it"
         made.append(code_block(label, text) if whole else packed.code(text, label))
     picture = timeline_picture(finding.done, pause_of(finding))

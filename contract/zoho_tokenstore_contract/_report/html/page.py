@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from string import Template
 
-from ..._spec.clause_results import ClauseResult, Outcome
-from ..._spec.clauses import GROUPS, Level
+from ..._spec.clause_results import Outcome
+from ..._spec.clauses import CLAUSES, GROUPS, Level
 from ..diagnosis import Cause
 from ..report import (
     NO_STORE,
@@ -17,7 +17,6 @@ from ..report import (
     Report,
     by_clause,
     causes_of,
-    clause_of,
     counted,
     counts,
     made_when,
@@ -239,7 +238,7 @@ def _filter(stores: Sequence[StoreVerdict]) -> Markup:
         for outcome, clauses in having.items()
         if clauses
     ]
-    every = [clause_of(result) for result in stores[0].all_results]
+    every = [CLAUSES[result.clause] for result in stores[0].all_results]
     levels = [
         _switch(
             "level", level.value, joined(level.value, _count(sum(clause.level is level for clause in every)))
@@ -296,19 +295,17 @@ def _matrix(stores: Sequence[StoreVerdict], causes: Sequence[Sequence[Cause]], p
     columns = [store.all_results for store in stores]
     rows = list(zip(*columns, strict=True))
     first = [row for row in rows if any(result.outcome not in _FINE for result in row)]
-    first.sort(
-        key=lambda row: not any(_weighs(result, store) for result, store in zip(row, stores, strict=True))
-    )
+    failing = {result.clause for store in stores for result in weighing(store)}
+    first.sort(key=lambda row: row[0].clause not in failing)
     told_under = [by_clause(found) for found in causes]
     bodies = []
     if first:
         nothing = [(0, 0)] * len(stores)
-        failing = any(map(weighing, stores))
         about = "what fails the run first" if failing else "and need not be"
         bodies.append(_group("not-kept", "Not kept", about, nothing))
         bodies += [clause_rows(row, stores, told_under, packed, group="not-kept") for row in first]
     for group, about in GROUPS.items():
-        own = [row for row in rows if clause_of(row[0]).group == group]
+        own = [row for row in rows if CLAUSES[row[0].clause].group == group]
         rest = [row for row in own if row not in first]
         figures = [share(results) for results in zip(*own, strict=True)]
         bodies.append(_group(group, group, about, figures, folded=len(rest)))
@@ -330,10 +327,6 @@ def _matrix(stores: Sequence[StoreVerdict], causes: Sequence[Sequence[Cause]], p
         # It may be wider than the screen, and is then moved with the keyboard too.
         return element("div", table, class_="matrix many", tabindex="0", role="region", aria_label="Clauses")
     return table
-
-
-def _weighs(result: ClauseResult, store: StoreVerdict) -> bool:
-    return result.outcome is Outcome.BROKEN and store.weighs(result)
 
 
 def _group(
