@@ -174,13 +174,13 @@ def _copy(given: argparse.Namespace) -> int:
 
 
 def _audit(given: argparse.Namespace) -> int:
-    from .._migration.audit_and_move_commands import run_audit
+    from .audit_and_move import run_audit
 
     return run_audit(given)
 
 
 def _move(given: argparse.Namespace) -> int:
-    from .._migration.audit_and_move_commands import run_move
+    from .audit_and_move import run_move
 
     return run_move(given)
 

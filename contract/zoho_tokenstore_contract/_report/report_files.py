@@ -69,8 +69,6 @@ def refusal(path: Path) -> str:
 def write(report: Report, path: Path) -> None:
     """Write a report in the form that the ending of the path asks for.
 
-    Whoever reads the path meanwhile finds the file that was there, or the new one, never a part.
-
     Args:
         report: What the run found out.
         path: Where to; what `refusal` does not refuse.
@@ -78,8 +76,20 @@ def write(report: Report, path: Path) -> None:
     Raises:
         OSError: Where it cannot be written. What was there is still there.
     """
-    text = RENDERERS[path.suffix](report)
-    target = path.resolve()  # a link stays a link
+    write_whole(RENDERERS[path.suffix](report), path)
+
+
+def write_whole(text: str, path: Path) -> None:
+    """Write a file whole or not at all: who reads it meanwhile finds what was there, or the new file.
+
+    Args:
+        text: What it is to hold.
+        path: Where it is; a link stays a link.
+
+    Raises:
+        OSError: Where it cannot be written. What was there is still there.
+    """
+    target = path.resolve()
     unfinished = target.with_name(f".tokenstore-report-{secrets.token_hex(8)}")
     try:
         with unfinished.open("x", encoding="utf-8", newline="\n") as file:

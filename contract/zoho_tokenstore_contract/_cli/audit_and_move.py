@@ -8,21 +8,20 @@ import datetime as dt
 import importlib.metadata
 import itertools
 import json
-import secrets
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from .._migration.addresses import parse
+from .._migration.audit import EXAMPLES, Audit, audit
+from .._migration.move import Moved, Standing, check_target, look_at_target, move
+from .._migration.open_store import opened, opened_if_there, opened_to_write
+from .._migration.plan import LEFT_OUT, OTHER, SAME, Plan, plan
+from .._migration.readers import CUT, CannotRead, shown
 from .._spec.clause_results import UsageError
 from .._spec.sdk import load
-from .addresses import parse
-from .audit import EXAMPLES, Audit, audit
-from .move import Moved, Standing, check_target, look_at_target, move
-from .open_store import opened, opened_if_there, opened_to_write
-from .plan import LEFT_OUT, OTHER, SAME, Plan, plan
-from .readers import CUT, CannotRead, shown
 
 FINE, FOUND = 0, 1
 """The exit statuses beside that of wrong use, which `UsageError` stands for."""
@@ -128,18 +127,14 @@ def _check_report(path: Path | None) -> None:
 
 
 def _write(path: Path | None, value: Callable[[], dict[str, Any]]) -> None:
-    """Write a report, whole or not at all."""
     if path is None:
         return
-    unfinished = path.with_name(f".tokenstore-report-{secrets.token_hex(8)}")
+    from .._report.report_files import write_whole
+
     try:
-        with unfinished.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(json.dumps(value(), indent=2) + "\n")
-        unfinished.replace(path)
+        write_whole(json.dumps(value(), indent=2) + "\n", path)
     except OSError as error:
         raise UsageError(f"--report: {path} cannot be written: {error}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 _WIDTH = 80
