@@ -28,7 +28,7 @@ from zoho_tokenstore_contract._checks.sample_tokens import (
 from zoho_tokenstore_contract._harness.store_limits import NO_LIMITS, Limits, keeping_to
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._runner.clause_runner import check_clause
-from zoho_tokenstore_contract._runner.limits_of_a_store import limits_of
+from zoho_tokenstore_contract._runner.find_limits import limits_of
 from zoho_tokenstore_contract._spec.clause_results import NotApplicable, Outcome, Violation
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
 from zoho_tokenstore_contract._spec.tokens import Row

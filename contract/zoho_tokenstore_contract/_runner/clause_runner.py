@@ -30,7 +30,7 @@ from .._spec.clause_results import (
     Violation,
 )
 from .._spec.clauses import CLAUSES
-from .limits_of_a_store import limits_of
+from .find_limits import limits_of
 from .smoke_check import Diagnosis, diagnose
 
 HANGS_ENDURED = 3
