@@ -41,10 +41,10 @@ def run_audit(given: argparse.Namespace) -> int:
     """
     address = parse(given.target)
     _check_report(given.report)
-    with opened(address) as reader, MoveProgress("rows read") as progress:
+    with opened(address) as reader, _Progress("rows read") as progress:
         found = audit(reader, load().version, progress)
-    _print(audit_lines(address.text, found))
-    _write(given.report, lambda: audit_json(address.text, found))
+    _print(_audit_lines(address.text, found))
+    _write(given.report, lambda: _audit_json(address.text, found))
     return FOUND if found.findings else FINE
 
 
@@ -67,20 +67,20 @@ def run_move(given: argparse.Namespace) -> int:
     moved = None
     try:
         with opened(source) as reader, contextlib.closing(Plan()) as made:
-            with MoveProgress("rows read") as progress:
+            with _Progress("rows read") as progress:
                 plan(reader, made, progress)
-            with opened_if_there(target) as there, MoveProgress("rows of the target read") as progress:
+            with opened_if_there(target) as there, _Progress("rows of the target read") as progress:
                 found = look_at_target(there, made, progress)
             check_target(found, made, target.text, merge=given.merge)
-            _print(plan_lines(source.text, target.text, made, found, whole=given.dry_run))
+            _print(_plan_lines(source.text, target.text, made, found, whole=given.dry_run))
             if not given.dry_run:
                 with (
                     opened_to_write(target) as store,
-                    MoveProgress(f"of {made.to_write:,} rows") as progress,
+                    _Progress(f"of {made.to_write:,} rows") as progress,
                 ):
                     moved = move(reader, store, made, progress)
-                _print(moved_lines(moved, made))
-            _write(given.report, lambda: move_json(source.text, target.text, made, found, moved))
+                _print(_moved_lines(moved, made))
+            _write(given.report, lambda: _move_json(source.text, target.text, made, found, moved))
             is_whole = not made.notes_of(LEFT_OUT)
     except CannotRead as error:
         raise UsageError(f"a store cannot be read: {error}") from error
@@ -96,7 +96,7 @@ def _print(lines: Iterable[str]) -> None:
     sys.stdout.flush()
 
 
-class MoveProgress:
+class _Progress:
     """A line on the terminal that tells how far a command is; nothing where nobody looks."""
 
     def __init__(self, what: str) -> None:
@@ -109,7 +109,7 @@ class MoveProgress:
             sys.stderr.write(f"\r{number:,} {self._what} ")
             sys.stderr.flush()
 
-    def __enter__(self) -> MoveProgress:  # noqa: PYI034 (typing.Self needs Python 3.11)
+    def __enter__(self) -> _Progress:  # noqa: PYI034 (typing.Self needs Python 3.11)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -140,7 +140,7 @@ def _write(path: Path | None, value: Callable[[], dict[str, Any]]) -> None:
 _WIDTH = 80
 
 
-def header() -> dict[str, Any]:
+def _header() -> dict[str, Any]:
     """What every JSON report begins with."""
     sdk = load()
     return {
@@ -150,13 +150,8 @@ def header() -> dict[str, Any]:
     }
 
 
-def audit_lines(address: str, audit: Audit) -> Iterator[str]:
-    """An audit to be read.
-
-    Args:
-        address: The store as it may be printed.
-        audit: What was found.
-    """
+def _audit_lines(address: str, audit: Audit) -> Iterator[str]:
+    """An audit to be read."""
     sdk = load()
     whose = f" ({audit.store} of {sdk.distribution} {sdk.version})" if audit.store else ""
     yield f"{address}{whose}"
@@ -186,18 +181,10 @@ def audit_lines(address: str, audit: Audit) -> Iterator[str]:
     yield "A clause: zoho-tokenstore clauses ID. The way to another store: zoho-tokenstore move --help"
 
 
-def audit_json(address: str, audit: Audit) -> dict[str, Any]:
-    """An audit for programs; see docs/moving.md.
-
-    Args:
-        address: The address of the store.
-        audit: What was found.
-
-    Returns:
-        A value that JSON can hold.
-    """
+def _audit_json(address: str, audit: Audit) -> dict[str, Any]:
+    """An audit for programs; see docs/moving.md."""
     return {
-        **header(),
+        **_header(),
         "target": address,
         "store": audit.store or None,
         "rows": audit.rows,
@@ -226,16 +213,8 @@ def audit_json(address: str, audit: Audit) -> dict[str, Any]:
     }
 
 
-def plan_lines(source: str, target: str, made: Plan, found: Standing, *, whole: bool) -> Iterator[str]:
-    """A plan to be read.
-
-    Args:
-        source: The source as it may be printed.
-        target: The target as it may be printed.
-        made: What is written.
-        found: What the target holds.
-        whole: All rows of which something is to be told are told, and not only the first.
-    """
+def _plan_lines(source: str, target: str, made: Plan, found: Standing, *, whole: bool) -> Iterator[str]:
+    """A plan to be read; `whole` is for all rows of which something is told, and not only the first."""
     yield f"{source} -> {target}"
     counts = (
         (made.total, "rows in the source"),
@@ -260,16 +239,8 @@ def plan_lines(source: str, target: str, made: Plan, found: Standing, *, whole: 
         yield from _listed(count, title, lines, count if whole else EXAMPLES)
 
 
-def moved_lines(moved: Moved, made: Plan) -> Iterator[str]:
-    """What a move did, to be read.
-
-    Args:
-        moved: What the move did.
-        made: The plan that it followed.
-
-    Returns:
-        The lines.
-    """
+def _moved_lines(moved: Moved, made: Plan) -> Iterator[str]:
+    """What a move did, to be read."""
     yield ""
     counts = (
         (moved.written, "written"),
@@ -289,18 +260,10 @@ def moved_lines(moved: Moved, made: Plan) -> Iterator[str]:
         yield f"  {shown(old)} -> {shown(new)}"
 
 
-def move_json(source: str, target: str, made: Plan, found: Standing, moved: Moved | None) -> dict[str, Any]:
-    """A move for programs; see docs/moving.md.
-
-    Args:
-        source: The source as it may be printed.
-        target: The target as it may be printed.
-        made: What was planned.
-        found: What the target held.
-        moved: What was done; ``None`` where nothing was.
-    """
+def _move_json(source: str, target: str, made: Plan, found: Standing, moved: Moved | None) -> dict[str, Any]:
+    """A move for programs; see docs/moving.md."""
     report: dict[str, Any] = {
-        **header(),
+        **_header(),
         "source": source,
         "target": target,
         "rows": made.total,

@@ -155,10 +155,10 @@ def _allow(given: argparse.Namespace) -> int:
 def _clauses(given: argparse.Namespace) -> int:
     wanted = (given.id or "").upper().replace("_", "-")
     if wanted in CLAUSES:
-        print_clause(CLAUSES[wanted])
+        _print_clause(CLAUSES[wanted])
     elif wanted in GROUPS or not wanted:
         for group in [wanted] if wanted else GROUPS:
-            print_group(group)
+            _print_group(group)
     else:
         hint = did_you_mean(wanted, [*CLAUSES, *GROUPS])
         raise UsageError(f"there is no clause or group {given.id!r}{hint}")
@@ -274,12 +274,8 @@ def _declared(given: argparse.Namespace, allowed: Mapping[str, str] | None = Non
 # The contract on the terminal: a clause in full, or a group with a line for each clause.
 
 
-def print_clause(clause: Clause) -> None:
-    """Print a clause in full: what it promises, why, since when, and what is tried.
-
-    Args:
-        clause: The clause.
-    """
+def _print_clause(clause: Clause) -> None:
+    """Print a clause in full: what it promises, why, since when, and what is tried."""
     from .._checks.registry import checks_of
 
     sources = " and ".join(SOURCES[mark].replace("*", "").replace("`", "") for mark in clause.source.split())
@@ -297,12 +293,8 @@ def print_clause(clause: Clause) -> None:
         _print_wrapped(line, subsequent_indent="  ")
 
 
-def print_group(group: str) -> None:
-    """Print the clauses of a group, a line each.
-
-    Args:
-        group: The group, such as ``SAVE``.
-    """
+def _print_group(group: str) -> None:
+    """Print the clauses of a group, a line each."""
     print(f"{group}: {GROUPS[group]}")
     for clause in CLAUSES.values():
         if clause.group == group:

@@ -41,17 +41,8 @@ class Parser(argparse.ArgumentParser):
         return action
 
 
-def bash(program: str, top: Parser, commands: Mapping[str, Parser]) -> str:
-    """The script for bash.
-
-    Args:
-        program: The name of the command.
-        top: Its parser.
-        commands: The parser of each of its commands.
-
-    Returns:
-        What ``eval`` takes.
-    """
+def _bash(program: str, top: Parser, commands: Mapping[str, Parser]) -> str:
+    """The script for bash."""
     cases = [_case(pattern, f'words="{" ".join(words)}"') for pattern, words in _patterns(commands)]
     return f"""\
 {_function(program)}() {{
@@ -68,17 +59,8 @@ complete -o bashdefault -o default -F {_function(program)} {program}
 """
 
 
-def zsh(program: str, top: Parser, commands: Mapping[str, Parser]) -> str:
-    """The script for zsh, after ``compinit``; see `bash`.
-
-    Args:
-        program: The name of the command.
-        top: What comes before a command.
-        commands: The commands by name.
-
-    Returns:
-        The script.
-    """
+def _zsh(program: str, top: Parser, commands: Mapping[str, Parser]) -> str:
+    """The script for zsh, after ``compinit``."""
     cases = [_case(pattern, f"compadd -- {' '.join(words)}") for pattern, words in _patterns(commands)]
     return f"""\
 {_function(program)}() {{
@@ -94,17 +76,8 @@ compdef {_function(program)} {program}
 """
 
 
-def fish(program: str, top: Parser, commands: Mapping[str, Parser]) -> str:
-    """The script for fish; see `bash`.
-
-    Args:
-        program: The name of the command.
-        top: What comes before a command.
-        commands: The commands by name.
-
-    Returns:
-        The script.
-    """
+def _fish(program: str, top: Parser, commands: Mapping[str, Parser]) -> str:
+    """The script for fish."""
     first = f"complete -c {program} -n __fish_use_subcommand"
     lines = [f"{first} {_fish_option(option)}" for option in top.options]
     lines += [f"{first} -f -a {name} -d '{parser.description}'" for name, parser in commands.items()]
@@ -116,8 +89,8 @@ def fish(program: str, top: Parser, commands: Mapping[str, Parser]) -> str:
     return "\n".join(lines) + "\n"
 
 
-SHELLS = {"bash": bash, "zsh": zsh, "fish": fish}
-"""What makes the script, by the name of the shell."""
+SHELLS = {"bash": _bash, "zsh": _zsh, "fish": _fish}
+"""What makes the script for a shell: from the name of the command, its parser, and those of its commands."""
 
 
 def _function(program: str) -> str:

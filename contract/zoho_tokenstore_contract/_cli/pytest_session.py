@@ -312,16 +312,12 @@ class Durations:
         """Print a table for each store."""
         for target, taken in self._taken.items():
             terminalreporter.section(f"calls and seconds of {target}")
-            for line in table(taken):
+            for line in _table(taken):
                 terminalreporter.write_line(line)
 
 
-def table(taken: dict[str, tuple[int, float]]) -> list[str]:
-    """The lines of the table, the slowest clause first.
-
-    Args:
-        taken: Clause id to the calls of the store in the test process, its threads included, and seconds.
-    """
+def _table(taken: dict[str, tuple[int, float]]) -> list[str]:
+    """The lines of the table, the slowest clause first: its calls in the test process, and its seconds."""
     rows = sorted(taken.items(), key=lambda row: -row[1][1])
     lines = [f"{'clause':10} checks   calls  seconds"]
     lines += [

@@ -241,8 +241,9 @@ class _Mover:
     def _saved_since(self, row: Row) -> Row | None:
         if row.user_name:
             asked = row.only("user_name")
-        elif ways := [way for way in digests.credentials(row) if not digests.has_no_key(row)]:
-            asked = row.only(*_WAYS[ways[-1]])
+        elif not digests.has_no_key(row):
+            *_, way = digests.credentials(row)
+            asked = row.only(*_WAYS[way])
         else:
             return None
         answer = self._found_by(asked)

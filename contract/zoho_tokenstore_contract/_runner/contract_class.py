@@ -116,15 +116,8 @@ class TokenStoreContract:
         pytest.fail(diagnosis.message(), pytrace=False)
 
 
-def test_name(clause_id: str) -> str:
-    """The name of the test of a clause.
-
-    Args:
-        clause_id: The clause, such as ``SAVE-4``.
-
-    Returns:
-        Its name, such as ``test_SAVE_4``.
-    """
+def _test_name(clause_id: str) -> str:
+    """The name of the test of a clause."""
     return f"test_{clause_id.replace('-', '_')}"
 
 
@@ -154,16 +147,16 @@ def _test_of(clause_id: str) -> Callable[[TokenStoreContract, pytest.FixtureRequ
         _conclude(result, check.sut)
 
     clause = CLAUSES[clause_id]
-    test.__name__ = test_name(clause_id)
+    test.__name__ = _test_name(clause_id)
     test.__qualname__ = f"TokenStoreContract.{test.__name__}"
     test.__doc__ = f"{clause.id} ({clause.level.value}): {clause.text}"
     return test
 
 
 for _clause_id in CLAUSES:
-    setattr(TokenStoreContract, test_name(_clause_id), _test_of(_clause_id))
+    setattr(TokenStoreContract, _test_name(_clause_id), _test_of(_clause_id))
 
-_TESTS = ("test_smoke", *(test_name(clause_id) for clause_id in CLAUSES))
+_TESTS = ("test_smoke", *(_test_name(clause_id) for clause_id in CLAUSES))
 
 
 def refuse_overridden_tests(cls: type) -> None:

@@ -324,11 +324,7 @@ def _factory_class(
         "__doc__": f"Checks what {target} makes.",
         "open_store": open_store,
         "target": target,
-        "persistent": declared.persistent,
-        "thread_safe": declared.thread_safe,
-        "own_storage": declared.own_storage,
-        "disposable": declared.disposable,
-        "allowed": declared.allowed,
+        **vars(declared),
         "in_location": True,
         "_source": source,
     }
