@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +268,27 @@ class LooksThenInserts(InPlaceStore):
             if row is not None:
                 self.update(row, sent)
                 self.saved(token, row)
+
+
+class _Pool:
+    """Has the threads of a pool save."""
+
+    def __init__(self, location: Path) -> None:
+        self.pool = ThreadPoolExecutor(4)
+        super().__init__(location)  # type: ignore[call-arg]
+
+    def save_token(self, token: Any) -> None:
+        self.pool.submit(super().save_token, token).result()  # type: ignore[misc]
+
+
+@correct(persistent=False)
+class SavesInAPool(_Pool, InPlaceStore):
+    """Has the threads of a pool save, one after another."""
+
+
+@fault("THREAD-3", "THREAD-5", says="one row", persistent=False)
+class LooksThenInsertsInAPool(_Pool, LooksThenInserts):
+    """Does the same in the threads of a pool."""
 
 
 @fault("THREAD-3", "THREAD-4", "THREAD-5", says="all its fields from one of the saves", persistent=False)

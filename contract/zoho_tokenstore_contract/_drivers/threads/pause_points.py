@@ -121,7 +121,7 @@ class PlaceTracer:
         if event == "opcode" and self._within is not None and self._within():
             self._within = None
             self._act()
-            sys.settrace(self.other)
+            self._stop()
         if is_place(frame, event, self._in_brief):
             here = (frame.f_code, frame.f_lineno, event)
             if self._each:
@@ -137,9 +137,15 @@ class PlaceTracer:
                 if self._again:
                     self._at = here
                 else:
-                    sys.settrace(self.other)
+                    self._stop()
             self._ahead -= 1
         return self._arrive
+
+    def _stop(self) -> None:
+        """Trace this thread no longer; one that a store has started goes on to be followed."""
+        tracer: Any = sys.gettrace()
+        if tracer is self:
+            sys.settrace(self.other)
 
 
 def pause_points(

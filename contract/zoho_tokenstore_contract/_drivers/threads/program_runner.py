@@ -22,6 +22,7 @@ from .rendezvous import Scheduler, Stuck
 from .shared_state import libraries_of
 from .step_tracer import StepTracer, holds_a_lock
 from .steps import ANYTHING, FILES, OUTSIDE, Step, nested, split, telling
+from .threads_of_stores import following_threads
 
 Works = list[list[Callable[[], None]]]
 """The steps of each thread."""
@@ -275,6 +276,7 @@ class ThreadRunner:
         most = min(most, FEW) if self.is_slow or self._too_large else most
         return self.workspace.sut.pace.affordable(most)
 
+    @following_threads()
     def _run(self, program: ThreadProgram, meet: Callable[[Works], None]) -> ThreadRun:
         # A store that was never used makes its file or table with the first save.
         store = self._empty_store(fresh=not program.before)

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 
 from .pause_points import InBrief, Place, PlaceTracer, is_the_kits
+from .threads_of_stores import leave_alone, other_followed, trace_followed
 
 SWITCH_INTERVAL = 1e-6
 """Seconds after which the interpreter lets another thread run; by default it is 5,000 times that."""
@@ -134,6 +135,8 @@ class Scheduler:
         Whether a thread waits is observed, and not guessed from time: it is in one place, asks for no
         processor, and has used none since the last look. A thread that was not given a processor wants one.
         """
+        if not run.in_turn:
+            trace_followed(None)  # what others have done is no place of this thread
         run.gate.set()
         enough = run.steps_after_a_turn()
         seen: Look | None = None
@@ -236,10 +239,11 @@ class _Run:
         threads = [self._threads[number] for number in sorted(others)]
         frames = _frames()
         at = [frames.get(thread.ident or 0) for thread in threads]
+        working = [*(thread.native_id for thread in threads), *other_followed()]
         return Look(
             tuple((frame.f_code, frame.f_lasti) for frame in at if frame is not None),
-            sum(_processor_time(thread.native_id) for thread in threads),
-            any(_state(thread.native_id) in _BUSY for thread in threads),
+            sum(map(_processor_time, working)),
+            any(_state(number) in _BUSY for number in working),
         )
 
     def stacks(self) -> dict[int, tuple[str, ...]]:
@@ -256,6 +260,7 @@ class _Run:
         return stacks
 
     def _work(self, number: int, work: Sequence[Callable[[], None]]) -> None:
+        leave_alone()
         leads = number == self._leader
         if self._leader is None:
             self._barrier.wait()
@@ -269,9 +274,11 @@ class _Run:
                     # In this very frame, so that a tracer which is already here misses no return.
                     self.tracer.other = sys.gettrace()
                     sys.settrace(self.tracer)
+                    trace_followed(None if self.in_turn else self.tracer)
                     try:
                         step()
                     finally:
+                        trace_followed(None)
                         sys.settrace(self.tracer.other)
                 else:
                     if self._turns is not None and not leads:

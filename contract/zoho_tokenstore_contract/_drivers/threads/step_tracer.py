@@ -17,6 +17,7 @@ from .lines import lines_of
 from .pause_points import Place, is_of_a_store, is_place, is_the_kits
 from .shared_state import OF_FILES, SKIPPED, TEXTS, SharedState, attributes_of, libraries_of, own_classes
 from .steps import ANYTHING, FILES, ITEMS, OUTSIDE, Step
+from .threads_of_stores import trace_followed
 
 _LOCK, _RLOCK = type(threading.Lock()), type(threading.RLock())
 _BY_NAME = ("getattr", "hasattr", "setattr", "delattr", "vars")
@@ -84,9 +85,11 @@ class StepTracer:
         if self._closely:  # else every line that calls something changes something
             sys.setprofile(self._profile)
         sys.settrace(self._trace)
+        trace_followed(self._trace_another)
         try:
             act()
         finally:
+            trace_followed(None)
             sys.settrace(tracing)
             sys.setprofile(profiling)
             self._close()
@@ -109,6 +112,21 @@ class StepTracer:
                 self._open, self._may_change = (place, {ANYTHING}, frozenset()), True
             self._called = set()
         return self._arrive
+
+    def _trace_another(self, frame: types.FrameType, event: str, arg: Any) -> Any:
+        """The trace function of a thread that works for the watched one."""
+        if self._trace(frame, "", arg) is None:
+            return None
+        return self._arrive_another(frame, event, arg)
+
+    def _arrive_another(self, frame: types.FrameType, event: str, _arg: Any) -> Any:
+        if is_place(frame, event, self._in_brief):
+            self._close()
+            inside = self._shared.is_too_large and self._is_a_librarys(frame.f_code.co_filename)
+            unknown = frozenset(() if inside else (ANYTHING,))
+            place = Place(frame.f_code, frame.f_lineno, event)
+            self.steps.append(Step(place, unknown, unknown, frozenset()))
+        return self._arrive_another
 
     def _begin(self, place: Place, frame: types.FrameType, event: str) -> None:
         """A step begins here."""

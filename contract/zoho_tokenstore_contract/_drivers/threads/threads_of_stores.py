@@ -1,0 +1,61 @@
+"""Threads that a store has do its work, as those of a pool: they are traced with the call they work for."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+Tracer = Callable[[FrameType, str, Any], Any]
+
+_tracer: Tracer | None = None
+_followed: dict[int, int] = {}
+"""The threads that are followed: the system's number of each by Python's."""
+
+
+@contextlib.contextmanager
+def following_threads() -> Iterator[None]:
+    """Follow the threads that are started meanwhile, unless a debugger or a coverage tool traces them."""
+    follows = threading.gettrace() is None
+    if follows:
+        alive = {thread.ident for thread in threading.enumerate()}
+        for ident in _followed.keys() - alive:
+            _followed.pop(ident, None)
+        threading.settrace(_follow)
+    try:
+        yield
+    finally:
+        if follows:
+            threading.settrace(None)
+
+
+def leave_alone() -> None:
+    """Do not follow this thread, which is the kit's own."""
+    if sys.gettrace() is _follow:
+        sys.settrace(None)
+        _followed.pop(threading.get_ident(), None)
+
+
+def trace_followed(tracer: Tracer | None) -> None:
+    """Have a trace function see what the followed threads do from now on.
+
+    Args:
+        tracer: The trace function; ``None`` for none.
+    """
+    global _tracer  # noqa: PLW0603 (a trace function belongs to the process)
+    _tracer = tracer
+
+
+def other_followed() -> list[int]:
+    """The system's numbers of the followed threads, but of the one that asks."""
+    return [number for ident, number in list(_followed.items()) if ident != threading.get_ident()]
+
+
+def _follow(frame: FrameType, event: str, arg: Any) -> Any:
+    ident = threading.get_ident()
+    if ident not in _followed:
+        _followed[ident] = threading.get_native_id()
+    return None if _tracer is None else _tracer(frame, event, arg)
