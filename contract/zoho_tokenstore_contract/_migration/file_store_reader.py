@@ -22,20 +22,8 @@ from .readers import (
     shifted,
 )
 
-_HEADER = [
-    "id",
-    "user_name",
-    "client_id",
-    "client_secret",
-    "refresh_token",
-    "access_token",
-    "grant_token",
-    "expiry_time",
-    "redirect_uri",
-    "api_domain",
-]
-_WIDTH = len(_HEADER)
-_REFRESH = _HEADER.index("refresh_token")
+_WIDTH = len(FIELDS)  # the columns are the fields of a row, in this order
+_REFRESH = FIELDS.index("refresh_token")
 _MOST_LINES = 1000  # of one record: a value may hold line breaks
 
 
@@ -165,7 +153,7 @@ def _fields(text: str) -> list[str]:
 
 
 def _is_header(fields: list[str]) -> bool:
-    return fields[:1] == _HEADER[:1] and fields[1:2] in (_HEADER[1:2], [])
+    return fields[:2] in (["id", "user_name"], ["id"])
 
 
 def _read(place: str, fields: list[str], width: int, *, is_whole: bool) -> Iterator[SourceRecord]:
@@ -216,10 +204,7 @@ def _unlisted(record: SourceRecord) -> SourceRecord:
 
 
 def _row(fields: list[str]) -> Row:
-    names = ["expires_in" if name == "expiry_time" else name for name in _HEADER]
-    names[_HEADER.index("redirect_uri")] = "redirect_url"
-    assert names == list(FIELDS)
-    return Row(**{name: value or None for name, value in zip(names, fields, strict=False)})
+    return Row(**{name: value or None for name, value in zip(FIELDS, fields, strict=False)})
 
 
 def _implausible(row: Row) -> tuple[str, str]:
