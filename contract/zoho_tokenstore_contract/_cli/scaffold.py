@@ -8,7 +8,7 @@ import re
 import shlex
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from .._report.verdict import StoreVerdict
@@ -167,16 +167,14 @@ def contract_test(target: str, call: str, *, attributes: Mapping[str, bool], hoo
         hook: The module with a function ``break_storage`` that puts the storage out of reach, if any.
     """
     module, _, factory = target.partition(":")
-    imported = [(module, factory.partition(".")[0])]
+    imported = {module: [factory.partition(".")[0]]}
     if hook is not None:
-        imported.append((hook, "break_storage"))
+        imported.setdefault(hook, []).append("break_storage")
+    imported.setdefault("zoho_tokenstore_contract", []).append("TokenStoreContract")
     lines = [
         f'"""The token store {target} keeps the TokenStore contract."""',
         "",
-        *(
-            f"from {source} import {', '.join(names)}"
-            for source, names in _by_module([*imported, ("zoho_tokenstore_contract", "TokenStoreContract")])
-        ),
+        *(f"from {source} import {', '.join(names)}" for source, names in imported.items()),
         "",
         "",
         f"class Test{camel(factory)}(TokenStoreContract):",
@@ -265,10 +263,3 @@ def _module_name(path: Path) -> str:
         names.insert(0, directory.name)
         directory = directory.parent
     return ".".join(names)
-
-
-def _by_module(names: Sequence[tuple[str, str]]) -> list[tuple[str, list[str]]]:
-    found: dict[str, list[str]] = {}
-    for module, name in names:
-        found.setdefault(module, []).append(name)
-    return list(found.items())
