@@ -69,11 +69,9 @@ HINTS = {
         "returned"
     ),
     ("did not fill in the passed token", "save_token", ""): "set the row's id on the passed token",
-    (
-        "changed a text",
-        "",
-        "",
-    ): "is a text converted, trimmed or cut on its way into the storage or out of it?",
+    ("changed a text", "", ""): (
+        "is a text converted, trimmed or cut on its way into the storage or out of it?"
+    ),
     ("found nothing", "find_token", ""): (
         "does the look-up cover each way of addressing, also beside empty fields?"
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from .._checks import limit_probes as probes
@@ -24,7 +25,7 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
         Its limits; `NO_LIMITS` where the probes find none, or where not even two plain rows can be stored.
     """
 
-    def keeps(probe: object, *arguments: object) -> bool:
+    def keeps(probe: Callable[..., object], *arguments: object) -> bool:
         return _keeps(sut, effort, probe, *arguments)
 
     # The other probes look at rows, and at empty stores, too.
@@ -78,8 +79,7 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
         )
 
 
-def _keeps(sut: StoreUnderTest, effort: Effort, probe: object, *arguments: object) -> bool:
-    assert callable(probe)
+def _keeps(sut: StoreUnderTest, effort: Effort, probe: Callable[..., object], *arguments: object) -> bool:
     try:
         with Workspace(sut, effort) as workspace:
             probe(workspace, *arguments)
