@@ -202,6 +202,19 @@ def test_who_pauses_a_thread_counts_its_places_as_who_watched_it(tmp_path: Path)
     assert {place.event for place in places} == {"line", "call", "return"}
 
 
+def test_a_store_is_found_too_large_only_once() -> None:
+    """The next check need not go through every line of its library to find that out again."""
+    rows = [Row(user_name="ann", access_token=f"1000.{number}") for number in range(2)]
+    program = ThreadProgram((), tuple((Call("save_token", row),) for row in rows))
+    with Workspace(sut_for(LooksThenInserts), Effort()) as workspace:
+        first, second = (
+            [ran.paused for ran in ThreadRunner(workspace).interleavings(program, 100)] for _ in range(2)
+        )
+
+    assert first.count(False) > second.count(False) == 1
+    assert second.count(True) == first.count(True)
+
+
 class Shy:
     """Nobody may look at it but who calls it."""
 

@@ -45,6 +45,7 @@ class StoreUnderTest:
         hangs: What never came back so far: a call, as ``save_token``, or the calls that hold each
             other, as ``save_token and delete_token``.
         pace: How quick it has been so far.
+        is_large: Too many objects belong to it for the kit to look at, as those of a database's library.
         calls: How many of its methods were called in this process.
         copies: Ends processes that come back out of its calls.
     """
@@ -70,6 +71,7 @@ class StoreUnderTest:
     hangs: list[str] = field(default_factory=list)
     limits: Limits | None = None
     pace: Pace = field(default_factory=Pace)
+    is_large: bool = False
     calls: int = 0
     copies: ForkedCopies = field(default_factory=ForkedCopies)
 

@@ -83,7 +83,7 @@ def _save_at_once(workspace: Workspace, before: tuple[Row, ...], rows: Sequence[
     rows = rows[: active().fitting(len(rows), len(before))]
     runner = ThreadRunner(workspace)
     pair = ThreadProgram(before, (_saves(rows[0]), _saves(rows[1])))
-    precondition(lambda: _each_user_has_one_row(runner.run_with_pause(next(pair.one_by_one(1)), 0)))
+    precondition(lambda: _each_user_has_one_row(runner.run_free(next(pair.one_by_one(1)))))
     for ran in runner.interleavings(pair, workspace.effort.times(PLACES)):
         _each_user_has_one_row(ran)
     crowd = ThreadProgram(before, tuple(_saves(*rows[turn::MANY]) for turn in range(MANY)))
@@ -163,9 +163,7 @@ def _read_beside_saves(workspace: Workspace, before: tuple[Row, ...], *reads: Ca
     reads = tuple(one for one in reads if one.method != "find_token" or active().finds(ANN))
     runner = ThreadRunner(workspace)
     save = _saves(_ann(1))
-    precondition(
-        lambda: _before_or_after(runner.run_with_pause(ThreadProgram(before, ((*save, *reads),)), 0))
-    )
+    precondition(lambda: _before_or_after(runner.run_free(ThreadProgram(before, ((*save, *reads),)))))
     writing = ThreadProgram(before, (save, *((read,) for read in reads)))
     for ran in runner.interleavings(writing, workspace.effort.times(PLACES), leaders=1):
         _before_or_after(ran)

@@ -93,7 +93,7 @@ class ThreadRunner:
         self._scheduler = Scheduler(workspace.call_limit)
         self._store: StoreHandle | None = None
         self._runs = 0
-        self._turn, self._too_large = 0, False
+        self._turn = 0
 
     def run_free(self, program: ThreadProgram) -> ThreadRun:
         """Run the threads of a program, all at once.
@@ -104,13 +104,7 @@ class ThreadRunner:
         return self._run(program, self._scheduler.run_free)
 
     def run_with_pause(
-        self,
-        program: ThreadProgram,
-        leader: int,
-        pause: int | None = None,
-        *,
-        within: bool = False,
-        again: bool = False,
+        self, program: ThreadProgram, leader: int, pause: int, *, within: bool = False, again: bool = False
     ) -> ThreadRun:
         """Run a program with one thread first: it ends, or is paused, before the others start.
 
@@ -131,7 +125,7 @@ class ThreadRunner:
             places.extend(self._scheduler.run_with_pause(works, leader, pause, ready, again=again))
 
         ran = self._run(program, meet)
-        paused = pause is not None and len(places) == 1
+        paused = len(places) == 1
         waited = paused and self._scheduler.waited
         return ThreadRun(ran.history, ran.rows, tuple(places), leader, paused, waited=waited)
 
@@ -185,9 +179,10 @@ class ThreadRunner:
         kinds = [tuple(kind_of(step, program) for step in thread) for thread in program.threads]
         leading = [number for number in range(len(kinds))[:leaders] if kinds.index(kinds[number]) == number]
         learned: dict[int, list[list[Step]]] = {}
-        closely = self.is_slow or self._too_large
+        sut = self.workspace.sut
+        closely = self.is_slow or sut.is_large
         while True:
-            known = self._too_large
+            known = sut.is_large
             for leader in leading:
                 learned[leader] = []
                 yield self._one_after_another(program, leader, learned[leader], closely=closely)
@@ -196,7 +191,7 @@ class ThreadRunner:
             }
             worth = {leader: telling(learned[leader][leader], others[leader]) for leader in leading}
             few = all(len(worth[leader]) <= len(program.threads[leader]) for leader in leading)
-            if known == self._too_large and (self.is_slow or few or closely):
+            if known == sut.is_large and (self.is_slow or few or closely):
                 break
             closely = True
         for leader in leading:
@@ -257,13 +252,14 @@ class ThreadRunner:
     def _watch(
         self, store: StoreHandle, works: Works, leader: int, *, closely: bool = False
     ) -> list[list[Step]]:
-        self._scheduler.in_brief = libraries_of(store.store) if self._too_large else None
+        sut = self.workspace.sut
+        self._scheduler.in_brief = libraries_of(store.store) if sut.is_large else None
         learned: list[list[Step]] = [[] for _ in works]
         for number in sorted(range(len(works)), key=lambda number: number != leader):
-            tracer = StepTracer(store.store, store.location, closely=closely, too_large=self._too_large)
+            tracer = StepTracer(store.store, store.location, closely=closely, too_large=sut.is_large)
             self._scheduler.run_free([[partial(tracer.watch, step) for step in works[number]]])
             learned[number] = tracer.steps
-            self._too_large = tracer.found_too_much
+            sut.is_large = tracer.found_too_much
         return learned
 
     @property
@@ -273,8 +269,8 @@ class ThreadRunner:
 
     def affordable(self, most: int) -> int:
         """How many of so many runs to make: all of them, unless the store is slow or large."""
-        most = min(most, FEW) if self.is_slow or self._too_large else most
-        return self.workspace.sut.pace.affordable(most)
+        sut = self.workspace.sut
+        return sut.pace.affordable(min(most, FEW) if self.is_slow or sut.is_large else most)
 
     @following_threads()
     def _run(self, program: ThreadProgram, meet: Callable[[Works], None]) -> ThreadRun:

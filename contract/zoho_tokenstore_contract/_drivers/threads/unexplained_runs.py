@@ -47,7 +47,7 @@ def unexplained_one_by_one(runner: ThreadRunner, program: ThreadProgram) -> Thre
         program: The program.
     """
     for order in program.one_by_one(_ORDERS):
-        ran = runner.run_with_pause(order, 0)
+        ran = runner.run_free(order)
         if check_linearizable(ran.history) is not None:
             return ran
     return None
