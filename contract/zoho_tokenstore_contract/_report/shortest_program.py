@@ -89,14 +89,14 @@ class ShortestProgram:
 
     @property
     def shares_nothing(self) -> bool:
-        """Whether no value is in two of the tokens, the client aside."""
+        """Whether no value is in two of the tokens, the client aside, and none has the id of another."""
         values = [
             value
             for token in (*self.saved, *([self.passed] if self.last != "save_token" else []))
             for name, value in token.items()
             if not name.startswith("client")
         ]
-        return len({*values}) == len(values)
+        return len({*values}) == len(values) and not any(value.endswith(".get_id()") for value in values)
 
     @property
     def beside_the_keys(self) -> set[tuple[str, str]]:
