@@ -15,6 +15,11 @@ from tests.stores.faulty_threads import InPlaceStore, MemoryStore, TwoLocks
 from zoho_tokenstore_contract._drivers.threads.lockstep import Lockstep
 from zoho_tokenstore_contract._drivers.threads.pause_points import Place, pause_points
 from zoho_tokenstore_contract._drivers.threads.rendezvous import Scheduler, Stuck
+from zoho_tokenstore_contract._drivers.threads.threads_of_stores import (
+    OwnThread,
+    following_threads,
+    trace_followed,
+)
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._runner.clause_runner import check_clause
 from zoho_tokenstore_contract._spec.clause_results import Outcome, Undecided
@@ -195,3 +200,21 @@ def test_telling_places_are_the_first_the_second_and_the_last_of_each(tmp_path: 
     assert [0, 1, 2, 3, 4, 7, 8, 9] == pause_points(loop, 10)
     assert len(pause_points(long, 7)) == 7
     assert {*range(100)} == {place for turn in range(40) for place in pause_points(long, 7, turn)}
+
+
+@pytest.mark.parametrize(("kind", "seen"), [(threading.Thread, True), (OwnThread, False)])
+def test_a_thread_of_the_store_is_followed_and_none_of_the_kit(
+    kind: type[threading.Thread], seen: bool
+) -> None:
+    """Whatever runs in a thread of the kit, as a callback of the garbage collection, is no place of a call."""
+    names: list[str] = []
+    with following_threads():
+        trace_followed(lambda frame, _event, _arg: names.append(frame.f_code.co_name))
+        try:
+            thread = kind(target=lambda: None)
+            thread.start()
+            thread.join()
+        finally:
+            trace_followed(None)
+
+    assert ("<lambda>" in names) is seen

@@ -124,7 +124,7 @@ class Observer:
         ids = {}
         for row in rows:
             other.remember(row)
-            for sent in (row, row.but(id=None))[not brings :]:
+            for sent in ([row] if brings else []) + [row.but(id=None)]:
                 token = to_token(sent)
                 if other.quietly("save_token", token).raised is None:
                     break

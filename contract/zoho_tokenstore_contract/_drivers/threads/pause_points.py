@@ -188,7 +188,7 @@ def _spread(numbers: list[int], most: int, turn: int) -> list[int]:
 def is_of_a_store(file: str) -> bool:
     """Whether a file may hold a store's code: not Python's own, not the kit's, not the SDK's other code.
 
-    What dataclasses and named tuples generate has no file.
+    What dataclasses and named tuples generate has no file. Hypothesis is called by each garbage collection.
     """
     if file.startswith("<frozen") or file == "<string>" or is_the_kits(file):
         return False
@@ -197,6 +197,8 @@ def is_of_a_store(file: str) -> bool:
     if any(path.startswith(root + os.sep) for root in sys.modules[sdk.root].__path__):
         return path.startswith(str(Path(inspect.getfile(sdk.TokenStore)).parent) + os.sep)
     paths = sysconfig.get_paths()
+    if path.startswith(f"{paths['purelib']}{os.sep}hypothesis{os.sep}"):
+        return False
     return is_installed(file) or not path.startswith((paths["stdlib"] + os.sep, paths["platstdlib"] + os.sep))
 
 

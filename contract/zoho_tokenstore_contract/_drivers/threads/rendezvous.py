@@ -21,7 +21,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 
 from .pause_points import InBrief, Place, PlaceTracer, is_the_kits
-from .threads_of_stores import leave_alone, other_followed, trace_followed
+from .threads_of_stores import OwnThread, other_followed, trace_followed
 
 SWITCH_INTERVAL = 1e-6
 """Seconds after which the interpreter lets another thread run; by default it is 5,000 times that."""
@@ -206,9 +206,7 @@ class _Run:
         self._going = set(range(len(works)))
         self._begun: set[int] = set()
         self._threads = [
-            threading.Thread(
-                target=self._work, args=(number, work), name=f"tokenstore-{number + 1}", daemon=True
-            )
+            OwnThread(target=self._work, args=(number, work), name=f"tokenstore-{number + 1}", daemon=True)
             for number, work in enumerate(works)
         ]
         if len(works) == 1:
@@ -260,7 +258,6 @@ class _Run:
         return stacks
 
     def _work(self, number: int, work: Sequence[Callable[[], None]]) -> None:
-        leave_alone()
         leads = number == self._leader
         if self._leader is None:
             self._barrier.wait()

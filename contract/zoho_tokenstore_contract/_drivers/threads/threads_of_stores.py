@@ -14,6 +14,11 @@ Tracer = Callable[[FrameType, str, Any], Any]
 _tracer: Tracer | None = None
 _followed: dict[int, int] = {}
 """The threads that are followed: the system's number of each by Python's."""
+_here = threading.local()
+
+
+class OwnThread(threading.Thread):
+    """A thread of the kit's own, which is not followed."""
 
 
 @contextlib.contextmanager
@@ -32,13 +37,6 @@ def following_threads() -> Iterator[None]:
             threading.settrace(None)
 
 
-def leave_alone() -> None:
-    """Do not follow this thread, which is the kit's own."""
-    if sys.gettrace() is _follow:
-        sys.settrace(None)
-        _followed.pop(threading.get_ident(), None)
-
-
 def trace_followed(tracer: Tracer | None) -> None:
     """Have a trace function see what the followed threads do from now on.
 
@@ -55,7 +53,10 @@ def other_followed() -> list[int]:
 
 
 def _follow(frame: FrameType, event: str, arg: Any) -> Any:
-    ident = threading.get_ident()
-    if ident not in _followed:
-        _followed[ident] = threading.get_native_id()
+    if not hasattr(_here, "is_followed"):
+        if isinstance(threading.current_thread(), OwnThread):
+            sys.settrace(None)
+            return None
+        _here.is_followed = True
+        _followed[threading.get_ident()] = threading.get_native_id()
     return None if _tracer is None else _tracer(frame, event, arg)
