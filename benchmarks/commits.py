@@ -147,8 +147,8 @@ CHECKED = {
 WHY = (
     "Where a goal is not met: threads, exceptions in the middle of a call and awkward values make most of "
     "the calls, and where they try fewer places, faults of the examination pass. To start Python with the "
-    "SDK in other surroundings takes 2 to 4 seconds of a store that keeps files. On a server, each call of "
-    "a thread that is watched goes line by line through the code of the driver."
+    "SDK in other surroundings, and to fork the processes of CRASH-1 and PROC-1, takes seconds of a store "
+    "that keeps files. On a server, the calls themselves take most of the time."
 )
 """What the page says below the table."""
 

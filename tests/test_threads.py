@@ -206,7 +206,7 @@ def test_telling_places_are_the_first_the_second_and_the_last_of_each(tmp_path: 
 def test_a_thread_of_the_store_is_followed_and_none_of_the_kit(
     kind: type[threading.Thread], seen: bool
 ) -> None:
-    """Whatever runs in a thread of the kit, as a callback of the garbage collection, is no place of a call."""
+    """What runs in a thread of the kit, as a callback of the garbage collection, is no place of a call."""
     names: list[str] = []
     with following_threads():
         trace_followed(lambda frame, _event, _arg: names.append(frame.f_code.co_name))
