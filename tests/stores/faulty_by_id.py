@@ -22,7 +22,7 @@ class FindsNoId(RightStore):
         return None
 
 
-@fault("BYID-1", says="a token with id")
+@fault("BYID-1", says="a token with user_name")
 class ForgetsTheNameById(RightStore):
     """Gives a token without its user."""
 

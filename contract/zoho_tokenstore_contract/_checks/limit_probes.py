@@ -54,8 +54,8 @@ def is_stored_alone(workspace: Workspace, row: Row) -> None:
     store.save(row)
     # A row that is found is stored: that it is not listed is the fault of LIST-1.
     key = key_of(row) if row != WITH_CLIENT else row
-    found = store.find_quietly(key).returned  # which may be something for a miss [FIND-6]
-    if store.rows() or not is_token(found) or absent(field_as_far_as_it_reads(found, "id")):
+    found = None if store.rows() else store.find_quietly(key).returned  # something for a miss [FIND-6]
+    if not is_token(found) or absent(field_as_far_as_it_reads(found, "id")):
         store.expect([], new=1, because=f"one row for {format_row(row)}")
     workspace.fresh_examples()
 
