@@ -17,7 +17,7 @@ from zoho_reference_stores import ListStore
 from zoho_tokenstore_contract._drivers.threads.program_runner import ThreadRunner
 from zoho_tokenstore_contract._drivers.threads.programs import ThreadProgram
 from zoho_tokenstore_contract._drivers.threads.rendezvous import Scheduler
-from zoho_tokenstore_contract._drivers.threads.shared_state import libraries_of
+from zoho_tokenstore_contract._drivers.threads.shared_state import library_files
 from zoho_tokenstore_contract._drivers.threads.step_tracer import StepTracer
 from zoho_tokenstore_contract._drivers.threads.steps import Step, nested, split, telling
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
@@ -194,7 +194,7 @@ def test_who_pauses_a_thread_counts_its_places_as_who_watched_it(tmp_path: Path)
     tracer = StepTracer(store, tmp_path, closely=True, too_large=True)
     tracer.watch(save)
     scheduler = Scheduler(10)
-    scheduler.in_brief = libraries_of(store)
+    scheduler.in_brief = library_files(store)
 
     places = scheduler.run_with_pause([[save]], 0)
 

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from .pytest_session import SessionResult
     from .worker_processes import Worker
 
-
 CONFORMS, VIOLATES, MISUSED = 0, 1, 2
 """The exit statuses. No verdict is `VIOLATES` too: status 0 says that all is kept."""
 

@@ -32,7 +32,6 @@ from .worker_processes import Sharing, Worker, end
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-
 _LOOKS = ("-q", "--override-ini=console_output_style=classic")
 
 

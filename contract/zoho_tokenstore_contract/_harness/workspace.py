@@ -307,7 +307,8 @@ class Workspace:
         # Looking shows what the last change has not done.
         last = max((place for place, call in enumerate(self.calls) if call.method in CHANGING), default=-1)
         calls = self.calls if precondition_failed else self.calls[last:]
-        return ["" if active().keeps else "SAVE-1", *(call.blame for call in calls if call.blame)][-1]
+        otherwise = "" if active().keeps else "SAVE-1"
+        return next((call.blame for call in reversed(calls) if call.blame), otherwise)
 
     def _blame_the_store(self, error: BaseException) -> None:
         """Where it comes from the store what ends a check: a violation."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..._drivers.processes.child_environments import EAST, WEST, Surroundings
 from ..._drivers.processes.children import Processes
+from ..._drivers.processes.fork_server import get_ready
 from ..._drivers.processes.reading import told_of_rows
 from ..._harness.calls import CallRecord
 from ..._harness.row_fates import Fate, hold_to
@@ -44,7 +45,7 @@ def a_process_in_other_surroundings_reads_finds_and_updates_the_rows(workspace: 
 def _is_shared_with_a_process(workspace: Workspace, surroundings: Surroundings, known: Sequence[Row]) -> None:
     """Rows of this process are read, found and updated in another one, and here again then."""
     with Processes(workspace) as processes:
-        processes.get_ready(WEST)
+        get_ready(WEST)
         store = workspace.open()
         rows = store.holding(*known)
         workspace.close(store)

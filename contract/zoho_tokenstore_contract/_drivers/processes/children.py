@@ -206,11 +206,6 @@ class Processes:
         for child in self._children:
             child.close()
 
-    @staticmethod
-    def get_ready(surroundings: Surroundings) -> None:
-        """Begin to start what forks processes in these surroundings; the imports take seconds."""
-        fork_server(surroundings)
-
     def start(
         self, task: Task, location: Path, payload: Any = None, surroundings: Surroundings | None = None
     ) -> Child:

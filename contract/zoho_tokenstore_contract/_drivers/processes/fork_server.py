@@ -159,10 +159,14 @@ def ended_afterwards() -> Iterator[None]:
                 server.end()
 
 
-def get_ready() -> None:
-    """Begin to start the fork server, where there can be one: its imports take seconds, beside other work."""
+def get_ready(surroundings: Surroundings | None = None) -> None:
+    """Begin to start a fork server, where there can be one: its imports take seconds, beside other work.
+
+    Args:
+        surroundings: What it is executed in, other than the test process.
+    """
     if CAN_FORK:
-        fork_server()
+        fork_server(surroundings)
 
 
 def fork_now(closed: Sequence[Connection] = ()) -> None:

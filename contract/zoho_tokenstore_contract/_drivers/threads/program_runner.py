@@ -19,7 +19,7 @@ from .linearizability import AFTER, BEFORE, Invocation, format_timeline
 from .pause_points import Place, pause_points
 from .programs import ThreadProgram, call_of, kind_of, rows_of_program
 from .rendezvous import Scheduler, Stuck
-from .shared_state import libraries_of
+from .shared_state import library_files
 from .step_tracer import StepTracer, holds_a_lock
 from .steps import ANYTHING, FILES, OUTSIDE, Step, nested, split, telling
 from .threads_of_stores import following_threads
@@ -253,7 +253,7 @@ class ThreadRunner:
         self, store: StoreHandle, works: Works, leader: int, *, closely: bool = False
     ) -> list[list[Step]]:
         sut = self.workspace.sut
-        self._scheduler.in_brief = libraries_of(store.store) if sut.is_large else None
+        self._scheduler.in_brief = library_files(store.store) if sut.is_large else None
         learned: list[list[Step]] = [[] for _ in works]
         for number in sorted(range(len(works)), key=lambda number: number != leader):
             tracer = StepTracer(store.store, store.location, closely=closely, too_large=sut.is_large)
@@ -306,6 +306,7 @@ class ThreadRunner:
         self.workspace.sut.calls += sum(map(len, made))
         if any(step.method.startswith("delete") for step in itertools.chain.from_iterable(threads)):
             self.workspace.before_writing(store, "delete_tokens", ...)
+        # The calls so far left the process in the store's location, where that is promised.
         try:
             meet([[partial(one.make, store.store) for one in thread] for thread in made])
         except Stuck as stuck:

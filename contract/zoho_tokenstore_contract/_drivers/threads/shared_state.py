@@ -222,7 +222,7 @@ def own_classes(store: object) -> list[type]:
     ]
 
 
-def libraries_of(store: object) -> Callable[[str], bool]:
+def library_files(store: object) -> Callable[[str], bool]:
     """What tells of a file whether it is a library's: installed, and not beside a class of the store.
 
     Args:

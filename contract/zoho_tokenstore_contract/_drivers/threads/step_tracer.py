@@ -15,7 +15,7 @@ from ..._spec.sdk import load
 from ..outward_calls import INSIDE, place_of, reaches_out
 from .lines import lines_of
 from .pause_points import Place, is_of_a_store, is_place, is_the_kits
-from .shared_state import OF_FILES, SKIPPED, TEXTS, SharedState, attributes_of, libraries_of, own_classes
+from .shared_state import OF_FILES, SKIPPED, TEXTS, SharedState, attributes_of, library_files, own_classes
 from .steps import ANYTHING, FILES, ITEMS, OUTSIDE, Step
 from .threads_of_stores import trace_followed
 
@@ -62,7 +62,7 @@ class StepTracer:
         self._closely = closely
         self._shared = SharedState(store, location)
         self._shared.is_too_large = too_large
-        self._is_a_librarys = libraries_of(store)
+        self._is_a_librarys = library_files(store)
         self._in_brief = self._is_a_librarys if too_large else None
         self._locks: dict[str, Any] = {}
         self._held: frozenset[str] = frozenset()
@@ -95,12 +95,15 @@ class StepTracer:
             self._close()
 
     def _trace(self, frame: types.FrameType, event: str, arg: Any) -> Any:
+        return self._arrive(frame, event, arg) if self._enters(frame) else None
+
+    def _enters(self, frame: types.FrameType) -> bool:
+        """Whether a function begins that may be a store's; of a library's in brief, no lines are seen."""
         if not is_of_a_store(frame.f_code.co_filename):
-            return None
+            return False
         if self._in_brief is not None and self._in_brief(frame.f_code.co_filename):
             frame.f_trace_lines = False
-            self._arrive(frame, event, arg)
-        return self._arrive
+        return True
 
     def _arrive(self, frame: types.FrameType, event: str, _arg: Any) -> Any:
         if is_place(frame, event, self._in_brief):
@@ -115,9 +118,7 @@ class StepTracer:
 
     def _trace_another(self, frame: types.FrameType, event: str, arg: Any) -> Any:
         """The trace function of a thread that works for the watched one."""
-        if self._trace(frame, "", arg) is None:
-            return None
-        return self._arrive_another(frame, event, arg)
+        return self._arrive_another(frame, event, arg) if self._enters(frame) else None
 
     def _arrive_another(self, frame: types.FrameType, event: str, _arg: Any) -> Any:
         if is_place(frame, event, self._in_brief):
