@@ -122,7 +122,7 @@ def draw(number: int, seed: int, stores: Sequence[Fault]) -> Iterator[tuple[Faul
 
 def outcomes(sut: StoreUnderTest) -> dict[str, Outcome]:
     """What becomes of each quick clause on a store."""
-    return {id: check_clause(id, sut, Effort(), scripts=False).outcome for id in QUICK}
+    return {id: check_clause(id, sut, Effort()).outcome for id in QUICK}
 
 
 def examine(names: tuple[str, ...], alone: dict[str, dict[str, str]]) -> Examined:
@@ -184,7 +184,7 @@ def is_masked(clause: str, name: str, parts: dict[str, Fault], combination: Stor
 
 def _breaks(part: Fault, clause: str) -> bool:
     """Whether a store that was seen to break a clause breaks it again."""
-    return check_clause(clause, sut_for(part.store), Effort(), scripts=False).outcome is Outcome.BROKEN
+    return check_clause(clause, sut_for(part.store), Effort()).outcome is Outcome.BROKEN
 
 
 def _violation(one: Check, sut: StoreUnderTest, limits: Limits) -> Violation | None:

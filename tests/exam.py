@@ -96,7 +96,7 @@ def examine_fault(
         if id not in fault.clauses and (brief or (is_long(id) and not whole)):
             continue
         began = time.perf_counter()
-        result = check_clause(id, sut, Effort(seed=seed), scripts=False)
+        result = check_clause(id, sut, Effort(seed=seed))
         examined.seconds += time.perf_counter() - began
         results[id] = result
         if result.outcome is Outcome.BROKEN:
@@ -138,7 +138,7 @@ def examine_correct(
     share = SHARE if brief or (".batches." in store.store.__module__ and not whole) else 1
     for id in _MUSTS[place % share :: share]:
         began = time.perf_counter()
-        result = check_clause(id, sut, Effort(seed=seed), scripts=False)
+        result = check_clause(id, sut, Effort(seed=seed))
         examined.seconds += time.perf_counter() - began
         if result.outcome not in FINE:
             examined.wrong = f"{id} is {result.outcome.value}: {result.message()}"
@@ -171,7 +171,7 @@ def repeat(store: Fault | Correct, times: int) -> str:
     for seed in [None, *range(1, times)]:
         for clause in filter(has_chance, clauses):
             sut = sut_for(store.store, **store.declared)
-            result = check_clause(clause, sut, Effort(seed=seed), scripts=False)
+            result = check_clause(clause, sut, Effort(seed=seed))
             if isinstance(store, Fault) and result.outcome is not Outcome.BROKEN:
                 wrong[f"{clause} is {result.outcome.value}"] += 1
             elif isinstance(store, Correct) and result.outcome not in FINE:
@@ -224,7 +224,7 @@ def answers(kind: str, place: int, clauses: Sequence[str], seed: int | None) -> 
     """
     store: Fault | Correct = faults()[place] if kind == "fault" else correct_stores()[place]
     sut = sut_for(store.store, **store.declared)
-    return {id: check_clause(id, sut, Effort(seed=seed), scripts=False).outcome.value for id in clauses}
+    return {id: check_clause(id, sut, Effort(seed=seed)).outcome.value for id in clauses}
 
 
 def matrix(arguments: argparse.Namespace, among: Collection[str] | None = None) -> dict[str, dict[str, str]]:

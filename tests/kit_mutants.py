@@ -69,7 +69,7 @@ def _wrong_answers(mutant: Mutant, module: str) -> Iterator[str]:
     asked = CLAUSES_OF.get(module) or list(dict.fromkeys([*removed, *_clauses_of(module, clauses)]))
 
     def result(store: Any, clause: str) -> Any:
-        return check_clause(clause, catalogue.sut_for(store.store, **store.declared), effort, scripts=False)
+        return check_clause(clause, catalogue.sut_for(store.store, **store.declared), effort)
 
     twin = catalogue.Correct(right.RightStore, {"break_storage": right.break_storage})
     for clause in asked:

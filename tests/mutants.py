@@ -68,7 +68,7 @@ def _first_broken(cls: type[TokenStoreContract]) -> str:
     sut = sut_of(cls)
     for clause in CLAUSES.values():
         if clause.level is not Level.MAY:
-            outcome = check_clause(clause.id, sut, Effort(), scripts=False).outcome
+            outcome = check_clause(clause.id, sut, Effort()).outcome
             if outcome not in FINE:
                 return clause.id if outcome is Outcome.BROKEN else f"{clause.id}: {outcome.value}"
     return ""

@@ -187,7 +187,7 @@ def record_of(store: str, clause: str, runs: int = 1) -> dict[str, Any]:
         is broken.
     """
     times = runs if clause in RACY else 1
-    results = [check_clause(clause, sut_of(store), Effort(), scripts=False) for _ in range(times)]
+    results = [check_clause(clause, sut_of(store), Effort()) for _ in range(times)]
     broken = [result for result in results if result.outcome is Outcome.BROKEN]
     result = next((one for one in results if one.outcome in (Outcome.ERROR, Outcome.UNKNOWN)), None)
     result = result or (broken or results)[0]

@@ -140,7 +140,7 @@ def answers(name: str, clauses: Iterable[str] = CLAUSES) -> Answers:
     sut = sut_of(real)
     agreed, differences = 0, {}
     for id in clauses:
-        outcome = check_clause(id, sut, Effort(), scripts=False).outcome
+        outcome = check_clause(id, sut, Effort()).outcome
         wanted = Outcome.BROKEN if id in real.broken else Outcome.KEPT
         if outcome is (Outcome.NOT_REACHED if id in real.beyond else wanted):
             agreed += 1

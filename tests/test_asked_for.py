@@ -246,7 +246,7 @@ def test_a_store_that_is_declared_to_stay_in_its_location_and_does_not(
 
     assert found is not None
     assert "nothing was written" in found.cause
-    assert check_clause("CLEAR-1", sut, Effort(), scripts=False).outcome is Outcome.ERROR
+    assert check_clause("CLEAR-1", sut, Effort()).outcome is Outcome.ERROR
     assert names(tmp_path) == ["somebody"]
     assert before == (tmp_path / "rows.json").read_bytes()
 

@@ -32,6 +32,6 @@ def test_a_clause_is_masked_where_no_proof_of_it_holds(
     """A clause that a part breaks counts as hidden only where the calls that show it no longer do."""
     parts = {str(fault): fault for fault in composable() if str(fault) in (part, other)}
     sut = sut_for(combined([parts[part], parts[other]]))
-    outcome = check_clause(clause, sut, Effort(), scripts=False).outcome
+    outcome = check_clause(clause, sut, Effort()).outcome
 
     assert (masked, not masked) == (is_masked(clause, part, parts, sut), outcome is Outcome.BROKEN)

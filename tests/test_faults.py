@@ -20,7 +20,7 @@ FIRST = {fault.clauses[0]: fault for fault in reversed(faults())}
 @pytest.mark.parametrize("fault", FIRST.values(), ids=str)
 def test_a_faulty_store_is_caught(fault: Fault) -> None:
     """The clause that it breaks is reported as broken, for the right reason."""
-    result = check_clause(fault.clauses[0], sut_for(fault.store, **fault.declared), Effort(), scripts=False)
+    result = check_clause(fault.clauses[0], sut_for(fault.store, **fault.declared), Effort())
 
     assert result.outcome is Outcome.BROKEN
     assert fault.is_told_by(result)

@@ -18,6 +18,7 @@ from zoho_tokenstore_contract._drivers.zoho.app import oauth_token
 from zoho_tokenstore_contract._drivers.zoho.sdk_abilities import abilities
 from zoho_tokenstore_contract._drivers.zoho.sdk_session import Flow
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
+from zoho_tokenstore_contract._reproduce.minimize import CALLS
 from zoho_tokenstore_contract._runner.clause_runner import check_clause
 from zoho_tokenstore_contract._spec.clause_results import Outcome, Violation
 from zoho_tokenstore_contract._spec.tokens import Row
@@ -153,7 +154,7 @@ def test_a_thread_that_does_not_come_back_is_told_with_its_stack(monkeypatch: py
 
 def test_a_store_with_single_flight_keeps_the_clause() -> None:
     """One thread renews, the others wait in the store and get what it saved."""
-    result = check_clause("FLOW-10", sut_for(SingleFlightStore), Effort())
+    result = check_clause("FLOW-10", sut_for(SingleFlightStore), Effort(), search=CALLS)
 
     assert Outcome.KEPT == result.outcome, result.message()
 
@@ -177,6 +178,6 @@ def test_a_row_without_what_an_application_starts_with_is_the_stores_fault(
     clause: str, store: type[RightStore]
 ) -> None:
     """Not the kit's, although the SDK makes no token of it."""
-    result = check_clause(clause, sut_for(store), Effort())
+    result = check_clause(clause, sut_for(store), Effort(), search=CALLS)
 
     assert result.outcome in (Outcome.BROKEN, Outcome.NOT_REACHED), result.reason

@@ -16,6 +16,7 @@ from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
 from zoho_tokenstore_contract._cli.commands import main
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
+from zoho_tokenstore_contract._reproduce.minimize import CALLS
 from zoho_tokenstore_contract._runner.clause_runner import check_clause
 from zoho_tokenstore_contract._runner.smoke_check import diagnose, first_look
 from zoho_tokenstore_contract._spec.clauses import CLAUSES, GROUPS
@@ -45,7 +46,7 @@ SOME = st.lists(st.sampled_from(METHODS), min_size=1, unique=True)
 @given(ANSWER, SOME, st.integers(0, 5), st.sampled_from(QUICK))
 def test_no_answer_makes_the_kit_fail(answer: str, methods: list[str], after: int, clause: str) -> None:
     """Junk from any method, from some call on, is told as what the store does."""
-    _judge(answer, methods, after, clause, scripts=False)
+    _judge(answer, methods, after, clause)
 
 
 @pytest.mark.long
@@ -58,13 +59,19 @@ def test_no_answer_makes_the_kit_fail_in_any_group(
     """The same in threads, processes and the SDK's flows, and where scripts are searched for."""
     clauses = [clause.id for clause in CLAUSES.values() if clause.group == group]
 
-    _judge(answer, methods, after, data.draw(st.sampled_from(clauses)), scripts=data.draw(st.booleans()))
+    _judge(
+        answer,
+        methods,
+        after,
+        data.draw(st.sampled_from(clauses)),
+        search=data.draw(st.sampled_from((0, CALLS))),
+    )
 
 
-def _judge(answer: str, methods: list[str], after: int, clause: str, *, scripts: bool) -> None:
+def _judge(answer: str, methods: list[str], after: int, clause: str, *, search: int = 0) -> None:
     store = junk_store(methods, ANSWERS[answer], after)
 
-    result = check_clause(clause, sut_for(store), Effort(), scripts=scripts)
+    result = check_clause(clause, sut_for(store), Effort(), search=search)
     told = json.dumps(result.as_dict()) + result.message()
 
     assert ITSELF not in told

@@ -188,7 +188,7 @@ def test_what_neither_way_of_reading_shows_rightly_is_told_of_reading_alone(
     clause: str, outcome: Outcome
 ) -> None:
     """Where the list lacks rows and an id finds another row, saving and deleting are not to blame."""
-    assert outcome is check_clause(clause, sut_for(ListsUsersAndFindsParts), Effort(), scripts=False).outcome
+    assert outcome is check_clause(clause, sut_for(ListsUsersAndFindsParts), Effort()).outcome
 
 
 @pytest.mark.parametrize(

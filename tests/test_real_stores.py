@@ -61,7 +61,7 @@ def test_long_clauses_are_asked_around_what_others_tell(name: str, clauses: tupl
 @pytest.mark.parametrize("clause", ["SECRET-2", "VALUE-10"])
 def test_the_kit_itself_does_not_fail_on_a_store_with_one_slot(clause: str) -> None:
     """Where all rows but the last are gone, that is an answer of the store."""
-    assert Outcome.BROKEN is check_clause(clause, sut_of(REAL["one-slot"]), Effort(), scripts=False).outcome
+    assert Outcome.BROKEN is check_clause(clause, sut_of(REAL["one-slot"]), Effort()).outcome
 
 
 @pytest.mark.parametrize(("name", "clause"), [*BROKEN, *KEPT])

@@ -20,6 +20,7 @@ from tests.stores.right import Fields, RightStore
 from zoho_tokenstore_contract._harness.calls import CallRecord
 from zoho_tokenstore_contract._harness.workspace import Effort
 from zoho_tokenstore_contract._report.script_files import reason_script_missing, script_of
+from zoho_tokenstore_contract._reproduce.minimize import CALLS
 from zoho_tokenstore_contract._reproduce.program import Unplayable, program_of
 from zoho_tokenstore_contract._reproduce.script_lines import folded, long_text
 from zoho_tokenstore_contract._reproduce.stress_templates import texts_of
@@ -85,7 +86,9 @@ def test_a_sample_of_scripts_fails_on_its_store_and_passes_on_a_correct_one(tmp_
     assert {fault.store.__name__ for fault in chosen} == set(SAMPLE)
     runs, whose = [], []
     for fault in chosen:
-        result = check_clause(fault.clauses[0], sut_for(fault.store, **fault.declared), Effort())
+        result = check_clause(
+            fault.clauses[0], sut_for(fault.store, **fault.declared), Effort(), search=CALLS
+        )
         path = tmp_path / f"{fault}.py"
         path.write_text(script_of(result), encoding="utf-8", errors="backslashreplace")
         module, name = fault.store.__module__, fault.store.__qualname__
@@ -105,7 +108,7 @@ def test_every_script_fails_on_its_store_and_passes_on_a_correct_one(fault: Faul
     """For each clause that a faulty store breaks; where there is no script, there is a reason."""
     module, name = fault.store.__module__, fault.store.__qualname__
     for clause in fault.clauses:
-        result = check_clause(clause, sut_for(fault.store, **fault.declared), Effort())
+        result = check_clause(clause, sut_for(fault.store, **fault.declared), Effort(), search=CALLS)
         script = script_of(result)
         if clause.startswith("FLOW-") or WITHOUT.get(name) == clause:
             assert (script, bool(reason_script_missing(result))) == ("", True)
@@ -131,7 +134,7 @@ class KeepsOldTokensAndLosesRedirects(RightStore):
 
 def test_the_shortest_program_shows_the_fault_of_its_finding() -> None:
     """Of a store with two faults, the search does not end with the other one, which takes fewer calls."""
-    result = check_clause("SAVE-4", sut_for(KeepsOldTokensAndLosesRedirects), Effort())
+    result = check_clause("SAVE-4", sut_for(KeepsOldTokensAndLosesRedirects), Effort(), search=CALLS)
 
     shown = [one.shortest[-2] for one in result.findings if one.shortest]
     assert ["seen = stored(store, 'access_token')"] == shown

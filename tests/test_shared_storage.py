@@ -12,6 +12,7 @@ from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
 from zoho_reference_stores import SQLiteFileStore
 from zoho_tokenstore_contract._harness.workspace import Effort
+from zoho_tokenstore_contract._reproduce.minimize import CALLS
 from zoho_tokenstore_contract._runner.clause_runner import check_clause
 from zoho_tokenstore_contract._runner.smoke_check import diagnose, first_look
 from zoho_tokenstore_contract._spec.clause_results import Outcome
@@ -35,7 +36,7 @@ def test_the_storage_is_empty_after_each_clause(
     """Also where a check closed the store and left rows behind, so that the next run can begin."""
     sut = sut_for(shared, own_storage=False, disposable=False)
 
-    result = check_clause(clause, sut, Effort(), scripts=False)
+    result = check_clause(clause, sut, Effort())
 
     assert result.outcome in (Outcome.KEPT, Outcome.NOT_APPLICABLE)
     assert shared(tmp_path).get_tokens() == []
@@ -46,7 +47,7 @@ def test_a_store_that_shows_nothing_once_it_is_closed_gets_a_verdict(tmp_path: P
     path = tmp_path / "shared.db"
     sut = sut_for(lambda _: SQLiteFileStore(path), own_storage=False, disposable=False)
 
-    result = check_clause("SECRET-2", sut, Effort(), scripts=False)
+    result = check_clause("SECRET-2", sut, Effort())
 
     assert result.outcome is Outcome.KEPT
     with contextlib.closing(SQLiteFileStore(path)) as store:
@@ -61,7 +62,7 @@ def test_rows_that_the_kit_did_not_save_are_never_removed(tmp_path: Path, shared
 
     sut = sut_for(shared, own_storage=False, disposable=False)
 
-    result = check_clause("VALUE-9", sut, Effort(), scripts=False)
+    result = check_clause("VALUE-9", sut, Effort())
 
     assert result.outcome is Outcome.ERROR
     assert len(store.get_tokens()) == 1
@@ -115,7 +116,7 @@ def test_a_row_behind_a_cold_cache_survives(
             if clause == "smoke":
                 diagnose(sut)
             else:
-                check_clause(clause, sut, Effort(), scripts=False)
+                check_clause(clause, sut, Effort())
 
         assert "somebody" in [row["user_name"] for row in theirs.read()["rows"]]
 
@@ -125,7 +126,9 @@ def test_a_clause_that_deletes_before_it_saves_is_checked(
     shared: type[RightStore], tmp_path: Path, clause: str
 ) -> None:
     """Whether a list tells what is stored is seen by a row that the kit saves and deletes first."""
-    result = check_clause(clause, sut_for(shared, own_storage=False, disposable=False), Effort())
+    result = check_clause(
+        clause, sut_for(shared, own_storage=False, disposable=False), Effort(), search=CALLS
+    )
 
     assert result.outcome is Outcome.KEPT
     assert shared(tmp_path).get_tokens() == []

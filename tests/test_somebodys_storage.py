@@ -22,6 +22,7 @@ from zoho_tokenstore_contract._harness.store_handle import StoreHandle
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._reproduce.guarded_store import looked_at
+from zoho_tokenstore_contract._reproduce.minimize import CALLS
 from zoho_tokenstore_contract._runner.clause_runner import check_clause
 from zoho_tokenstore_contract._runner.smoke_check import diagnose, first_look
 from zoho_tokenstore_contract._spec.clause_results import Outcome, StoreUnavailable
@@ -113,7 +114,7 @@ def test_a_row_that_is_there_first_survives(
     sut = sut_of(at(place, base), own_storage=not shared)
 
     found = diagnose(sut)
-    outcomes = {check_clause(clause, sut, Effort(), scripts=False).outcome for clause in CLAUSES}
+    outcomes = {check_clause(clause, sut, Effort()).outcome for clause in CLAUSES}
 
     assert found is not None
     assert "nothing was written" in found.cause
@@ -125,7 +126,7 @@ def test_a_clause_that_is_run_alone_writes_nothing_either(place: Path) -> None:
     """Without the smoke check before it, each clause stops before it writes."""
     add_row(place)
     for clause in CLAUSES:
-        result = check_clause(clause, sut_of(at(place)), Effort(), scripts=False)
+        result = check_clause(clause, sut_of(at(place)), Effort())
 
         assert Outcome.ERROR is result.outcome
     assert ["somebody"] == names(place)
@@ -150,7 +151,7 @@ def test_a_row_that_arrives_in_a_database_for_all_locations_survives(place: Path
     assert first_look(sut) is None
     add_row(place)
 
-    results = [check_clause(clause, sut, Effort(), scripts=False) for clause in CLAUSES]
+    results = [check_clause(clause, sut, Effort()) for clause in CLAUSES]
 
     assert {Outcome.ERROR} == {result.outcome for result in results}
     assert ["somebody"] == names(place)
@@ -262,7 +263,7 @@ def test_a_process_with_another_home_that_opens_another_storage_writes_nothing(
     monkeypatch.setenv("TOKENS_LIE_IN", str(place))
     add_row(place)
 
-    result = check_clause("PERSIST-5", sut_of(TheirsInAnotherHome), Effort(), scripts=False)
+    result = check_clause("PERSIST-5", sut_of(TheirsInAnotherHome), Effort())
 
     assert Outcome.ERROR is result.outcome
     assert "in another process" in result.reason
@@ -315,7 +316,7 @@ def test_a_row_that_an_empty_cache_hides_at_first_survives(
     add_row(place)
     sut = sut_of(at(place, ShowsAnEmptyCache))
 
-    result = check_clause(clause, sut, Effort(), scripts=False)
+    result = check_clause(clause, sut, Effort())
 
     assert Outcome.ERROR is result.outcome
     assert "did not show before" in result.reason or "two locations share one storage" in result.reason
@@ -342,7 +343,7 @@ def test_a_row_that_is_hidden_for_a_while_survives(
     monkeypatch.setattr(HidesForAWhile, "left", lists)
     add_row(place)
 
-    check_clause(clause, sut_of(at(place, HidesForAWhile)), Effort(), scripts=False)
+    check_clause(clause, sut_of(at(place, HidesForAWhile)), Effort())
 
     assert "somebody" in names(place)
 
@@ -371,7 +372,7 @@ def test_a_file_that_a_store_links_into_its_location_survives(
             if not list(location.glob("app*")):
                 LINKS[link](theirs, location)
 
-    check_clause(clause, sut_of(Links), Effort())
+    check_clause(clause, sut_of(Links), Effort(), search=CALLS)
 
     assert "somebody's data\n" * 10_000 == theirs.read_text()
     assert ["app.json"] == [path.name for path in place.iterdir()]
@@ -391,7 +392,7 @@ def test_a_directory_that_a_store_puts_in_the_place_of_its_location_survives(
                 location.symlink_to(place)
             super().__init__(location)
 
-    check_clause(clause, sut_of(Replaces, own_storage=False), Effort())
+    check_clause(clause, sut_of(Replaces, own_storage=False), Effort(), search=CALLS)
 
     assert "somebody's data\n" * 10_000 == (place / "app.json").read_text()
     assert {"app.json"} <= {path.name for path in place.iterdir()} <= {"app.json", "rows.json", "lock"}
@@ -412,7 +413,7 @@ def test_a_row_in_a_storage_that_the_location_does_not_name_survives(
         def __init__(self, location: Path) -> None:
             super().__init__(Path(os.environ["TOKENS_LIE_IN"]) if way == "environment" else self.home)
 
-    results = [check_clause(clause, sut_of(Elsewhere), Effort()) for clause in CLAUSES]
+    results = [check_clause(clause, sut_of(Elsewhere), Effort(), search=CALLS) for clause in CLAUSES]
 
     assert {Outcome.ERROR} == {result.outcome for result in results}
     assert ["somebody"] == names(place)
@@ -444,7 +445,7 @@ def test_a_script_writes_nothing_to_a_storage_that_is_not_empty(tmp_path: Path, 
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(tmp_path))
         sut = sut_of(importlib.import_module("keeping").Keeping)
-        result = check_clause("CLEAR-1", sut, Effort())
+        result = check_clause("CLEAR-1", sut, Effort(), search=CALLS)
     (tmp_path / "script.py").write_text(result.findings[0].script)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *sys.path)))}
 

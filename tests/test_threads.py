@@ -21,6 +21,7 @@ from zoho_tokenstore_contract._drivers.threads.threads_of_stores import (
     trace_followed,
 )
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
+from zoho_tokenstore_contract._reproduce.minimize import CALLS
 from zoho_tokenstore_contract._runner.clause_runner import check_clause
 from zoho_tokenstore_contract._spec.clause_results import Outcome, Undecided
 
@@ -132,8 +133,8 @@ def test_a_deadlock_is_told_with_the_stack_of_each_thread(monkeypatch: pytest.Mo
     monkeypatch.setattr(Workspace, "call_limit", 1.0)
     sut = sut_for(TwoLocks, persistent=False)
 
-    result = check_clause("THREAD-5", sut, Effort())
-    after = check_clause("THREAD-1", sut, Effort())
+    result = check_clause("THREAD-5", sut, Effort(), search=CALLS)
+    after = check_clause("THREAD-1", sut, Effort(), search=CALLS)
 
     assert result.outcome is Outcome.BROKEN
     assert "threads had not come back after 1 seconds" in result.message()
@@ -171,7 +172,7 @@ def test_a_fault_of_a_single_thread_is_none_of_threads() -> None:
         def get_tokens(self) -> list[Any]:
             return []
 
-    result = check_clause("THREAD-5", sut_for(ListsNothing, persistent=False), Effort())
+    result = check_clause("THREAD-5", sut_for(ListsNothing, persistent=False), Effort(), search=CALLS)
 
     assert result.outcome is Outcome.NOT_REACHED
     assert all(finding.precondition_failed for finding in result.findings)

@@ -45,7 +45,7 @@ def test_a_call_that_hangs_is_told(monkeypatch: pytest.MonkeyPatch, handler: Any
     """Whatever becomes of an interrupt; and that stays as it was."""
     monkeypatch.setattr(Workspace, "call_limit", 0.5)
 
-    result = check_clause("LIST-1", sut_for(Hangs), Effort(), scripts=False)
+    result = check_clause("LIST-1", sut_for(Hangs), Effort())
 
     assert result.outcome in (Outcome.BROKEN, Outcome.NOT_REACHED)
     assert "get_tokens had not come back after 0.5 seconds" in result.message()

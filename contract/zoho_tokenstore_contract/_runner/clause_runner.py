@@ -36,17 +36,15 @@ from .smoke_check import Diagnosis, diagnose
 HANGS_ENDURED = 3
 
 
-def check_clause(
-    clause_id: str, sut: StoreUnderTest, effort: Effort, *, scripts: bool = True, search: int = CALLS
-) -> ClauseResult:
+def check_clause(clause_id: str, sut: StoreUnderTest, effort: Effort, *, search: int = 0) -> ClauseResult:
     """Run every check of a clause on a store.
 
     Args:
         clause_id: The clause.
         sut: The store under test.
         effort: How deep to look.
-        scripts: Write a script that shows the first finding, which may take longer than to find it.
-        search: How many calls of the store the search for the shortest one may cost.
+        search: How many calls of the store the search for the shortest script of the first finding may
+            cost, which may take longer than to find it; 0: write none.
 
     Returns:
         What became of the clause. Exceptions of the factory or of the kit itself are the outcome
@@ -65,8 +63,8 @@ def check_clause(
         except Violation as violation:
             if violation.blame:
                 blamed.append(violation)
-            wanted = scripts and not any(each.script for each in findings)
-            findings.append(_finding(one, sut, violation, search if wanted else 0))
+            shown = any(each.script for each in findings)
+            findings.append(_finding(one, sut, violation, 0 if shown else search))
             if len(sut.hangs) > hung and not violation.precondition_failed:
                 break  # it is broken, and each further check might wait as long
         except NotApplicable as reason:
@@ -87,7 +85,7 @@ def check_clause(
     if findings and held and len(blamed) == len(findings) and (kept or any(one.compared for one in blamed)):
         # What could not be tried fails for the fault of a clause that tells it; all else is kept.
         findings, kept = [], max(1, kept)
-    if findings and scripts and clause_id in CLAUSES_OF_FILES:
+    if findings and search and clause_id in CLAUSES_OF_FILES:
         written = how_files_are_written(sut, effort)
         findings = [replace(one, done=(*one.done, *written)) for one in findings]
     if findings:
@@ -264,7 +262,7 @@ class StoreCheck:
             # What met the reason has told it; a run says it once.
             return ClauseResult(clause_id, Outcome.NOT_RUN, reason=self.sut.refusal)
         search = self._search(CLAUSES[clause_id].weighs(strict=self.sut.strict))
-        result = check_clause(clause_id, self.sut, self._effort, scripts=search > 0, search=search)
+        result = check_clause(clause_id, self.sut, self._effort, search=search)
         self._searches += any(finding.script or finding.no_script for finding in result.findings)
         return result
 
