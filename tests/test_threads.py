@@ -18,6 +18,8 @@ from zoho_tokenstore_contract._drivers.threads.rendezvous import Scheduler, Stuc
 from zoho_tokenstore_contract._drivers.threads.threads_of_stores import (
     OwnThread,
     following_threads,
+    forget_followed,
+    other_followed,
     trace_followed,
 )
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
@@ -219,3 +221,17 @@ def test_a_thread_of_the_store_is_followed_and_none_of_the_kit(
             trace_followed(None)
 
     assert ("<lambda>" in names) is seen
+
+
+def test_threads_that_earlier_stores_left_behind_are_not_looked_at() -> None:
+    """Each look at a thread costs: of stores that never end theirs, hundreds would be looked at."""
+    ends = threading.Event()
+    with following_threads():
+        for _ in range(3):
+            threading.Thread(target=ends.wait, daemon=True).start()
+        before = len(other_followed())
+        forget_followed()
+        after = len(other_followed())
+        ends.set()
+
+    assert (before, after) == (3, 0)

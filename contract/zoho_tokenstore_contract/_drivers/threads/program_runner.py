@@ -22,7 +22,7 @@ from .rendezvous import Scheduler, Stuck
 from .shared_state import library_files
 from .step_tracer import StepTracer, holds_a_lock
 from .steps import ANYTHING, FILES, OUTSIDE, Step, nested, split, telling
-from .threads_of_stores import following_threads
+from .threads_of_stores import following_threads, forget_followed
 
 Works = list[list[Callable[[], None]]]
 """The steps of each thread."""
@@ -317,6 +317,7 @@ class ThreadRunner:
         store = self._store
         if store is None or fresh or self._runs >= RUNS or not self._emptied(store):
             self.workspace.fresh_examples()
+            forget_followed()
             store = self.workspace.open()
             if fresh and self.workspace.sut.own_storage and active().opens_empty:
                 # Looking whether it is empty was its first call; this one has not been called yet.

@@ -26,9 +26,6 @@ def following_threads() -> Iterator[None]:
     """Follow the threads that are started meanwhile, unless a debugger or a coverage tool traces them."""
     follows = threading.gettrace() is None
     if follows:
-        alive = {thread.ident for thread in threading.enumerate()}
-        for ident in _followed.keys() - alive:
-            _followed.pop(ident, None)
         threading.settrace(_follow)
     try:
         yield
@@ -47,6 +44,14 @@ def trace_followed(tracer: Tracer | None) -> None:
     _tracer = tracer
 
 
+def forget_followed() -> None:
+    """Another store is opened: a thread counts again once it does something.
+
+    Stores that leave a thread behind may be many, and each look at a thread costs.
+    """
+    _followed.clear()
+
+
 def other_followed() -> list[int]:
     """The system's numbers of the followed threads, but of the one that asks."""
     return [number for ident, number in list(_followed.items()) if ident != threading.get_ident()]
@@ -58,5 +63,5 @@ def _follow(frame: FrameType, event: str, arg: Any) -> Any:
             sys.settrace(None)
             return None
         _here.is_followed = True
-        _followed[threading.get_ident()] = threading.get_native_id()
+    _followed[threading.get_ident()] = threading.get_native_id()
     return None if _tracer is None else _tracer(frame, event, arg)
