@@ -33,6 +33,7 @@ from ..sample_tokens import (
     BOB,
     CLEO,
     CLIENT,
+    DAN,
     EXPIRED,
     GRANT,
     GUS,
@@ -70,7 +71,7 @@ def delete_tokens_is_no_error_on_an_empty_store(workspace: Workspace) -> None:
     for rows in ((), (), (ANN,), ()):
         store.holding(*rows)
         _clears(store)
-    for row in store.holding(ANN, REFRESH):  # emptied one by one
+    for row in store.holding(DAN, REFRESH):  # emptied one by one; no access token of theirs is valid
         remove_row(store, row)
     _clears(store)
 
