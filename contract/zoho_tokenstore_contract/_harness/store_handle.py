@@ -109,10 +109,11 @@ class StoreHandle:
         asked = argument if isinstance(argument, Row) else tame_field(argument)
         if answer.raised is not None or method.startswith("delete"):  # which may do nothing and say so
             record.blame = active().blame(method, asked, stored)
-        if method == "delete_tokens" and answer.raised is None:
-            stored.clear()
-        elif method == "delete_token" and answer.raised is None:
-            stored.discard(asked)
+        if answer.raised is None and not record.blame:  # what is known to delete nothing leaves them
+            if method == "delete_tokens":
+                stored.clear()
+            elif method == "delete_token":
+                stored.discard(asked)
         return answer
 
     def try_save(self, row: Row) -> TokenCall:
