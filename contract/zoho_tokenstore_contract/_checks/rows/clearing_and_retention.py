@@ -33,7 +33,6 @@ from ..sample_tokens import (
     BOB,
     CLEO,
     CLIENT,
-    DAN,
     EXPIRED,
     GRANT,
     GUS,
@@ -71,7 +70,7 @@ def delete_tokens_is_no_error_on_an_empty_store(workspace: Workspace) -> None:
     for rows in ((), (), (ANN,), ()):
         store.holding(*rows)
         _clears(store)
-    for row in store.holding(DAN, REFRESH):  # emptied one by one; no access token of theirs is valid
+    for row in store.holding(GRANT, REFRESH):  # emptied one by one, with no valid access token
         remove_row(store, row)
     _clears(store)
 
