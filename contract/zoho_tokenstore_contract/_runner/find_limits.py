@@ -55,7 +55,8 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
             counts_the_first=counts,
             gives_ids=row is None or not absent(row.id),
         )
-        apart = _apart(sut, effort, held)
+        alone = frozenset(row for row in KINDS if not (row in stored or held.refuses(row)))
+        apart = _apart(sut, effort, held, alone)
         return replace(
             held,
             apart=apart,
@@ -101,9 +102,8 @@ def _of_a_user(sut: StoreUnderTest, effort: Effort) -> Row | None:
         return None
 
 
-def _apart(sut: StoreUnderTest, effort: Effort, limits: Limits) -> frozenset[Row]:
-    """The rows of the crowd that a store with these limits does not hold beside those before them."""
-    apart: frozenset[Row] = frozenset()
+def _apart(sut: StoreUnderTest, effort: Effort, limits: Limits, apart: frozenset[Row]) -> frozenset[Row]:
+    """The rows of the crowd that a store with these limits holds neither alone nor beside the others."""
     while True:
         with keeping_to(replace(limits, apart=apart)):
             row = _first_that_does_not_stay(sut, effort)
