@@ -153,13 +153,12 @@ def the_list_shows_what_is_found_by_id(workspace: Workspace) -> None:
     store = workspace.open()
     saved = [store.try_save(row) for row in ONE_OF_EVERY_KIND]
     inserted = [one.inserted for one in saved if one.answer.raised is None]
-    ids = Counter(row.id for row in inserted)
-    twice = [id for id in ids if ids[id] > 1]  # of two rows with one id, none is found by it
-    wanted = {row.id: row for row in inserted if row.id not in twice}
+    ids = Counter(row.id for row in inserted)  # of two rows with one id, none is found by it
+    wanted = {row.id: row for row in inserted if ids[row.id] == 1}
     by_id = {id: store.call("find_token_by_id", id).returned for id in wanted}
     found = {id: to_row_as_far_as_it_reads(one).plain() for id, one in by_id.items() if is_token(one)}
     listed = rows_of(store.call("get_tokens"))
-    rows = [] if isinstance(listed, str) else [row.plain() for row in listed if row.id not in twice]
+    rows = [] if isinstance(listed, str) else [row.plain() for row in listed if ids[row.id] < 2]
     if len(found) < len(wanted):  # nothing is known of the others
         found = {id: row for id, row in found.items() if row.id == id}
         rows = [row for row in rows if row.id in found]
