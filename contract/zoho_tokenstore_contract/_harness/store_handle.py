@@ -108,7 +108,8 @@ class StoreHandle:
         record.raised = answer.raised
         asked = argument if isinstance(argument, Row) else tame_field(argument)
         if answer.raised is not None or method.startswith("delete"):  # which may do nothing and say so
-            record.blame = active().blame(method, asked, stored)
+            known = {*stored, *(row.id for row in self.kept)}  # a save may tell nobody the id
+            record.blame = active().blame(method, asked, known)
         if answer.raised is None and not record.blame:  # what is known to delete nothing leaves them
             if method == "delete_tokens":
                 stored.clear()
