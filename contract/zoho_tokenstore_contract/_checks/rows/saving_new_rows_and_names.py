@@ -317,7 +317,7 @@ def a_new_user_under_another_users_id_stays_apart(workspace: Workspace) -> None:
         *(ANN.but(user_name=STRANGER.user_name), STRANGER.only("user_name", "expires_in")),
     )
     for store, (sent, place) in workspace.each([(sent, place) for sent in tokens for place in (0, 2)]):
-        before = store.holding(ANN, ACCESS, BOB)
+        before = store.holding(ANN, ACCESS, newcomer("bob"))
         store.observe(after=UNDER_ANOTHERS_ID)
         saved = store.try_save(sent.but(id=id_of(store, before[place])))
         if failed_cleanly(store, saved):
@@ -343,9 +343,10 @@ def a_new_user_under_the_id_of_the_only_row_gets_nothing_of_it(workspace: Worksp
 @check("SAVE-11")
 def a_known_user_under_another_users_id_stays_apart(workspace: Workspace) -> None:
     whose = "the named user's own row is updated, and the row of the id stays as it was"
-    tokens = (BOB.but(access_token=NEW_ACCESS), Row(user_name=BOB.user_name, access_token=NEW_ACCESS))
+    other = newcomer("bob")
+    tokens = (other.but(access_token=NEW_ACCESS), Row(user_name=other.user_name, access_token=NEW_ACCESS))
     for store, sent in workspace.each(tokens):
-        ann, _, bob = store.holding(ANN, ACCESS, BOB)
+        ann, _, bob = store.holding(ANN, ACCESS, other)
         store.observe(after=UNDER_ANOTHERS_ID)
         if not failed_cleanly(store, store.try_save(sent.but(id=id_of(store, ann)))):
             store.expect(changed=[(bob, bob.but(access_token=NEW_ACCESS))], because=whose)
@@ -357,14 +358,14 @@ def an_unnamed_row_takes_the_name_of_its_token(workspace: Workspace) -> None:
     rows = pool(GRANT, LATE_GRANT, REFRESH, LATE_REFRESH, ACCESS, WITH_CLIENT)
     cases = [(row, changes) for row in rows for changes in ((Row(), renewal), (renewal,))]
     for store, (row, changes) in workspace.each(cases):
-        store.holding(ANN, row, BOB)
+        store.holding(ANN, row, newcomer("bob"))
         _takes_the_name(store, row, (store.stored(row).updated_by(change) for change in changes))
 
 
 @check("SAVE-15")
 def an_unnamed_row_takes_the_name_of_a_token_that_shares_its_credentials(workspace: Workspace) -> None:
     for store, row in workspace.each(pool(GRANT, LATE_GRANT, REFRESH, LATE_REFRESH)):
-        store.holding(ANN, row, BOB)
+        store.holding(ANN, row, newcomer("bob"))
         _takes_the_name(store, row, [key_of(row).but(access_token=NEW_ACCESS)])
 
 
@@ -379,10 +380,10 @@ def _takes_the_name(store: StoreHandle, row: Row, tokens: Iterable[Row]) -> None
 
 @check("SAVE-14")
 def a_name_that_has_a_row_already_never_has_two(workspace: Workspace) -> None:
-    rows = pool(GRANT, REFRESH, LATE_REFRESH, ACCESS)
-    cases = [(row, *users) for row in rows for users in ((ANN, BOB), (BOB, ANN))]
+    rows, bob = pool(GRANT, REFRESH, LATE_REFRESH, ACCESS), newcomer("bob")
+    cases = [(row, *users) for row in rows for users in ((ANN, bob), (bob, ANN))]
     for store, (row, known, other) in workspace.each(cases):
-        _, unnamed, _ = store.holding(ANN, row, BOB)
+        _, unnamed, _ = store.holding(ANN, row, bob)
         store.observe(after="a name came that has a row already")
         named = unnamed.but(user_name=known.user_name, access_token=NEW_ACCESS)
         if failed_cleanly(store, store.try_save(named)):

@@ -14,7 +14,6 @@ from ..registry import Case, check, check_each
 from ..sample_tokens import (
     ACCESS,
     ANN,
-    BOB,
     CLIENT,
     DAN,
     GRANT,
@@ -31,6 +30,7 @@ from ..sample_tokens import (
     WITH_KEY,
     WITHOUT_KEY,
     key_of,
+    newcomer,
     person,
     pool,
 )
@@ -125,7 +125,7 @@ def the_grant_token_outranks_the_refresh_token(workspace: Workspace) -> None:
     both = Row(**CLIENT, grant_token=GRANT.grant_token, refresh_token=REFRESH.refresh_token)
     because = "the row of the grant token is updated, that of the refresh token is not"
     for store, rows in workspace.each(((GRANT, REFRESH), (REFRESH, GRANT))):
-        store.holding(ANN, *rows, BOB)
+        store.holding(ANN, *rows, newcomer("bob"))
         updates(store, GRANT, both.but(access_token=NEW_ACCESS), because, fields=ACCESS_KEY)
 
 
@@ -144,7 +144,7 @@ TOKEN_OF = ((GRANT, "grant_token"), (REFRESH, "refresh_token"))
 def a_token_under_another_client_is_a_new_row(workspace: Workspace) -> None:
     cases = [(row, name, client) for row, name in TOKEN_OF for client in CLIENTS]
     for store, (row, name, client) in workspace.each(cases):
-        store.holding(ANN, row, BOB)
+        store.holding(ANN, row, newcomer("bob"))
         sent = row.only(name).but(**client, access_token=NEW_ACCESS)
         inserts(store, sent, f"a new row: the {name}'s row is another client's")
 
@@ -152,7 +152,7 @@ def a_token_under_another_client_is_a_new_row(workspace: Workspace) -> None:
 @check("SAVE-10")
 def each_client_updates_its_own_row_of_a_token_that_two_have(workspace: Workspace) -> None:
     for store, (row, name) in workspace.each(TOKEN_OF):
-        store.holding(ANN, row, BOB)
+        store.holding(ANN, row, newcomer("bob"))
         other = inserts(store, row.but(**OTHER_CLIENT), f"a new row: the {name}'s row is another client's")
         for own, client in ((other, OTHER_CLIENT), (row, CLIENT)):
             sent = row.only(name).but(**client, access_token=f"{NEW_ACCESS}.{client['client_id']}")
@@ -194,12 +194,11 @@ def after_an_update_the_passed_token_carries_the_id(workspace: Workspace) -> Non
 
 
 @check("SAVE-21")
-def after_an_update_under_another_users_id_the_passed_token_carries_that_of_its_row(
-    workspace: Workspace,
-) -> None:
-    tokens = (BOB.but(access_token=NEW_ACCESS), Row(user_name=BOB.user_name, access_token=NEW_ACCESS))
+def an_update_under_another_users_id_leaves_that_of_its_row(workspace: Workspace) -> None:
+    other = newcomer("bob")
+    tokens = (other.but(access_token=NEW_ACCESS), Row(user_name=other.user_name, access_token=NEW_ACCESS))
     for store, sent in workspace.each(tokens):
-        ann, bob = store.holding(ANN, BOB)
+        ann, bob = store.holding(ANN, other)
         saved = store.try_save(sent.but(id=ann.id))
         # A store may refuse such a token, and SAVE-11 says what else it may not do.
         if saved.answer.raised is None and bob.but(access_token=NEW_ACCESS) in store.rows():
@@ -209,7 +208,7 @@ def after_an_update_under_another_users_id_the_passed_token_carries_that_of_its_
 @check("SAVE-21")
 def after_a_second_update_by_each_way_the_passed_token_carries_the_id(workspace: Workspace) -> None:
     for store, row in workspace.each(pool(LATE_GRANT, GUS)):
-        own = store.holding(ANN, BOB, row)[-1]
+        own = store.holding(ANN, newcomer("bob"), row)[-1]
         ways = (
             key_of(row).but(refresh_token="1000.issued.refresh", access_token="1000.issued.1"),
             key_of(row).but(access_token="1000.issued.2"),
@@ -227,7 +226,7 @@ def a_token_whose_user_was_learned_carries_the_id_of_its_row(workspace: Workspac
     learned = "learned@example.com:77"
     cases = [(row, named) for row in pool(GRANT, REFRESH, LATE_REFRESH) for named in (key_of(row), row)]
     for store, (row, named) in workspace.each(cases):
-        store.holding(ANN, BOB, row)
+        store.holding(ANN, newcomer("bob"), row)
         saved = store.save(named.but(user_name=learned))
         own = [one for one in store.rows() if one.user_name == learned]
         # A row of the unnamed one's or of its own, as SAVE-15 would or would not have it.
@@ -295,7 +294,7 @@ def an_update_replaces_every_field_at_once(workspace: Workspace) -> None:
 @check("SAVE-13")
 def a_row_that_takes_a_name_takes_each_field_and_keeps_the_rest(workspace: Workspace) -> None:
     for store, (key, name) in workspace.each([(key, name) for key, names in LEARNING for name in names]):
-        row = store.holding(ANN, EVERY_FIELD, BOB)[1]
+        row = store.holding(ANN, EVERY_FIELD, newcomer("bob"))[1]
         sent = row.only(*key).but(user_name="learned@example.com:77", **{name: _replaced(name)})
         saved = store.try_save(sent)
         because = f"the row has {name} and the name from the token, and all else as it was"
@@ -307,7 +306,7 @@ def a_row_that_takes_a_name_takes_each_field_and_keeps_the_rest(workspace: Works
 @check("SAVE-13")
 def a_token_with_more_attributes_than_fields_updates_its_row(workspace: Workspace) -> None:
     for store, (what, make) in workspace.each(USED_TOKENS.items()):
-        store.holding(ANN, GRANT, BOB)
+        store.holding(ANN, GRANT, newcomer("bob"))
         for row, key in ((ANN, NAME), (GRANT, GRANT_KEY)):
             sent = row.only(*key).but(access_token=f"replaced.{key[-1]}", expires_in="1900000000780")
             because = f"after saving {format_row(sent)} as {what}, its fields replaced and the others kept"
