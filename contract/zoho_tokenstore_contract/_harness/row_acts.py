@@ -198,15 +198,16 @@ def bring_rows(store: StoreHandle, rows: Iterable[Row]) -> list[Row]:
 
 
 def reads_alike(store: StoreHandle, row: Row) -> bool:
-    """Whether ``get_tokens`` and ``find_token_by_id`` both give a row, and exactly so.
+    """Whether ``get_tokens`` and a look-up by the id give a row, and exactly so.
 
     Args:
         store: The open store.
         row: The row, with its id.
     """
-    token = store.quietly("find_token_by_id", row.id).returned
-    by_id = is_token(token) and to_row_as_far_as_it_reads(token).plain() == row
-    return by_id and [one.plain() for one in store.rows()].count(row) == 1
+    looks = (("find_token_by_id", row.id), ("find_token", to_token(Row(id=row.id))))
+    tokens = (store.quietly(method, argument).returned for method, argument in looks)
+    found = any(is_token(token) and to_row_as_far_as_it_reads(token).plain() == row for token in tokens)
+    return found and [one.plain() for one in store.rows()].count(row) == 1
 
 
 def remove_row(store: StoreHandle, row: Row) -> None:
