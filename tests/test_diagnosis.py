@@ -192,7 +192,7 @@ def test_saves_at_the_same_time_are_one_cause() -> None:
     [cause] = causes([threads, processes, users])
 
     assert [one.clause for one in cause.following] == ["PROC-1", "FLOW-6"]
-    assert hint(threads, cause).startswith("hold a lock that other processes see")
+    assert hint(threads, cause).startswith("is there a lock that other processes see")
     assert hint(threads) == "hold one lock in save_token, from reading the rows to writing them"
 
 
@@ -243,9 +243,9 @@ def test_a_hint_is_given_where_an_exception_from_outside_did_more(expected: str,
         (
             "PROC-1",
             "(a save puts a new t.json in the place of the old one)",
-            "lock taken on t.json itself?",
+            "all the way from reading the rows to writing them, and is it on a file beside t.json?",
         ),
-        ("PROC-1", "(a save writes tokens.csv in place)", "hold a lock that other processes see"),
+        ("PROC-1", "(a save writes tokens.csv in place)", "is there a lock that other processes see"),
     ],
 )
 def test_a_hint_is_given_by_how_files_are_written(clause: str, written: str, words: str) -> None:

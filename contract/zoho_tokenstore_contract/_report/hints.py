@@ -83,10 +83,13 @@ By what went wrong, the method ("" for any), and a field of the passed token whe
 """
 
 THREADS = "hold one lock in {methods}, from reading the rows to writing them"
-PROCESSES = "hold a lock that other processes see from reading the rows to writing them"
+PROCESSES = (
+    "is there a lock that other processes see, and does one save hold it all the way from reading the rows "
+    "to writing them? given back in between, it lets others in"
+)
 REPLACED = (
-    "is the lock taken on {file} itself? each save puts another file there, which nobody has locked: lock "
-    "a file beside it, from reading the rows to writing them"
+    "does one save hold its lock all the way from reading the rows to writing them, and is it on a file "
+    "beside {file}? each save puts another {file} there, which nobody has locked"
 )
 IN_PLACE = (
     "{file} is written in place, and half a file is left when that ends early: write a new file beside it, "
@@ -94,8 +97,10 @@ IN_PLACE = (
 )
 FLUSHED = "is the new file whole and flushed before it takes the place of {file}, and its name its own?"
 ONE_TRANSACTION = "does one save take more than one transaction, or commit before its last statement?"
+_RELEASE = "release each lock, and end each transaction, in a finally block"
 INTERRUPTED = {
-    "nothing stays locked": "release each lock, and end each transaction, in a finally block",
+    "nothing stays locked": _RELEASE,
+    "the call comes back": _RELEASE,
     "comes out of the call as it is": (
         "catch the errors of the storage alone, not every Exception: a time limit's belongs to the caller"
     ),
