@@ -145,6 +145,37 @@ def test_a_deadlock_is_told_with_the_stack_of_each_thread(monkeypatch: pytest.Mo
     assert after.outcome is Outcome.KEPT, after.message()
 
 
+class KeepsItsLock(MemoryStore):
+    """A store whose lock is not given back where a call is interrupted."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.gate = threading.Lock()
+
+    def save_token(self, token: Any) -> None:
+        self.gate.acquire()
+        super().save_token(token)
+        self.gate.release()
+
+    def get_tokens(self) -> list[Any]:
+        with self.gate:
+            return super().get_tokens()
+
+
+def test_a_lock_that_is_kept_after_an_interruption_is_waited_for_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The clause is broken, and its other checks do not wait as long again."""
+    monkeypatch.setattr(Workspace, "call_limit", 1.0)
+    sut = sut_for(KeepsItsLock, persistent=False)
+
+    result = check_clause("CRASH-6", sut, Effort())
+
+    assert result.outcome is Outcome.BROKEN
+    assert len(result.findings) == len(sut.hangs) == 1
+    assert "threads had not come back after 1 seconds" in result.message()
+
+
 def test_what_traces_already_goes_on_seeing_everything() -> None:
     """A debugger or coverage is told of every call, line and return in a thread that stands still."""
     counter = Counter()

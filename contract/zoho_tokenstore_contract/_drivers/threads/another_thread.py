@@ -42,6 +42,7 @@ def in_another_thread(workspace: Workspace, act: Callable[[], Result]) -> Result
     except Stuck as stuck:
         for opened in list(workspace.opened):
             workspace.abandon(opened)
+        workspace.sut.hangs.append(workspace.calls[-1].method if workspace.calls else "a call")
         workspace.fail("the call comes back, in another thread too", f"{stuck}; {format_stacks(stuck)}")
     if raised and isinstance(raised[0], Violation):
         raise Violation(
