@@ -104,3 +104,19 @@ def test_what_a_library_keeps_to_itself_did_not_reach_the_store(modules: Path) -
         reached[point[0].what] = (came_out, interrupts.reached_the_store)
 
     assert reached == {"begins": (True, True), "stat()": (False, False), "len()": (True, True)}
+
+
+def test_where_a_call_was_interrupted_is_told_with_the_callers(modules: Path) -> None:
+    """A helper, or a library, is told with the method of the store that called it."""
+    store, watched = places_of(importlib.import_module("store_of_tests"), "find", modules)
+    told: list[str] = []
+    for point in interruption_points(watched.places, 10):
+        interrupts = Interrupts(store, point, Raised())
+        with pytest.raises(Raised), interrupts.watching():
+            store.find(str(modules))
+        told += map(str, interrupts.places)
+
+    find = "store_of_tests.py:6 in find -> "
+    assert find not in told[0]
+    assert told[1].endswith(f"{find}driver_of_tests.py:9 in ask, right after stat()")
+    assert told[2].endswith(f"{find}store_of_tests.py:8 in answer, as it begins")

@@ -105,6 +105,20 @@ def test_a_thread_does_not_stand_still_for_one_that_waits_for_it() -> None:
         assert counter.value == 2
 
 
+def test_a_place_in_a_helper_is_told_with_its_caller() -> None:
+    """The method that uses a helper is named before it; one that the thread calls itself stands alone."""
+    told = []
+    for pause in range(4):
+        counter = Counter()
+        [place] = Scheduler(10).run_with_pause([[counter.count_alone]], 0, pause)
+        told.append(str(place).rpartition(", before ")[0])
+
+    line = Counter.count_alone.__code__.co_firstlineno
+    assert told[0] == f"test_threads.py:{line + 1} in count_alone"
+    caller = f"test_threads.py:{line + 2} in count_alone -> "
+    assert told[2] == f"{caller}test_threads.py:{Counter.count.__code__.co_firstlineno + 1} in count"
+
+
 def test_threads_that_run_freely_overlap() -> None:
     """None of them waits for another to end."""
     barrier = threading.Barrier(3, timeout=10)

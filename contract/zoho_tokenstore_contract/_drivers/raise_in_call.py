@@ -19,7 +19,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -28,7 +28,7 @@ from .._harness.messages import format_answer, format_exception
 from .._harness.store_handle import StoreHandle
 from .._spec.tokens import Row, to_token
 from .outward_calls import reaches_out
-from .threads.pause_points import is_of_a_store
+from .threads.pause_points import callers_of, is_of_a_store
 
 _ELSEWHERE = ("logging", "threading", "contextlib", "warnings", "weakref", "traceback", "importlib", "abc")
 """Modules of Python in whose code nothing is raised: what they make of it is not the store's doing."""
@@ -52,15 +52,17 @@ class InterruptionPoint:
         offset: Where in its code, so that two calls in one line are two places.
         line: The line.
         what: ``begins``, ``turn`` or the C function that has returned.
+        callers: Who called the function, for a message; see `callers_of`.
     """
 
     code: CodeType
     offset: int
     line: int
     what: str
+    callers: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        where = f"{Path(self.code.co_filename).name}:{self.line} in {self.code.co_name}"
+        where = f"{self.callers}{Path(self.code.co_filename).name}:{self.line} in {self.code.co_name}"
         when = {"begins": "as it begins", "turn": "at the next turn of its loop"}
         return f"{where}, {when.get(self.what) or f'right after {self.what}'}"
 
@@ -69,7 +71,7 @@ class Interrupts:
     """Notes the places that a call comes by, or raises an exception at one of them.
 
     Attributes:
-        places: The places in their order.
+        places: The places in their order, or the one where the exception was raised.
         raised: The exception was raised.
         error: What is raised.
     """
@@ -152,6 +154,7 @@ class Interrupts:
             self._visits += 1
             if self._visits == self._at[1] and self.error is not None:
                 self.raised = True
+                self.places.append(replace(place, callers=callers_of(frame)))
                 raise self.error
 
 

@@ -144,7 +144,6 @@ class _Victim:
 
     def interrupt(self, point: tuple[InterruptionPoint, int], error: BaseException) -> None:
         """Raise an exception at a place of the call, and see what has become of the store."""
-        place, visit = point
         self.workspace.calls.clear()
         interrupts = Interrupts(self.store.store, point, error)
         sent, answer, as_it_is = self._make(interrupts)
@@ -153,8 +152,8 @@ class _Victim:
             self._arrange()
             return
         name = "KeyboardInterrupt" if isinstance(error, Interrupted) else type(error).__name__
-        often = f", the {visit}. time" if visit > 1 else ""
-        note = f"{{call}} ({name} in the middle of {self.call.what}, {place}{often})"
+        often = f", the {point[1]}. time" if point[1] > 1 else ""
+        note = f"{{call}} ({name} in the middle of {self.call.what}, {interrupts.places[0]}{often})"
         self.workspace.calls.append(CallRecord(1, self.call.method, sent, answer, note=note))
         if not as_it_is:
             self.workspace.fail("the exception comes out of the call as it is", answer)

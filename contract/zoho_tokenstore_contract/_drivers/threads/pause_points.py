@@ -9,7 +9,7 @@ import os
 import sys
 import sysconfig
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -22,20 +22,51 @@ InBrief = Callable[[str], bool]
 
 @dataclass(frozen=True)
 class Place:
-    """A place in the code of a store: before a line, or where a function begins, or returns to its caller."""
+    """A place in the code of a store: before a line, or where a function begins, or returns to its caller.
+
+    Attributes:
+        code: The function.
+        line: The line.
+        event: What the trace function is told there.
+        callers: Who called it, for a message; see `callers_of`.
+    """
 
     code: CodeType
     line: int
     event: str
+    callers: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         """For a message: where it is, and the line itself."""
         file = self.code.co_filename
         when = "at the end of" if self.event == "return" else "before"
         return (
-            f"{Path(file).name}:{self.line} in {self.code.co_name}, {when} "
+            f"{self.callers}{Path(file).name}:{self.line} in {self.code.co_name}, {when} "
             f"{linecache.getline(file, self.line).strip()!r}"
         )
+
+
+def callers_of(frame: FrameType) -> str:
+    """Which calls of a store's code led to a function, for a message: it may be a helper of all methods.
+
+    Args:
+        frame: The call of the function.
+
+    Returns:
+        The outermost call in this thread and the nearest one that is no library's, each with an arrow
+        behind it; "" where the thread called the function itself.
+    """
+    frames = []
+    at = frame.f_back
+    while at is not None and not is_the_kits(at.f_code.co_filename):
+        if is_of_a_store(at.f_code.co_filename):
+            frames.append(at)
+        at = at.f_back
+    near = next((one for one in frames if not is_installed(one.f_code.co_filename)), None)
+    chosen = dict.fromkeys((*frames[-1:], *([near] if near else [])))
+    return "".join(
+        f"{Path(one.f_code.co_filename).name}:{one.f_lineno} in {one.f_code.co_name} -> " for one in chosen
+    )
 
 
 def is_place(frame: FrameType, event: str, in_brief: InBrief | None = None) -> bool:
@@ -83,7 +114,7 @@ class PlaceTracer:
             each: Act at every place.
             in_brief: As for `is_place`.
         """
-        self.places: list[tuple[CodeType, int, str]] = []
+        self.places: list[Place] = []
         self.other: Any = None
         self._ahead = -1 if number is None else number
         self._keeps = number is None and not each
@@ -127,7 +158,7 @@ class PlaceTracer:
             if self._each:
                 self._act()
             if self._keeps or self._ahead == 0:
-                self.places.append(here)
+                self.places.append(Place(*here, callers="" if self._keeps else callers_of(frame)))
             if here == self._at:
                 self._act()
             if self._ahead == 0 and self._within is not None:

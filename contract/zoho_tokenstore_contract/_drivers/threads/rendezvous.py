@@ -114,7 +114,7 @@ class Scheduler:
         )
         with _eager(), _on_one_processor():
             self._run(run)
-        return [Place(*place) for place in run.tracer.places]
+        return run.tracer.places
 
     def _run(self, run: _Run) -> None:
         run.start()
