@@ -13,6 +13,7 @@ from .._drivers.threads.another_thread import in_another_thread
 from .._harness.calls import rows_of
 from .._harness.messages import format_rows
 from .._harness.store_handle import StoreHandle
+from .._harness.store_limits import batches
 from .._harness.workspace import Workspace, precondition
 from .._spec.tokens import (
     Row,
@@ -181,10 +182,10 @@ def nothing_is_listed_before_the_first_row_and_after_the_last(workspace: Workspa
 
 @check("SAVE-2")
 def the_first_users_have_ids_of_their_own(workspace: Workspace) -> None:
-    store = workspace.open()
-    ids = [store.save(person(f"first{number}")).passed_after.id for number in range(4)]
-    if any(map(absent, ids)) or len(set(ids)) < len(ids):
-        workspace.fail("each token carries an id unlike the others", format_value(ids))
+    for store, some in workspace.each(batches([person(f"first{number}") for number in range(4)])):
+        ids = [store.save(row).passed_after.id for row in some]
+        if any(map(absent, ids)) or len(set(ids)) < len(ids):
+            workspace.fail("each token carries an id unlike the others", format_value(ids))
 
 
 @check("SAVE-3")

@@ -70,7 +70,8 @@ class Limits:
                 rows a save makes one, or a list leaves out, is what most clauses of these groups speak of.
         """
         group = clause.partition("-")[0]
-        crowd = self.apart if arranging or group not in ("SAVE", "LIST") else frozenset()
+        merges = clause != "SAVE-2" if group == "SAVE" else group == "LIST" and not self.one_slot
+        crowd = self.apart if arranging or not merges else frozenset()
         if clause == "SAVE-1":
             crowd = frozenset()
         if clause == "SECRET-2":  # also what raises must not tell a secret
@@ -311,6 +312,22 @@ def _fits(item: object, limits: Limits) -> bool:
     if isinstance(item, Row):
         return not (limits.refuses(item) or item in limits.apart or limits.spoils_a_field(item))
     return not limits.spoils(item)
+
+
+def company(*items: T, least: int = 0) -> Sequence[T]:
+    """Rows, or users, that are there beside those that a check speaks of.
+
+    Args:
+        items: The others, the most telling first.
+        least: How many of them a check cannot do without.
+
+    Returns:
+        No more than that where the store has one slot; and none that a check can do without where it takes
+        one token for another.
+    """
+    limits = active()
+    alone = limits.one_slot or (limits.unfound and not least)
+    return items[:least] if alone else items
 
 
 def _is_number(id: object) -> bool:

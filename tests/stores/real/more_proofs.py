@@ -224,6 +224,35 @@ def _an_id_is_a_text(open: Open) -> None:
 # Further habits
 
 
+@broken("FLOW-1", "first-row", "one-slot")
+@broken("FLOW-5", "first-row", "one-slot")
+@broken("FLOW-8", "first-row", "one-slot")
+def _what_nobody_stored_is_filled_in_from_a_row(open: Open) -> None:
+    store = open()
+    ann = token("ann", access_token="a-ann", expires_in="1900000000000")
+    store.save_token(ann)
+    code = token(client_id="client", client_secret="secret", grant_token="code")
+    alone, unknown = token(access_token="new"), token(id="unknown")
+    for asked in (code, alone, unknown):
+        store.find_token(asked)
+    assert code.get_access_token() == "a-ann"  # the SDK exchanges no code where there is one
+    assert alone.get_expires_in() == "1900000000000"  # nor saves a token that has it
+    assert unknown.get_refresh_token() == "r-ann"  # which is sent to be revoked
+
+
+@kept("LIST-1", "one-slot")
+@kept("SAVE-2", "one-slot")
+@kept("FLOW-4", "one-slot")
+def _the_one_row_is_listed_and_has_an_id_by_which_alone_it_is_found(open: Open) -> None:
+    store = open()
+    ann = saved(store, "ann")[0]
+    [listed] = store.get_tokens()
+    assert ann.get_id()
+    assert (listed.get_id(), name_of(listed)) == (ann.get_id(), "ann")
+    assert name_of(store.find_token_by_id(ann.get_id())) == "ann"
+    assert store.find_token_by_id("unknown") is None
+
+
 @broken("FIND-6", "first-row", "one-slot")
 @broken("FIND-7", "first-row", "one-slot")
 @broken("FIND-8", "first-row", "one-slot")
@@ -245,18 +274,27 @@ def _an_unknown_id_finds_the_first_row_by_id(open: Open) -> None:
 
 
 @broken("SAVE-2", "no-ids")
-@broken("BYID-1", "no-ids")
 @broken("DEL-1", "no-ids")
 def _no_token_has_an_id(open: Open) -> None:
     store = open()
     assert saved(store, "ann")[0].get_id() is None
     [listed], found = store.get_tokens(), store.find_token(token("ann"))
     assert (listed.get_id(), found.get_id()) == (None, None)
-    assert store.find_token_by_id(listed.get_id()) is None
     store.delete_token(listed.get_id())
     assert users(store) == ["ann"]
 
 
+@kept("SAVE-3", "no-ids")
+def _an_id_that_a_token_brings_is_kept(open: Open) -> None:
+    store = open()
+    brought = token("ann", id="abc")
+    store.save_token(brought)
+    saved(store, "bob")
+    assert (brought.get_id(), name_of(store.find_token_by_id("abc"))) == ("abc", "ann")
+    assert users(store) == ["ann", "bob"]
+
+
+@broken("VALUE-8", "one-slot")
 @broken("SAVE-1", "one-slot")
 @broken("SAVE-5", "one-slot")
 @broken("SAVE-11", "one-slot")

@@ -17,7 +17,7 @@ from ..._drivers.zoho.sdk_abilities import CLIENT, FUTURE, abilities
 from ..._drivers.zoho.sdk_session import Flow
 from ..._harness.calls import Answer, CallRecord
 from ..._harness.row_acts import demand, require
-from ..._harness.store_limits import Pool, active
+from ..._harness.store_limits import Pool, active, company
 from ..._harness.workspace import Workspace, not_applicable
 from ..._spec.sdk import load
 from ..._spec.tokens import Row, format_row, format_value, to_row
@@ -83,7 +83,7 @@ def a_user_who_signs_in_again_keeps_one_row(workspace: Workspace) -> None:
         not_applicable("this SDK does not ask Zoho for the user's name")
     with Flow(workspace) as flow:
         flow.default_centre.in_milliseconds = True
-        rows = flow.store.holding(flow.signed_in("ann"), flow.signed_in("bob"), *STRANGERS)
+        rows = flow.store.holding(flow.signed_in("ann"), *company(flow.signed_in("bob"), *STRANGERS))
         code = flow.code_of("ann")
         flow.start(code)
         flow.asked_for_tokens(1, "the code is exchanged once")
@@ -136,10 +136,11 @@ def issued_tokens(flow: Flow, name: str, code: Row, centre: DataCentre | None = 
 def a_new_process_uses_the_stored_access_token(workspace: Workspace) -> None:
     with Flow(workspace) as flow, Processes(workspace) as processes:
         location = flow.store.location
-        rows = flow.store.holding(*STRANGERS, flow.signed_in("ann"), flow.signed_in("bob"))
+        users = company("ann", "bob", least=1)
+        rows = flow.store.holding(*company(*STRANGERS), *map(flow.signed_in, users))
         workspace.close(flow.store)
-        for place, known in ((-2, "refresh token"), (-1, "user name"), (-2, "id")):
-            row = rows[place]
+        ann, bob = rows[-len(users)], rows[-1]
+        for row, known in ((ann, "refresh token"), (bob, "user name"), (ann, "id")):
             payload = {
                 "token": dataclasses.asdict(known_user(workspace, known, row)),
                 "url": flow.default_centre.url,
@@ -202,7 +203,7 @@ def start_anew(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
 def an_access_token_is_stored_once_however_often_it_is_used(workspace: Workspace) -> None:
     for is_known in (True, False):
         with Flow(workspace) as flow:
-            rows = flow.store.holding(flow.signed_in("bob"), *STRANGERS)
+            rows = flow.store.holding(*company(flow.signed_in("bob"), *STRANGERS, least=1))
             for name in ("ann", "cleo"):
                 user = flow.default_centre.user(name)
                 user.look_ups_to_fail = 0 if is_known else 10
@@ -211,6 +212,8 @@ def an_access_token_is_stored_once_however_often_it_is_used(workspace: Workspace
                 if is_known and abilities().names_users:
                     want = want.but(user_name=user.signature)
                 flow.start(alone)
+                saves = flow.passed().access_token == alone.access_token
+                demand(workspace, saves, "the SDK saves the access token", "it found another's row")
                 rows.append(flow.has_row(rows, want, "one new row for the access token"))
                 flow.calls_as(name, alone.access_token)
                 for _ in range(2):
@@ -305,8 +308,8 @@ def a_name_that_is_learned_later_names_the_row(workspace: Workspace) -> None:
     # When the access token is renewed, or after the next start.
     for starts_again in (False, True):
         with Flow(workspace) as flow:
-            rows = flow.store.holding(*STRANGERS, flow.signed_in("bob"))
-            for name in ("ann", "cleo"):
+            rows = flow.store.holding(*company(*STRANGERS, flow.signed_in("bob")))
+            for name in company("ann", "cleo", least=1):
                 centre = flow.default_centre
                 user = centre.user(name)
                 user.lifetimes, user.look_ups_to_fail = [EXPIRED_AT_ONCE], 1

@@ -10,12 +10,13 @@ from ..._drivers.zoho.data_centre import EXPIRED_AT_ONCE, REVOKE, TOKEN
 from ..._drivers.zoho.gate import Gate
 from ..._drivers.zoho.sdk_abilities import PAST, abilities
 from ..._drivers.zoho.sdk_session import Flow
-from ..._harness.row_acts import demand, require
+from ..._harness.row_acts import demand, id_of, require
+from ..._harness.store_limits import company
 from ..._harness.workspace import Workspace, not_applicable
-from ..._spec.tokens import Row, format_value
+from ..._spec.tokens import Row, format_value, to_row
 from ..registry import check
 from ..sample_tokens import ACCESS, GRANT
-from .sign_in import START_BY, STRANGERS, VALID_EVE, issued_tokens, known_user, signed_in
+from .sign_in import START_BY, STRANGERS, VALID_EVE, known_user, signed_in
 
 # FLOW-3: the access token expires
 
@@ -24,12 +25,11 @@ from .sign_in import START_BY, STRANGERS, VALID_EVE, issued_tokens, known_user, 
 def an_expired_access_token_is_renewed_once(workspace: Workspace) -> None:
     for known in START_BY:
         with Flow(workspace) as flow:
-            rows = flow.store.holding(
-                flow.signed_in("bob"), *STRANGERS, flow.signed_in("ann", expired=True), flow.signed_in("cleo")
-            )
-            token = known_user(workspace, known, rows[-2])
+            ann, last = flow.signed_in("ann", expired=True), company(flow.signed_in("cleo"))
+            flow.store.holding(*company(flow.signed_in("bob"), *STRANGERS), ann, *last)
+            token = known_user(workspace, known, flow.store.stored(ann))
             flow.start(token)
-            renewed = is_renewed(flow, rows, rows[-2].updated_by(token))
+            renewed = is_renewed(flow, flow.store.stored(ann).updated_by(token))
             for _ in range(2):
                 flow.calls_as("ann", renewed.access_token)
             flow.start(token)
@@ -40,37 +40,36 @@ def an_expired_access_token_is_renewed_once(workspace: Workspace) -> None:
 @check("FLOW-3")
 def a_token_that_expires_while_the_application_runs_is_renewed(workspace: Workspace) -> None:
     with Flow(workspace) as flow:
-        rows = flow.store.holding(flow.signed_in("bob"), *STRANGERS)
+        rows = flow.store.holding(*company(flow.signed_in("bob"), *STRANGERS))
         flow.default_centre.user("ann").lifetimes = [EXPIRED_AT_ONCE, EXPIRED_AT_ONCE]
         code = flow.code_of("ann")
         flow.start(code)
-        rows.append(signed_in(flow, rows, "ann", code))
+        row = signed_in(flow, rows, "ann", code)
         for turn in (2, 3):
             flow.calls_as("ann")
             flow.asked_for_tokens(turn, "each expired access token is renewed once")
-            rows[-1] = is_renewed(flow, rows, rows[-1])
-        flow.calls_as("ann", rows[-1].access_token)
+            row = is_renewed(flow, row)
+        flow.calls_as("ann", row.access_token)
         flow.asked_for_tokens(3, "the third access token lives an hour")
 
 
-def is_renewed(flow: Flow, rows: list[Row], row: Row) -> Row:
+def is_renewed(flow: Flow, row: Row) -> Row:
     """The row of one who had an expired access token holds the new one, and all the rest as before.
 
     Args:
         flow: The SDK at work.
-        rows: The stored rows before the renewal.
         row: The one whose access token had expired.
 
     Returns:
         The row as it is now.
     """
-    old = next(other for other in rows if (other.id, other.user_name) == (row.id, row.user_name))
+    old = next(other for other in flow.store.kept if (other.id, other.user_name) == (row.id, row.user_name))
     renewal = flow.zoho.asked(TOKEN)
     if not renewal:
         flow.asked_for_tokens(1, "the expired access token is renewed")
     want = row.but(access_token=renewal[-1].answer.get("access_token"), expires_in=flow.passed().expires_in)
     because = "the same row holds the renewed access token"
-    flow.store.expect(rows, changed=[(old, want)], fields=tuple(want.present()), because=because)
+    flow.store.expect(changed=[(old, want)], fields=tuple(want.present()), because=because)
     return next(one for one in flow.store.kept if (one.id, one.user_name) == (row.id, row.user_name))
 
 
@@ -80,8 +79,8 @@ def is_renewed(flow: Flow, rows: list[Row], row: Row) -> Row:
 @check("FLOW-4")
 def a_stored_id_is_all_that_an_application_needs(workspace: Workspace) -> None:
     with Flow(workspace) as flow:
-        names = ("ann", "bob", "cleo", "dan")
-        rows = flow.store.holding(*(flow.signed_in(name) for name in names), *STRANGERS)
+        names = company("ann", "bob", "cleo", "dan", least=1)
+        rows = flow.store.holding(*map(flow.signed_in, names), *company(*STRANGERS))
         for name, row in zip(names, rows, strict=False):
             flow.start(known_user(workspace, "id", row))
             flow.calls_as(name, row.access_token)
@@ -93,19 +92,22 @@ def a_stored_id_is_all_that_an_application_needs(workspace: Workspace) -> None:
 @check("FLOW-4")
 def an_expired_token_is_renewed_by_its_own_refresh_token(workspace: Workspace) -> None:
     with Flow(workspace) as flow:
-        names = ("ann", "bob", "cleo")
-        rows = flow.store.holding(*STRANGERS, *(flow.signed_in(name, expired=True) for name in names))
-        for name, place in (("cleo", -1), ("ann", -3), ("bob", -2)):
-            flow.start(known_user(workspace, "id", rows[place]))
+        names = company("ann", "bob", "cleo", least=1)
+        users = {name: flow.signed_in(name, expired=True) for name in names}
+        flow.store.holding(*company(*STRANGERS), *users.values())
+        for name in (names[-1], *names[:-1]):
+            row = flow.store.stored(users[name])
+            flow.start(known_user(workspace, "id", row))
             flow.calls_as(name)
-            rows[place] = is_renewed(flow, rows, rows[place])
-        flow.asked_for_tokens(3, "three expired tokens are renewed once each")
+            is_renewed(flow, row)
+        flow.asked_for_tokens(len(names), f"{len(names)} expired tokens are renewed once each")
 
 
 @check("FLOW-4")
 def an_unknown_id_is_nobodys(workspace: Workspace) -> None:
     with Flow(workspace) as flow:
-        rows = flow.store.holding(flow.signed_in("ann"), *STRANGERS, flow.signed_in("bob", expired=True))
+        others = company(*STRANGERS, flow.signed_in("bob", expired=True))
+        rows = flow.store.holding(flow.signed_in("ann"), *others)
         credentials = [one for row in rows for one in (row.access_token, row.refresh_token, row.grant_token)]
         unknown = ("987654321", "nobody", f"{rows[0].id} ", f"0{rows[0].id}", f"{rows[0].id} or 1=1", "%")
         for id in [id for id in unknown if all(row.id != id for row in rows)]:
@@ -124,10 +126,10 @@ def an_unknown_id_is_nobodys(workspace: Workspace) -> None:
 @check("FLOW-7")
 def remove_after_signing_in_removes_that_row(workspace: Workspace) -> None:
     with Flow(workspace) as flow:
-        rows = flow.store.holding(flow.signed_in("bob"), *STRANGERS)
+        rows = flow.store.holding(*company(flow.signed_in("bob"), *STRANGERS))
         code = flow.code_of("ann")
         token = flow.start(code)
-        _is_removed(flow, token, [*rows, signed_in(flow, rows, "ann", code)], len(rows))
+        _is_removed(flow, token, signed_in(flow, rows, "ann", code))
 
 
 @check("FLOW-7")
@@ -136,29 +138,22 @@ def remove_after_a_start_with_what_is_known_removes_that_row(workspace: Workspac
         for expired in (False, True):
             with Flow(workspace) as flow:
                 ann = flow.signed_in("ann", expired=expired)
-                rows = flow.store.holding(flow.signed_in("bob"), *STRANGERS, ann)
-                token = flow.start(known_user(workspace, known, rows[-1]))
-                if expired:
-                    rows[-1] = is_renewed(flow, rows, rows[-1])
-                _is_removed(flow, token, rows, -1)
+                row = flow.store.holding(*company(flow.signed_in("bob"), *STRANGERS), ann)[-1]
+                token = flow.start(known_user(workspace, known, row))
+                _is_removed(flow, token, is_renewed(flow, row) if expired else row)
 
 
 @check("FLOW-7")
 def remove_after_signing_in_again_removes_the_users_row(workspace: Workspace) -> None:
     with Flow(workspace) as flow:
-        rows = flow.store.holding(flow.signed_in("ann"), flow.signed_in("bob"), *STRANGERS)
-        code = flow.code_of("ann")
-        token = flow.start(code)
-        # Else the application names the user, whose stored token is found and used.
-        if abilities().names_users:
-            rows[0] = issued_tokens(flow, "ann", code, id=rows[0].id)
-        _is_removed(flow, token, rows, 0)
+        rows = flow.store.holding(flow.signed_in("ann"), *company(flow.signed_in("bob"), *STRANGERS))
+        _is_removed(flow, flow.start(flow.code_of("ann")), rows[0])
 
 
-def _is_removed(flow: Flow, token: Any, rows: list[Row], place: int) -> None:
+def _is_removed(flow: Flow, token: Any, row: Row) -> None:
     answer = flow.app.remove(token)
     flow.works(answer, "OAuthToken.remove()")
-    flow.store.expect(rows, gone=[rows[place]], because="remove() removes the row of its token and no other")
+    flow.store.expect(gone=[row], because="remove() removes the row of its token and no other")
     demand(flow.workspace, answer.returned is True, "OAuthToken.remove() says that it worked", answer)
 
 
@@ -169,25 +164,24 @@ def _is_removed(flow: Flow, token: Any, rows: list[Row], place: int) -> None:
 def revoke_sends_the_refresh_token_of_the_row_with_that_id(workspace: Workspace) -> None:
     _needs_revoke()
     with Flow(workspace) as flow:
-        names = ("ann", "bob", "cleo")
-        rows = flow.store.holding(VALID_EVE, *(flow.signed_in(name) for name in names), ACCESS, GRANT)
-        token = flow.start(known_user(workspace, "id", rows[1]))
-        for place in (3, 1, 2):
+        names = company("ann", "bob", "cleo", least=1)
+        rows = flow.store.holding(*company(VALID_EVE), *map(flow.signed_in, names), *company(ACCESS, GRANT))
+        users = [row for row in rows if row.user_name and row.user_name != VALID_EVE.user_name]
+        token = flow.start(known_user(workspace, "id", users[0]))
+        for user in (users[-1], *users[:-1]):
             since = len(flow.zoho.requests)
-            answer = flow.app.revoke(token, rows[place].id)
-            flow.works(answer, "OAuthToken.revoke(id)")
-            whose = f"of the row {format_value(rows[place].id)}"
-            _revoked(flow, since, rows, [rows[place].refresh_token], whose)
+            flow.works(flow.app.revoke(token, user.id), "OAuthToken.revoke(id)")
+            _revoked(flow, since, rows, [user.refresh_token], f"of the row {format_value(user.id)}")
 
 
 @check("FLOW-8")
 def revoke_of_a_row_without_a_refresh_token_or_of_an_unknown_id_revokes_nobody(workspace: Workspace) -> None:
     _needs_revoke()
     with Flow(workspace) as flow:
-        rows = flow.store.holding(flow.signed_in("ann"), ACCESS, GRANT, flow.signed_in("bob"))
+        rows = flow.store.holding(flow.signed_in("ann"), *company(ACCESS, GRANT, flow.signed_in("bob")))
         token = flow.start(known_user(workspace, "id", rows[0]))
-        ids = [rows[1].id, rows[2].id, "987654321", "nobody", f"{rows[0].id} or 1=1"]
-        for id in [id for id in ids if id not in (rows[0].id, rows[3].id)]:
+        ids = [*(row.id for row in rows[1:-1]), "987654321", "nobody", f"{rows[0].id} or 1=1"]
+        for id in [id for id in ids if id not in (rows[0].id, rows[-1].id)]:
             since = len(flow.zoho.requests)
             flow.app.revoke(token, id)
             _revoked(flow, since, rows, [], f"for the id {format_value(id)}, which has none")
@@ -243,7 +237,7 @@ def _is_renewed_once(workspace: Workspace, known: str) -> None:
         finally:
             gate.open()
         flow.asked_for_tokens(1, f"{len(THREADS)} threads that meet one expired token renew it once")
-        is_renewed(flow, rows, rows[4])
+        is_renewed(flow, rows[4])
 
 
 # BYID-5: a token that came from the store is handed to the SDK
@@ -251,32 +245,29 @@ def _is_renewed_once(workspace: Workspace, known: str) -> None:
 
 @check("BYID-5")
 def a_token_from_find_token_by_id_is_handed_to_the_sdk(workspace: Workspace) -> None:
-    _is_whole(workspace, lambda flow, row: flow.store.call("find_token_by_id", row.id).returned)
+    _is_whole(workspace, lambda at, row: at.store.call("find_token_by_id", id_of(at.store, row)).returned)
 
 
 @check("BYID-5")
 def a_token_from_get_tokens_is_handed_to_the_sdk(workspace: Workspace) -> None:
     def listed(flow: Flow, row: Row) -> Any:
         tokens = flow.store.call("get_tokens").returned
-        return next((token for token in tokens or () if token.get_id() == row.id), None)
+        return next((token for token in tokens or () if to_row(token).user_name == row.user_name), None)
 
     _is_whole(workspace, listed)
 
 
 def _is_whole(workspace: Workspace, take: Callable[[Flow, Row], Any]) -> None:
     with Flow(workspace) as flow:
-        rows = flow.store.holding(
-            *STRANGERS, flow.signed_in("ann"), flow.signed_in("bob", expired=True), flow.signed_in("cleo")
-        )
-        for name, place, go in (
-            *(("ann", -3, flow.start_with), ("bob", -2, flow.switch)),
-            *(("cleo", -1, flow.switch), ("bob", -2, flow.start_with)),
-        ):
-            token = take(flow, rows[place])
-            has_it = f"the store has the token {format_value(rows[place].id)}"
-            require(workspace, token is not None, has_it, None)
+        names = company("ann", "bob", "cleo", least=1)
+        users = {name: flow.signed_in(name, expired=name == "bob") for name in names}
+        flow.store.holding(*company(*STRANGERS), *users.values())
+        steps = (flow.start_with, flow.switch, flow.switch, flow.start_with)
+        for name, go in zip((*names, *names[1:2]), steps, strict=False):
+            row = flow.store.stored(users[name])
+            token = take(flow, row)
+            require(workspace, token is not None, f"the store has the token {format_value(row.id)}", None)
             go(token)
-            if rows[place].expires_in == PAST:
-                rows[place] = is_renewed(flow, rows, rows[place])
-            flow.calls_as(name, rows[place].access_token)
-        flow.store.expect(rows)
+            row = is_renewed(flow, row) if row.expires_in == PAST else row
+            flow.calls_as(name, row.access_token)
+        flow.store.expect()

@@ -90,7 +90,7 @@ def _look_alike(changer: StoreHandle, looker: StoreHandle, key: Row, what: str) 
             f"the other store finds {what} by its id: {format_row(there)}",
             str(looker.call("find_token_by_id", there.id)),
         )
-    return str(there.id)
+    return there.id or ""
 
 
 @check("PERSIST-2", persistent=True)

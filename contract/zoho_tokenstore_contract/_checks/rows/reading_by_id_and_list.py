@@ -9,7 +9,7 @@ from typing import Any
 from ..._harness.messages import format_rows
 from ..._harness.row_acts import bring_rows, demand, reads_alike, require, same_fields
 from ..._harness.store_handle import StoreHandle
-from ..._harness.store_limits import SPARE, active
+from ..._harness.store_limits import SPARE, active, batches
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, absent, format_row, format_value
 from ..registry import Case, check, check_each
@@ -115,8 +115,8 @@ def an_id_that_its_token_brought_gives_it(workspace: Workspace) -> None:
 
 @check("LIST-1")
 def many_rows_are_all_listed(workspace: Workspace) -> None:
-    store = workspace.open()
-    _lists(store, [store.save(person(f"user{number}")).inserted for number in range(120)])
+    for store, rows in workspace.each(batches([person(f"user{number}") for number in range(120)])):
+        _lists(store, [store.save(row).inserted for row in rows])
 
 
 @check("BYID-2")
