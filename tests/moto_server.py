@@ -7,16 +7,22 @@ AWS does not. Here each request is one step.
 from __future__ import annotations
 
 import contextlib
+import copy
+import functools
+import http.server
 import importlib.util
+import io
 import os
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -102,13 +108,66 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Pat
 
 
 def server_main(port: int) -> None:
-    import copy
-    import logging
-    import threading
-
-    from moto.dynamodb.models.table import Table
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-    from werkzeug.serving import WSGIRequestHandler, run_simple
+
+    _quicken()
+    application = DomainDispatcherApplication(create_backend_app)
+    # Moto lists its own directory for each request.
+    application.get_backend_for_host = functools.cache(application.get_backend_for_host)
+    one_at_a_time = threading.Lock()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        """Answers as AWS does, over connections that stay open."""
+
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = -1  # head and body leave together
+
+        def do_POST(self) -> None:
+            environ = _environ(self.path, self.headers, self.rfile)
+            with one_at_a_time:
+                answer = application(environ, self.start)
+                body = b"".join(answer)
+            if not any(name.lower() == "content-length" for name, _ in self.answered):
+                self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def start(self, status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
+            self.answered = headers
+            code, _, reason = status.partition(" ")
+            self.send_response_only(int(code), reason)
+            for header in headers:
+                self.send_header(*header)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+
+
+def _environ(path: str, headers: Message, body: io.BufferedIOBase) -> dict[str, Any]:
+    """What WSGI tells an application of a request."""
+    length = int(headers["Content-Length"] or 0)
+    return {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": path,
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "0",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "CONTENT_TYPE": headers["Content-Type"] or "",
+        "CONTENT_LENGTH": str(length),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body.read(length)),
+        "wsgi.errors": sys.stderr,
+        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
+    }
+
+
+def _quicken() -> None:
+    """Take from moto what it does again and again for nothing."""
+    from moto.dynamodb.models.table import Table
+    from moto.secretsmanager.models import SecretsStore
 
     def copied(table: Any, _: Any) -> Any:
         """Moto copies the whole table for each write of a transaction; the items themselves are replaced."""
@@ -118,15 +177,10 @@ def server_main(port: int) -> None:
         return made
 
     Table.__deepcopy__ = copied
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    application = DomainDispatcherApplication(create_backend_app)
-    one_at_a_time = threading.Lock()
-
-    def step(environ: Any, start_response: Any) -> Any:
-        with one_at_a_time:
-            return list(application(environ, start_response))
-
-    run_simple("127.0.0.1", port, step, threaded=True, request_handler=WSGIRequestHandler)
+    # Moto goes through all secrets to find one, and a run of the kit leaves thousands.
+    for name in ("__contains__", "__getitem__", "get"):
+        setattr(SecretsStore, name, getattr(dict, name))
+    SecretsStore.pop = lambda secrets, name: dict.pop(secrets, name, None)
 
 
 if __name__ == "__main__":
