@@ -7,8 +7,10 @@ servers that the tests start::
 
 Both commits are checked out into temporary work trees and installed into temporary environments. They check
 the same stores in turn, in pairs, each as ``zoho-tokenstore check`` does best: the older one with
-pytest-xdist on two processes, this one as it decides by itself. The table tells medians and the ratio of the
-pairs, in seconds and in seconds of the processors, which other work on the machine disturbs less.
+pytest-xdist on two processes, this one as it decides by itself; each of them with a server of its own, so
+that none meets what the other has left there. The table tells medians and the ratio of the pairs, in seconds
+and in seconds of the processors, which other work on the machine disturbs less. The page is written after
+each pair: what was measured stays where the run is stopped.
 """
 
 from __future__ import annotations
@@ -275,17 +277,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
         figures: dict[str, list[tuple[Taken, Taken]]] = {}
         for turn in range(options.pairs):
             for factory in options.stores:
-                with CHECKED[factory].serving() as os.environ["STORE_ADDRESS"]:
-                    words = (f"stores:{factory}", *CHECKED[factory].declared)
-                    pair = (check(old, place, *words, "-n", "2"), check(new, place, *words))
+                pair = (
+                    _served(old, place, factory, "-n", "2", said=f"{turn + 1} of {options.pairs}, then"),
+                    _served(new, place, factory, said=f"{turn + 1} of {options.pairs}, now"),
+                )
                 figures.setdefault(factory, []).append(pair)
-                taken = f"{pair[0].clock:.1f} s, {pair[1].clock:.1f} s"
-                print(f"{turn + 1} of {options.pairs}, {factory}: {taken}", flush=True)
-    lines = table(figures)
+                lines = table(figures)
+                said = shlex.join(["python", "-m", "benchmarks.commits", *(arguments or sys.argv[1:])])
+                made = {
+                    "command": said,
+                    **page.machine(),
+                    "commit": options.commit,
+                    "table": lines,
+                    "why": WHY,
+                }
+                written = page.write(options.docs, commits=made)
     print("\n".join(lines))
-    said = shlex.join(["python", "-m", "benchmarks.commits", *(arguments or sys.argv[1:])])
-    made = {"command": said, **page.machine(), "commit": options.commit, "table": lines, "why": WHY}
-    print(page.write(options.docs, commits=made))
+    print(written)
+
+
+def _served(command: Path, place: Path, factory: str, *arguments: str, said: str) -> Taken:
+    """Check a store once, with a server of its own where it needs one, and tell what that took."""
+    with CHECKED[factory].serving() as os.environ["STORE_ADDRESS"]:
+        taken = check(command, place, f"stores:{factory}", *CHECKED[factory].declared, *arguments)
+    print(f"{said}, {factory}: {taken.clock:.1f} s, processors {taken.processors:.1f} s", flush=True)
+    return taken
 
 
 if __name__ == "__main__":
