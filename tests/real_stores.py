@@ -32,6 +32,7 @@ from zoho_tokenstore_contract._harness.workspace import Effort
 from zoho_tokenstore_contract._runner.clause_runner import check_clause
 from zoho_tokenstore_contract._spec.clause_results import Outcome
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
+from zoho_tokenstore_contract._spec.sdk import load
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,10 @@ def sut_of(real: Real) -> StoreUnderTest:
         source=StoreSource.of(real.open),
         **real.declared,
     )
+
+
+if int(load().version.partition(".")[0]) < 7:
+    del REAL["db-store"]  # its table is of the latest text; the record of published stores has the others
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def test_the_kit_itself_does_not_fail_on_a_store_with_one_slot(clause: str) -> N
     assert Outcome.BROKEN is check_clause(clause, sut_of(REAL["one-slot"]), Effort()).outcome
 
 
-@pytest.mark.parametrize(("name", "clause"), [*BROKEN, *KEPT])
+@pytest.mark.parametrize(("name", "clause"), [one for one in (*BROKEN, *KEPT) if one[0] in REAL])
 def test_the_table_is_true(name: str, clause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the table says of a clause is shown without the kit."""
     monkeypatch.chdir(tmp_path)

@@ -293,7 +293,12 @@ def test_a_handler_ends_the_waiting_for_another_process(store: SQLiteFileStore, 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks through the C library")
-@pytest.mark.parametrize("hook", [False, True], ids=["no hook", "the hook after"])
+# From Python 3.13 on, the hook alone, without the one before the fork, ends the process.
+@pytest.mark.parametrize(
+    "hook",
+    [False, *[True] * (sys.version_info < (3, 13))],
+    ids=lambda hook: "a hook" if hook else "no hook",
+)
 def test_a_process_that_was_forked_past_python_is_refused(path: Path, hook: bool) -> None:
     """Every time, while the parent goes on and closes; nothing that was acknowledged is lost."""
     script = """

@@ -165,7 +165,7 @@ import mine{"" if store.suffix else ".store"}
 
     def test_the_names_that_the_kit_and_its_docs_tell_are_names(self) -> None:
         """Each ``zoho-tokenstore copy NAME`` can be typed as it is told."""
-        root = BUNDLE.parent.parent
+        root = Path(__file__).parent.parent
         told = {
             name
             for folder, ending in (

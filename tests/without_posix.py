@@ -20,7 +20,7 @@ NAMES: dict[ModuleType, tuple[str, ...]] = {
     os: (
         *("fork", "forkpty", "geteuid", "getpgid", "getuid", "killpg", "mkfifo", "register_at_fork"),
         *("sched_getaffinity", "sched_setaffinity", "setsid", "WNOHANG", "O_DIRECTORY", "O_NOFOLLOW"),
-        *("O_CLOEXEC", "fchmod", "fchown", "chown", "getppid"),
+        *("O_CLOEXEC", "fchmod", "fchown", "chown"),
     ),
     signal: (
         *("pthread_kill", "pthread_sigmask", "setitimer", "alarm", "ITIMER_REAL"),
