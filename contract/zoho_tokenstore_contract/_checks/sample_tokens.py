@@ -166,7 +166,7 @@ def near_ids(id: str) -> tuple[str, ...]:
         *(f"{id}*", f"'{id}'", f'"{id}"', f"{id}'", f"{id}''", f"{id}\\", f"{id} or 1=1", f"{id}' or '1'='1"),
         *(f"{id};", f"{id}; drop table oauthtoken", f"{id}--", f"{id},{id}", f"[{id}]", f"({id})", id * 2),
         *(f"{id}_", f"{id[:1]}_{id[1:]}", f"{id[:-1]}%", f"{id[:-1]}_", f"{id[:-1]}?"),
-        *(f"{id}\u200b", f"\ufeff{id}"),
+        *(f"{id}\u200b", f"\ufeff{id}", f"./{id}", f"../{id}", f"{id}/"),
         "".join(chr(ord(one) + 0xFEE0) if one.isascii() and one.isalnum() else one for one in id),
         *(_in_other_digits(id), id[:1] + _in_other_digits(id[1:])),
     )

@@ -172,10 +172,9 @@ def a_miss_leaves_the_passed_token_as_it_was(workspace: Workspace) -> None:
     misses = 0
     for sent in (
         *unmatched(before),
-        ANN.but(user_name=STRANGER),
-        Row(user_name=STRANGER, id=before[0].id),
+        *(ANN.but(user_name=STRANGER), Row(user_name=STRANGER, id=before[0].id)),
         Row(user_name=STRANGER, **CLIENT, refresh_token=ANN.refresh_token),
-        Row(**CLIENT, access_token=UNKNOWN["access_token"]),
+        *(Row(**CLIENT, access_token=UNKNOWN["access_token"]), key_of(REFRESH).but(client_id=STRANGER)),
         Row(user_name=""),
         Row(user_name="", access_token=UNKNOWN["access_token"], client_id="", redirect_url=""),
     ):
