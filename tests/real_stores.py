@@ -80,8 +80,8 @@ REAL = {
     ),
     "look": Real(LookThenInsert, tables.LOOK_RAISES, declared=_HIDDEN),
     "errors": Real(ErrorsAreNone, tables.ERRORS, declared=_HIDDEN),
-    "first-row": Real(FirstRowOnAMiss, tables.FIRST_ROW, tables.NO_MISS, _HIDDEN, tables.FIRST_ROW_DIFFERS),
-    "no-ids": Real(IdsNeverSet, tables.NO_IDS, tables.WITHOUT_IDS, _HIDDEN, tables.NO_IDS_DIFFERS),
+    "first-row": Real(FirstRowOnAMiss, tables.FIRST_ROW, tables.NO_MISS, _HIDDEN),
+    "no-ids": Real(IdsNeverSet, tables.NO_IDS, tables.WITHOUT_IDS, _HIDDEN),
     "one-slot": Real(OneSlot, tables.ONE_SLOT, tables.ONE_ROW, _HIDDEN, tables.ONE_SLOT_DIFFERS),
     "private": Real(
         PrivateNames, tables.PRIVATE_NAMES, tables.BARE_ROWS, _HIDDEN, tables.PRIVATE_NAMES_DIFFERS

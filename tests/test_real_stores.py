@@ -50,6 +50,8 @@ def test_the_kit_says_what_is_true(name: str) -> None:
         ("sqlite", ("THREAD-2", "THREAD-5", "FLOW-6")),  # with room for ten rows, threads do nothing wrong
         ("sqlite", ("SECRET-2",)),  # nor does a store that refuses texts keep quiet about them
         ("memory", ("SECRET-2",)),
+        ("no-ids", ("THREAD-1", "THREAD-2", "THREAD-4", "CRASH-1", "CRASH-6")),  # where no id tells a row
+        ("one-slot", ("THREAD-2", "THREAD-4", "PROC-2", "CRASH-1", "CRASH-2", "CRASH-6")),
         ("list", ("DEL-3",)),  # a brought id that is no number stops later inserts, by SAVE-3
     ],
 )

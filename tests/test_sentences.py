@@ -136,7 +136,13 @@ def test_what_another_open_store_does_not_show_is_told_as_that() -> None:
     ("done", "text", "sentence"),
     [
         (
-            ("in another process: save_token of x killed before posix.write, moment 3 of it", "store.open()"),
+            (
+                (
+                    "in another process: save_token of x was killed by the kit (SIGKILL) "
+                    "before posix.write, moment 3 of it"
+                ),
+                "store.open()",
+            ),
             "no such row; 0 rows in all",
             "save_token, killed before posix.write: a saved row is lost; 0 rows in all (expected: all)",
         ),

@@ -75,7 +75,8 @@ def damage_main_file(store: StoreHandle, what: str, damage: Callable[[bytes], by
     content = damage(main.read_bytes())
     main.write_bytes(content)
     place = main.relative_to(store.location)
-    store.workspace.calls.append(CallRecord(1, "damage", answer=f"{place}: {what}"))
+    note = f"(while the store is closed, the kit damages its file {place}: {what})"
+    store.workspace.calls.append(CallRecord(1, "damage", note=note))
     return main, content
 
 

@@ -15,10 +15,21 @@ from .store_handle import StoreHandle
 class LeakCheckedStore:
     """A store whose every answer is searched for secrets."""
 
-    def __init__(self, store: StoreHandle, ears: OutputCapture, secrets: Secrets) -> None:
+    def __init__(
+        self, store: StoreHandle, ears: OutputCapture, secrets: Secrets, circumstances: str = ""
+    ) -> None:
+        """Search a store, which is open.
+
+        Args:
+            store: The store.
+            ears: What hears the output.
+            secrets: What is searched for.
+            circumstances: What was done to its storage, for the message.
+        """
         self.workspace = store.workspace
         self.ears = ears
         self.secrets = secrets
+        self.circumstances = circumstances
         self.store = store
         self.silent("opening")
 
@@ -60,4 +71,6 @@ class LeakCheckedStore:
 
     def _search(self, where: str, text: str) -> None:
         if (leak := self.secrets.leak(text)) is not None:
-            self.workspace.fail("no secret in what a log or a traceback may show", f"{where} shows {leak}")
+            self.workspace.fail(
+                "no secret in what a log or a traceback may show", f"{where}{self.circumstances} shows {leak}"
+            )

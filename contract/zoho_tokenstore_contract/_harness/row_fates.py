@@ -7,13 +7,14 @@ stored. So a row has a few states of which it has to show one, whole.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .._spec.clause_results import Violation
 from .._spec.tokens import FIELDS, Row, absent, format_row, to_row
 from .messages import describe_mixture, format_rows
+from .store_limits import active
 from .workspace import Workspace
 
 
@@ -36,7 +37,7 @@ class Fate:
     def is_shown_by(self, row: Row) -> bool:
         """Whether a stored row is this one, whole, in one of its states."""
         if self.new:
-            return not absent(row.id) and row.but(id=None) in self.states
+            return not lacks_id(row) and row.but(id=None) in self.states
         return row in self.states
 
     def is_near(self, row: Row) -> bool:
@@ -59,7 +60,12 @@ class Fate:
             return format_rows([row.only("id", "user_name", "access_token") for row in own])
         wrong = min((_unlike(own[0], state) for state in self.states), key=len)
         shown = format_row(own[0].only("id", "user_name", *wrong[:3]))
-        return f"{shown}{', without an id' * absent(own[0].id)}{describe_mixture(own[0], self.states)}"
+        return f"{shown}{', without an id' * lacks_id(own[0])}{describe_mixture(own[0], self.states)}"
+
+
+def lacks_id(row: Row) -> bool:
+    """Whether a row has no id, in a store whose other rows have one; else SAVE-2 tells it."""
+    return absent(row.id) and active().gives_ids
 
 
 def _unlike(row: Row, state: Row) -> list[str]:
@@ -91,8 +97,18 @@ def mishap_in(rows: Sequence[Row], fates: Sequence[Fate], nothing_else: str) -> 
 
     Returns:
         What is wrong with the first row that is lost, torn, or there twice; ``None`` where each row shows a
-        state of its own.
+        state of its own, or the only row of a store with one slot a state of one that was saved.
     """
+    mishap = _first_mishap(rows, fates, nothing_else)
+    if mishap is None or not active().one_slot:
+        return mishap
+    saved = [fate for fate in fates if fate.new] or fates
+    states = tuple(state for fate in saved for state in fate.states)
+    the_last = replace(saved[0], states=states)
+    return mishap if _first_mishap(rows, [the_last], nothing_else) else None
+
+
+def _first_mishap(rows: Sequence[Row], fates: Sequence[Fate], nothing_else: str) -> Mishap | None:
     rest = list(rows)
     wrong = None
     for fate in fates:
@@ -127,9 +143,9 @@ def without_own_id(rows: Sequence[Row]) -> str:
     """Which row has no id, or that of another one, in words; "" where each has its own."""
     for place, row in enumerate(rows):
         twin = next((other for other in rows[:place] if other.id == row.id), None)
-        if absent(row.id):
+        if lacks_id(row):
             return f"{format_row(row)} has none"
-        if twin is not None:
+        if twin is not None and not absent(row.id):
             return f"{format_row(row)} and {format_row(twin)}"
     return ""
 

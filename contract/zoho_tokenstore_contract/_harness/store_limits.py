@@ -125,7 +125,7 @@ class Limits:
                 return _clause_of(argument)
             if not (self.goes_on or all(map(_is_number, stored))):
                 return "SAVE-3"
-            return "" if self.fitting(1, _reached(stored)) else "VALUE-8"
+            return "" if self.one_slot or self.fitting(1, _reached(stored)) else "VALUE-8"
         if argument not in stored and (self.gives_ids or not absent(argument)):
             return ""
         if method == "delete_token" and not (self.deletes and (self.deletes_brought or _is_number(argument))):
@@ -142,7 +142,8 @@ class Limits:
         Returns:
             How many it can save.
         """
-        return number if self.room is None else max(0, min(number, self.room - beside))
+        room = 1 if self.one_slot else self.room
+        return number if room is None else max(0, min(number, room - beside))
 
     def refuses(self, row: Row) -> bool:
         """Whether a row is of a kind that the store does not store."""

@@ -19,7 +19,9 @@ _WHOLE = 5
 
 _LINE = re.compile(r"(before|after|thread \d+) +\[[=\]]*[ ]*  ?(?P<call>.+)", re.DOTALL)
 _SIGNATURE = re.compile(r"user_signature=UserSignature\(('[^']*')\)")
-_KILLED = re.compile(r"in another process: .* killed (.+?)(?:, moment \d+ of it)?$", re.DOTALL)
+_KILLED = re.compile(
+    r"in another process: .* killed (?:by the kit \(SIGKILL\) )?(.+?)(?:, moment \d+ of it)?$", re.DOTALL
+)
 _SAVED = re.compile(r"-> returned None; the token's id is now ('[^']*')$")
 _MIXED = re.compile(r"with other values than any save in (\w+(?:, \w+)*)$")
 _NO_ORDER = re.compile(r"^the longest order that explains its answers ends .+", re.DOTALL)

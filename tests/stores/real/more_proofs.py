@@ -14,12 +14,12 @@ from zohocrmsdk.src.com.zoho.crm.api.exception.sdk_exception import SDKException
 from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 
 from .fields import name_of
-from .proofs import FILES, SQL, Open, broken, kept, saved, token, users
+from .proofs import FILES, HABITS, SQL, Open, broken, kept, saved, token, users
 
 
 def _in_the_middle(store: Any, act: Callable[[], object]) -> Any:
-    """Something else is done, once, where a save has looked for its row and makes an id."""
-    name = next(name for name in ("generate_id", "insert") if hasattr(store, name))
+    """Something else is done, once, where a save has looked for its row and is about to write it."""
+    name = next(name for name in ("generate_id", "insert", "write") if hasattr(store, name))
     method, waiting = getattr(store, name), [act]
 
     def meanwhile(*arguments: Any) -> Any:
@@ -304,6 +304,55 @@ def _another_user_takes_the_row(open: Open) -> None:
     store.save_token(ann)
     store.save_token(token("bob", id=ann.get_id()))
     assert [(name_of(one), one.get_access_token()) for one in store.get_tokens()] == [("bob", "a-ann")]
+
+
+@kept("THREAD-2", "one-slot")
+def _one_slot_loses_beside_another_save_what_it_loses_after_one(open: Open) -> None:
+    store = open()
+    saved(store, "dan")
+    with _in_the_middle(store, lambda: saved(store, "bob")):
+        saved(store, "ann")
+    assert users(store) == ["ann"]
+    store.delete_tokens()
+    with _in_the_middle(store, lambda: saved(store, "bob")):
+        saved(store, "ann")
+    assert users(store) == ["bob", "ann"]  # that it has two rows now is told by THREAD-5
+
+
+@kept("THREAD-2", *HABITS)
+def _a_save_beside_another_one_loses_no_user(open: Open) -> None:
+    store = open()
+    with _in_the_middle(store, lambda: saved(store, "bob")):
+        saved(store, "ann")
+    assert users(store) == ["bob", "ann"]
+
+
+@kept("THREAD-1", *HABITS, "one-slot")
+def _another_thread_uses_the_store(open: Open) -> None:
+    store = open()
+    thread = Thread(target=lambda: saved(store, "ann"))
+    thread.start()
+    thread.join()
+    assert users(store) == ["ann"]
+
+
+@kept("THREAD-4", *HABITS, "one-slot")
+def _beside_a_save_the_row_is_as_before_it(open: Open) -> None:
+    store, other, seen = open(), open(), []
+    saved(store, "ann")
+    with _in_the_middle(store, lambda: seen.extend(other.get_tokens())):
+        store.save_token(token("ann", access_token="new"))
+    assert [one.get_access_token() for one in (*seen, *other.get_tokens())] == [None, "new"]
+
+
+@kept("CRASH-1", *HABITS, "one-slot")
+@kept("CRASH-6", *HABITS, "one-slot")
+def _what_ends_a_save_before_its_one_statement_leaves_the_row(open: Open) -> None:
+    store = open()
+    saved(store, "ann")
+    with mock.patch.object(store, "write", mock.Mock(side_effect=_Killed)), pytest.raises(_Killed):
+        saved(store, "bob")
+    assert [(name_of(one), one.get_refresh_token()) for one in open().get_tokens()] == [("ann", "r-ann")]
 
 
 @broken("SAVE-16", "one-slot")

@@ -469,8 +469,9 @@ def _an_empty_client_id_hinders_the_access_token(open: Open) -> None:
     assert store.find_token(token(access_token="a", client_id="")) is None
 
 
-@broken("THREAD-3", *LOOK)
-@broken("PROC-1", *LOOK)
+@broken("THREAD-3", *LOOK, *HABITS, "one-slot")
+@broken("THREAD-5", *LOOK, *HABITS, "one-slot")
+@broken("PROC-1", *LOOK, *HABITS, "one-slot")
 def _two_that_find_no_row_insert_one_each(open: Open) -> None:
     store, other = open(), open()
     look = store.match
@@ -508,7 +509,7 @@ def _a_lone_surrogate_seems_to_be_saved(open: Open) -> None:
     assert users(store) == []
 
 
-@kept("CRASH-4", "look")
+@kept("CRASH-4", "look", *HABITS, "one-slot")
 def _what_is_out_of_reach_raises(open: Open) -> None:
     store = open()
     here = Path.cwd()

@@ -14,18 +14,7 @@ from ..._harness.store_limits import active
 from ..._harness.workspace import Workspace, not_applicable
 from ..._spec.tokens import Row, format_row, to_token
 from ..registry import check
-from ..sample_tokens import (
-    ACCESS,
-    ANN,
-    BOB,
-    EVE,
-    GRANT,
-    GUS,
-    ONE_OF_EACH_KEY,
-    REFRESH,
-    key_of,
-    person,
-)
+from ..sample_tokens import ACCESS, ANN, BOB, EVE, GRANT, GUS, ONE_OF_EACH_KEY, REFRESH, key_of, person
 
 NEW_ACCESS = "1000.new.access"
 

@@ -94,9 +94,11 @@ def no_secret_is_told_when_the_storage_fails(workspace: Workspace) -> None:
                 damage_main_file(tapped.store, what, damage)
                 tapped.silent("closing")
                 answer, opened = workspace.try_open(tapped.store.location)
-                tapped.answered(f"opening when {what}", answer)
+                tapped.circumstances = f" after the kit damaged its file ({what})"
+                tapped.answered("opening", answer)
                 if opened is not None:
-                    _all_methods(LeakCheckedStore(opened, ears, secrets), known, row, ids[0])
+                    damaged = LeakCheckedStore(opened, ears, secrets, tapped.circumstances)
+                    _all_methods(damaged, known, row, ids[0])
 
 
 def _all_methods(tapped: LeakCheckedStore, known: Row, new: Row, id: Any) -> None:

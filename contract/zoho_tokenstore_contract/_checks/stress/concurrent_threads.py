@@ -80,7 +80,7 @@ def _ann(number: int) -> Row:
 def _save_at_once(workspace: Workspace, before: tuple[Row, ...], rows: Sequence[Row]) -> None:
     """Have threads save these rows: two that meet everywhere, and many that just run."""
     before = tuple(Pool(before))
-    rows = rows[: active().fitting(len(rows), len(before))]
+    rows = rows[: max(2, active().fitting(len(rows), len(before)))]  # two, in one slot one after the other
     runner = ThreadRunner(workspace)
     pair = ThreadProgram(before, (_saves(rows[0]), _saves(rows[1])))
     precondition(lambda: _each_user_has_one_row(runner.run_free(next(pair.one_by_one(1)))))
@@ -159,6 +159,7 @@ def row_by_id(row: Row) -> Call:
 
 def _read_beside_saves(workspace: Workspace, before: tuple[Row, ...], *reads: Call) -> None:
     """Have threads read while another saves: one that stands still everywhere, and all just running."""
+    before = tuple(Pool(before))
     # What find_token never shows is the fault of FIND-1.
     reads = tuple(one for one in reads if one.method != "find_token" or active().finds(ANN))
     runner = ThreadRunner(workspace)

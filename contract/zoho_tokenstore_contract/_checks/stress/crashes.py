@@ -19,6 +19,7 @@ from ..._drivers.processes.cut_short import (
 from ..._drivers.storage_faults import main_file
 from ..._harness.calls import CallRecord
 from ..._harness.row_fates import Fate, hold_to, rows_left
+from ..._harness.store_handle import StoreHandle
 from ..._harness.store_limits import SPARE, Pool, active
 from ..._harness.workspace import Workspace, not_applicable
 from ..._spec.tokens import Row
@@ -70,10 +71,7 @@ class Storage:
         self._processes = processes
         store = workspace.open()
         self.location = store.location
-        # In a store with room for a few rows, new ones find some too.
-        self.users = active().fitting(USERS, 2 + SPARE)
-        others = Pool((ACCESS, REFRESH))
-        self.rows = store.holding(*(_wide(f"user{number}") for number in range(self.users)), *others)
+        self.users, self.rows = _arranged(store)
         workspace.close(store)
         self._arranged = list(workspace.calls)
         self._turn = 0
@@ -114,8 +112,8 @@ class Storage:
         workspace.remember(rows)
         workspace.calls[:] = self._arranged
         if self._kills:
-            answer = f"closed; {self._kills} kills that lost nothing"
-            workspace.calls.append(CallRecord(1, "close", answer=answer))
+            killed = f"(before, the kit killed {self._kills} processes as they saved: no row was lost)"
+            workspace.calls.append(CallRecord(1, "other", note=killed))
         self._kills += 1
         ids = self._killed.save(rows, kill, when)
         self._flying += rows[len(ids) : len(ids) + 1]
@@ -133,13 +131,14 @@ def a_full_disk_makes_saving_raise_and_costs_no_row(workspace: Workspace) -> Non
     needs_file_size_limits()
     with Processes(workspace) as processes:
         store = workspace.open()
-        before = store.holding(*(_wide(f"user{number}") for number in range(USERS)), ACCESS, REFRESH)
+        users, before = _arranged(store)
         main_file(store)
         workspace.close(store)
         arranged, raised = list(workspace.calls), False
         for turn, room in enumerate(EXTRA):
             workspace.calls[:] = arranged
-            rows = [_filling("update" if turn % 2 else "insert", turn, number) for number in range(FILL + 6)]
+            most = 0 if turn % 2 else active().fitting(FILL + 6, len(before))
+            rows = [_filling(turn, number, users, new=number < most) for number in range(FILL + 6)]
             workspace.remember(rows)
             ids, failed = saves_on_a_full_disk(processes, store.location, rows, room)
             raised |= failed is not None
@@ -158,13 +157,21 @@ def a_full_disk_makes_saving_raise_and_costs_no_row(workspace: Workspace) -> Non
             )
 
 
-def _filling(kind: str, turn: int, number: int) -> Row:
-    name = f"user{number % USERS}" if kind == "update" else f"full{turn}-{number}"
+def _filling(turn: int, number: int, users: int, *, new: bool) -> Row:
+    name = f"full{turn}-{number}" if new else f"user{number % users}"
     row = _wide(name, f"{turn}-{number}")
     if number < FILL:
         return row
     return row.but(
         **{name: value.ljust(LARGE, "y") for name, value in row.present().items() if name.endswith("_token")}
+    )
+
+
+def _arranged(store: StoreHandle) -> tuple[int, list[Row]]:
+    """Save users and others, so many that there is room for new ones, too: how many users, and all rows."""
+    users = max(1, active().fitting(USERS, 2 + SPARE))
+    return users, store.holding(
+        *(_wide(f"user{number}") for number in range(users)), *Pool((ACCESS, REFRESH))
     )
 
 

@@ -9,14 +9,14 @@ from ..._drivers.processes.children import Processes
 from ..._drivers.processes.rounds import MOMENTS, PROCESSES, Round, save_after_a_fork, save_in_rounds
 from ..._harness.calls import CallRecord
 from ..._harness.row_fates import Fate, mishap_in, rows_left, without_own_id
-from ..._harness.store_limits import active
+from ..._harness.store_limits import Pool, active
 from ..._harness.workspace import Workspace
 from ..._spec.clause_results import Violation
 from ..._spec.tokens import Row, format_row
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, CLIENT, REFRESH, person
 
-BESIDE = (ANN, ACCESS, BOB, REFRESH)
+BESIDE = Pool((ANN, ACCESS, BOB, REFRESH))
 
 # Each with a store that it has opened
 
@@ -83,7 +83,7 @@ def _same(name: str, turn: str, moment: int | None = None) -> Round:
 
 def _plans_of(rounds: list[Round]) -> list[list[Round]]:
     """All rounds on one location, or each on one of its own where the store has room for a few rows."""
-    return [rounds] if active().room is None else [[one] for one in rounds]
+    return [rounds] if active().room is None and not active().one_slot else [[one] for one in rounds]
 
 
 def _save_at_once(workspace: Workspace, first: Sequence[Row], plans: Sequence[Sequence[Round]]) -> None:
@@ -134,7 +134,7 @@ def _each_user_has_one_row(
         after_a_fork: What is promised after a fork, in words; by default no process forked.
     """
     last: dict[object, tuple[Row, ...]] = {}
-    for done in rounds:
+    for done in rounds[-1:] if active().one_slot else rounds:
         for name in dict.fromkeys(row.user_name for row in done.saves):
             last[name] = tuple(row for row in done.saves if row.user_name == name)
     fates = [Fate(saved, _promise(saved, after_a_fork), new=True) for saved in last.values()]

@@ -17,21 +17,11 @@ from ..._drivers.storage_faults import (
 )
 from ..._drivers.threads.another_thread import in_another_thread
 from ..._harness.store_handle import StoreHandle
+from ..._harness.store_limits import Pool, active
 from ..._harness.workspace import Workspace, not_applicable
 from ..._spec.tokens import Row, format_row, to_token
 from ..registry import check
-from ..sample_tokens import (
-    ACCESS,
-    ANN,
-    BOB,
-    CLIENT,
-    GRANT,
-    GUS,
-    ONE_OF_EVERY_KIND,
-    REFRESH,
-    key_of,
-    person,
-)
+from ..sample_tokens import ACCESS, ANN, BOB, CLIENT, GRANT, GUS, ONE_OF_EVERY_KIND, REFRESH, key_of, person
 
 METHODS = ("find_token", "save_token", "get_tokens", "find_token_by_id", "delete_token", "delete_tokens")
 OUTAGES = 3
@@ -52,16 +42,17 @@ def a_damaged_file_is_refused_when_it_is_written(workspace: Workspace) -> None:
 def _is_refused(workspace: Workspace, *, writes: bool) -> None:
     """A store on a damaged file refuses its first call, or opening, and leaves the file; or has every row."""
     for what, damage in DAMAGES:
-        because = f"a file is refused when {what}; or every row is still there"
+        damaged = f"(the kit damaged it while the store was closed: {what})"
+        because = f"a file is refused when {what} (by the kit, while closed); or every row is still there"
         before, closed = _closed_store(workspace)
         main, content = damage_main_file(closed, what, damage)
         answer, store = workspace.try_open(closed.location)
         if store is None and not answer.refused:
-            workspace.fail("SDKException for a damaged file", f"opening {answer}")
+            workspace.fail(f"SDKException for a damaged file {damaged}", f"opening {answer}")
         if store is not None:
             answer = store.try_save(person("zoe")).answer if writes else store.call("get_tokens")
             if answer.raised is not None and not answer.refused:
-                workspace.fail("SDKException for a damaged file", str(answer))
+                workspace.fail(f"SDKException for a damaged file {damaged}", str(answer))
             # A store of several files may save elsewhere, as long as it owns up to the damage.
             if answer.raised is None and not (writes and store.call("get_tokens").refused):
                 store.expect(before, new=int(writes), because=because)
@@ -69,18 +60,19 @@ def _is_refused(workspace: Workspace, *, writes: bool) -> None:
             workspace.leave(store)
         if not main.is_file() or main.read_bytes() != content:
             seen = "has other content" if main.is_file() else "is gone"
-            workspace.fail("a damaged file that is refused is left as it is", f"{main.name} {seen}")
+            workspace.fail("a damaged file that is refused is left as it is", f"{main.name} {seen} {damaged}")
 
 
 def _closed_store(workspace: Workspace) -> tuple[list[Row], StoreHandle]:
     """A store that was closed after rows were saved in two goes: the rows, and the store."""
     workspace.fresh_examples()
     store = workspace.open()
-    before = store.holding(GUS)
+    *others, first = ONE_OF_EVERY_KIND
+    before = store.holding(first)
     workspace.close(store)
     main_file(store)  # before more is asked of a store without files
     store = workspace.open(store.location)
-    before += store.holding(*(row for row in ONE_OF_EVERY_KIND if row != GUS))
+    before += store.holding(*others)
     workspace.close(store)
     store.store = None  # whatever closes itself when it is forgotten
     gc.collect()
@@ -115,7 +107,7 @@ def every_way_of_asking_raises_when_the_storage_is_out_of_reach(workspace: Works
         Row(**CLIENT, grant_token="1000.zoe.grant"),
         Row(**CLIENT, refresh_token="1000.zoe.refresh"),
     )
-    store, held = _out_of_reach(workspace, rows, gone=person("gone"))
+    store, held = _out_of_reach(workspace, rows, again=True)
     for row in (*map(key_of, rows), *unknown, Row(id=held[0].id), Row(id=held[-1].id)):
         _raises(store, "find_token", row)
     for row in (*(key_of(row).but(expires_in="1900000000999") for row in rows), REFRESH, GUS):
@@ -126,17 +118,19 @@ def every_way_of_asking_raises_when_the_storage_is_out_of_reach(workspace: Works
 
 
 def _out_of_reach(
-    workspace: Workspace, rows: Sequence[Row] = (ANN, ACCESS, BOB), gone: Row | None = None
+    workspace: Workspace, rows: Sequence[Row] = (ANN, ACCESS, BOB), *, again: bool = False
 ) -> tuple[StoreHandle, list[Row]]:
     """A store with rows that have been read, and that it can no longer reach.
 
-    Where a further row was deleted, the store was opened anew after that, and has saved none of them.
+    Opened again, it has saved none of them itself, and a further row was deleted before.
     """
     needs_break_storage(workspace)
     store = workspace.open()
-    held = store.holding(*rows, *([] if gone is None else [gone]))
-    if gone is not None:
-        store.call("delete_token", held[-1].id)
+    held = store.holding(*Pool(rows))
+    if again:
+        if active().fitting(1, len(held)):
+            held += store.holding(person("gone"))
+            store.call("delete_token", held[-1].id)
         store = workspace.reopen(store) if workspace.sut.persistent else store
         store.call("find_token_by_id", "unknown")  # a store may open its storage at its first call
     break_storage(store)

@@ -124,9 +124,11 @@ class KilledSaves:
         for row, id in zip(rows, ids, strict=False):
             workspace.calls.append(_in_child("returned None", row, id))
         if len(ids) < len(rows):
-            workspace.calls.append(_in_child(f"killed {when}", kill.row))
+            workspace.calls.append(_in_child(f"was killed by the kit (SIGKILL) {when}", kill.row))
         else:
-            workspace.calls.append(_in_child(f"killed {RETURNED}", method="kill"))
+            workspace.calls.append(
+                _in_child(f"the process was killed by the kit (SIGKILL) {RETURNED}", method="kill")
+            )
         return ids
 
 

@@ -12,14 +12,15 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..._harness.messages import format_answer, format_exception, format_rows
+from ..._harness.store_limits import active
 from ..._spec.clause_results import Undecided
 from ..._spec.junk_answers import Junk, tame
 from ..._spec.model import Call, Observation, State, observe, successors
-from ..._spec.tokens import Row, UnreadableToken, format_token, format_value, to_token
+from ..._spec.tokens import Row, UnreadableToken, absent, format_token, format_value, to_token
 
 BUDGET = 5_000
 """How many pairs of taken calls and model state a search visits before it gives up."""
@@ -108,9 +109,24 @@ def _observed(returned: Any, raised: BaseException | None, passed: Any) -> Obser
     if raised is not None:
         return observe(None, raised, passed, f"raised {format_exception(raised)}")
     try:
-        return observe(tame(returned), None, passed)
+        return _with_ids(observe(tame(returned), None, passed))
     except UnreadableToken as error:
         return Observation("returned", Junk("a token"), text=f"a token that cannot be read: {error}")
+
+
+def _with_ids(seen: Observation) -> Observation:
+    """The answer of a store that gives no ids, as of one whose ids tell the rows apart: by their keys."""
+    if active().gives_ids:
+        return seen
+
+    def named(value: Any) -> Any:
+        if not isinstance(value, Row) or not absent(value.id):
+            return value
+        keys = (value.user_name, value.refresh_token, value.grant_token, value.access_token)
+        return value.but(id=f"no id ({next((key for key in keys if key is not None), '')})")
+
+    rows = tuple(map(named, seen.value)) if isinstance(seen.value, tuple) else named(seen.value)
+    return replace(seen, value=rows, passed_after=named(seen.passed_after))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ..._spec.model import Call
 from ..._spec.tokens import Row, absent
 from .linearizability import AFTER, BEFORE, Invocation, format_timeline
 from .pause_points import Place, pause_points
-from .programs import ThreadProgram, call_of, kind_of, rows_of_program
+from .programs import ThreadProgram, calls_of, kind_of, rows_of_program
 from .rendezvous import Scheduler, Stuck
 from .shared_state import library_files
 from .step_tracer import StepTracer, holds_a_lock
@@ -287,9 +287,7 @@ class ThreadRunner:
                     "a new token is stored and gets an id", str(made), precondition_failed=True
                 )
             ids[row] = made.passed_after.id
-        self._at_once(
-            store, history, [[call_of(step, ids) for step in thread] for thread in program.threads], meet
-        )
+        self._at_once(store, history, [calls_of(thread, ids) for thread in program.threads], meet)
         history.append(_make(store, AFTER, Call("get_tokens")))
         return ThreadRun(tuple(history), _rows_after(store, history))
 

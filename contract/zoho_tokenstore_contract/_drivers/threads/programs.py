@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ..._harness.store_limits import active
 from ..._spec.model import Call
 from ..._spec.tokens import Row
 
@@ -85,18 +86,21 @@ def kind_of(step: Call, program: ThreadProgram) -> tuple[object, ...]:
     return step.method, argument
 
 
-def call_of(step: Call, ids: dict[Row, Any]) -> Call:
-    """A call of a program with the id that its row got.
+def calls_of(thread: Iterable[Call], ids: dict[Row, Any]) -> list[Call]:
+    """The calls of a thread with the ids that the rows got.
 
     Args:
-        step: The call.
+        thread: The calls of a program's thread.
         ids: The ids of the rows that were saved before.
 
     Returns:
-        The call to make.
+        The calls to make; of a store that gives no ids, without those that need one.
     """
-    argument = step.argument
-    return Call(step.method, ids[argument.row] if isinstance(argument, IdOf) else argument)
+    return [
+        Call(step.method, ids[step.argument.row] if isinstance(step.argument, IdOf) else step.argument)
+        for step in thread
+        if active().gives_ids or not isinstance(step.argument, IdOf)
+    ]
 
 
 def rows_of_program(program: ThreadProgram) -> list[Row]:
