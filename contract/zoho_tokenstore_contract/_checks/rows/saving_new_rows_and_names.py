@@ -373,7 +373,7 @@ def _takes_the_name(store: StoreHandle, row: Row, tokens: Iterable[Row]) -> None
     """Each of these tokens brings the row its name, and then it goes by that."""
     fields, takes = ("user_name", "access_token"), "one row, now under the name that its token brought"
     store.find_quietly(Row(user_name=LATE))  # a store may keep in mind that there is none
-    store.observe(store.stored(row), after="the row took the name of its token")
+    store.observe(store.stored(row), after=f"a save that made {takes}")
     for sent in tokens:
         updates(store, row, sent.but(user_name=LATE), takes, fields=fields)
     updates(store, row, Row(user_name=LATE, access_token="1000.late"), "it goes by its name", fields=fields)
