@@ -60,6 +60,14 @@ def test_long_clauses_are_asked_around_what_others_tell(name: str, clauses: tupl
     assert {} == answers(name, clauses).differences
 
 
+@pytest.mark.parametrize("clause", ["SECRET-2", "CRASH-3"])
+def test_a_finding_says_that_the_kit_damaged_the_file(clause: str) -> None:
+    """Who reads what was expected and seen knows that the file was not in order."""
+    found = check_clause(clause, sut_of(REAL["csv"]), Effort()).findings
+
+    assert any("the kit damaged" in f"{one.expected} {one.seen}" for one in found)
+
+
 @pytest.mark.parametrize("clause", ["SECRET-2", "VALUE-10"])
 def test_the_kit_itself_does_not_fail_on_a_store_with_one_slot(clause: str) -> None:
     """Where all rows but the last are gone, that is an answer of the store."""
