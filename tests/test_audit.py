@@ -31,6 +31,7 @@ from tests.stores_in_use import (
     user,
 )
 from zoho_reference_stores import SQLiteFileStore
+from zoho_tokenstore_contract._cli import audit_and_move
 from zoho_tokenstore_contract._cli.audit_and_move import run_audit
 from zoho_tokenstore_contract._migration.addresses import parse
 from zoho_tokenstore_contract._migration.audit import MEANINGS, Audit, audit
@@ -38,7 +39,6 @@ from zoho_tokenstore_contract._migration.file_store_reader import FileReader
 from zoho_tokenstore_contract._migration.known_faults import KNOWN_FAULTS, known_faults
 from zoho_tokenstore_contract._migration.open_store import opened
 from zoho_tokenstore_contract._migration.readers import CannotRead, StoreReader
-from zoho_tokenstore_contract._spec.clause_results import UsageError
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
 from zoho_tokenstore_contract._spec.tokens import Row, to_token
 
@@ -425,17 +425,25 @@ def test_addresses_of_other_libraries_are_read(given: str, kind: str) -> None:
     assert parse("sqlite:///tokens.db").place == parse("sqlite:tokens.db").place
 
 
-def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
-    """With what the system says."""
+def test_a_file_that_may_not_be_read_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what the system says; the status is 2."""
     address = file_of(tmp_path / "tokens.csv", line(ANN))
     (tmp_path / "tokens.csv").chmod(0)
     user_id = os.geteuid()
-    os.seteuid(user_id or 65534)  # root may read everything
-    try:
-        with pytest.raises(UsageError, match="Permission denied"):
-            run_audit(argparse.Namespace(target=address, report=None))
-    finally:
-        os.seteuid(user_id)
+
+    def as_another_user(given: argparse.Namespace) -> int:
+        os.seteuid(user_id or 65534)  # root may read everything
+        try:
+            return run_audit(given)
+        finally:
+            os.seteuid(user_id)
+
+    # The command alone: another user may not read where the package is installed.
+    monkeypatch.setattr(audit_and_move, "run_audit", as_another_user)
+    assert command("audit", address) == 2
+    assert "Permission denied" in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_database_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

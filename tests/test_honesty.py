@@ -10,6 +10,7 @@ from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
 from zoho_tokenstore_contract._drivers.zoho.sdk_abilities import abilities
 from zoho_tokenstore_contract._harness.workspace import Effort
+from zoho_tokenstore_contract._reproduce.minimize import CALLS
 from zoho_tokenstore_contract._runner.clause_runner import check_clause
 from zoho_tokenstore_contract._runner.smoke_check import diagnose
 from zoho_tokenstore_contract._spec.clause_results import Outcome
@@ -62,7 +63,9 @@ class Raises(RightStore):
 )
 def test_a_store_that_does_nothing_keeps_its_interface_at_most(store: Any, cause: str) -> None:
     """IFACE-1 speaks of arguments alone; whatever else is asked is broken, or cannot even be asked."""
-    outcomes = {clause: check_clause(clause, sut_for(store), Effort()).outcome for clause in CLAUSES}
+    outcomes = {
+        clause: check_clause(clause, sut_for(store), Effort(), search=CALLS).outcome for clause in CLAUSES
+    }
     diagnosis = diagnose(sut_for(store))
 
     assert {"IFACE-1"} == {clause for clause, outcome in outcomes.items() if outcome is Outcome.KEPT}
