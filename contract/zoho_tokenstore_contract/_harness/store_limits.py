@@ -142,8 +142,12 @@ class Limits:
         Returns:
             How many it can save.
         """
-        room = 1 if self.one_slot else self.room
-        return number if room is None else max(0, min(number, room - beside))
+        return number if self.most is None else max(0, min(number, self.most - beside))
+
+    @property
+    def most(self) -> int | None:
+        """How many rows it holds at once; ``None`` where no end was found."""
+        return 1 if self.one_slot else self.room
 
     def refuses(self, row: Row) -> bool:
         """Whether a row is of a kind that the store does not store."""
@@ -223,10 +227,10 @@ class Pool(Sequence[T]):
         return tuple(item for item in self._items if (first is None or item in first) and _fits(item, limits))
 
     def _first(self, limits: Limits) -> Sequence[T] | None:
-        if self._crowd is None or not (limits.one_slot or limits.room):
+        if self._crowd is None or not limits.most:
             return None
         fitting = [item for item in self._crowd if _fits(item, limits)]
-        return fitting[: 1 if limits.room is None else max(1, limits.room - SPARE)]
+        return fitting[: max(1, limits.most - SPARE)]
 
     def __len__(self) -> int:
         return len(self._shown())
@@ -304,7 +308,7 @@ def batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
         rows: The rows; those that the store cannot hold are left out.
     """
     fitting = list(Pool(rows))
-    size = 1 if active().one_slot else active().room or len(fitting)
+    size = active().most or len(fitting)
     for start in range(0, len(fitting), max(1, size)):
         yield fitting[start : start + size]
 

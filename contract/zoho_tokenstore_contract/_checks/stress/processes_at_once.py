@@ -83,7 +83,7 @@ def _same(name: str, turn: str, moment: int | None = None) -> Round:
 
 def _plans_of(rounds: list[Round]) -> list[list[Round]]:
     """All rounds on one location, or each on one of its own where the store has room for a few rows."""
-    return [rounds] if active().room is None and not active().one_slot else [[one] for one in rounds]
+    return [rounds] if active().most is None else [[one] for one in rounds]
 
 
 def _save_at_once(workspace: Workspace, first: Sequence[Row], plans: Sequence[Sequence[Round]]) -> None:
