@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import sqlalchemy as sql
 from tests.stores.catalogue import sut_for
 from tests.stores.faulty_threads import TwoLocks
 from zoho_reference_stores import ListStore
+from zoho_tokenstore_contract._drivers.raise_in_call import Interrupts
 from zoho_tokenstore_contract._drivers.threads.program_runner import ThreadRunner
 from zoho_tokenstore_contract._drivers.threads.programs import ThreadProgram
 from zoho_tokenstore_contract._drivers.threads.rendezvous import Scheduler
@@ -215,6 +217,48 @@ def test_a_store_is_found_too_large_only_once(monkeypatch: pytest.MonkeyPatch) -
 
     assert first.count(False) > second.count(False) == 1
     assert second.count(True) == first.count(True)
+
+
+class Node:
+    """It holds itself."""
+
+    itself: Node
+
+
+class LeavesGarbage:
+    """Its calls leave what a garbage collection calls back for."""
+
+    def __init__(self) -> None:
+        self.gone: list[object] = []
+        self._kept: list[object] = []
+
+    def call(self) -> None:
+        node = Node()
+        node.itself = node
+        self._kept.append(weakref.ref(node, self._is_gone))
+        del node
+        self._kept.append(list(map(list, [()] * 10_000)))  # Python collects every few hundred or thousand
+
+    def _is_gone(self, reference: object) -> None:
+        self.gone.append(reference)
+
+
+def test_what_a_garbage_collection_calls_is_no_place_of_a_call(tmp_path: Path) -> None:
+    """It comes at another place each time: a thread would stand still, or an exception come, anywhere."""
+    store = LeavesGarbage()
+    store.call()
+    collected = len(store.gone)
+    tracer, interrupts = StepTracer(store, tmp_path, closely=False), Interrupts(store)
+
+    tracer.watch(store.call)
+    with interrupts.watching():
+        store.call()
+    places = [*(step.place for step in tracer.steps), *Scheduler(10).run_with_pause([[store.call]], 0)]
+    codes = [*(place.code for place in places), *(point.code for point in interrupts.places)]
+
+    assert collected == 1
+    assert "call" in {code.co_name for code in codes}
+    assert "_is_gone" not in {code.co_name for code in codes}
 
 
 class Shy:

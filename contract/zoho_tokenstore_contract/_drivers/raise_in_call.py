@@ -28,7 +28,7 @@ from .._harness.messages import format_answer, format_exception
 from .._harness.store_handle import StoreHandle
 from .._spec.tokens import Row, to_token
 from .outward_calls import reaches_out
-from .threads.pause_points import callers_of, is_of_a_store
+from .threads.pause_points import callers_of, is_of_a_store, without_collections
 
 _ELSEWHERE = ("logging", "threading", "contextlib", "warnings", "weakref", "traceback", "importlib", "abc")
 """Modules of Python in whose code nothing is raised: what they make of it is not the store's doing."""
@@ -102,13 +102,14 @@ class Interrupts:
     def watching(self) -> Iterator[None]:
         """Watch what this thread does meanwhile."""
         tracing, profiling = sys.gettrace(), sys.getprofile()
-        sys.settrace(self._trace)
-        sys.setprofile(self._profile)
-        try:
-            yield
-        finally:
-            sys.setprofile(profiling)
-            sys.settrace(tracing)
+        with without_collections():
+            sys.settrace(self._trace)
+            sys.setprofile(self._profile)
+            try:
+                yield
+            finally:
+                sys.setprofile(profiling)
+                sys.settrace(tracing)
 
     def _profile(self, frame: FrameType, event: str, function: Any) -> None:
         code = frame.f_code

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import inspect
 import linecache
 import os
 import sys
 import sysconfig
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType
@@ -238,6 +240,22 @@ def is_installed(file: str) -> bool:
     """Whether a file is one of an installed package: a library, or a store that was installed."""
     paths = sysconfig.get_paths()
     return str(Path(file).absolute()).startswith((paths["purelib"] + os.sep, paths["platlib"] + os.sep))
+
+
+@contextlib.contextmanager
+def without_collections() -> Iterator[None]:
+    """Have Python collect no garbage meanwhile.
+
+    A collection comes wherever it happens to come, and calls what a library waits for it with: that is no
+    place of a call, and comes at another one the next time.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def is_the_kits(file: str) -> bool:

@@ -8,7 +8,6 @@ have finished or wait for it in a lock. Where a lock is held in all the wrong pl
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import sys
 import threading
@@ -20,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType
 
-from .pause_points import InBrief, Place, PlaceTracer, is_the_kits
+from .pause_points import InBrief, Place, PlaceTracer, is_the_kits, without_collections
 from .threads_of_stores import OwnThread, other_followed, trace_followed
 
 SWITCH_INTERVAL = 1e-6
@@ -116,6 +115,7 @@ class Scheduler:
             self._run(run)
         return run.tracer.places
 
+    @without_collections()
     def _run(self, run: _Run) -> None:
         run.start()
         finished = 0
@@ -337,13 +337,8 @@ def _frames() -> dict[int, FrameType]:
 
     Before 3.12 a garbage collection inside `sys._current_frames` can lock up the interpreter.
     """
-    collects = gc.isenabled()
-    gc.disable()
-    try:
+    with without_collections():
         return sys._current_frames()
-    finally:
-        if collects:
-            gc.enable()
 
 
 def _wait_for(limit: float) -> float:

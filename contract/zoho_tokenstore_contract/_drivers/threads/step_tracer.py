@@ -14,7 +14,7 @@ from typing import Any
 from ..._spec.sdk import load
 from ..outward_calls import INSIDE, place_of, reaches_out
 from .lines import lines_of
-from .pause_points import Place, is_of_a_store, is_place, is_the_kits
+from .pause_points import Place, is_of_a_store, is_place, is_the_kits, without_collections
 from .shared_state import OF_FILES, SKIPPED, TEXTS, SharedState, attributes_of, library_files, own_classes
 from .steps import ANYTHING, FILES, ITEMS, OUTSIDE, Step
 from .threads_of_stores import trace_followed
@@ -75,6 +75,7 @@ class StepTracer:
         """Whether the store is too large for its objects to be looked at."""
         return self._shared.is_too_large
 
+    @without_collections()
     def watch(self, act: Callable[[], None]) -> None:
         """Do something in this thread, and note its steps."""
         with contextlib.suppress(Exception):
