@@ -241,6 +241,12 @@ def test_a_hint_is_given_where_an_exception_from_outside_did_more(expected: str,
         ("CRASH-1", "(a save puts a new t.json in the place of the old one)", "whole and flushed"),
         ("CRASH-1", "(tokens.db is an SQLite database)", "more than one transaction"),
         (
+            "CRASH-3",
+            "(a save writes tokens.csv in place)",
+            "is a file that cannot be read taken for an empty",
+        ),
+        ("PROC-2", "(a save writes tokens.csv in place)", "does a child use what its parent had"),
+        (
             "PROC-1",
             "(a save puts a new t.json in the place of the old one)",
             "all the way from reading the rows to writing them, and is it on a file beside t.json?",

@@ -191,6 +191,21 @@ def test_what_neither_way_of_reading_shows_rightly_is_told_of_reading_alone(
     assert outcome is check_clause(clause, sut_for(ListsUsersAndFindsParts), Effort()).outcome
 
 
+class TellsNobodyTheId(RightStore):
+    """The rows have ids, and no passed token gets one."""
+
+    def save_token(self, token: Any) -> None:
+        brought = token.get_id()
+        super().save_token(token)
+        token.set_id(brought)
+
+
+@pytest.mark.parametrize("clause", ["VALUE-6", "VALUE-7"])
+def test_a_store_that_tells_nobody_the_id_mixes_no_texts_up(clause: str) -> None:
+    """That no passed token has an id is what SAVE-2 tells; two of them are not the same row for that."""
+    assert check_clause(clause, sut_for(TellsNobodyTheId), Effort()).outcome is not Outcome.BROKEN
+
+
 @pytest.mark.parametrize(
     ("method", "argument", "stored", "clause"),
     [

@@ -82,6 +82,18 @@ HINTS = {
 By what went wrong, the method ("" for any), and a field of the passed token where that matters.
 """
 
+BY_CLAUSE = {
+    "CRASH-3": (
+        "the kit damaged the file while the store was closed: is a file that cannot be read taken for an "
+        "empty one?"
+    ),
+    "PROC-2": (
+        "does a child use what its parent had (a connection, a lock, a thread, a random generator)? make it "
+        "anew where os.getpid() has changed"
+    ),
+}
+"""A question where all faults of a clause have one cause."""
+
 THREADS = "hold one lock in {methods}, from reading the rows to writing them"
 PROCESSES = (
     "is there a lock that other processes see, and does one save hold it all the way from reading the rows "
@@ -96,7 +108,10 @@ IN_PLACE = (
     "flush it, and put it in place with os.replace"
 )
 FLUSHED = "is the new file whole and flushed before it takes the place of {file}, and its name its own?"
-ONE_TRANSACTION = "does one save take more than one transaction, or commit before its last statement?"
+ONE_TRANSACTION = (
+    "does one save take more than one transaction, commit before its last statement, or leave one open where "
+    "it is interrupted?"
+)
 _RELEASE = "release each lock, and end each transaction, in a finally block"
 INTERRUPTED = {
     "nothing stays locked": _RELEASE,
@@ -129,6 +144,8 @@ def hint(result: ClauseResult, cause: Cause | None = None) -> str:
         return ""
     if is_opened_empty(result):
         return IN_MEMORY
+    if result.clause in BY_CLAUSE:
+        return BY_CLAUSE[result.clause]
     told_with = cause.all if cause and result is cause.first else (result,)
     if told := _of_programs([finding, *chain.from_iterable(one.findings for one in told_with)]):
         return told

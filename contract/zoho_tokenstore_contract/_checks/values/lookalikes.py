@@ -176,7 +176,7 @@ def _stay_apart(workspace: Workspace, kind: str, rows: Sequence[Row]) -> None:
     for row in rows:
         text = text_in_words(getattr(row, kind))
         found = _found_id(store.find_quietly(key_of(row)))
-        if finds and found in ids:
+        if finds and found is not None and found in ids:
             expected = f"no row has exactly the {kind} {text}, so find_token returns None"
             workspace.fail(expected, found_that_of(found))
         ids.append(store.save(row).passed_after.id)
@@ -191,7 +191,7 @@ def _stay_apart(workspace: Workspace, kind: str, rows: Sequence[Row]) -> None:
         store.try_save(renewal(row))
         now = store.rows()
         for other in stored:
-            if other.id != ids[place] and other not in now:
+            if ids[place] is not None and other.id != ids[place] and other not in now:
                 saved, left = (text_in_words(getattr(one, kind)) for one in (row, other))
                 seen = next((format_row(one) for one in now if one.id == other.id), "it is gone")
                 workspace.fail(f"saving the {kind} {saved} leaves the row of {left} as it was", seen)
