@@ -51,6 +51,17 @@ class RemovesBeforeItRenamesInAThread(RightStore):
         draft.rename(self.file)
 
 
+@fault("CRASH-1", says="every save that had returned is there")
+class TakesARowOutToNameIt(RightStore):
+    """Gives a row its name in two steps: one removes the row, the other adds it under the name."""
+
+    def update(self, row: Any, sent: Any) -> None:
+        if sent["user_name"] and not row["user_name"]:
+            state = self.read()
+            self.write({**state, "rows": [other for other in state["rows"] if other["id"] != row["id"]]})
+        super().update(row, sent)
+
+
 @fault("CRASH-1", "PERSIST-1", says="every save that had returned is there")
 class WritesInTheBackground(RightStore):
     """Answers from memory, and leaves the writing to a thread."""

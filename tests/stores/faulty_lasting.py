@@ -116,6 +116,17 @@ class RemovesFilesNamedAfterTheId(RightStore):
                 path.unlink()
 
 
+@fault("CLEAR-3", says="other files under the location")
+class RemovesEveryFileOfItsKind(RightStore):
+    """Clears by removing every file with the ending of its own."""
+
+    def delete_tokens(self) -> None:
+        super().delete_tokens()
+        for path in self.location.glob(f"*{self.file.suffix}"):
+            if path != self.file:
+                path.unlink()
+
+
 @fault("CLEAR-3", says="has other content")
 class EmptiesTextFiles(RightStore):
     """Clears by emptying every text file beside its own."""

@@ -13,12 +13,41 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import unquote, urlsplit
 
 from .catalogue import fault
 from .faulty_saving import TrustsItsCounter
 from .right import OTHERS, ChangesWhenOpened, Fields, RightStore, refusal
 
 # ISO-1
+
+
+@fault("ISO-1", says="begins empty")
+class CutsTheEndingOfItsLocation(RightStore):
+    """Puts another ending to the name of its location: the ending that the name has is lost."""
+
+    def __init__(self, location: Path) -> None:
+        own = Path(location).with_suffix(".tokens")
+        own.mkdir(mode=0o700, exist_ok=True)
+        super().__init__(own)
+
+
+@fault("ISO-1", says="begins empty")
+class TakesItsLocationForAUrl(RightStore):
+    """Takes what stands behind a number sign or a question mark in its location for no part of the path."""
+
+    def __init__(self, location: Path) -> None:
+        own = Path(urlsplit(f"file://{location}").path)
+        own.mkdir(mode=0o700, exist_ok=True)
+        super().__init__(own)
+
+
+@fault("ISO-1", says="begins empty")
+class DecodesItsLocation(RightStore):
+    """Takes a percent sign in its location for the beginning of a character of a URL."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(Path(unquote(str(location))))
 
 
 @fault("ISO-1", says="is not in the other", persistent=False)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..._drivers.surroundings import working_elsewhere
+from ..._harness.calls import CallRecord
 from ..._harness.messages import format_rows
 from ..._harness.observer import Observer, lookups_of
 from ..._harness.store_handle import StoreHandle
@@ -19,6 +22,9 @@ from ..sample_tokens import ACCESS, ANN, BOB, EVE, GRANT, GUS, ONE_OF_EACH_KEY, 
 NEW_ACCESS = "1000.new.access"
 
 _KEYS = ("user_name", "refresh_token", "access_token", "grant_token")
+
+NEARLY_ALIKE = (("it.1", "it.2"), ("it#1", "it#2"), ("it?1", "it?2"), ("it1", "it%31"))
+"""Names that are one where a store cuts an ending off, or takes the path for a URL."""
 
 _marks = itertools.count(1)
 
@@ -82,6 +88,27 @@ def a_store_on_another_location_begins_empty(workspace: Workspace) -> None:
     third.expect([], because="a store that is opened on another location begins empty")
     for row in rows:
         _is_unknown(third, row)
+
+
+@check("ISO-1")
+def stores_on_locations_with_nearly_the_same_name_share_no_rows(workspace: Workspace) -> None:
+    _needs_storage_of_its_own(workspace)
+    for names in NEARLY_ALIKE:
+        parent, [few] = workspace.location(), _unheard((ANN, ACCESS))
+        one, other = (_opened_on(workspace, parent / name) for name in names)
+        if one and other and all(one.try_save(row).answer.raised is None for row in few):
+            note = f"the names of the two locations are {names[0]} and {names[1]}"
+            workspace.calls.append(CallRecord(other.number, "other", note=note))
+            other.expect([], because="a store that is opened on another location begins empty")
+        workspace.fresh_examples()
+
+
+def _opened_on(workspace: Workspace, location: Path) -> StoreHandle | None:
+    """A store on a new location; where the system or the store refuses its name, ``None``."""
+    with contextlib.suppress(OSError):  # Windows has no question marks in names
+        location.mkdir()
+        return workspace.try_open(location)[1]
+    return None
 
 
 @check("ISO-1", persistent=True)

@@ -201,7 +201,7 @@ def _put_others(location: Path, main: Path, rows: list[Row]) -> list[Path]:
     ids: list[Any] = [row.id for row in rows[:2]]
     names = [
         *("notes.txt", ".env", "app.log", "uploads/report.pdf"),
-        *(f"{main.stem}-of-last-year.txt", f"invoices{main.suffix}.zip"),
+        *(f"{main.stem}-of-last-year.txt", f"invoices{main.suffix}.zip", f"notes{main.suffix}"),
         *(f"invoice-{id}.txt" for id in ids if isinstance(id, str) and id.isalnum() and len(id) < 50),
     ]
     paths = [location / name for name in names if not (location / name).exists()]

@@ -27,7 +27,8 @@ from ..registry import check
 from ..sample_tokens import ACCESS, REFRESH, WIDTH, person
 
 USERS = 8
-MOMENTS = 14
+MOMENTS = {"update": 14, "insert": 14, "name": 6}
+"""At how many moments of each kind of save a process is killed; the last names a row that has no name."""
 TIMED = 8
 """How many kills come by the clock."""
 FILL = 24
@@ -43,9 +44,9 @@ def a_save_that_is_killed_at_any_moment_loses_nothing(workspace: Workspace) -> N
     with Processes(workspace) as processes:
         state = Storage(workspace, processes)
         names, _ = state.measured()
-        for turn, kind in enumerate(("update", "insert")):
-            for moment in chosen(names[turn], workspace.effort.times(MOMENTS)):
-                called = names[turn][moment] if moment < len(names[turn]) else "its return"
+        for calls, (kind, most) in zip(names, MOMENTS.items(), strict=False):
+            for moment in chosen(calls, workspace.effort.times(most)):
+                called = calls[moment] if moment < len(calls) else "its return"
                 state.survives(Kill(state.row(kind), moment), f"before {called}, moment {moment + 1} of it")
 
 
@@ -71,18 +72,28 @@ class Storage:
         self._processes = processes
         store = workspace.open()
         self.location = store.location
-        self.users, self.rows = _arranged(store)
+        self._turn = 0
+        self.users, self.rows = _arranged(store, MOMENTS["name"] + 2)
+        self._names = self._takes_names(store)
         workspace.close(store)
         self._arranged = list(workspace.calls)
-        self._turn = 0
         self._kills = 0
         # A server may still finish what a killed process had asked of it, any time later.
         self._flying: list[Row] = []
         self._killed = KilledSaves(processes, self.location)
 
+    def _takes_names(self, store: StoreHandle) -> bool:
+        """Whether a row without a name takes one: where it does not, that is SAVE-14."""
+        named = self.row("name")
+        store.try_save(named)
+        self.rows = store.rows()
+        return bool(named.id) and named in self.rows
+
     def measured(self) -> tuple[list[list[str]], float]:
-        """What an update and an insert call at their moments, and how long a save takes, in seconds."""
-        rows = [self.row(kind) for kind in ("update", "insert") * 2]
+        """What each kind of save calls at its moments, and how long a save takes, in seconds."""
+        rows = [self.row(kind) for kind in ("update", "insert", *MOMENTS)]
+        if not self._names:
+            del rows[-1]
         self.workspace.remember(rows)
         measured = moments_of_saves(self._processes, self.location, rows)
         store = self.workspace.open(self.location)
@@ -91,8 +102,11 @@ class Storage:
         return measured
 
     def row(self, kind: str) -> Row:
-        """What is saved next: a user's row with new fields, or a new user's."""
+        """What is saved next: a user's row with new fields, a new user's, or a name for a row without one."""
         self._turn += 1
+        unnamed = [row for row in self.rows if row.user_name is None and row.refresh_token]
+        if kind == "name" and unnamed:
+            return unnamed[0].but(user_name=f"named{self._turn}")
         if kind == "insert" and active().fitting(1, len(self.rows) + len(self._flying)):
             return _wide(f"new{self._turn}", self._turn)
         return _wide(f"user{self._turn % self.users}", self._turn)
@@ -167,12 +181,19 @@ def _filling(turn: int, number: int, users: int, *, new: bool) -> Row:
     )
 
 
-def _arranged(store: StoreHandle) -> tuple[int, list[Row]]:
+def _arranged(store: StoreHandle, unnamed: int = 0) -> tuple[int, list[Row]]:
     """Save users and others, so many that there is room for new ones, too: how many users, and all rows."""
     users = max(1, active().fitting(USERS, 2 + SPARE))
+    more = active().fitting(unnamed, users + 2 + SPARE)
+    others = (REFRESH.but(refresh_token=f"{REFRESH.refresh_token}.{number}") for number in range(more))
     return users, store.holding(
-        *(_wide(f"user{number}") for number in range(users)), *Pool((ACCESS, REFRESH))
+        *(_wide(f"user{number}") for number in range(users)), *Pool((ACCESS, REFRESH, *others))
     )
+
+
+def _addresses(sent: Row, row: Row) -> bool:
+    """Whether a save of these rows is of that row: it has the name, or the id where a name is given."""
+    return sent.user_name == row.user_name or (sent.id is not None and sent.id == row.id)
 
 
 def _wide(name: str, turn: object = "") -> Row:
@@ -188,20 +209,24 @@ def _wide(name: str, turn: object = "") -> Row:
 
 def _after(rows: Iterable[Row], saved: Sequence[Row], ids: Sequence[Any]) -> list[Row]:
     """What some rows are after saves that returned, and that gave their tokens these ids."""
-    wanted = {row.user_name or row: row for row in rows}
-    for row, id in zip(saved, ids, strict=False):
-        old = wanted.get(row.user_name)
-        wanted[row.user_name] = row.but(id=id) if old is None else old.updated_by(row)
-    return list(wanted.values())
+    wanted = list(rows)
+    for sent, id in zip(saved, ids, strict=False):
+        place = next((place for place, row in enumerate(wanted) if _addresses(sent, row)), len(wanted))
+        wanted[place:] = [
+            wanted[place].updated_by(sent) if wanted[place:] else sent.but(id=id),
+            *wanted[place + 1 :],
+        ]
+    return wanted
 
 
 def _fates(wanted: Sequence[Row], flying: Sequence[Row], promise: str, nothing_else: str) -> list[Fate]:
     """Every row is there; a save in flight was stored as a whole, or not at all."""
-    known = {row.user_name for row in wanted}
     fates = [
-        Fate((one,), nothing_else, optional=True, new=True) for one in flying if one.user_name not in known
+        Fate((one,), nothing_else, optional=True, new=True)
+        for one in flying
+        if not any(_addresses(one, row) for row in wanted)
     ]
     for row in wanted:
-        updates = [row.updated_by(one) for one in flying if one.user_name == row.user_name]
+        updates = [row.updated_by(one) for one in flying if _addresses(one, row)]
         fates.append(Fate((row, *updates), f"{promise}: {in_brief(row)}"))
     return fates
