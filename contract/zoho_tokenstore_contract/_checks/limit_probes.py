@@ -12,6 +12,7 @@ from functools import partial
 from .._drivers.threads.another_thread import in_another_thread
 from .._harness.calls import rows_of
 from .._harness.messages import format_rows
+from .._harness.row_acts import demand, same_fields
 from .._harness.store_handle import StoreHandle
 from .._harness.store_limits import batches
 from .._harness.workspace import Workspace, precondition
@@ -87,30 +88,23 @@ def character_round_trips(workspace: Workspace, character: str) -> None:
     store.save(row)
     store.expect([], new=1, because=f"one row for a name and a token with {format_value(character)}")
     [stored] = store.kept
-    for name in ("user_name", "refresh_token"):
-        if getattr(stored, name) != getattr(row, name):
-            workspace.fail(
-                f"{name} comes back as {format_value(getattr(row, name))}",
-                format_value(getattr(stored, name)),
-            )
+    same_fields(workspace, "the row comes back", stored, row, ("user_name", "refresh_token"))
     store.find(row.only("user_name"))
     workspace.fresh_examples()
 
 
 @check("CLEAR-1")
 def delete_tokens_removes_two_users(workspace: Workspace) -> None:
-    store = workspace.open()
-    store.holding(ANN, BOB)
+    store = workspace.holding(ANN, BOB)
     answer = store.clear()
-    if answer.raised is not None:
-        workspace.fail("delete_tokens removes every row", str(answer))
+    demand(workspace, answer.raised is None, "delete_tokens removes every row", answer)
     store.expect([], because="delete_tokens removes every row")
 
 
 @check("DEL-1")
 def delete_token_removes_one_of_two_users(workspace: Workspace) -> None:
-    store = workspace.open()
-    _is_deleted(store, store.holding(ANN, BOB)[0])
+    store = workspace.holding(ANN, BOB)
+    _is_deleted(store, store.kept[0])
 
 
 @check("DEL-1")
@@ -123,9 +117,8 @@ def delete_token_removes_a_row_whose_id_is_no_number(workspace: Workspace) -> No
 
 
 def _is_deleted(store: StoreHandle, row: Row) -> None:
-    answer = store.call("delete_token", row.id)
-    if answer.raised is not None:
-        store.workspace.fail(f"delete_token removes the row with the id {format_value(row.id)}", str(answer))
+    answer, id = store.call("delete_token", row.id), format_value(row.id)
+    demand(store.workspace, answer.raised is None, f"delete_token removes the row with the id {id}", answer)
     store.expect(gone=[row], because="the row with that id is gone, and no other")
 
 
@@ -137,16 +130,15 @@ def is_found_alone(workspace: Workspace, row: Row) -> None:
         row: The row.
     """
     store, key = workspace.holding(row), key_of(row)
-    if store.found(key) is None:
-        workspace.fail(f"find_token finds {format_row(row)}", "it returned None")
+    demand(workspace, store.found(key), f"find_token finds {format_row(row)}", "it returned None")
     if (found := store.found(key.but(**{[*key.present()][-1]: "1000.unknown"}))) is not None:
         workspace.fail("find_token finds nothing unknown", format_row(found))
 
 
 def unknown_ids_find_nothing(workspace: Workspace) -> None:
     store = workspace.holding(ANN, BOB)
-    if (answer := store.call("find_token_by_id", "unknown")).returned is not None:
-        workspace.fail("find_token_by_id finds nothing unknown", str(answer))
+    answer = store.call("find_token_by_id", "unknown")
+    demand(workspace, answer.returned is None, "find_token_by_id finds nothing unknown", answer)
 
 
 @check("LIST-1")
@@ -176,16 +168,15 @@ def nothing_is_listed_before_the_first_row_and_after_the_last(workspace: Workspa
     precondition(store.listed)  # a list that cannot be read at all is the fault of LIST-1
     store.clear()
     for answer in (before, store.call("get_tokens")):
-        if isinstance(rows_of(answer), str):
-            workspace.fail("get_tokens returns []", f"it {answer}")
+        demand(workspace, not isinstance(rows_of(answer), str), "get_tokens returns []", f"it {answer}")
 
 
 @check("SAVE-2")
 def the_first_users_have_ids_of_their_own(workspace: Workspace) -> None:
     for store, some in workspace.each(batches([person(f"first{number}") for number in range(4)])):
         ids = [store.save(row).passed_after.id for row in some]
-        if any(map(absent, ids)) or len(set(ids)) < len(ids):
-            workspace.fail("each token carries an id unlike the others", format_value(ids))
+        apart = len(set(ids)) == len(ids) and not any(map(absent, ids))
+        demand(workspace, apart, "each token carries an id unlike the others", format_value(ids))
 
 
 @check("SAVE-3")

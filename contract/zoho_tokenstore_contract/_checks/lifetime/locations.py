@@ -12,6 +12,7 @@ from ..._drivers.surroundings import working_elsewhere
 from ..._harness.calls import CallRecord
 from ..._harness.messages import format_rows
 from ..._harness.observer import Observer, lookups_of
+from ..._harness.row_acts import demand, require
 from ..._harness.store_handle import StoreHandle
 from ..._harness.store_limits import active
 from ..._harness.workspace import Workspace, not_applicable
@@ -60,16 +61,15 @@ def stores_on_different_locations_delete_apart(workspace: Workspace) -> None:
     here, there = one.holding(*these), other.holding(*those)
     for row in here[:2]:
         one.call("delete_token", row.id)
-        if row in one.rows():
-            workspace.fail(f"{format_row(row)} is gone", "it is still there", precondition_failed=True)
+        require(workspace, row not in one.rows(), f"{format_row(row)} is gone", "it is still there")
         here.remove(row)
         other.expect(there, because="deleting in one store deletes nothing in the other")
     one.save(Row(user_name=those[0].user_name, access_token=NEW_ACCESS))
     other.expect(there, because="an update in one store changes nothing in the other")
     here = one.rows()
     other.clear()
-    if left := other.rows():
-        workspace.fail("no rows after delete_tokens", format_rows(left), precondition_failed=True)
+    left = other.rows()
+    require(workspace, not left, "no rows after delete_tokens", format_rows(left))
     one.expect(here, because="delete_tokens of the other store deletes nothing here")
 
 
@@ -119,12 +119,8 @@ def stores_on_different_locations_are_opened_again_apart(workspace: Workspace) -
     one, other = workspace.reopen(one), workspace.reopen(other)
     for store, rows in ((one, here), (other, there)):
         # What a store loses when it is opened again is another clause's fault.
-        if lost := [row for row in rows if row not in store.rows()]:
-            workspace.fail(
-                "a store opened again has its rows",
-                f"{format_row(lost[0])} is gone",
-                precondition_failed=True,
-            )
+        lost = [row for row in rows if row not in store.rows()]
+        require(workspace, not lost, "a store opened again has its rows", f"{format_rows(lost)} is gone")
         store.expect(rows, because="each location has its own rows after opening again")
 
 
@@ -195,10 +191,9 @@ def an_open_store_stays_on_its_location(workspace: Workspace) -> None:
         elsewhere = [(store.found(key_of(row)), row_by_id(store, row.id)) for row in rows]
     store.expect(rows, because="back in its working directory, the store has its rows")
     for row, found in zip(rows, elsewhere, strict=True):
-        if found != (store.found(key_of(row)), row_by_id(store, row.id)):
-            workspace.fail(
-                f"{format_row(row)} is found in another working directory as in this one", "it is not"
-            )
+        same = found == (store.found(key_of(row)), row_by_id(store, row.id))
+        expected = f"{format_row(row)} is found in another working directory as in this one"
+        demand(workspace, same, expected, "it is not")
     store = workspace.reopen(store)
     store.expect(rows, because="what was saved in another working directory is on the location")
     with working_elsewhere(store):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..._harness.row_acts import id_of
+from ..._harness.row_acts import demand, id_of, require
 from ..._harness.store_handle import StoreHandle
 from ..._harness.store_limits import batches
 from ..._harness.workspace import Workspace, precondition
@@ -90,10 +90,8 @@ def _are_there_after_opening_again(workspace: Workspace, tokens: Sequence[Row]) 
         store.try_save(token)
     # However they read now (VALUE-1), they read the same later.
     rows = store.rows()
-    if len(rows) * 2 < len(tokens):
-        workspace.fail(
-            "a row for each user", f"{len(rows)} rows for {len(tokens)} users", precondition_failed=True
-        )
+    seen = f"{len(rows)} rows for {len(tokens)} users"
+    require(workspace, len(rows) * 2 >= len(tokens), "a row for each user", seen)
     store = workspace.reopen(store)
     store.expect(rows, because="after opening again every row reads as it did before")
     workspace.fresh_examples()
@@ -250,9 +248,8 @@ def _gets_an_id_of_its_own(store: StoreHandle, rows: list[Row], sent: Row) -> li
             "an id unlike every other stored id",
             f"{format_value(new[0].id)} for {format_row(twin)} and for {format_row(new[0])}",
         )
-    if any(row.id == saved.passed_after.id for row in rows):
-        store.workspace.fail(
-            "the passed token gets an id unlike every other stored id",
-            f"its id is {format_value(saved.passed_after.id)}",
-        )
+    id = saved.passed_after.id
+    unlike = all(row.id != id for row in rows)
+    expected = "the passed token gets an id unlike every other stored id"
+    demand(store.workspace, unlike, expected, f"its id is {format_value(id)}")
     return new

@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from ..._drivers.hypothesis_examples import explore, explore_machine
 from ..._harness.messages import format_rows
 from ..._harness.observer import Observer, keys_of
+from ..._harness.row_acts import require
 from ..._harness.side_by_side import SideBySide
 from ..._harness.workspace import Workspace
 from ..._spec.model import Call, State, expectation, observe, state_of, successors
@@ -146,8 +147,7 @@ def any_sequence_of_updates_and_deletions_is_answered_as_by_the_model(workspace:
         pair = SideBySide(workspace)
         for row in pool(ANN, GUS, LATE_GRANT, REFRESH, LATE_REFRESH, ACCESS, EVE):
             pair.do(Call("save_token", row))
-        if len(pair.state) != 7:
-            workspace.fail("seven rows", format_rows(pair.state), precondition_failed=True)
+        require(workspace, len(pair.state) == 7, "seven rows", format_rows(pair.state))
         for number, (method, place) in enumerate(calls):
             if pair.state:
                 row = pair.state[place % len(pair.state)]
@@ -200,5 +200,4 @@ def the_calls_of_a_day_are_answered_as_by_the_model(workspace: Workspace) -> Non
         ):
             workspace.fail(f"{operation} {expectation(state, operation)}", str(answer))
         state = state_of(store.rows())
-    if len(state) != 12:
-        workspace.fail("12 rows", format_rows(state), precondition_failed=True)
+    require(workspace, len(state) == 12, "12 rows", format_rows(state))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..._harness.messages import format_rows
+from ..._harness.row_acts import demand, require
 from ..._harness.store_handle import StoreHandle
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import Row, format_row, format_value
@@ -61,10 +62,9 @@ def what_two_stores_have_looked_up_is_looked_up_anew(workspace: Workspace) -> No
         _look_alike(changer, looker, key, "an update of a token that was found before")
         row_by_id(changer, id)
         changer.call("delete_token", _look_alike(changer, looker, key, "the same again"))
-        if changer.found(key) is not None:
-            workspace.fail("a deleted token is found no more", "it is", precondition_failed=True)
-        if looker.found(key) is not None:
-            workspace.fail("no token, for the other store deleted it", "find_token finds it")
+        require(workspace, changer.found(key) is None, "a deleted token is found no more", "it is")
+        gone = looker.found(key) is None
+        demand(workspace, gone, "no token, for the other store deleted it", "find_token finds it")
         changer.save(row)
         _look_alike(changer, looker, key, "a token that was deleted and saved again")
 
@@ -74,22 +74,17 @@ def _look_alike(changer: StoreHandle, looker: StoreHandle, key: Row, what: str) 
     there = changer.found(key)
     if there is None:
         changer.workspace.fail("what a store saved, it finds", "it does not", precondition_failed=True)
-    if looker.found(key) != there:
-        looker.workspace.fail(
-            f"the other store finds {what}: {format_row(there)}", str(looker.find_quietly(key))
-        )
-    # Where it raises for an id alone, that is FIND-5.
     alone = Row(id=there.id)
-    if changer.find_quietly(alone).raised is None and looker.found(alone) != changer.found(alone):
-        looker.workspace.fail(
-            f"the other store finds {what} by its id alone: {format_row(there)}",
-            str(looker.find_quietly(alone)),
-        )
-    if row_by_id(changer, there.id) != row_by_id(looker, there.id):
-        looker.workspace.fail(
-            f"the other store finds {what} by its id: {format_row(there)}",
-            str(looker.call("find_token_by_id", there.id)),
-        )
+    shown = f"{what}: {format_row(there)}"
+    same = looker.found(key) == there
+    demand(looker.workspace, same, f"the other store finds {shown}", looker.find_quietly(key))
+    # Where it raises for an id alone, that is FIND-5.
+    same = changer.find_quietly(alone).raised is not None or looker.found(alone) == changer.found(alone)
+    seen = looker.find_quietly(alone)
+    demand(looker.workspace, same, f"the other store finds by its id alone {shown}", seen)
+    same = row_by_id(changer, there.id) == row_by_id(looker, there.id)
+    seen = looker.call("find_token_by_id", there.id)
+    demand(looker.workspace, same, f"the other store finds by its id {shown}", seen)
     return there.id or ""
 
 
@@ -104,8 +99,9 @@ def a_refused_save_holds_no_other_store_up(workspace: Workspace) -> None:
         row = person(f"next{place}")
         other.save(row)
         for store in (other, one):
-            if all(there.user_name != row.user_name for there in store.rows()):
-                workspace.fail(f"both stores show {format_row(row)}", format_rows(store.rows()))
+            rows = store.rows()
+            shown = any(there.user_name == row.user_name for there in rows)
+            demand(workspace, shown, f"both stores show {format_row(row)}", format_rows(rows))
 
 
 @check("PERSIST-2", persistent=True)
@@ -117,16 +113,13 @@ def two_stores_see_each_others_updates(workspace: Workspace) -> None:
     for turn, (saver, reader) in enumerate(((one, other), (other, one), (other, one), (one, other))):
         for place, row in enumerate(pool(ANN, ACCESS, GRANT, REFRESH)):
             saver.save(renewal_of(row, 10 * turn + place))
-            now = saver.rows()
-            if len(now) != len(rows):
-                workspace.fail("an update in place", format_rows(now), precondition_failed=True)
-            rows = now
+            before, rows = rows, saver.rows()
+            require(workspace, len(before) == len(rows), "an update in place", format_rows(rows))
             reader.expect(rows, because="an update is seen at once by the store that did not make it")
             there, found = (row_by_id(store, rows[place].id) for store in (saver, reader))
-            if there is not None and found != there:
-                workspace.fail(
-                    f"the updated row, {format_row(there)}", format_row(found) if found else "none"
-                )
+            if there is not None:
+                seen = format_row(found) if found else "none"
+                demand(workspace, found == there, f"the updated row, {format_row(there)}", seen)
 
 
 @check("PERSIST-2", persistent=True)
@@ -138,14 +131,11 @@ def two_stores_see_each_others_deletions(workspace: Workspace) -> None:
     for place, row in enumerate((rows[-1], rows[0], rows[2], rows[1])):
         deleter, reader = (one, other) if place % 2 else (other, one)
         deleter.call("delete_token", row.id)
-        if row in deleter.rows():
-            workspace.fail(f"{format_row(row)} is gone", "it is still there", precondition_failed=True)
+        require(workspace, row not in deleter.rows(), f"{format_row(row)} is gone", "it is still there")
         rows.remove(row)
         reader.expect(rows, because="a deletion is seen at once by the store that did not make it")
-        if row_by_id(reader, row.id) is not None:
-            workspace.fail(
-                f"no token with the deleted id {format_value(row.id)}", "find_token_by_id finds it"
-            )
+        found, id = row_by_id(reader, row.id), format_value(row.id)
+        demand(workspace, found is None, f"no token with the deleted id {id}", "find_token_by_id finds it")
     # A store that writes back what it once read would bring the deleted rows back.
     for saver, reader, row in ((one, other, person("first")), (other, one, person("second"))):
         saver.save(row)
@@ -161,8 +151,7 @@ def two_stores_see_each_others_delete_tokens(workspace: Workspace) -> None:
     for clearer, reader in ((one, other), (other, one)):
         reader.expect(rows, because="each store has the rows of both")
         clearer.clear()
-        if clearer.rows():
-            workspace.fail("no rows", format_rows(clearer.rows()), precondition_failed=True)
+        require(workspace, not clearer.rows(), "no rows", format_rows(clearer.rows()))
         reader.expect([], because="delete_tokens is seen at once by the store that did not call it")
         reader.save(CLEO)
         rows = reader.expect([], new=1, because="one new row after delete_tokens")
@@ -181,13 +170,13 @@ def two_stores_that_take_turns_make_no_row_twice(workspace: Workspace) -> None:
     again = one.rows()
     if len(again) != 4:
         # Saving an equal token again is the matter of SAVE-12, unless one store alone can do it.
-        alone = workspace.open() if workspace.sut.own_storage else None
-        if alone is not None:
-            for row in pool(ANN, REFRESH, ACCESS, GRANT):
+        doubles = False
+        if workspace.sut.own_storage:
+            alone = workspace.open()
+            for row in (*pool(ANN, REFRESH, ACCESS, GRANT),) * 2:
                 alone.save(row)
-                alone.save(row)
-        if alone is None or len(alone.rows()) == 4:
-            workspace.fail("four rows for four tokens that each store saved", format_rows(again))
+            doubles = len(alone.rows()) != 4
+        demand(workspace, doubles, "four rows for four tokens that each store saved", format_rows(again))
 
 
 def _finds_both_ways(reader: StoreHandle, saver: StoreHandle, sent: Row, row: Row) -> None:

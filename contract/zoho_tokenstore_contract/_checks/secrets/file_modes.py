@@ -6,6 +6,7 @@ from ..._drivers.processes.children import Processes
 from ..._drivers.processes.file_modes import open_files, seen_during_saves
 from ..._drivers.storage_faults import files_in
 from ..._drivers.surroundings import places_of_its_own, usual_umask
+from ..._harness.row_acts import require
 from ..._harness.workspace import Workspace, not_applicable
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, BOB, GRANT, ONE_OF_EVERY_KIND, REFRESH, person
@@ -29,8 +30,8 @@ def files_are_closed_to_others_after_each_call(workspace: Workspace) -> None:
         look("an update")
         found = store.find_quietly(ANN.only("user_name"))
         look("find_token")
-        if files_in(store.location) and found.returned is None:
-            workspace.fail("a token is stored, whose file is looked at", str(found), precondition_failed=True)
+        stored = found.returned is not None or not files_in(store.location)
+        require(workspace, stored, "a token is stored, whose file is looked at", found)
         store.call("delete_token", saved.passed_after.id)
         look("delete_token")
         files = files_in(store.location)

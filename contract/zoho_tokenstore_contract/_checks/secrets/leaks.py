@@ -7,6 +7,7 @@ from typing import Any
 from ..._drivers.storage_faults import DAMAGES, break_storage, damage_main_file, files_in
 from ..._harness.leak_checked_store import LeakCheckedStore
 from ..._harness.output_capture import OutputCapture
+from ..._harness.row_acts import require
 from ..._harness.secret_texts import Secrets
 from ..._harness.workspace import Workspace
 from ..._spec.tokens import SECRETS, Row
@@ -113,7 +114,5 @@ def _all_methods(tapped: LeakCheckedStore, known: Row, new: Row, id: Any) -> Non
 def _holds(tapped: LeakCheckedStore, row: Row) -> None:
     """What follows says nothing unless the store holds the secret."""
     found = tapped.store.found(row.only("user_name"))
-    if found is None or found.refresh_token != row.refresh_token:
-        tapped.workspace.fail(
-            "the store holds the secrets that were saved", f"found {found}", precondition_failed=True
-        )
+    there = found is not None and found.refresh_token == row.refresh_token
+    require(tapped.workspace, there, "the store holds the secrets that were saved", f"found {found}")

@@ -18,6 +18,7 @@ from ..._drivers.raise_in_call import (
 from ..._drivers.threads.another_thread import in_another_thread
 from ..._harness.calls import CallRecord
 from ..._harness.messages import format_rows
+from ..._harness.row_acts import require
 from ..._harness.row_fates import Fate, hold_to
 from ..._harness.store_limits import active
 from ..._harness.workspace import Workspace, precondition
@@ -194,8 +195,8 @@ class _Victim:
         if new or missing:
             rows = self.store.rows()
         found = [row for row in (_row_of(one, rows) for one in ROWS) if row is not None]
-        if len(found) != len(ROWS) or len(rows) != len(ROWS):
-            self.workspace.fail(f"{len(ROWS)} rows", format_rows(rows), precondition_failed=True)
+        whole = len(found) == len(rows) == len(ROWS)
+        require(self.workspace, whole, f"{len(ROWS)} rows", format_rows(rows))
         self.rows = found
 
     def _make(self, interrupts: Interrupts) -> tuple[Any, str, bool]:
