@@ -12,7 +12,7 @@ from functools import partial
 from .._drivers.threads.another_thread import in_another_thread
 from .._harness.calls import rows_of
 from .._harness.messages import format_rows
-from .._harness.row_acts import demand, same_fields
+from .._harness.row_acts import demand, inserts, same_fields
 from .._harness.store_handle import StoreHandle
 from .._harness.store_limits import batches
 from .._harness.workspace import Workspace, precondition
@@ -85,9 +85,7 @@ def character_round_trips(workspace: Workspace, character: str) -> None:
     """
     row = person("special", user_name=f"a{character}b@example.com:77", refresh_token=f"1000.a{character}b")
     store = workspace.open()
-    store.save(row)
-    store.expect([], new=1, because=f"one row for a name and a token with {format_value(character)}")
-    [stored] = store.kept
+    stored = inserts(store, row, f"one row for a name and a token with {format_value(character)}")
     same_fields(workspace, "the row comes back", stored, row, ("user_name", "refresh_token"))
     store.find(row.only("user_name"))
     workspace.fresh_examples()

@@ -28,6 +28,21 @@ def files_in(location: Path) -> list[Path]:
     return [path for path, found in files.items() if known[found.st_dev, found.st_ino] == found.st_nlink]
 
 
+def harm_to(path: Path, content: bytes) -> str:
+    """What became of a file that had this content.
+
+    Args:
+        path: The file.
+        content: What was in it.
+
+    Returns:
+        What has happened to it, in words; "" where it is as it was.
+    """
+    if not path.is_file():
+        return "is gone"
+    return "" if path.read_bytes() == content else "has other content"
+
+
 def main_file(store: StoreHandle) -> Path:
     """The main file of a file-backed store.
 

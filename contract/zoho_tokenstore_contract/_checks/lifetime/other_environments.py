@@ -10,6 +10,7 @@ from ..._drivers.processes.children import Processes
 from ..._drivers.processes.fork_server import get_ready
 from ..._drivers.processes.reading import told_of_rows
 from ..._harness.calls import CallRecord
+from ..._harness.row_acts import demand
 from ..._harness.row_fates import Fate, hold_to
 from ..._harness.store_limits import active, batches
 from ..._harness.workspace import Workspace
@@ -54,11 +55,8 @@ def _is_shared_with_a_process(workspace: Workspace, surroundings: Surroundings, 
         store.expect(rows, because=f"rows that a process with {surroundings} has updated")
         for row in rows:
             found = store.found(key_of(row))
-            if found != row:
-                workspace.fail(
-                    f"what a process with {surroundings} has saved is found: {format_row(row)}",
-                    "None" if found is None else format_row(found),
-                )
+            expected = f"what a process with {surroundings} has saved is found: {format_row(row)}"
+            demand(workspace, found == row, expected, found and format_row(found))
             store.save(_renewal(row, 2))
         rows = [row.updated_by(_renewal(row, 2)) for row in rows]
         _are(workspace, store.rows(), rows, "updated in place")
@@ -102,15 +100,14 @@ def _visit(
     note = f"in a process with {surroundings}: get_tokens, find_token of each row, save_token of each"
     workspace.calls.append(CallRecord(1, "other", note=note))
     where = f"in a process with {surroundings}"
-    if "raised" in told:
-        workspace.fail(f"{told['method']} works {where}", f"raised {told['raised']}")
+    raised = told.get("raised")
+    demand(workspace, raised is None, f"{told.get('method')} works {where}", f"raised {raised}")
     _are(workspace, [Row(**one) for one in told["listed"]], rows, f"as they are, {where}")
     for row, found in zip(rows, told["found"], strict=True):
-        if active().finds(key_of(row)) and (found is None or Row(**found) != row):
-            workspace.fail(
-                f"{format_row(key_of(row))} finds its row {where}: {format_row(row)}",
-                "None" if found is None else format_row(Row(**found)),
-            )
+        if active().finds(key := key_of(row)):
+            there = None if found is None else Row(**found)
+            expected = f"{format_row(key)} finds its row {where}: {format_row(row)}"
+            demand(workspace, there == row, expected, there and format_row(there))
     if new:
         wanted = [row.but(id=id) for row, id in zip(new, told["ids"], strict=True)]
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..._harness.row_acts import demand, id_of, require
+from ..._harness.row_acts import demand, id_of, inserts, require
 from ..._harness.store_handle import StoreHandle
 from ..._harness.store_limits import batches
 from ..._harness.workspace import Workspace, precondition
@@ -46,8 +46,7 @@ def a_store_that_was_never_closed_has_every_row(workspace: Workspace) -> None:
     # The SDK closes no store: what a program saved has to be there when the next one starts.
     again = workspace.open(store.location)
     again.expect(rows, because="a store opened again has every row, though the first was not closed")
-    again.save(person("newcomer"))
-    rows += again.expect(rows, new=1, because="one new row for a new user")
+    rows.append(inserts(again, person("newcomer")))
     workspace.open(store.location).expect(rows, because="a store opened again has every row")
 
 
@@ -243,11 +242,9 @@ def _go_on_with_ids_of_their_own(workspace: Workspace, store: StoreHandle) -> No
 def _gets_an_id_of_its_own(store: StoreHandle, rows: list[Row], sent: Row) -> list[Row]:
     saved = store.save(sent)
     new = store.expect(rows, new=1, because=f"one new row for {format_row(sent)}")
-    if twin := next((row for row in rows if row.id == id_of(store, new[0])), None):
-        store.workspace.fail(
-            "an id unlike every other stored id",
-            f"{format_value(new[0].id)} for {format_row(twin)} and for {format_row(new[0])}",
-        )
+    twin = next((row for row in rows if row.id == id_of(store, new[0])), None)
+    seen = twin and f"{format_value(twin.id)} for {format_row(twin)} and for {format_row(new[0])}"
+    demand(store.workspace, twin is None, "an id unlike every other stored id", seen)
     id = saved.passed_after.id
     unlike = all(row.id != id for row in rows)
     expected = "the passed token gets an id unlike every other stored id"

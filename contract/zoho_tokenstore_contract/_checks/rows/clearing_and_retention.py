@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from ..._drivers.storage_faults import files_in, main_file
+from ..._drivers.storage_faults import files_in, harm_to, main_file
 from ..._harness.calls import CallRecord
 from ..._harness.observer import Observer, keys_of
 from ..._harness.row_acts import (
@@ -115,8 +115,8 @@ def the_store_works_on_after_delete_tokens(workspace: Workspace) -> None:
                 _inserted(store, sent)
                 continue
             new = inserts(store, sent)
-            if new.but(id=None) != was.but(id=None):
-                workspace.fail(f"a row like {format_row(was)}, as before", format_row(new))
+            same = new.but(id=None) == was.but(id=None)
+            demand(workspace, same, f"a row like {format_row(was)}, as before", format_row(new))
         ids = [row.id for row in store.kept]
         if len({*ids}) != len(ids) and not any(map(absent, ids)):
             workspace.fail("an id of its own for each row", ", ".join(map(format_value, ids)))
@@ -191,9 +191,9 @@ def _leaves_other_files(
             store = again
         delete(store, names)
         for path in others:
-            if not path.is_file() or path.read_bytes() != CONTENT:
-                seen = "has other content" if path.is_file() else "is gone"
-                workspace.fail(f"{method} leaves other files under the location alone", f"{path.name} {seen}")
+            seen = harm_to(path, CONTENT)
+            expected = f"{method} leaves other files under the location alone"
+            demand(workspace, not seen, expected, f"{path.name} {seen}")
 
 
 def _put_others(location: Path, main: Path, rows: list[Row]) -> list[Path]:

@@ -74,7 +74,7 @@ class Storage:
         self.location = store.location
         self._turn = 0
         self.users, self.rows = _arranged(store, MOMENTS["name"] + 2)
-        self._names = self._takes_names(store)
+        self._kinds = [kind for kind in MOMENTS if kind != "name" or self._takes_names(store)]
         workspace.close(store)
         self._arranged = list(workspace.calls)
         self._kills = 0
@@ -91,9 +91,7 @@ class Storage:
 
     def measured(self) -> tuple[list[list[str]], float]:
         """What each kind of save calls at its moments, and how long a save takes, in seconds."""
-        rows = [self.row(kind) for kind in ("update", "insert", *MOMENTS)]
-        if not self._names:
-            del rows[-1]
+        rows = [self.row(kind) for kind in ("update", "insert", *self._kinds)]
         self.workspace.remember(rows)
         measured = moments_of_saves(self._processes, self.location, rows)
         store = self.workspace.open(self.location)
@@ -211,11 +209,11 @@ def _after(rows: Iterable[Row], saved: Sequence[Row], ids: Sequence[Any]) -> lis
     """What some rows are after saves that returned, and that gave their tokens these ids."""
     wanted = list(rows)
     for sent, id in zip(saved, ids, strict=False):
-        place = next((place for place, row in enumerate(wanted) if _addresses(sent, row)), len(wanted))
-        wanted[place:] = [
-            wanted[place].updated_by(sent) if wanted[place:] else sent.but(id=id),
-            *wanted[place + 1 :],
-        ]
+        old = next((row for row in wanted if _addresses(sent, row)), None)
+        if old is None:
+            wanted.append(sent.but(id=id))
+        else:
+            wanted[wanted.index(old)] = old.updated_by(sent)
     return wanted
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from ..._drivers.threads.another_thread import in_another_thread
 from ..._harness.messages import format_rows
+from ..._harness.row_acts import demand, require
 from ..._harness.store_handle import StoreHandle
 from ..._harness.store_limits import active
 from ..._harness.workspace import Workspace, precondition
@@ -148,10 +149,8 @@ def _not_shown(store: StoreHandle, row: Row, number: int) -> str:
 
 
 def _shows(store: StoreHandle, row: Row, not_shown: str, *, arranging: bool) -> None:
-    if not_shown:
-        store.workspace.fail(
-            f"{format_row(row)} is there", f"{not_shown} does not show it", precondition_failed=arranging
-        )
+    hold = require if arranging else demand
+    hold(store.workspace, not not_shown, f"{format_row(row)} is there", f"{not_shown} does not show it")
 
 
 def _use(store: StoreHandle, run: Callable[[Callable[[], list[Row]]], list[Row]]) -> None:
@@ -178,6 +177,5 @@ def _some(row: Row | None) -> list[Row]:
 
 def _answered(store: StoreHandle, method: str, *arguments: str) -> list[Row]:
     answer = store.call(method, *arguments)
-    if answer.raised is not None:
-        store.workspace.fail(f"{method} removes rows", str(answer))
+    demand(store.workspace, answer.raised is None, f"{method} removes rows", answer)
     return []

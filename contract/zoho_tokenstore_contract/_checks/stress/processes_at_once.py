@@ -109,10 +109,8 @@ def _save_at_once(workspace: Workspace, first: Sequence[Row], plans: Sequence[Se
                 workspace.calls[:] = calls
                 for process, turn, error in saved.errors:
                     workspace.calls += rounds[turn].calls({process: error})
-                    workspace.fail(
-                        "save_token works while another process saves",
-                        f"in process {process + 1} it raised {error}",
-                    )
+                    seen = f"in process {process + 1} it raised {error}"
+                    workspace.fail("save_token works while another process saves", seen)
                 rows = rows_left(workspace, location, [row.id for row in before] + saved.ids)
                 _each_user_has_one_row(workspace, before, rows, rounds)
 

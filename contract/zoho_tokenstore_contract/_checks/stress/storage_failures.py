@@ -11,11 +11,13 @@ from ..._drivers.storage_faults import (
     DAMAGES,
     break_storage,
     damage_main_file,
+    harm_to,
     main_file,
     mend_storage,
     needs_break_storage,
 )
 from ..._drivers.threads.another_thread import in_another_thread
+from ..._harness.row_acts import demand, require
 from ..._harness.store_handle import StoreHandle
 from ..._harness.store_limits import Pool, active
 from ..._harness.workspace import Workspace, not_applicable
@@ -58,9 +60,8 @@ def _is_refused(workspace: Workspace, *, writes: bool) -> None:
                 store.expect(before, new=int(writes), because=because)
                 continue
             workspace.leave(store)
-        if not main.is_file() or main.read_bytes() != content:
-            seen = "has other content" if main.is_file() else "is gone"
-            workspace.fail("a damaged file that is refused is left as it is", f"{main.name} {seen} {damaged}")
+        seen, expected = harm_to(main, content), "a damaged file that is refused is left as it is"
+        demand(workspace, not seen, expected, f"{main.name} {seen} {damaged}")
 
 
 def _closed_store(workspace: Workspace) -> tuple[list[Row], StoreHandle]:
@@ -141,10 +142,8 @@ def _raises(store: StoreHandle, method: str, row: Row, id: Any = None, *, arrang
     """A method that is passed a token, or an id, raises."""
     arguments = {"find_token_by_id": (id,), "delete_token": (id,), "get_tokens": (), "delete_tokens": ()}
     answer = store.call(method, *arguments.get(method, (to_token(row),)))
-    if answer.raised is None:
-        store.workspace.fail(
-            f"{method} raises when the storage is out of reach", str(answer), precondition_failed=arranging
-        )
+    hold = require if arranging else demand
+    hold(store.workspace, answer.raised, f"{method} raises when the storage is out of reach", answer)
 
 
 # In reach again
@@ -202,8 +201,7 @@ def _works_on(store: StoreHandle, rows: list[Row], turn: int) -> list[Row]:
     workspace = store.workspace
     because = "in reach again, the same store has every row"
     listing = store.call("get_tokens")
-    if listing.raised is not None:
-        workspace.fail(f"{because}, and works on", f"get_tokens {listing}")
+    demand(workspace, listing.raised is None, f"{because}, and works on", f"get_tokens {listing}")
     store.expect(rows, because=because)
     for row in rows:
         for what, found in (
@@ -215,14 +213,13 @@ def _works_on(store: StoreHandle, rows: list[Row], turn: int) -> list[Row]:
     renewed = key_of(rows[0]).but(expires_in=f"18{turn:011d}")
     saved = store.try_save(renewed), store.try_save(person(f"after{turn}"))
     for one in saved:
-        if one.answer.raised is not None:
-            workspace.fail("in reach again, save_token stores the token", str(one.answer))
+        stores = one.answer.raised is None
+        demand(workspace, stores, "in reach again, save_token stores the token", one.answer)
     new = store.expect(
         rows, changed=[(rows[0], rows[0].updated_by(renewed))], new=1, because="saving works on"
     )
     rows = [rows[0].updated_by(renewed), *rows[1:]]
     deleted = store.call("delete_token", new[0].id)
-    if deleted.raised is not None:
-        workspace.fail("in reach again, delete_token removes the row", str(deleted))
+    demand(workspace, deleted.raised is None, "in reach again, delete_token removes the row", deleted)
     store.expect(rows, because="deleting works on")
     return rows

@@ -233,7 +233,6 @@ def _are_all_there(workspace: Workspace, store: StoreHandle, rows: Sequence[Row]
     demand(workspace, len(ids) == len(rows), f"{len(rows)} ids", f"{len(ids)} ids")
     seen = {row.user_name: row for row in listed}
     for row in rows:
-        if row.user_name not in seen:
-            workspace.fail(f"a row of {format_value(row.user_name)}", "no such row")
-        if seen[row.user_name].access_token != row.access_token:
-            workspace.fail(format_row(row), format_row(seen[row.user_name]))
+        found = seen.get(row.user_name)
+        if found is None or found.access_token != row.access_token:
+            workspace.fail(format_row(row), format_row(found) if found else "no such row")

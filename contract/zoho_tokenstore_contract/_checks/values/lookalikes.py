@@ -74,10 +74,8 @@ def _are_two(workspace: Workspace, rows: Sequence[Row]) -> None:
     for row in rows if finds else ():
         found = store.found(row)
         if row in new and (found is None or found.id != new[row]):
-            seen = (
-                "None" if found is None else f"the id {format_value(found.id)}, not {format_value(new[row])}"
-            )
-            workspace.fail(f"find_token finds the row that was saved for {format_row(row)}", seen)
+            seen = found and f"the id {format_value(found.id)}, not {format_value(new[row])}"
+            workspace.fail(f"find_token finds the row that was saved for {format_row(row)}", str(seen))
 
 
 @check("VALUE-7")
