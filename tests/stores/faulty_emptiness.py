@@ -14,8 +14,9 @@ class TakesAnEmptyClientForOne(RightStore):
     """Takes a client id of "" for a client, and does not look for the access token."""
 
     def fields_of(self, token: Any) -> Fields:
+        fields = super().fields_of(token)
         self.client = token.get_client_id()
-        return super().fields_of(token)
+        return fields
 
     def by_access(self, rows: list[Fields], sent: Fields) -> Fields | None:
         return super().by_access(rows, sent) if self.client is None else None
