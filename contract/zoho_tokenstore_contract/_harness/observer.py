@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .._spec.clause_results import StoreUnavailable
@@ -37,6 +38,7 @@ class Observer:
     """Looks for rows in every way that the contract decides, again and again.
 
     A way that does not work at the beginning is the fault of another clause, and is left out from then on.
+    Where only the passed token is not filled in as it should be [FIND-10], what is returned still counts.
     A way that works at first and no longer after an act leads to something stale: a cache, an index,
     a deleted row.
     """
@@ -54,9 +56,9 @@ class Observer:
         self._rows = 0
         state = state_of(rows)
         self._note(state if of is None else of)
-        self._broken = {
-            _way(call) for call in self._asked if _wrong_answer(self._store.call, state, call) is not None
-        }
+        first = [(call, _ask(self._store.call, state, call)) for call in self._asked]
+        self._fills = all(one.right or not one.returns_right for _, one in first)
+        self._broken = {_way(call) for call, one in first if not one.is_fine(filled=self._fills)}
 
     def look(self, rows: Sequence[Row], because: str, also: Sequence[Row] = ()) -> None:
         """Look for what was looked for before, and for more.
@@ -74,14 +76,14 @@ class Observer:
         for call in self._asked:
             if self._is_broken(call):
                 continue
-            answer = _wrong_answer(self._store.call, state, call)
-            if answer is None or self._errs_for_unknown(call, answer):
+            asked = _ask(self._store.call, state, call)
+            if asked.is_fine(filled=self._fills) or self._errs_for_unknown(call, asked.answer):
                 continue
             if self._errs_without_the_act(rows, call):
                 self._broken.add(_way(call))
             else:
                 self._store.workspace.fail(
-                    f"{because}, {call} {expectation(state, call)}, for such calls did so before", str(answer)
+                    f"{because}, {call} {expectation(state, call)}, for such calls did so before", str(asked.answer)
                 )
 
     def _is_broken(self, call: Call) -> bool:
@@ -134,10 +136,10 @@ class Observer:
             argument = argument.but(id=ids.get(argument.id, argument.id))
         else:
             argument = ids.get(argument, argument)
-        wrong = _wrong_answer(other.quietly, state, Call(call.method, argument))
+        asked = _ask(other.quietly, state, Call(call.method, argument))
         workspace.leave(other)
         del workspace.calls[recorded:]
-        return wrong is not None
+        return not asked.is_fine(filled=self._fills)
 
     def _note(self, rows: Iterable[Row]) -> None:
         """Look for these rows too: in every way, or in another way each where the store is slow."""
@@ -147,14 +149,35 @@ class Observer:
             self._rows += 1
 
 
-def _wrong_answer(ask: Callable[..., Answer], state: State, call: Call) -> Answer | None:
-    """What a store answers that is asked this way, where that is not what the contract says."""
+@dataclass(frozen=True)
+class _Asked:
+    """What a store answered that was asked in one way.
+
+    Attributes:
+        answer: The answer.
+        right: It is what the contract says, or the contract leaves it open.
+        returns_right: So is what was returned, whatever became of the passed token.
+    """
+
+    answer: Answer
+    right: bool
+    returns_right: bool
+
+    def is_fine(self, *, filled: bool) -> bool:
+        """Whether nothing is wrong, with what the passed token was filled with or without."""
+        return self.right or (self.returns_right and not filled)
+
+
+def _ask(ask: Callable[..., Answer], state: State, call: Call) -> _Asked:
+    """Ask a store in this way, and compare with what the contract says."""
     if not decided(state, call):
-        return None
+        return _Asked(Answer(), right=True, returns_right=True)
     passed = to_token(call.argument) if isinstance(call.argument, Row) else call.argument
     answer = ask(call.method, passed)
-    right = successors(state, call, observe(answer.returned, answer.raised, passed))
-    return None if right else answer
+    seen = observe(answer.returned, answer.raised, passed)
+    right = bool(successors(state, call, seen))
+    returned = seen.value if isinstance(seen.value, Row) else None
+    return _Asked(answer, right, right or bool(successors(state, call, replace(seen, passed_after=returned))))
 
 
 def _way(call: Call) -> tuple[str, ...]:
