@@ -91,7 +91,7 @@ def _find_their_rows(workspace: Workspace, case: Hits) -> None:
     for row in case.rows:
         for fields in case.beside:
             beside = {"id": store.stored(row).id} if fields is ITS_ID else fields
-            _finds(store, row, row.only(*case.key).but(**beside))
+            _is_found(store, store.stored(row).plain(), row.only(*case.key).but(**beside))
     store.expect(because="finding changes nothing stored")
 
 
@@ -100,7 +100,7 @@ def an_access_token_that_replaced_another_is_found(workspace: Workspace) -> None
     store = workspace.holding(*ONE_OF_EVERY_KIND)
     for number, row in enumerate(pool(LATE_REFRESH, GUS)):
         store.save(key_of(row).but(access_token=f"1000.renewed.{number}"))
-        _finds(store, row, Row(access_token=f"1000.renewed.{number}"))
+        _is_found(store, store.stored(row).plain(), Row(access_token=f"1000.renewed.{number}"))
 
 
 @check("FIND-5")
@@ -123,11 +123,6 @@ def _is_found_by_id(store: StoreHandle, wanted: Row) -> None:
     left = _is_found(store, wanted, Row(id=wanted.id), "returns").passed_after.plain()
     filled = f"the passed token itself is filled in from its row, {format_row(wanted)}"
     demand(store.workspace, left == wanted.plain(), filled, f"it is {format_row(left)}")
-
-
-def _finds(store: StoreHandle, row: Row, sent: Row) -> None:
-    """A token finds the stored row of one of the crowd, and no other."""
-    _is_found(store, row.but(id=store.stored(row).id), sent)
 
 
 def _is_found(store: StoreHandle, wanted: Row, sent: Row, finds: str = "finds") -> TokenCall:

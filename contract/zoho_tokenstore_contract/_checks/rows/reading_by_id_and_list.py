@@ -69,7 +69,7 @@ def _lists(store: StoreHandle, wanted: Sequence[Row]) -> None:
     listed = [row.plain() for row in store.listed()]
     for row in wanted:
         # An id that the token did not get is the matter of SAVE-2.
-        same = [one for one in listed if (one.but(id=None) if absent(row.id) else one) == row]
+        same = [one for one in listed if one == row or (absent(row.id) and one.but(id=row.id) == row)]
         same = same or [one for one in listed if _is_stored_so(store, one, row)]
         if not same:
             store.workspace.fail(f"one of the tokens is {format_row(row)}", format_rows(listed))
