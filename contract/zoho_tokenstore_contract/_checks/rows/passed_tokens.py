@@ -168,8 +168,9 @@ def _questions(store: StoreHandle) -> Iterator[tuple[Row, Row]]:
 @check("FIND-12")
 def a_miss_leaves_the_passed_token_as_it_was(workspace: Workspace) -> None:
     store = workspace.open()
-    before = store.holding(*ONE_OF_EVERY_KIND)
-    misses = 0
+    before, misses = store.holding(*ONE_OF_EVERY_KIND), 0
+    hits = [store.try_find(sent) for sent in (key_of(before[0]), before[0].only("id"))]
+    silent = any(hit.answer.returned is None and hit.passed_after == before[0] for hit in hits)
     for sent in (
         *unmatched(before),
         *(ANN.but(user_name=STRANGER), Row(user_name=STRANGER, id=before[0].id)),
@@ -181,6 +182,8 @@ def a_miss_leaves_the_passed_token_as_it_was(workspace: Workspace) -> None:
         with going_around():
             passed = store.try_find(sent)
             if passed.answer.raised is None and passed.answer.returned is None:  # else that is FIND-6
+                if silent and passed.passed_after in [sent.filled_from(row) for row in before]:
+                    continue  # a hit, of a store that fills in what it finds and returns None
                 misses += 1
                 as_it_was = f"the passed token is left as it was, {format_row(sent)}"
                 demand(workspace, passed.passed_after == sent, as_it_was, format_row(passed.passed_after))
