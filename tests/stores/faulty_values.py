@@ -258,7 +258,7 @@ class FindsClientsWithEmptyRefreshTokens(RightStore):
 # VALUE-5
 
 
-@fault("VALUE-5", "SAVE-11", says="expires_in comes back as the str")
+@fault("VALUE-5", says="expires_in comes back as the str")
 class AnswersWithNumbers(RightStore):
     """Answers with the expiry as a number."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from .._spec.model import ID_WIDTH
 from .._spec.tokens import (
     FIELDS,
     Row,
@@ -16,6 +18,7 @@ from .._spec.tokens import (
     to_token,
 )
 from .calls import TokenCall
+from .messages import format_rows
 from .store_handle import StoreHandle
 from .store_limits import active
 from .workspace import Workspace
@@ -155,6 +158,24 @@ def carries_the_id(store: StoreHandle, saved: TokenCall, row: Row, why: str = ""
         )
 
 
+def tells_the_id(store: StoreHandle, saved: TokenCall, row: Row, why: str = "") -> bool:
+    """The passed token has the id of the row that it updates, where that was no new row.
+
+    Args:
+        store: The open store.
+        saved: The call.
+        row: The row, as it was arranged.
+        why: Why that matters, for the message.
+
+    Returns:
+        Whether there is no new row; that the update is no update is what SAVE-4 to SAVE-8 say.
+    """
+    known, store.kept = len(store.kept), store.rows()
+    if updated := len(store.kept) <= known:
+        carries_the_id(store, saved, store.stored(row), why)
+    return updated
+
+
 def holds(store: StoreHandle, row: Row, wanted: Row, *, nothing_but: bool = False) -> None:
     """A row has all these fields, the id aside.
 
@@ -197,6 +218,13 @@ def bring_rows(store: StoreHandle, rows: Iterable[Row]) -> list[Row]:
     ]
 
 
+def next_ids(store: StoreHandle) -> list[str]:
+    """Ids that a store which counts would give next, and soon after; no longer ones than it has to keep."""
+    numbers = [int(row.id) for row in store.kept if isinstance(row.id, str) and row.id.isdecimal()]
+    last = max(numbers, default=0)
+    return [id for step in (1, 2, 5) if len(id := str(last + step)) <= ID_WIDTH]
+
+
 def reads_alike(store: StoreHandle, row: Row) -> bool:
     """Whether ``get_tokens`` and a look-up by the id give a row, and exactly so.
 
@@ -218,9 +246,10 @@ def remove_row(store: StoreHandle, row: Row) -> None:
         row: The stored row.
     """
     answer = store.call("delete_token", row.id)
-    done = answer.raised is None and row not in store.rows()
-    require(store.workspace, done, f"delete_token removes {format_row(row)}", answer)
-    store.kept.remove(row)
+    before, store.kept = store.kept, store.rows()
+    done = answer.raised is None and Counter([*store.kept, row]) == Counter(before)
+    seen = answer if answer.raised is not None or row in store.kept else format_rows(store.kept)
+    require(store.workspace, done, f"delete_token removes {format_row(row)} and no other", seen)
 
 
 def id_of(store: StoreHandle, row: Row) -> Any:
@@ -265,12 +294,18 @@ def removes_nothing(store: StoreHandle, id: Any, because: str = "") -> None:
         store.expect(because=because)
 
 
-def reads_after_opening_again(store: StoreHandle, because: str) -> None:
+def reads_after_opening_again(store: StoreHandle, because: str) -> StoreHandle:
     """A persistent store, opened again, has the rows that it had.
 
     Args:
         store: The open store.
         because: What the expectation is, in words, for the message.
+
+    Returns:
+        The store as it was opened again; the same one where it is not persistent.
     """
-    if store.workspace.sut.persistent:
-        store.workspace.reopen(store).expect(store.kept, because=because)
+    if not store.workspace.sut.persistent:
+        return store
+    again = store.workspace.reopen(store)
+    again.expect(store.kept, because=because)
+    return again

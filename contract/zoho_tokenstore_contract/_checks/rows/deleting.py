@@ -16,6 +16,7 @@ from ..._harness.row_acts import (
     demand,
     id_of,
     inserts,
+    next_ids,
     remove_row,
     removes_nothing,
     require,
@@ -319,7 +320,7 @@ def _deleted(store: StoreHandle, which: slice | None, *, brings: bool) -> set[st
     """Arrange: of some users, and of others who bring ids, these are deleted; their ids."""
     store.holding(*NAMED)
     if brings:
-        _brought(store, *_next_ids(store))
+        _brought(store, *next_ids(store))
     rows = store.kept[which or slice(None)]
     if which is None or not active().deletes:
         clear_all(store)
@@ -327,13 +328,6 @@ def _deleted(store: StoreHandle, which: slice | None, *, brings: bool) -> set[st
         for row in rows:
             remove_row(store, row)
     return {id_of(store, row) for row in rows}
-
-
-def _next_ids(store: StoreHandle) -> list[str]:
-    """Ids that a store which counts would give next, and soon after."""
-    numbers = [int(row.id) for row in store.kept if isinstance(row.id, str) and row.id.isdecimal()]
-    last = max(numbers, default=0)
-    return [id for step in (1, 2, 5) if len(id := str(last + step)) <= 10]
 
 
 def _gives_new_ids(store: StoreHandle, gone: set[str]) -> list[TokenCall]:

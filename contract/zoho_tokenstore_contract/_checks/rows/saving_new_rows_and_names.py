@@ -17,6 +17,7 @@ from ..._harness.row_acts import (
     holds,
     id_of,
     inserts,
+    next_ids,
     remove_row,
     updates,
 )
@@ -24,7 +25,7 @@ from ..._harness.store_handle import StoreHandle
 from ..._harness.store_limits import Pool, active, going_around
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
-from ..._spec.tokens import Row, absent, format_row, format_value, to_token
+from ..._spec.tokens import FIELDS, Row, absent, format_row, format_value, to_token
 from ..registry import Case, check, check_each
 from ..sample_tokens import (
     ACCESS,
@@ -221,11 +222,8 @@ def a_token_keeps_the_unused_id_that_it_brings_and_others_get_others(workspace: 
 def the_store_steps_over_ids_that_were_brought(workspace: Workspace) -> None:
     store = workspace.holding(ANN, ACCESS)
     for number in range(3):
-        known = [int(row.id) for row in store.kept if isinstance(row.id, str) and row.id.isdecimal()]
-        for step in (1, 2, 4):
-            id = str(max(known, default=0) + step)
-            if len(id) <= 10:
-                _bring(store, newcomer(f"guest{number}-{step}", id=id), keeps=False)
+        for id in next_ids(store):
+            _bring(store, newcomer(f"guest{number}-{id}", id=id), keeps=False)
         for turn in range(3):
             _comes_without_id(store, newcomer(f"next{number}-{turn}"))
 
@@ -253,8 +251,7 @@ def _bring(store: StoreHandle, row: Row, *, keeps: bool = True) -> None:
     """Save a token with an id, unless the store has given that."""
     if any(one.id == row.id for one in store.kept):
         return
-    shown = f"the id {format_value(row.id)}"
-    saved = store.try_save(row)
+    saved, shown = store.try_save(row), f"the id {format_value(row.id)}"
     if saved.answer.raised is not None:
         demand(store.workspace, saved.answer.refused, f"a row with {shown}, or SDKException", saved.answer)
         store.expect(because=f"a refused save of {shown} changes nothing")
@@ -318,13 +315,14 @@ def a_new_user_under_another_users_id_stays_apart(workspace: Workspace) -> None:
     )
     for store, (sent, place) in workspace.each([(sent, place) for sent in tokens for place in (0, 2)]):
         before = store.holding(ANN, ACCESS, newcomer("bob"))
+        kept = [name for name in FIELDS if getattr(before[0], name) == getattr(ANN, name)]  # else VALUE tells
         store.observe(after=UNDER_ANOTHERS_ID)
         saved = store.try_save(sent.but(id=id_of(store, before[place])))
         if failed_cleanly(store, saved):
             continue
         whose = f"{format_value(sent.user_name)} has a row of its own, and the row of the id stays as it was"
         [new] = store.expect(new=1, because=whose)
-        holds(store, new, sent, nothing_but=True)
+        holds(store, new.only(*kept), sent.only(*kept), nothing_but=True)
         _has_an_id_of_its_own(store, new, before, "the new row has an id unlike every other")
         carries_the_id(store, saved, new, ", so that removing it removes no other user's")
 
@@ -398,3 +396,5 @@ def a_name_that_has_a_row_already_never_has_two(workspace: Workspace) -> None:
         expected = f"beside it {format_row(other_row)} as it was, and at most the unnamed row"
         demand(workspace, rest == [other_row], expected, format_rows(after))
         store.look(after)
+        store.save(sent := Row(user_name=known.user_name, access_token="1000.late"))
+        store.expect(changed=[(of_name[0], of_name[0].updated_by(sent))], because="it goes by its name")
