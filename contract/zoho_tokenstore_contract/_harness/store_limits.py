@@ -74,6 +74,8 @@ class Limits:
         crowd = self.apart if arranging or not merges else frozenset()
         if clause == "SAVE-1":
             crowd = frozenset()
+        if not self.one_slot:
+            crowd = frozenset(row for row in crowd if _clause_of(row) != clause)
         if clause == "SECRET-2":  # also what raises must not tell a secret
             return replace(self, refused=frozenset(), characters=frozenset()) if arranging else NO_LIMITS
         if group == "FLOW" and not arranging:  # what the SDK itself saves and deletes is what counts
@@ -156,6 +158,11 @@ class Limits:
     def finds(self, key: Row) -> bool:
         """Whether ``find_token`` tells by a key of this kind whether a row is there."""
         return all(kind_of(key) != kind_of(other) for other in self.unfound)
+
+    def merges(self, row: object) -> bool:
+        """Whether the store makes a row of this kind one with others, or has one slot for all."""
+        alike = isinstance(row, Row) and any(kind_of(row) == kind_of(other) for other in self.apart)
+        return alike or self.one_slot
 
     def spoils(self, text: object) -> bool:
         """Whether a text has a character that the store cannot keep."""
@@ -294,9 +301,10 @@ def first_with_an_id(rows: Sequence[Row]) -> Sequence[Row]:
         rows: The rows, without ids.
 
     Returns:
-        The same; the first brings an id where those that the store gives are unlike only then.
+        The same; the first brings an id where the store gives none, or unlike ones only then.
     """
-    if active().counts_the_first or not rows or rows[0].id is not None:
+    limits = active()
+    if (limits.counts_the_first and limits.gives_ids) or not rows or rows[0].id is not None:
         return rows
     return [rows[0].but(id=f"{next(_FIRST_IDS)}"), *rows[1:]]
 
