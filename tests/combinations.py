@@ -9,8 +9,8 @@ One fault may hide another: what a store cannot hold, it does not mix up. Such a
 counts as right. Either it is out of reach on another part alone, or the part makes no difference beside the
 others: for each check of the clause that fails on the part, once as it arranges by itself and once with no
 more than what the combination holds, the shortest calls that show it there do not show it on the combination.
-Where they say nothing, for the other parts fail without this one, too, all calls of the check get the same
-answers with it and without.
+Where they say nothing, for the other parts fail without this one, too, or where no script can make the calls,
+all calls of the check get the same answers with it and without.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,12 @@ from zoho_tokenstore_contract._harness.store_limits import NO_LIMITS, Limits, ke
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._reproduce.minimize import reproduce, shows
-from zoho_tokenstore_contract._reproduce.program import Unplayable, program_of
+from zoho_tokenstore_contract._reproduce.program import Program, Unplayable, program_of
 from zoho_tokenstore_contract._reproduce.replay import play
 from zoho_tokenstore_contract._runner.clause_runner import check_clause
 from zoho_tokenstore_contract._spec.clause_results import NotApplicable, Outcome, StoreUnavailable, Violation
 from zoho_tokenstore_contract._spec.clauses import CLAUSES
+from zoho_tokenstore_contract._spec.tokens import Row
 
 QUICK = tuple(id for id in CLAUSES if not is_long(id))
 """The clauses that are asked: the long ones would take minutes a store."""
@@ -172,13 +173,13 @@ def is_masked(clause: str, name: str, parts: dict[str, Fault], combination: Stor
     others = sut_for(combined([part for other, part in parts.items() if other != name]))
     sut = sut_for(parts[name].store)
     violations = [
-        violation
+        (one, violation)
         for limits in (NO_LIMITS, combination.limits or NO_LIMITS)
         for one in checks_of(clause)
         if (violation := _violation(one, sut, limits)) is not None
     ]
     return bool(violations) and not any(
-        _makes_a_difference(clause, sut, violation, others, combination) for violation in violations
+        _makes_a_difference(one, sut, violation, others, combination) for one, violation in violations
     )
 
 
@@ -199,21 +200,41 @@ def _violation(one: Check, sut: StoreUnderTest, limits: Limits) -> Violation | N
 
 
 def _makes_a_difference(
-    clause: str,
+    one: Check,
     part: StoreUnderTest,
     violation: Violation,
     others: StoreUnderTest,
     combination: StoreUnderTest,
 ) -> bool:
     with contextlib.suppress(Unplayable):
-        proof = reproduce(part, clause, violation).body
+        proof = reproduce(part, one.clause, violation).body
         if shows(proof, others) is False:
             return shows(proof, combination) is True
     try:
         program = program_of(violation.calls)
     except Unplayable:
-        return True
-    return not program or play(program, others, looking=True) != play(program, combination, looking=True)
+        limits = combination.limits or NO_LIMITS
+        return _calls(one, others, limits) != _calls(one, combination, limits)
+    return not program or _answers(program, others) != _answers(program, combination)
+
+
+def _answers(program: Program, sut: StoreUnderTest) -> list[Any]:
+    """What a store answers to the calls of a program; of other objects, their kinds count."""
+    return [
+        replace(seen, value=seen.value if isinstance(seen.value, Row | tuple | None) else type(seen.value))
+        for seen in play(program, sut, looking=True).values()
+    ]
+
+
+def _calls(one: Check, sut: StoreUnderTest, limits: Limits) -> list[str]:
+    """The calls that a check makes of a store by itself, then within these limits, and the answers."""
+    calls: list[str] = []
+    for some in (NO_LIMITS, limits):
+        workspace = Workspace(sut, Effort())
+        with keeping_to(some), contextlib.suppress(Violation, NotApplicable, StoreUnavailable), workspace:
+            one.run(workspace)
+        calls += map(str, workspace.calls)
+    return calls
 
 
 def shrunk(examined: Examined, alone: dict[str, dict[str, str]]) -> Examined:
