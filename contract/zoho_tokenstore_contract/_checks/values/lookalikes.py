@@ -65,10 +65,10 @@ def _run_together(
 
 def _are_two(workspace: Workspace, rows: Sequence[Row]) -> None:
     store = workspace.open()
-    stored = store.holding(GRANT, REFRESH)
-    finds = all(_found_id(store.find_quietly(key_of(row))) == row.id for row in stored)
     for row in rows:
         store.save(row)
+    stored = store.holding(GRANT, REFRESH)  # beside as many: what is not found then is for FIND-3 and FIND-4
+    finds = all(_found_id(store.find_quietly(key_of(row))) == row.id for row in stored)
     what = f"one new row for {format_row(rows[0])} and one for {format_row(rows[1])}, which share no key"
     new = {row.but(id=None): row.id for row in store.expect(stored, new=len(rows), because=what)}
     for row in rows if finds else ():
