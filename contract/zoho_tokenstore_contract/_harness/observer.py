@@ -83,7 +83,8 @@ class Observer:
                 self._broken.add(_way(call))
             else:
                 self._store.workspace.fail(
-                    f"{because}, {call} {expectation(state, call)}, for such calls did so before", str(asked.answer)
+                    f"{because}, {call} {expectation(state, call)}, for such calls did so before",
+                    str(asked.answer),
                 )
 
     def _is_broken(self, call: Call) -> bool:

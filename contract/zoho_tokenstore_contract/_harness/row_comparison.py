@@ -91,10 +91,11 @@ class RowComparison:
             new=self.new,
             fields=self.fields,
         )
-        # Where a new row takes the place of another: the store is known to make two rows of the crowd one.
+        # Where a new row takes the place of another: the store is known to make such rows of the crowd one.
         wanted = len(self.before) - len(self.gone) + self.new
         saved = [call.argument for call in self.workspace.calls if call.method == "save_token"][-1:]
-        merged = self.new and len(self.after) < wanted and any(map(active().merges, saved))
+        replaced = any(row not in self.after and row not in self.gone for row in self.before)
+        merged = self.new and len(self.after) < wanted and replaced and any(map(active().merges, saved))
         self.workspace.fail(expected, seen, blame="SAVE-1" if merged else "", difference=difference)
 
 
