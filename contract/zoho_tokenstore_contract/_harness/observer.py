@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,8 @@ class Observer:
         first = [(call, _ask(self._store.call, state, call)) for call in self._asked]
         self._fills = all(one.right or not one.returns_right for _, one in first)
         self._broken = {_way(call) for call, one in first if not one.is_fine(filled=self._fills)}
+        if self._broken:  # a store may save what it does not find [FIND-6]
+            store.kept += (Counter(store.rows()) - Counter(store.kept)).elements()
 
     def look(self, rows: Sequence[Row], because: str, also: Sequence[Row] = ()) -> None:
         """Look for what was looked for before, and for more.

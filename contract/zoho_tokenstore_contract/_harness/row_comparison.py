@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-from .._spec.tokens import Row, format_row
+from .._spec.tokens import Row, absent, format_row
 from .differences import of_rows
 from .messages import describe_difference, format_rows
 from .store_limits import active
@@ -91,12 +91,23 @@ class RowComparison:
             new=self.new,
             fields=self.fields,
         )
-        # Where a new row takes the place of another: the store is known to make such rows of the crowd one.
-        wanted = len(self.before) - len(self.gone) + self.new
+        blame = "SAVE-1" if self.new and self._loses_new_rows() else ""
+        self.workspace.fail(expected, seen, blame=blame, difference=difference)
+
+    def _loses_new_rows(self) -> bool:
+        """Whether rows are missing that the store is known not to hold beside others.
+
+        A new row has taken the place of another; or no row without a user shows at all.
+        """
         saved = [call.argument for call in self.workspace.calls if call.method == "save_token"][-1:]
+        wanted = len(self.before) - len(self.gone) + self.new
+        if not active().apart or len(self.after) >= wanted:
+            return False
         replaced = any(row not in self.after and row not in self.gone for row in self.before)
-        merged = self.new and len(self.after) < wanted and replaced and any(map(active().merges, saved))
-        self.workspace.fail(expected, seen, blame="SAVE-1" if merged else "", difference=difference)
+        hidden = all(isinstance(row, Row) and absent(row.user_name) for row in saved) and not any(
+            absent(row.user_name) for row in self.after
+        )
+        return hidden or (replaced and any(map(active().merges, saved)))
 
 
 def matched_rows(wanted: Sequence[Row], listing: Sequence[Row]) -> list[Row] | None:

@@ -99,7 +99,7 @@ class Limits:
             clears=self.clears or clause == "CLEAR-1",
             deletes=self.deletes or clause in ("DEL-1", "DEL-4"),
             deletes_brought=self.deletes_brought or clause in ("DEL-1", "DEL-4"),
-            unfound=self.unfound if group != "FIND" or clause in _MISSES else frozenset(),
+            unfound=frozenset() if clause in _HITS else self.unfound,
             knows_ids=self.knows_ids or group == "BYID",
             lists=self.lists or group not in _READ_BY_ID or clause == "SAVE-1",
             lists_nothing=self.lists_nothing or clause == "LIST-2",
@@ -176,8 +176,8 @@ class Limits:
 _ACCESS_WITH_CLIENT = frozenset(("client_id", "client_secret", "access_token"))
 _READ_BY_ID = ("SAVE", "FIND", "BYID", "DEL", "CLEAR", "VALUE", "PERSIST", "ISO")
 """Groups whose checks save each row themselves, so that its id is known; the others list."""
-_MISSES = ("FIND-6", "FIND-7", "FIND-8", "FIND-12")
-"""Clauses of `find_token` that speak of what it does not find."""
+_HITS = ("FIND-1", "FIND-2", "FIND-3", "FIND-4", "FIND-5")
+"""Clauses of `find_token` that speak of what it finds."""
 NO_LIMITS = Limits()
 _active: list[Limits] = [NO_LIMITS]
 _FIRST_IDS = itertools.count(1_000_000, 10_000)

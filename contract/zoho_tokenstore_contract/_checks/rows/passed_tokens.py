@@ -15,7 +15,7 @@ from ..._harness.calls import CallRecord, TokenCall
 from ..._harness.observer import keys_of
 from ..._harness.row_acts import NEW_ACCESS, PLAIN_FIELDS, demand, require, same_fields
 from ..._harness.store_handle import StoreHandle
-from ..._harness.store_limits import Pool, going_around
+from ..._harness.store_limits import Pool, active, going_around
 from ..._harness.workspace import Workspace
 from ..._spec.sdk import load
 from ..._spec.tokens import (
@@ -226,7 +226,7 @@ class Given(Case):
 def _found(store: StoreHandle) -> Iterable[list[Any]]:
     for row in ROWS:
         ids = (None, store.stored(row).id)
-        for sent in (key_of(row), Row(id=ids[1])):
+        for sent in filter(active().finds, (key_of(row), Row(id=ids[1]))):
             passed = store.try_find(sent)
             token = passed.answer.returned
             # What else is found, for all that other clauses know, is no hit.
@@ -321,7 +321,7 @@ def _lookups(store: StoreHandle) -> dict[str, str]:
     seen = {}
     for row in store.kept:
         seen[f"find_token_by_id({format_value(row.id)})"] = str(store.call("find_token_by_id", row.id))
-    for key in map(key_of, store.kept):
+    for key in filter(active().finds, map(key_of, store.kept)):
         seen[f"find_token with {format_row(key)}"] = str(store.find_quietly(key))
     return seen
 
