@@ -26,6 +26,7 @@ class Limits:
         refused: Rows of kinds that it does not store. [SAVE-1, SAVE-20]
         apart: Rows of the crowd that it does not hold beside those before them. [SAVE-1]
         one_slot: One row is all that it holds: the next one takes its place. [SAVE-1]
+        last_first: Of a crowd that has no room, the last rows are those that it holds. [VALUE-8]
         keeps: Of a user's row, it stores more than the name. [SAVE-1]
         characters: Characters that it cannot keep in a text. [VALUE-1]
         clears: ``delete_tokens`` works. [CLEAR-1]
@@ -46,6 +47,7 @@ class Limits:
     refused: frozenset[Row] = frozenset()
     apart: frozenset[Row] = frozenset()
     one_slot: bool = False
+    last_first: bool = False
     keeps: bool = True
     characters: frozenset[str] = frozenset()
     clears: bool = True
@@ -237,7 +239,7 @@ class Pool(Sequence[T]):
         if self._crowd is None or not limits.most:
             return None
         fitting = [item for item in self._crowd if _fits(item, limits)]
-        return fitting[: max(1, limits.most - SPARE)]
+        return fitting[:: -1 if limits.last_first else 1][: max(1, limits.most - SPARE)]
 
     def __len__(self) -> int:
         return len(self._shown())

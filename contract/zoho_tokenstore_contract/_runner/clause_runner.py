@@ -173,7 +173,7 @@ def _run_check(one: Check, sut: StoreUnderTest, effort: Effort) -> None:
         first = _kept_within(limits, one, sut, effort)
         if first is not None and not first.blame:
             raise first from None
-        for other in _other_rows_in_the_slot(one, limits):
+        for other in _with_other_rows(one, limits):
             found = _kept_within(other, one, sut, effort)
             if found is not None and not found.precondition_failed:
                 raise found from None
@@ -194,12 +194,18 @@ def _kept_within(limits: Limits, one: Check, sut: StoreUnderTest, effort: Effort
     return None
 
 
-def _other_rows_in_the_slot(one: Check, limits: Limits) -> Iterator[Limits]:
-    """For a store that holds one row: each other row of the crowd is the one, where checks of rows ask."""
-    if limits.one_slot and one.clause.startswith(ROWS_COUNT_FOR):
-        for row in KINDS:
-            if row in limits.apart and not limits.refuses(row):
-                yield replace(limits, apart=frozenset(KINDS) - {row})
+def _with_other_rows(one: Check, limits: Limits) -> Iterator[Limits]:
+    """For a store that has no room for the crowd, where checks of rows ask: what else of it the store holds.
+
+    In one slot that is each row; where there is room for a few, the last ones.
+    """
+    if not one.clause.startswith(ROWS_COUNT_FOR):
+        return
+    if limits.room is not None:
+        yield replace(limits, last_first=True)
+    for row in KINDS if limits.one_slot else ():
+        if row in limits.apart and not limits.refuses(row):
+            yield replace(limits, apart=frozenset(KINDS) - {row})
 
 
 ROWS_COUNT_FOR = ("SAVE-", "FIND-", "BYID-", "LIST-")

@@ -264,17 +264,16 @@ def _bring(store: StoreHandle, row: Row, *, keeps: bool = True) -> None:
 
 
 def _comes_without_id(store: StoreHandle, row: Row) -> None:
-    before = store.kept
-    new = inserts(store, row, "one new row under an unused id")
+    before, new = store.kept, inserts(store, row, "one new row under an unused id")
     others = ", ".join(format_value(other.id) for other in before[-6:])
     _has_an_id_of_its_own(store, new, before, f"an id unlike {others} and the others")
 
 
 def _has_an_id_of_its_own(store: StoreHandle, new: Row, before: Sequence[Row], expected: str) -> None:
     ids = [other.id for other in before]
-    own = not (absent(new.id) or new.id in ids) or len({*ids}) < len(ids)  # those share ids, too: SAVE-2
-    own = own or not active().gives_ids
-    demand(store.workspace, own, expected, f"the new row has the id {format_value(new.id)}")
+    if active().gives_ids and len({*ids}) == len(ids):  # else SAVE-2 tells it
+        own = not absent(new.id) and new.id not in ids
+        demand(store.workspace, own, expected, f"the new row has the id {format_value(new.id)}")
 
 
 # names
@@ -322,8 +321,7 @@ def a_new_user_under_another_users_id_stays_apart(workspace: Workspace) -> None:
         saved = store.try_save(sent.but(id=id_of(store, before[place])))
         if failed_cleanly(store, saved):
             continue
-        whose = f"{format_value(sent.user_name)} has a row of its own, and the row of the id stays as it was"
-        [new] = store.expect(new=1, because=whose)
+        [new] = store.expect(new=1, because="the user has a row of its own, that of the id stays as it was")
         holds(store, new.only(*kept), sent.only(*kept), nothing_but=True)
         _has_an_id_of_its_own(store, new, before, "the new row has an id unlike every other")
         carries_the_id(store, saved, new, ", so that removing it removes no other user's")
@@ -399,5 +397,4 @@ def a_name_that_has_a_row_already_never_has_two(workspace: Workspace) -> None:
         demand(workspace, rest == [other_row], expected, format_rows(after))
         store.look(after)
         store.save(sent := Row(user_name=known.user_name, access_token="1000.late"))
-        changed = [(of_name[0], of_name[0].updated_by(sent))]
-        store.expect(changed=changed, fields=("id", *ACCESS_KEY), because="it goes by its name")
+        store.expect(changed=[(of_name[0], of_name[0].updated_by(sent))], fields=("id", *ACCESS_KEY))
