@@ -12,7 +12,7 @@ from functools import partial
 from .._drivers.threads.another_thread import in_another_thread
 from .._harness.calls import rows_of
 from .._harness.messages import format_rows
-from .._harness.row_acts import demand, inserts, same_fields
+from .._harness.row_acts import demand, inserts, read_by_ids, same_fields
 from .._harness.store_handle import StoreHandle
 from .._harness.store_limits import batches
 from .._harness.workspace import Workspace, precondition
@@ -23,7 +23,6 @@ from .._spec.tokens import (
     format_row,
     format_value,
     is_token,
-    to_row_as_far_as_it_reads,
 )
 from .registry import check
 from .sample_tokens import ANN, BOB, DAN, KINDS, ONE_OF_EVERY_KIND, WITH_CLIENT, key_of, person
@@ -146,8 +145,7 @@ def the_list_shows_what_is_found_by_id(workspace: Workspace) -> None:
     inserted = [one.inserted for one in saved if one.answer.raised is None]
     ids = Counter(row.id for row in inserted)  # of two rows with one id, none is found by it
     wanted = {row.id: row for row in inserted if ids[row.id] == 1}
-    by_id = {id: store.call("find_token_by_id", id).returned for id in wanted}
-    found = {id: to_row_as_far_as_it_reads(one).plain() for id, one in by_id.items() if is_token(one)}
+    found = read_by_ids(store, wanted)
     listed = rows_of(store.call("get_tokens"))
     rows = [] if isinstance(listed, str) else [row.plain() for row in listed if ids[row.id] < 2]
     if len(found) < len(wanted):  # nothing is known of the others

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .._spec.model import ID_WIDTH
@@ -20,7 +20,7 @@ from .._spec.tokens import (
 from .calls import TokenCall
 from .messages import format_rows
 from .store_handle import StoreHandle
-from .store_limits import active
+from .store_limits import active, way_to_read
 from .workspace import Workspace
 
 PLAIN_FIELDS = ("expires_in", "redirect_url", "api_domain")
@@ -226,7 +226,7 @@ def next_ids(store: StoreHandle) -> list[str]:
 
 
 def reads_alike(store: StoreHandle, row: Row) -> bool:
-    """Whether ``get_tokens`` and a look-up by the id give a row, and exactly so.
+    """Whether ``get_tokens`` and a look-up by the id give a row, and exactly so; or two look-ups do.
 
     Args:
         store: The open store.
@@ -234,8 +234,30 @@ def reads_alike(store: StoreHandle, row: Row) -> bool:
     """
     looks = (("find_token_by_id", row.id), ("find_token", to_token(Row(id=row.id))))
     tokens = (store.quietly(method, argument).returned for method, argument in looks)
-    found = any(is_token(token) and to_row_as_far_as_it_reads(token).plain() == row for token in tokens)
-    return found and [one.plain() for one in store.rows()].count(row) == 1
+    found = [is_token(token) and to_row_as_far_as_it_reads(token).plain() == row for token in tokens]
+    if store.reads_by_id:
+        return all(found)
+    return any(found) and [one.plain() for one in store.rows()].count(row) == 1
+
+
+def read_by_ids(store: StoreHandle, wanted: Mapping[Any, Row]) -> dict[Any, Row]:
+    """Rows as the one look-up by an id gives them that gives more of them as they were saved.
+
+    Args:
+        store: The open store.
+        wanted: The rows as they were saved, by their ids.
+
+    Returns:
+        The rows that are found, by the ids that were asked for.
+    """
+    readings = []
+    for by_id in (True, False):
+        tokens = {id: store.call(*way_to_read(id, by_id=by_id)).returned for id in wanted}
+        rows = {id: to_row_as_far_as_it_reads(one).plain() for id, one in tokens.items() if is_token(one)}
+        readings.append(rows)
+        if rows == wanted:
+            break
+    return max(readings, key=lambda rows: sum(row == wanted[id] for id, row in rows.items()))
 
 
 def remove_row(store: StoreHandle, row: Row) -> None:

@@ -26,7 +26,7 @@ from .differences import CHANGING
 from .messages import format_rows
 from .observer import Observer
 from .row_comparison import RowComparison, matched_rows
-from .store_limits import active, first_with_an_id
+from .store_limits import active, first_with_an_id, way_to_read
 
 if TYPE_CHECKING:
     from .workspace import Workspace
@@ -45,6 +45,7 @@ class StoreHandle:
         proven: Its storage may be written to.
         out_of_reach: The check has put its storage out of reach.
         closed: The check has closed it.
+        reads_by_id: Its rows are read by their ids: the list has not shown them.
     """
 
     def __init__(self, workspace: Workspace, store: Any, location: Path, number: int) -> None:
@@ -56,7 +57,7 @@ class StoreHandle:
         self._now: dict[Row, Row] = {}  # what was arranged or became a new row, and how it reads now
         self._observer: Observer | None = None
         self._after = ""
-        self._by_id = not active().lists
+        self.reads_by_id = not active().lists
         self._ids = workspace.ids(location)
         self.found_empty = False
         self.proven = False
@@ -188,7 +189,7 @@ class StoreHandle:
 
     def rows(self) -> list[Row]:
         """Every stored row as it reads now, in no particular order."""
-        if self._by_id:
+        if self.reads_by_id:
             listed = rows_of(self.quietly("get_tokens"))
             if not isinstance(listed, str):  # what no call was given the id of is found by it as well
                 self._ids.update(dict.fromkeys(row.id for row in listed))
@@ -208,7 +209,7 @@ class StoreHandle:
         """The rows with these ids; where another id's row is found [BYID-3], the list says which it is."""
         rows = []
         for id in ids:
-            token = self.quietly("find_token_by_id", id).returned
+            token = self.quietly(*way_to_read(id)).returned
             row = to_row(token) if is_token(token) else None
             if row is not None and row.id != id and not absent(row.id):
                 row = next((one for one in listed if one.id == id), None)
@@ -272,7 +273,7 @@ class StoreHandle:
         found = self._found_by_id(ids, [] if isinstance(listing, str) else listing)
         matched = matched_rows([saved.sent for saved in passed], found)
         if matched is not None:
-            self._by_id = True
+            self.reads_by_id = True
             return matched
         seen = listing if isinstance(listing, str) else format_rows(listing)
         return self.workspace.fail(

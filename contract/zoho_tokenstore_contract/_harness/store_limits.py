@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from .._spec.clause_results import Violation
-from .._spec.tokens import Row, absent
+from .._spec.tokens import Row, absent, to_token
 
 T = TypeVar("T")
 
@@ -35,6 +35,7 @@ class Limits:
         unfound: Rows of which ``find_token`` does not tell whether they are there. [FIND-1 to 4, FIND-6]
         knows_ids: ``find_token_by_id`` returns nothing for an id that no row has. [BYID-2]
         lists: ``get_tokens`` shows the rows of the crowd; else they are read by their ids. [LIST-1]
+        reads_by_id: ``find_token_by_id`` gives the rows of the crowd; else ``find_token`` does. [BYID-1]
         lists_nothing: ``get_tokens`` shows that nothing is stored; rows it does show. [LIST-2]
         opens_empty: It opens again on a location where it left nothing. [PERSIST-1]
         counts_the_first: Its first rows get unlike ids; else they do where the first brings one. [SAVE-2]
@@ -56,6 +57,7 @@ class Limits:
     unfound: frozenset[Row] = frozenset()
     knows_ids: bool = True
     lists: bool = True
+    reads_by_id: bool = True
     lists_nothing: bool = True
     opens_empty: bool = True
     counts_the_first: bool = True
@@ -309,6 +311,17 @@ def first_with_an_id(rows: Sequence[Row]) -> Sequence[Row]:
     if (limits.counts_the_first and limits.gives_ids) or not rows or rows[0].id is not None:
         return rows
     return [rows[0].but(id=f"{next(_FIRST_IDS)}"), *rows[1:]]
+
+
+def way_to_read(id: Any, *, by_id: bool | None = None) -> tuple[str, Any]:
+    """The method that reads the row with an id where the list cannot be read, and its argument.
+
+    Args:
+        id: The id.
+        by_id: It is `find_token_by_id`; by default where that gives the rows of the crowd.
+    """
+    by_id = active().reads_by_id if by_id is None else by_id
+    return ("find_token_by_id", id) if by_id else ("find_token", to_token(Row(id=id)))
 
 
 def batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
 from .._checks import limit_probes as probes
 from .._checks.sample_tokens import ACCESS, ANN, BOB, GRANT, KINDS, ONE_OF_EVERY_KIND, REFRESH, person
-from .._harness.store_limits import NO_LIMITS, Limits, keeping_to, kind_of
+from .._harness.store_limits import NO_LIMITS, Limits, keeping_to, kind_of, way_to_read
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace
 from .._spec.clause_results import NotApplicable, StoreUnavailable, Violation
-from .._spec.tokens import Row, absent
+from .._spec.tokens import Row, absent, is_token, to_row_as_far_as_it_reads
 
 
 def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
@@ -33,6 +34,8 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
     if lists.lists:
         shows_nothing = keeps(probes.nothing_is_listed_before_the_first_row_and_after_the_last)
         lists = Limits(lists_nothing=shows_nothing)
+    elif _is_read_as_saved(sut, effort, by_id=False) and not _is_read_as_saved(sut, effort, by_id=True):
+        lists = Limits(lists=False, reads_by_id=False)
     with keeping_to(lists):
         stored = [row for row in KINDS if keeps(probes.is_stored_alone, row)]
         if not {ANN, BOB}.issubset(stored):
@@ -100,6 +103,17 @@ def _of_a_user(sut: StoreUnderTest, effort: Effort) -> Row | None:
             return next(iter(store.rows()), None)
     except (Violation, StoreUnavailable):
         return None
+
+
+def _is_read_as_saved(sut: StoreUnderTest, effort: Effort, *, by_id: bool) -> bool:
+    """Whether one look-up by the id gives each row of the crowd as it was saved."""
+    with contextlib.suppress(StoreUnavailable, Violation), Workspace(sut, effort) as workspace:
+        store = workspace.open()
+        saved = [store.try_save(row) for row in ONE_OF_EVERY_KIND]
+        rows = [one.inserted for one in saved if one.answer.raised is None]
+        tokens = [store.call(*way_to_read(row.id, by_id=by_id)).returned for row in rows]
+        return rows == [to_row_as_far_as_it_reads(one).plain() for one in tokens if is_token(one)]
+    return False
 
 
 def _apart(sut: StoreUnderTest, effort: Effort, limits: Limits, apart: frozenset[Row]) -> frozenset[Row]:
