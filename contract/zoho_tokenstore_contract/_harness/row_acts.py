@@ -19,6 +19,7 @@ from .._spec.tokens import (
 )
 from .calls import TokenCall
 from .messages import format_rows
+from .observer import keys_of
 from .store_handle import StoreHandle
 from .store_limits import active, way_to_read
 from .workspace import Workspace
@@ -232,7 +233,9 @@ def reads_alike(store: StoreHandle, row: Row) -> bool:
         store: The open store.
         row: The row, with its id.
     """
-    looks = (("find_token_by_id", row.id), ("find_token", to_token(Row(id=row.id))))
+    looks = [("find_token_by_id", row.id), ("find_token", to_token(Row(id=row.id)))]
+    if absent(row.id):  # SAVE-2 tells that; its key finds it
+        looks = [("find_token", to_token(key)) for key in keys_of(row)[:1]]
     tokens = (store.quietly(method, argument).returned for method, argument in looks)
     found = [is_token(token) and to_row_as_far_as_it_reads(token).plain() == row for token in tokens]
     if store.reads_by_id:
@@ -285,10 +288,10 @@ def id_of(store: StoreHandle, row: Row) -> Any:
         Its id.
 
     Raises:
-        Violation: It has none, which SAVE-2 tells.
+        Violation: It has none, or that of another row, which SAVE-2 tells.
     """
-    if absent(row.id):
-        expected = f"the stored row has an id: {format_row(row)}"
+    if absent(row.id) or sum(one.id == row.id for one in store.kept) > 1:
+        expected = f"the stored row has an id of its own: {format_row(row)}"
         store.workspace.fail(expected, "it has none", precondition_failed=True, blame="SAVE-2")
     return row.id
 
