@@ -85,7 +85,8 @@ def absent(value: object) -> bool:
 def to_token(row: Row) -> Any:
     """Build the SDK's ``OAuthToken`` with its constructor and setters.
 
-    A user name of ``""`` becomes a ``UserSignature`` with an empty name.
+    A user name of ``""`` becomes a ``UserSignature`` with an empty name, and a number in ``expires_in``, which
+    a store has made of it (VALUE-5), the digits that the SDK writes.
     """
     sdk = load()
     # The constructor insists on one of its fields, so one is lent and taken back.
@@ -93,6 +94,8 @@ def to_token(row: Row) -> Any:
     for name in FIELDS:
         if name != "user_name":
             getattr(token, f"set_{name}")(getattr(row, name))
+    if isinstance(row.expires_in, int):
+        token.set_expires_in(str(row.expires_in))
     if row.user_name is not None:
         token.set_user_signature(sdk.UserSignature(row.user_name))
     return token
