@@ -85,8 +85,8 @@ def absent(value: object) -> bool:
 def to_token(row: Row) -> Any:
     """Build the SDK's ``OAuthToken`` with its constructor and setters.
 
-    A user name of ``""`` becomes a ``UserSignature`` with an empty name, and a number in ``expires_in``, which
-    a store has made of it (VALUE-5), the digits that the SDK writes.
+    A user name of ``""`` becomes a ``UserSignature`` with an empty name, and a number in ``expires_in``,
+    which a store has made of it (VALUE-5), the digits that the SDK writes.
     """
     sdk = load()
     # The constructor insists on one of its fields, so one is lent and taken back.

@@ -279,7 +279,9 @@ class ThreadRunner:
         self.workspace.remember([*program.before, *rows_of_program(program)])
         history: list[Invocation] = []
         ids: dict[Row, Any] = {}
-        for row, sent in zip(program.before, first_with_an_id(program.before), strict=True):
+        # Where the store gives no ids, its rows go by their keys.
+        sent_before = first_with_an_id(program.before) if active().gives_ids else program.before
+        for row, sent in zip(program.before, sent_before, strict=True):
             made = _make(store, BEFORE, Call("save_token", sent))
             history.append(made)
             if made.passed_after is None or absent(made.passed_after.id):
