@@ -278,12 +278,13 @@ def remove_row(store: StoreHandle, row: Row) -> None:
     require(store.workspace, done, f"delete_token removes {format_row(row)} and no other", seen)
 
 
-def id_of(store: StoreHandle, row: Row) -> Any:
+def id_of(store: StoreHandle, row: Row, *, shared: bool = False) -> Any:
     """The id of a stored row, which a check rests on.
 
     Args:
         store: The open store.
         row: The row.
+        shared: Another row may have it, too: that is what the check speaks of.
 
     Returns:
         Its id.
@@ -291,9 +292,9 @@ def id_of(store: StoreHandle, row: Row) -> Any:
     Raises:
         Violation: It has none, or that of another row, which SAVE-2 tells.
     """
-    if absent(row.id) or sum(one.id == row.id for one in store.kept) > 1:
-        expected = f"the stored row has an id of its own: {format_row(row)}"
-        store.workspace.fail(expected, "it has none", precondition_failed=True, blame="SAVE-2")
+    if absent(row.id) or (not shared and sum(one.id == row.id for one in store.kept) > 1):
+        expected, seen = f"the stored row has an id of its own: {format_row(row)}", format_value(row.id)
+        store.workspace.fail(expected, f"its id is {seen}", precondition_failed=True, blame="SAVE-2")
     return row.id
 
 

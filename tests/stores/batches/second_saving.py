@@ -320,7 +320,7 @@ class AnyClientOnSave(DirCore):
         return super()._save_row(view, t)
 
 
-@fault("SAVE-11", says="has a row of its own, and the row of the id stays as it was")
+@fault("SAVE-11", says="a row of its own, that of the id stays as it was")
 class IdDecidesMerge(SnapCore):
     """The id decides first: user b saved under the id of a's row is merged into a's row."""
 
@@ -333,7 +333,7 @@ class IdDecidesMerge(SnapCore):
         return super()._save_row(view, t)
 
 
-@fault("SAVE-11", says="has a row of its own, and the row of the id stays as it was")
+@fault("SAVE-11", says="a row of its own, that of the id stays as it was")
 class InsertOrReplace(SqlCore):
     """INSERT OR REPLACE with the id that the token brought.
 

@@ -242,7 +242,8 @@ def _go_on_with_ids_of_their_own(workspace: Workspace, store: StoreHandle) -> No
 def _gets_an_id_of_its_own(store: StoreHandle, rows: list[Row], sent: Row) -> list[Row]:
     saved = store.save(sent)
     new = store.expect(rows, new=1, because=f"one new row for {format_row(sent)}")
-    twin = next((row for row in rows if row.id == id_of(store, new[0])), None)
+    own = id_of(store, new[0], shared=True)
+    twin = next((row for row in rows if row.id == own), None)
     seen = twin and f"{format_value(twin.id)} for {format_row(twin)} and for {format_row(new[0])}"
     demand(store.workspace, twin is None, "an id unlike every other stored id", seen)
     id = saved.passed_after.id
