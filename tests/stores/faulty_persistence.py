@@ -23,16 +23,6 @@ from .right import OTHERS, ChangesWhenOpened, Fields, RightStore, refusal
 
 
 @fault("ISO-1", says="begins empty")
-class CutsTheEndingOfItsLocation(RightStore):
-    """Puts another ending to the name of its location: the ending that the name has is lost."""
-
-    def __init__(self, location: Path) -> None:
-        own = Path(location).with_suffix(".tokens")
-        own.mkdir(mode=0o700, exist_ok=True)
-        super().__init__(own)
-
-
-@fault("ISO-1", says="begins empty")
 class TakesItsLocationForAUrl(RightStore):
     """Takes what stands behind a number sign or a question mark in its location for no part of the path."""
 
