@@ -220,11 +220,16 @@ def bring_rows(store: StoreHandle, rows: Iterable[Row]) -> list[Row]:
     ]
 
 
-def next_ids(store: StoreHandle) -> list[str]:
-    """Ids that a store which counts would give next, and soon after; no longer ones than it has to keep."""
+def next_ids(store: StoreHandle, steps: Iterable[int] = (1, 2, 5)) -> list[str]:
+    """Ids that a store which counts would give next, and soon after; no longer ones than it has to keep.
+
+    Args:
+        store: The open store.
+        steps: How far they are from the last one.
+    """
     numbers = [int(row.id) for row in store.kept if isinstance(row.id, str) and row.id.isdecimal()]
     last = max(numbers, default=0)
-    return [id for step in (1, 2, 5) if len(id := str(last + step)) <= ID_WIDTH]
+    return [id for step in steps if len(id := str(last + step)) <= ID_WIDTH]
 
 
 def reads_alike(store: StoreHandle, row: Row) -> bool:

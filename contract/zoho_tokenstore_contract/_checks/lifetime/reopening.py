@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..._harness.row_acts import demand, id_of, inserts, require
+from ..._harness.row_acts import demand, id_of, inserts, next_ids, require
 from ..._harness.store_handle import StoreHandle
 from ..._harness.store_limits import batches
 from ..._harness.workspace import Workspace, precondition
@@ -212,12 +212,9 @@ def ids_stay_unlike_those_that_tokens_brought(workspace: Workspace) -> None:
 def _with_brought_ids(workspace: Workspace, steps: tuple[int, ...], others: tuple[str, ...]) -> StoreHandle:
     """A store with rows whose ids are so far from its last one, and with other ids."""
     store = workspace.open()
-    rows = store.holding(ANN, BOB)
-    numbers = [int(row.id) for row in rows if isinstance(row.id, str) and row.id.isdecimal()]
-    last = max(numbers, default=0)
-    for number, id in enumerate((*(str(last + step) for step in steps), *others)):
-        if len(id) <= 10:
-            store.try_save(person(f"guest{number}", id=id))
+    store.holding(ANN, BOB)
+    for number, id in enumerate((*next_ids(store, steps), *others)):
+        store.try_save(person(f"guest{number}", id=id))
     return store
 
 

@@ -74,17 +74,16 @@ def _look_alike(changer: StoreHandle, looker: StoreHandle, key: Row, what: str) 
     there = changer.found(key)
     if there is None:
         changer.workspace.fail("what a store saved, it finds", "it does not", precondition_failed=True)
-    alone = Row(id=there.id)
-    shown = f"{what}: {format_row(there)}"
-    same = looker.found(key) == there
-    demand(looker.workspace, same, f"the other store finds {shown}", looker.find_quietly(key))
+    alone, shown = Row(id=there.id), f"{what}: {format_row(there)}"
+    if looker.found(key) != there:
+        looker.workspace.fail(f"the other store finds {shown}", str(looker.find_quietly(key)))
     # Where it raises for an id alone, that is FIND-5.
-    same = changer.find_quietly(alone).raised is not None or looker.found(alone) == changer.found(alone)
-    seen = looker.find_quietly(alone)
-    demand(looker.workspace, same, f"the other store finds by its id alone {shown}", seen)
-    same = row_by_id(changer, there.id) == row_by_id(looker, there.id)
-    seen = looker.call("find_token_by_id", there.id)
-    demand(looker.workspace, same, f"the other store finds by its id {shown}", seen)
+    if changer.find_quietly(alone).raised is None and looker.found(alone) != changer.found(alone):
+        seen = str(looker.find_quietly(alone))
+        looker.workspace.fail(f"the other store finds by its id alone {shown}", seen)
+    if row_by_id(changer, there.id) != row_by_id(looker, there.id):
+        seen = str(looker.call("find_token_by_id", there.id))
+        looker.workspace.fail(f"the other store finds by its id {shown}", seen)
     return there.id or ""
 
 
@@ -151,7 +150,8 @@ def two_stores_see_each_others_delete_tokens(workspace: Workspace) -> None:
     for clearer, reader in ((one, other), (other, one)):
         reader.expect(rows, because="each store has the rows of both")
         clearer.clear()
-        require(workspace, not clearer.rows(), "no rows", format_rows(clearer.rows()))
+        left = clearer.rows()
+        require(workspace, not left, "no rows", format_rows(left))
         reader.expect([], because="delete_tokens is seen at once by the store that did not call it")
         reader.save(CLEO)
         rows = reader.expect([], new=1, because="one new row after delete_tokens")

@@ -74,7 +74,7 @@ class Storage:
         self.location = store.location
         self._turn = 0
         self.users, self.rows = _arranged(store, MOMENTS["name"] + 2)
-        self._kinds = [kind for kind in MOMENTS if kind != "name" or self._takes_names(store)]
+        self._kinds = [*MOMENTS] if self._takes_names(store) else ["update", "insert"]
         workspace.close(store)
         self._arranged = list(workspace.calls)
         self._kills = 0
