@@ -14,7 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from zoho_tokenstore_contract._drivers.processes.crash_points import CrashPoints, chosen, follow_threads
+from zoho_tokenstore_contract._drivers.processes.crash_points import (
+    CrashPoints,
+    chosen,
+    follow_threads,
+    position_of,
+)
 
 
 def kinds(moments: CrashPoints) -> list[str]:
@@ -103,6 +108,28 @@ def test_a_thread_that_works_already_has_moments(
 def test_rare_calls_come_first(names: list[str], wanted: int, moments: list[int]) -> None:
     """Then the rest, evenly; the return of the call is the last."""
     assert chosen(names, wanted) == moments
+
+
+def test_a_moment_is_found_again_where_a_file_is_written_in_more_pieces(tmp_path: Path) -> None:
+    """Its number is another one then; what is called there, after as many other functions, is the same."""
+
+    def write(pieces: int) -> None:
+        with (tmp_path / "file").open("wb", buffering=0) as file:
+            for _ in range(pieces):
+                file.write(b"piece")
+        (tmp_path / "file").replace(tmp_path / "whole")
+
+    with CrashPoints() as few:
+        write(3)
+    replaced = few.names.index("posix.replace")
+    found: list[str] = []
+    many = CrashPoints(lambda _: found.extend(many.names[-1:] * (many.position == wanted)))
+    wanted = position_of(few.names, replaced)
+    with many:
+        write(30)
+
+    assert found == ["posix.replace"]
+    assert position_of(few.names, len(few.names)) == (wanted[0] + 1 + len(few.names[replaced + 1 :]), 0)
 
 
 def test_what_a_forked_process_calls_is_no_moment(tmp_path: Path) -> None:

@@ -62,6 +62,16 @@ class TakesARowOutToNameIt(RightStore):
         super().update(row, sent)
 
 
+@fault("CRASH-1", says="every save that had returned is there")
+class TakesARowOutToNameItAndWritesInPieces(TakesARowOutToNameIt):
+    """The same, with files that are written in the more pieces, the more rows they hold."""
+
+    def write_file(self, path: Path, content: bytes) -> None:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            for start in range(0, len(content), 100):  # noqa: FURB122 (each write is a moment)
+                file.write(content[start : start + 100])
+
+
 @fault("CRASH-1", "PERSIST-1", says="every save that had returned is there")
 class WritesInTheBackground(RightStore):
     """Answers from memory, and leaves the writing to a thread."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..._drivers.processes.children import Processes
-from ..._drivers.processes.crash_points import chosen
+from ..._drivers.processes.crash_points import chosen, position_of
 from ..._drivers.processes.cut_short import (
     RETURNED,
     Kill,
@@ -47,7 +47,8 @@ def a_save_that_is_killed_at_any_moment_loses_nothing(workspace: Workspace) -> N
         for calls, (kind, most) in zip(names, MOMENTS.items(), strict=False):
             for moment in chosen(calls, workspace.effort.times(most)):
                 called = calls[moment] if moment < len(calls) else "its return"
-                state.survives(Kill(state.row(kind), moment), f"before {called}, moment {moment + 1} of it")
+                kill = Kill(state.row(kind), position_of(calls, moment))
+                state.survives(kill, f"before {called}, moment {moment + 1} of it")
 
 
 @check("CRASH-1", persistent=True)

@@ -23,6 +23,7 @@ class CrashPoints:
 
     Attributes:
         names: What was called at each moment, as ``posix.replace``.
+        position: Where the last moment is; see `position_of`.
     """
 
     def __init__(self, act: Callable[[int], None] | None = None) -> None:
@@ -32,6 +33,7 @@ class CrashPoints:
             act: Called before each such call, with its number counted from 0.
         """
         self.names: list[str] = []
+        self.position = (0, 0)
         self._act = act
         self._process = os.getpid()
 
@@ -62,7 +64,10 @@ class CrashPoints:
         if os.getpid() != self._process:
             return  # the store has forked: what happens there is no moment of this process
         number = len(self.names)
-        self.names.append(f"{place_of(function)}.{getattr(function, '__name__', '?')}")
+        name = f"{place_of(function)}.{getattr(function, '__name__', '?')}"
+        turn, calls = self.position
+        self.position = (turn, calls + 1) if self.names[-1:] == [name] else (turn + 1, 0)
+        self.names.append(name)
         if self._act is not None:
             self._act(number)
 
@@ -88,6 +93,22 @@ def follow_threads() -> None:
 def _profile(frame: FrameType, event: str, function: Any) -> None:
     if _entered is not None and event == "c_call":
         _entered.pass_by(function)
+
+
+def position_of(names: Sequence[str], moment: int) -> tuple[int, int]:
+    """Where a moment is, so that it is found again in another call: a longer file is written in more pieces.
+
+    Args:
+        names: What is called at each moment.
+        moment: The number of the moment; the return of the call has the number behind the last.
+
+    Returns:
+        How often another function had been called than just before, and how many calls of it in a row.
+    """
+    turn, calls, before = 0, 0, ""
+    for name in (*names, "")[: moment + 1]:
+        turn, calls, before = (turn, calls + 1, name) if name == before else (turn + 1, 0, name)
+    return turn, calls
 
 
 def chosen(names: Sequence[str], wanted: int) -> list[int]:

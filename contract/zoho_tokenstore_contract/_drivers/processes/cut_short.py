@@ -35,14 +35,14 @@ class Kill:
 
     Attributes:
         row: What is being saved.
-        moment: The moment of the save at which the process kills itself.
+        moment: The position of the moment of the save at which the process kills itself.
         after: How much later than the save began, in seconds, the kernel kills it, whatever it does
             then. With neither of the two, and where the save was quicker, it is killed as soon as the
             save has returned.
     """
 
     row: Row
-    moment: int | None = None
+    moment: tuple[int, int] | None = None
     after: float | None = None
 
 
@@ -146,16 +146,17 @@ def save_and_be_killed(store: Any, location: Path, pipe: Pipe, nothing: Any) -> 
     def die() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def die_at(moment: int) -> None:
-        if moment == payload["moment"]:
+    def die_at(_: int) -> None:
+        if [*points.position] == payload["moment"]:
             die()
 
+    points = CrashPoints(die_at)
     tokens = [to_token(Row(**fields)) for fields in payload["rows"]]
     for token in tokens:
         last = token is tokens[-1]
         try:
             if last and payload["moment"] is not None:
-                with CrashPoints(die_at):
+                with points:
                     store.save_token(token)
                 die()
             if last and payload["after"] is not None:
