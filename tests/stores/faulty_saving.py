@@ -532,6 +532,17 @@ class KnownUsersSwapRows(RightStore):
             row["refresh_token"] = sent["refresh_token"]
 
 
+@fault("SAVE-11", says="stays as it was")
+class FillsTheGapsOfKnownUsers(RightStore):
+    """Updates the named user's row, and fills its gaps from the row of the id."""
+
+    def match_to_save(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        row, other = super().match_to_save(rows, sent), self.by_id(rows, sent["id"])
+        for name in OTHERS if row is not None and other is not None else ():
+            row[name] = row[name] or other[name]  # type: ignore[index]
+        return row
+
+
 @fault("SAVE-21", "VALUE-10", says="the passed token carries the id")
 class LeavesAnyIdAlone(RightStore):
     """Sets the id on tokens whose id is None alone, so that "" and another's id stay."""
