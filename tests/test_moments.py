@@ -9,7 +9,7 @@ import queue
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from zoho_tokenstore_contract._drivers.processes.crash_points import (
     follow_threads,
     position_of,
 )
+from zoho_tokenstore_contract._drivers.storage_faults import state_of
 
 
 def kinds(moments: CrashPoints) -> list[str]:
@@ -108,6 +109,41 @@ def test_a_thread_that_works_already_has_moments(
 def test_rare_calls_come_first(names: list[str], wanted: int, moments: list[int]) -> None:
     """Then the rest, evenly; the return of the call is the last."""
     assert chosen(names, wanted) == moments
+
+
+@pytest.mark.parametrize(
+    ("wanted", "changed", "most", "moments"),
+    [
+        (0, [40, 101], 4, [40, 101]),
+        (4, [40, 101], 4, [0, 40, 101, 102]),
+        (0, [1, 40, 60, 101, 102], 3, [1, 101, 102]),
+        (0, range(1, 102), 3, [1, 51, 101]),
+    ],
+)
+def test_moments_before_which_a_file_changed_come_before_rare_calls(
+    wanted: int, changed: Sequence[int], most: int, moments: list[int]
+) -> None:
+    """Between two changes, a kill leaves the same behind wherever it comes."""
+    names = ["open", *["write"] * 100, "replace"]
+
+    assert chosen(names, wanted, changed, most) == moments
+
+
+def test_the_state_of_a_folder_is_another_one_once_a_file_has_changed(tmp_path: Path) -> None:
+    """A change of as many bytes at once, another name and a file in a folder count."""
+    (tmp_path / "rows").write_bytes(b"1")
+    states = [state_of(tmp_path)]
+    for change in (
+        lambda: (tmp_path / "rows").write_bytes(b"2"),
+        lambda: (tmp_path / "rows").rename(tmp_path / "others"),
+        (tmp_path / "in").mkdir,
+        lambda: (tmp_path / "in" / "rows").write_bytes(b"1"),
+    ):
+        change()
+        states.append(state_of(tmp_path))
+
+    assert len(set(states)) == 5
+    assert state_of(tmp_path) == states[-1]
 
 
 def test_a_moment_is_found_again_where_a_file_is_written_in_more_pieces(tmp_path: Path) -> None:

@@ -43,6 +43,22 @@ def harm_to(path: Path, content: bytes) -> str:
     return "" if path.read_bytes() == content else "has other content"
 
 
+def state_of(folder: Path) -> int:
+    """A number for what another process finds in a folder, which is another one once a file has changed.
+
+    Args:
+        folder: The folder; what lies in folders in it counts, too.
+
+    Returns:
+        The number, which has no meaning in another process.
+    """
+    found = []
+    for path in sorted(folder.rglob("*")):
+        with contextlib.suppress(OSError):  # it may be gone by now
+            found.append((str(path), path.read_bytes() if path.is_file() else b""))
+    return hash(tuple(found))
+
+
 def main_file(store: StoreHandle) -> Path:
     """The main file of a file-backed store.
 

@@ -100,6 +100,21 @@ class SqlInsertOrReplace(SqlStore):
         return new
 
 
+@fault("CRASH-1", says="every save that had returned is there")
+class SqlTakesARowOutToNameIt(SqlStore):
+    """Gives a row its name in two transactions: one deletes the row, the other inserts it."""
+
+    def _update(self, db: Any, hit: Any, row: Any) -> Any:
+        if hit["user_name"] or not row["user_name"]:
+            return super()._update(db, hit, row)
+        db.execute("delete from t where id=?", [hit["id"]])
+        db.execute("commit")
+        db.execute("begin immediate")
+        new = merge(hit, row)
+        self._insert(db, new)
+        return new
+
+
 @fault("SAVE-5", "SAVE-1", says="save_token stores the token")
 class SqlUniqueAccessToken(SqlStore):
     """A unique index on the access token refuses a second user that was given the same one."""

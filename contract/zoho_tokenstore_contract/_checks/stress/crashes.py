@@ -11,6 +11,7 @@ from ..._drivers.processes.cut_short import (
     RETURNED,
     Kill,
     KilledSaves,
+    Moments,
     in_brief,
     moments_of_saves,
     needs_file_size_limits,
@@ -28,7 +29,11 @@ from ..sample_tokens import ACCESS, REFRESH, WIDTH, person
 
 USERS = 8
 MOMENTS = {"update": 14, "insert": 14, "name": 6}
-"""At how many moments of each kind of save a process is killed; the last names a row that has no name."""
+"""At how many moments of each kind of save a process is killed, where no file tells them apart.
+
+The last kind names a row that has no name."""
+CHANGES, FEWEST = 14, 6
+"""At how many moments before which a file had changed, at most, and at how many of a save, at least."""
 TIMED = 8
 """How many kills come by the clock."""
 FILL = 24
@@ -43,11 +48,13 @@ EXTRA = (1, 16, 700, 4096, 9000)
 def a_save_that_is_killed_at_any_moment_loses_nothing(workspace: Workspace) -> None:
     with Processes(workspace) as processes:
         state = Storage(workspace, processes)
-        names, _ = state.measured()
-        for calls, (kind, most) in zip(names, MOMENTS.items(), strict=False):
-            for moment in chosen(calls, workspace.effort.times(most)):
-                called = calls[moment] if moment < len(calls) else "its return"
-                kill = Kill(state.row(kind), position_of(calls, moment))
+        saves, _ = state.measured()
+        times = workspace.effort.times
+        for save, (kind, most) in zip(saves, MOMENTS.items(), strict=False):
+            wanted = times(FEWEST if save.changed else most)
+            for moment in chosen(save.names, wanted, save.changed, times(CHANGES)):
+                called = save.names[moment] if moment < len(save.names) else "its return"
+                kill = Kill(state.row(kind), position_of(save.names, moment))
                 state.survives(kill, f"before {called}, moment {moment + 1} of it")
 
 
@@ -90,8 +97,8 @@ class Storage:
         self.rows = store.rows()
         return bool(named.id) and named in self.rows
 
-    def measured(self) -> tuple[list[list[str]], float]:
-        """What each kind of save calls at its moments, and how long a save takes, in seconds."""
+    def measured(self) -> tuple[list[Moments], float]:
+        """The moments of each kind of save, and how long a save takes, in seconds."""
         rows = [self.row(kind) for kind in ("update", "insert", *self._kinds)]
         self.workspace.remember(rows)
         measured = moments_of_saves(self._processes, self.location, rows)

@@ -111,30 +111,41 @@ def position_of(names: Sequence[str], moment: int) -> tuple[int, int]:
     return turn, calls
 
 
-def chosen(names: Sequence[str], wanted: int) -> list[int]:
-    """Up to `wanted` of the moments of a call, in order; the last may be its return.
+def chosen(names: Sequence[str], wanted: int, changed: Sequence[int] = (), most: int = 0) -> list[int]:
+    """The moments of a call at which a kill may leave something else behind than at those before.
 
-    Where there are too many, those at which something else is called than just before come first:
-    a file that is written in a thousand pieces is opened and renamed once.
+    These are the moments before which a file had changed. Where they are few, others are added: a
+    storage need not be files. Where there are too many, those at which something else is called
+    than just before come first: a file that is written in a thousand pieces is opened and renamed once.
 
     Args:
-        names: What is called at each moment.
-        wanted: How many moments at most.
+        names: What is called at each moment; the return of the call is one more moment.
+        wanted: How many moments there should be, if there are as many.
+        changed: The moments before which a file had changed.
+        most: How many of these there may be.
 
     Returns:
         Their numbers, in order.
     """
-    moments = range(len(names) + 1)
+    everywhere = range(len(names) + 1)
+    told = _turns_first(names, changed, most)
+    return sorted(
+        told + _turns_first(names, [one for one in everywhere if one not in told], wanted - len(told))
+    )
+
+
+def _turns_first(names: Sequence[str], moments: Sequence[int], wanted: int) -> list[int]:
+    """Up to `wanted` of the moments, first those at which something else is called than just before."""
     turns = [one for one in moments if one in (0, len(names)) or names[one] != names[one - 1]]
     if len(turns) >= wanted:
         return _spread(turns, wanted)
-    return sorted(turns + _spread([one for one in moments if one not in turns], wanted - len(turns)))
+    return turns + _spread([one for one in moments if one not in turns], wanted - len(turns))
 
 
 def _spread(numbers: Sequence[int], wanted: int) -> list[int]:
     """Up to `wanted` of the numbers, evenly, with the first and the last."""
     if len(numbers) <= wanted:
         return list(numbers)
-    if wanted == 1:
-        return [numbers[len(numbers) // 2]]
+    if wanted <= 1:
+        return [numbers[len(numbers) // 2]][:wanted]
     return [numbers[round(place * (len(numbers) - 1) / (wanted - 1))] for place in range(wanted)]

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..._harness.calls import CallRecord
 from ..._harness.messages import format_exception
 from ..._harness.workspace import not_applicable
 from ..._spec.tokens import Row, format_row, to_token
-from ..storage_faults import files_in
+from ..storage_faults import files_in, state_of
 from .children import Processes
 from .crash_points import CrashPoints
 from .pipe import Pipe
@@ -27,6 +28,19 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 RETURNED = "as soon as it had returned"
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The moments of a save at which a process may be killed.
+
+    Attributes:
+        names: What is called at each.
+        changed: The moments before which a file at the location, or beside it, had changed.
+    """
+
+    names: list[str]
+    changed: list[int]
 
 
 @dataclass(frozen=True)
@@ -48,26 +62,26 @@ class Kill:
 
 def moments_of_saves(
     processes: Processes, location: Path, rows: Sequence[Row]
-) -> tuple[list[list[str]], float]:
-    """Save rows in another process: what the calls are at whose moments it may be killed.
+) -> tuple[list[Moments], float]:
+    """Save rows in another process, and see at which moments of that it may be killed.
 
     Args:
         processes: The processes of the check.
         location: Where the store is opened.
-        rows: Four rows: two that come first, and two whose saves are watched.
+        rows: Two rows that come first, and others whose saves are watched.
 
     Returns:
-        What the last two saves call at their moments, and how long the second one takes, in seconds.
+        The moments of each of the others, and how long the second save takes, in seconds.
 
     Raises:
         Violation: A save fails where nothing is killed: another clause speaks of that.
     """
     told = told_of_saves(processes, measure, location, rows)
-    return told["names"], told["duration"]
+    return [Moments(**moments) for moments in told["moments"]], told["duration"]
 
 
 def measure(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
-    """In a child: save each row, report how long the second one takes and what the others then call.
+    """In a child: save each row, report how long the second one takes and the moments of the others.
 
     Args:
         store: The store, which this process opened.
@@ -76,20 +90,29 @@ def measure(store: Any, location: Path, pipe: Pipe, payload: Any) -> None:
         payload: What the check sent: the rows to save.
     """
     tokens = [to_token(Row(**fields)) for fields in payload]
-    names, duration = [], 0.0
+    watched, duration = [], 0.0
     try:
         for token in tokens[:2]:
             began = time.perf_counter()
             store.save_token(token)
             duration = time.perf_counter() - began
         for token in tokens[2:]:
-            with CrashPoints() as moments:
+            states = {-1: state_of(location.parent)}  # by the moment before which it was so
+
+            def look(moment: int, states: dict[int, int] = states) -> None:
+                states[moment] = state_of(location.parent)
+
+            with CrashPoints(look) as points:
                 store.save_token(token)
-            names.append(moments.names)
+            look(len(points.names))
+            changed = [
+                moment for before, moment in pairwise(sorted(states)) if states[moment] != states[before]
+            ]
+            watched.append({"names": points.names, "changed": changed})
     except Exception as error:
         pipe.send({"raised": format_exception(error)})
         return
-    pipe.send({"names": names, "duration": duration})
+    pipe.send({"moments": watched, "duration": duration})
 
 
 class KilledSaves:
