@@ -29,11 +29,9 @@ from ..sample_tokens import ACCESS, REFRESH, WIDTH, person
 
 USERS = 8
 MOMENTS = {"update": 14, "insert": 14, "name": 6}
-"""At how many moments of each kind of save a process is killed, where no file tells them apart.
-
-The last kind names a row that has no name."""
-CHANGES, FEWEST = 14, 6
-"""At how many moments before which a file had changed, at most, and at how many of a save, at least."""
+"""At how many moments of each kind of save a process is killed; the last names a row that has no name."""
+CHANGES, OTHERS = 14, 6
+"""At how many instead where a file changes: of those before which one had changed, and of all at least."""
 TIMED = 8
 """How many kills come by the clock."""
 FILL = 24
@@ -51,7 +49,7 @@ def a_save_that_is_killed_at_any_moment_loses_nothing(workspace: Workspace) -> N
         saves, _ = state.measured()
         times = workspace.effort.times
         for save, (kind, most) in zip(saves, MOMENTS.items(), strict=False):
-            wanted = times(FEWEST if save.changed else most)
+            wanted = times(OTHERS if save.changed else most)
             for moment in chosen(save.names, wanted, save.changed, times(CHANGES)):
                 called = save.names[moment] if moment < len(save.names) else "its return"
                 kill = Kill(state.row(kind), position_of(save.names, moment))
