@@ -177,12 +177,14 @@ class TestCheck:
     def test_processes_need_pytest_xdist(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """The sentence says what to install."""
+        """The sentence says what to install; one process needs nothing."""
         find = importlib.util.find_spec
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "xdist" else find(name))
 
         assert commands.main(["check", "stores:Loose", "-n", "2"]) == 2
         assert "python -m pip install pytest-xdist" in capsys.readouterr().err
+        assert commands.main(["check", "nowhere:store", "-n", "1"]) == 2
+        assert "xdist" not in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         "arguments", [[], ["check"], ["check", "x:y", "-n", "0"], ["check", "--tran", "x:y"]]

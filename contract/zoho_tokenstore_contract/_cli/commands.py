@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 CONFORMS, VIOLATES, MISUSED = 0, 1, 2
 """The exit statuses. No verdict is `VIOLATES` too: status 0 says that all is kept."""
+_ALONE = (None, "1")
+"""What ``-n`` is where pytest-xdist has nothing to do: not given, or this process alone."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -116,7 +118,7 @@ def _run(given: argparse.Namespace, *, quiet: bool = False, durations: bool = Fa
         # Processes that share the work are forked before the store is imported; none inside another program.
         workers=_workers(given),
         options=_options(given),
-        processes=given.processes,
+        processes=given.processes if given.processes not in _ALONE else None,
         one_by_one=given.shared_storage,
         quiet=quiet,
         durations=durations,
@@ -237,8 +239,8 @@ def _options(given: argparse.Namespace) -> list[str]:
     """
     from .._runner.targets import contract_class, parse_allowed
 
-    if given.processes is not None and importlib.util.find_spec("xdist") is None:
-        raise UsageError("-n needs pytest-xdist; run: python -m pip install pytest-xdist")
+    if given.processes not in _ALONE and importlib.util.find_spec("xdist") is None:
+        raise UsageError(f"-n {given.processes} needs pytest-xdist; run: python -m pip install pytest-xdist")
     allowances = parse_allowed(given.allow, "--allow")
     declared = _declared(given, allowances)
     if given.only:
