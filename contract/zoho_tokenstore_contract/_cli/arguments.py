@@ -338,8 +338,8 @@ def _add_run(parser: Parser) -> None:
         "--processes",
         type=_processes,
         metavar="N",
-        help="share the work between N processes, or auto, with pytest-xdist (1: this process alone); by default "
-        "between as many as there are processors, where each location has a storage of its own",
+        help="share the work between N processes, or auto, with pytest-xdist (1: this process alone); by "
+        "default between as many as there are processors, where each location has a storage of its own",
     )
 
 
