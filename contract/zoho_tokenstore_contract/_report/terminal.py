@@ -81,10 +81,8 @@ def conclude(terminal: TerminalReporter, verdicts: Verdicts) -> None:
         verdicts: What the run found out.
     """
     stores = [store for store in verdicts.stores.values() if _was_checked(store)]
-    width = _width()
     for store in stores if len(stores) == 1 else ():
-        for line in wrapped(f"{_headline(store)}: {counts(store)}", width, "", "  "):
-            terminal.write_line(line, bold=True, **_colour(store))
+        terminal.write_line(f"{_headline(store)}: {counts(store)}", bold=True, **_colour(store))
     if len(stores) > 1:
         words = [WORDS[store.verdict] for store in stores]
         told = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
