@@ -27,7 +27,7 @@ class SweepsWhenItIsOpened(ChangesWhenOpened):
         state["rows"][:] = [row for row in state["rows"] if not expired(row)]
 
 
-@fault("SAVE-22", "SAVE-1", says="has expired")
+@fault("SAVE-22", says="has expired")
 class SweepsWithEachSave(RightStore):
     """Removes the rows of expired access tokens whenever it saves one."""
 

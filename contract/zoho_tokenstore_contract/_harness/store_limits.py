@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ class Limits:
         last_first: Of a crowd that has no room, the last rows are those that it holds. [VALUE-8]
         keeps: Of a user's row, it stores more than the name. [SAVE-1]
         characters: Characters that it cannot keep in a text. [VALUE-1]
+        keeps_expired: A row stays once its access token has expired. [SAVE-22]
         clears: ``delete_tokens`` works. [CLEAR-1]
         deletes: ``delete_token`` works. [DEL-1]
         deletes_brought: It removes rows whose ids, which their tokens brought, are no numbers. [DEL-1]
@@ -51,6 +53,7 @@ class Limits:
     last_first: bool = False
     keeps: bool = True
     characters: frozenset[str] = frozenset()
+    keeps_expired: bool = True
     clears: bool = True
     deletes: bool = True
     deletes_brought: bool = True
@@ -100,6 +103,7 @@ class Limits:
             one_slot=self.one_slot and bool(crowd),
             keeps=self.keeps or clause in ("SAVE-1", "SECRET-1"),
             characters=frozenset() if clause == "VALUE-1" else self.characters,
+            keeps_expired=self.keeps_expired or clause == "SAVE-22",
             clears=self.clears or clause == "CLEAR-1",
             deletes=self.deletes or clause in ("DEL-1", "DEL-4"),
             deletes_brought=self.deletes_brought or clause in ("DEL-1", "DEL-4"),
@@ -127,8 +131,8 @@ class Limits:
         if isinstance(argument, Row) and self.spoils_a_field(argument):
             return "VALUE-1"
         if method == "save_token" and isinstance(argument, Row):
-            if self.refuses(argument) or argument in self.apart:
-                return _clause_of(argument)
+            if self.refuses(argument) or argument in self.apart or self.sweeps(argument):
+                return "SAVE-22" if self.sweeps(argument) else _clause_of(argument)
             if not (self.goes_on or all(map(_is_number, stored))):
                 return "SAVE-3"
             return "" if self.one_slot or self.fitting(1, _reached(stored)) else "VALUE-8"
@@ -167,6 +171,11 @@ class Limits:
         """Whether the store makes a row of this kind one with others, or has one slot for all."""
         alike = isinstance(row, Row) and any(kind_of(row) == kind_of(other) for other in self.apart)
         return alike or self.one_slot
+
+    def sweeps(self, row: Row) -> bool:
+        """Whether the store removes a row because its access token has expired."""
+        expiry = row.plain().expires_in
+        return not self.keeps_expired and _is_number(expiry) and int(expiry) < time.time() * 1000
 
     def spoils(self, text: object) -> bool:
         """Whether a text has a character that the store cannot keep."""
@@ -295,6 +304,8 @@ def _clause_against(item: object) -> str:
     limits = active()
     if isinstance(item, Row) and (limits.refuses(item) or item in limits.apart):
         return _clause_of(item)
+    if isinstance(item, Row) and limits.sweeps(item):
+        return "SAVE-22"
     return "" if _fits(item, limits) else "VALUE-1"
 
 
@@ -338,7 +349,8 @@ def batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 
 def _fits(item: object, limits: Limits) -> bool:
     if isinstance(item, Row):
-        return not (limits.refuses(item) or item in limits.apart or limits.spoils_a_field(item))
+        held = not (limits.refuses(item) or item in limits.apart or limits.sweeps(item))
+        return held and not limits.spoils_a_field(item)
     return not limits.spoils(item)
 
 

@@ -7,7 +7,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from .._checks import limit_probes as probes
-from .._checks.sample_tokens import ACCESS, ANN, BOB, GRANT, KINDS, ONE_OF_EVERY_KIND, REFRESH, person
+from .._checks.sample_tokens import (
+    ACCESS,
+    ANN,
+    BOB,
+    EXPIRED,
+    GRANT,
+    KINDS,
+    ONE_OF_EVERY_KIND,
+    REFRESH,
+    person,
+)
 from .._harness.store_limits import NO_LIMITS, Limits, keeping_to, kind_of, way_to_read
 from .._harness.store_under_test import StoreUnderTest
 from .._harness.workspace import Effort, Workspace
@@ -37,7 +47,9 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
     elif _is_read_as_saved(sut, effort, by_id=False) and not _is_read_as_saved(sut, effort, by_id=True):
         lists = Limits(lists=False, reads_by_id=False)
     with keeping_to(lists):
-        stored = [row for row in KINDS if keeps(probes.is_stored_alone, row)]
+        expires = keeps(probes.a_row_stays, EXPIRED) or not keeps(probes.a_row_stays, ANN.expires_in)
+        lists = replace(lists, keeps_expired=expires)
+        stored = [row for row in KINDS if lists.sweeps(row) or keeps(probes.is_stored_alone, row)]
         if not {ANN, BOB}.issubset(stored):
             return NO_LIMITS
         row = _of_a_user(sut, effort)
@@ -56,7 +68,7 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
             # Where another row of the kind is stored, it is not the kind that is refused.
             refused=frozenset(row for row in KINDS if kind_of(row) not in map(kind_of, stored)),
             counts_the_first=counts,
-            gives_ids=row is None or not absent(row.id),
+            gives_ids=row is None or (isinstance(row.id, str) and not absent(row.id)),
         )
         alone = frozenset(row for row in KINDS if not (row in stored or held.refuses(row)))
         apart = _apart(sut, effort, held, alone)

@@ -294,7 +294,7 @@ class SqlCutsLongText(SqlStore):
         return {f: v[:2000] if v else v for f, v in row_of(token).items()}
 
 
-@fault("DEL-2", "DEL-3", says="raised KeyError: 'unknown'")
+@fault("DEL-2", says="raised KeyError: 'unknown'")
 class SqlDeleteUnknownKeyError(SqlStore):
     """Deleting an id that is not stored raises KeyError."""
 

@@ -51,7 +51,7 @@ def known_user(workspace: Workspace, known: str, row: Row) -> Row:
     """
     token = START_BY["user name" if known == "id" and not active().gives_ids else known](row)
     # A redirect URL or a client alone starts nothing: the SDK makes no such token.
-    starts = any((token.refresh_token, token.user_name, token.id))
+    starts = any((token.refresh_token, token.user_name, token.id)) and isinstance(token.id, str | None)
     require(workspace, starts, f"the stored row has a {known} to start with", format_row(row))
     return token
 

@@ -15,11 +15,11 @@ from ..._harness.messages import format_rows
 from ..._harness.observer import Observer, lookups_of
 from ..._harness.row_acts import demand, inserts, require
 from ..._harness.store_handle import StoreHandle
-from ..._harness.store_limits import active
+from ..._harness.store_limits import Pool, active
 from ..._harness.workspace import Workspace, not_applicable
 from ..._spec.tokens import Row, format_row, to_token
 from ..registry import check
-from ..sample_tokens import ACCESS, ANN, BOB, EVE, GRANT, GUS, ONE_OF_EACH_KEY, REFRESH, key_of, person
+from ..sample_tokens import ACCESS, ANN, BOB, EVE, GRANT, GUS, ONE_OF_EACH_KEY, REFRESH, key_of, person, pool
 
 NEW_ACCESS = "1000.new.access"
 
@@ -33,7 +33,7 @@ _marks = itertools.count(1)
 
 @check("ISO-1")
 def stores_on_different_locations_share_no_rows(workspace: Workspace) -> None:
-    others = (EVE, person("elsewhere"), ANN.but(access_token=NEW_ACCESS), REFRESH, ACCESS)
+    others = Pool((EVE, person("elsewhere"), ANN.but(access_token=NEW_ACCESS), REFRESH, ACCESS))
     few, again = _unheard(ONE_OF_EACH_KEY, others)
     one, other = _apart(workspace)
     here = one.holding(*few)
@@ -57,7 +57,7 @@ def stores_on_different_locations_share_no_rows(workspace: Workspace) -> None:
 
 @check("ISO-1")
 def stores_on_different_locations_delete_apart(workspace: Workspace) -> None:
-    these, those = _unheard((ANN, ACCESS, BOB), (BOB, ANN, GRANT, EVE))
+    these, those = _unheard((ANN, ACCESS, BOB), pool(BOB, ANN, GRANT, EVE))
     one, other = _apart(workspace)
     here, there = one.holding(*these), other.holding(*those)
     for row in here[:2]:
@@ -116,7 +116,7 @@ def _opened_on(workspace: Workspace, location: Path) -> StoreHandle | None:
 
 @check("ISO-1", persistent=True)
 def stores_on_different_locations_are_opened_again_apart(workspace: Workspace) -> None:
-    these, those = _unheard((ANN, ACCESS, BOB), (BOB, EVE))
+    these, those = _unheard((ANN, ACCESS, BOB), pool(BOB, EVE))
     one, other = _apart(workspace)
     here, there = one.holding(*these), other.holding(*those)
     one, other = workspace.reopen(one), workspace.reopen(other)

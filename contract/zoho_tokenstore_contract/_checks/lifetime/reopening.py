@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from ..._harness.row_acts import demand, id_of, inserts, next_ids, require
 from ..._harness.store_handle import StoreHandle
 from ..._harness.store_limits import batches
 from ..._harness.workspace import Workspace, precondition
+from ..._spec.clause_results import Violation
 from ..._spec.tokens import Row, format_row, format_value
 from ..registry import check
 from ..sample_tokens import (
@@ -193,20 +195,27 @@ def ids_given_without_closing_are_unlike_all_others(workspace: Workspace) -> Non
     for turn in range(4):
         again = workspace.open(store.location)
         for number, one in enumerate((again, store, again)):
-            rows += _gets_an_id_of_its_own(one, rows, person(f"turn{turn}-{number}"))
+            try:
+                rows += _gets_an_id_of_its_own(one, rows, person(f"turn{turn}-{number}"))
+            except Violation:
+                if one is again:
+                    raise
+                return  # what the first store does not see of the other is the matter of PERSIST-2
 
 
 @check("PERSIST-3", persistent=True)
 def ids_stay_unlike_those_that_tokens_brought(workspace: Workspace) -> None:
     # The next ones of a store that counts, those of a store that counts its rows, and others.
     for steps, others in (((2, 3), ()), ((4, 5, 6), ()), ((), ("abc", "007"))):
-        scratch = _with_brought_ids(workspace, steps, others)
-        works = scratch.try_save(person("ordinary")).answer.raised is None
-        workspace.fresh_examples()
-        # Whether tokens can be saved beside such ids at all is the matter of SAVE-3.
-        if works:
-            _go_on_with_ids_of_their_own(workspace, _with_brought_ids(workspace, steps, others))
+        arranged = partial(_with_brought_ids, workspace, steps, others)
+        try:
+            _go_on_with_ids_of_their_own(workspace, arranged(), reopens=False)
+        except Violation:
             workspace.fresh_examples()
+            continue  # what goes wrong in an open store is the matter of SAVE-3
+        workspace.fresh_examples()
+        _go_on_with_ids_of_their_own(workspace, arranged())
+        workspace.fresh_examples()
 
 
 def _with_brought_ids(workspace: Workspace, steps: tuple[int, ...], others: tuple[str, ...]) -> StoreHandle:
@@ -222,16 +231,15 @@ def _with_brought_ids(workspace: Workspace, steps: tuple[int, ...], others: tupl
 def ids_stay_unlike_all_others_when_rows_have_gone(workspace: Workspace) -> None:
     for place in (0, 1, -1):
         store = workspace.open()
-        rows = store.holding(*NAMED)
-        store.call("delete_token", rows[place].id)
+        store.call("delete_token", store.holding(*NAMED)[place].id)
         _go_on_with_ids_of_their_own(workspace, store)
         workspace.fresh_examples()
 
 
-def _go_on_with_ids_of_their_own(workspace: Workspace, store: StoreHandle) -> None:
+def _go_on_with_ids_of_their_own(workspace: Workspace, store: StoreHandle, *, reopens: bool = True) -> None:
     rows = store.rows()
     for turn in range(3):
-        store = workspace.reopen(store)
+        store = workspace.reopen(store) if reopens else store
         for number in range(2):
             rows += _gets_an_id_of_its_own(store, rows, person(f"turn{turn}-{number}"))
 

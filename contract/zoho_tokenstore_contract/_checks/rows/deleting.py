@@ -199,7 +199,7 @@ def _spares(
     def delete(each: bool) -> StoreHandle:
         store = workspace.holding(*kept)
         _brought(store, *brought)
-        stored = {row.id for row in store.kept}
+        stored = {str(row.id) for row in store.kept}  # that an id is a number is what SAVE-2 says
         for id in dict.fromkeys(ids_of(store.kept)):
             if id not in stored:
                 exactly = f"no row has exactly the id {format_value(id)}: none is removed"

@@ -204,7 +204,6 @@ MISSES = (
         Row(**CLIENT, refresh_token=""),
         Row(**CLIENT, grant_token="", refresh_token="", **UNKNOWN_ACCESS),
         Row(user_name="", access_token=""),
-        *(Row(id=text) for text in NUMERALS),
     ]),
     Misses("FIND-8", "a part of a name or a wildcard is another user", [(ANN, REFRESH, BOB)],
            Pool(row.but(user_name=name) for name in NEAR_NAMES for row in (Row(), ANN))),

@@ -119,7 +119,7 @@ NEWCOMERS = (
         Row(access_token=ANN.user_name),
         Row(user_name=ACCESS.access_token, **CLIENT, refresh_token="1000.odd.refresh"),
     ]),
-    Newcomers("SAVE-5", "a new user leaves another users row alone", (ANN, BOB, EVE), [
+    Newcomers("SAVE-5", "a new user leaves another users row alone", pool(ANN, BOB, EVE), [
         BOB.but(user_name="stranger@example.com:77"),
         BOB.only("access_token").but(user_name="second@example.com:77"),
         BOB.but(user_name="third@example.com:77", grant_token=None),
@@ -153,8 +153,8 @@ def _merged(row: Row) -> Any:
 
 def _extended(row: Row) -> Any:
     """A token of an application's own class, with attributes that are no fields and no texts."""
-    token = to_token(row)
-    token.__class__ = type("ExtendedToken", (load().OAuthToken,), {})
+    token, own = to_token(row), type("ExtendedToken", (load().OAuthToken,), {"__module__": __name__})
+    globals()[own.__name__] = token.__class__ = own  # where a store that pickles tokens finds it
     token.note, token.scopes, token.made = "an application's own", {"ZohoCRM.users.READ"}, object()
     return token
 

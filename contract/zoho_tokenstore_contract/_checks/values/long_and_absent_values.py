@@ -84,7 +84,7 @@ def _long_values_round_trip(workspace: Workspace, able: Able, letter: str, lengt
     updates[0] = person("short", user_name=rows[0].user_name)
     for number in (7, 8):
         for kind in KINDS[1:]:
-            row = unnamed(kind, long(str(number)), (long("c"), long("s"))).but(api_domain=long("d"))
+            row = unnamed(kind, long(f"{kind[0]}{number}"), (long("c"), long("s"))).but(api_domain=long("d"))
             rows.append(row)
             update = renewal(row)
             updates.append(update if number == 7 else update.but(api_domain=long("e")[-12:]))

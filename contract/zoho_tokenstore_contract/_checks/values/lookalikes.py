@@ -51,7 +51,7 @@ def _run_together(
     """Tokens that are the same text once client id, secret and token are joined are two rows."""
     pairs = [
         [
-            Row(client_id=f"{number}{id}", client_secret=secret, **{kind: f"{token}{number}"})
+            Row(client_id=f"{number}{id}", client_secret=secret, **{kind: f"{token}{kind[0]}{number}"})
             for id, secret, token in pair_of(separator)
         ]
         for turn, kind in enumerate(KINDS[2:])
