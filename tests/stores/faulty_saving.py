@@ -374,7 +374,7 @@ class AnIssuedRefreshTokenIsNew(RightStore):
         return None if sent["refresh_token"] else super().by_grant(rows, sent)
 
 
-@fault("SAVE-8", "FIND-4", "SAVE-6", says="updated in place")
+@fault("SAVE-8", "FIND-4", says="updated in place")
 class KnowsNoRefreshTokens(RightStore):
     """Never looks for a refresh token."""
 
@@ -382,7 +382,7 @@ class KnowsNoRefreshTokens(RightStore):
         return None
 
 
-@fault("SAVE-8", "FIND-4", "SAVE-6", says="updated in place")
+@fault("SAVE-8", "FIND-4", says="updated in place")
 class AccessTokenHidesTheRefreshToken(RightStore):
     """Does not look for a refresh token that comes with an access token."""
 
@@ -398,7 +398,7 @@ class GrantTokensHideRefreshTokens(RightStore):
         return super().by_refresh([row for row in rows if not row["grant_token"]], sent)
 
 
-@fault("SAVE-8", "FIND-4", "SAVE-6", says="updated in place")
+@fault("SAVE-8", "FIND-4", says="updated in place")
 class KnowsRefreshTokensAmongTenRows(RightStore):
     """Searches the first ten rows for a refresh token."""
 

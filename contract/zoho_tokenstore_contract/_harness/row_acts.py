@@ -103,6 +103,24 @@ def updates(
     return saved
 
 
+def was_updated(store: StoreHandle, row: Row, sent: Row, because: str = "") -> bool:
+    """Whether a save that has returned has updated a row in place; the handle knows the rows from then on.
+
+    Args:
+        store: The store.
+        row: The row, as it was arranged.
+        sent: What was saved.
+        because: Why all else is as it was, for the message.
+    """
+    updated = store.stored(row).updated_by(sent)
+    if there := updated.plain() in [one.plain() for one in store.rows()]:
+        because = because or f"{format_row(row)} is updated in place"
+        store.expect(changed=[(store.stored(row), updated)], because=because)
+    else:
+        store.kept = store.rows()
+    return there
+
+
 def inserts(store: StoreHandle, sent: Row, because: str = "") -> Row:
     """Save a token that becomes one new row; every other row stays as it was.
 

@@ -229,7 +229,7 @@ class NameOrAccess(SqlCore):
         return super()._save_row(view, t)
 
 
-@fault("SAVE-5", "FIND-8", says="only the row of the named user is updated")
+@fault("SAVE-5", "FIND-8", says="it is a new user, and no other's row")
 class OrgCutFromName(DirCore):
     """The organisation behind the colon is cut from the user name.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
@@ -82,7 +83,26 @@ def awkward_texts_are_there_after_opening_again(workspace: Workspace) -> None:
         for place, text in enumerate(TRAPS)
     ]
     for some in batches(tokens):
-        _are_there_after_opening_again(workspace, some)
+        try:
+            _are_there_after_opening_again(workspace, some)
+        except Violation as violation:
+            if not violation.precondition_failed:
+                raise
+            _one_by_one(workspace, some)
+
+
+def _one_by_one(workspace: Workspace, tokens: Sequence[Row]) -> None:
+    """The same with each by itself: one that spoils the storage as it is saved is told by VALUE-1."""
+    read = 0
+    for token in tokens:
+        workspace.fresh_examples()
+        try:
+            _are_there_after_opening_again(workspace, [token])
+            read += 1
+        except Violation as violation:
+            if not violation.precondition_failed:
+                raise
+    require(workspace, read, "a row with awkward texts is read as long as the store is open", "none is")
 
 
 def _are_there_after_opening_again(workspace: Workspace, tokens: Sequence[Row]) -> None:
@@ -90,7 +110,7 @@ def _are_there_after_opening_again(workspace: Workspace, tokens: Sequence[Row]) 
     for token in tokens:
         store.try_save(token)
     # However they read now (VALUE-1), they read the same later.
-    rows = store.rows()
+    rows = precondition(store.rows)
     seen = f"{len(rows)} rows for {len(tokens)} users"
     require(workspace, len(rows) * 2 >= len(tokens), "a row for each user", seen)
     store = workspace.reopen(store)
@@ -135,17 +155,23 @@ def rows_are_found_updated_and_deleted_after_opening_again(workspace: Workspace)
         if store.try_save(guest).answer.raised is None:  # it may be refused [SAVE-3]
             rows += store.expect(rows, new=1)
     # What goes wrong here is no fault of opening again.
-    precondition(lambda: _renewed(store, rows, "23"))
+    works = [key_of(row) for row in rows if _is_renewed(store, row)]
+    require(workspace, works, "a stored row is updated")
     rows = precondition(lambda: _deleted(store, store.rows(), (DAN.user_name, guests[0].user_name)))
     found = [_by_key_and_id(store, row) for row in rows]
     again = workspace.reopen(store)
     for row, was in zip(rows, found, strict=True):
-        if (now := _by_key_and_id(again, row)) != was:
+        now = _by_key_and_id(again, row)
+        if any(before == row != after for before, after in zip(was, now, strict=True)):
             workspace.fail(
                 f"after opening again {format_row(row)} is found by its key and by its id, as before",
                 " and ".join("None" if one is None else format_row(one) for one in now),
             )
-    _renewed(again, rows, "24")
+    for place, row in enumerate(rows):
+        if (key := key_of(row)) in works:
+            again.save(sent := key.but(expires_in=f"24{place:011d}"))
+            again.expect(rows, changed=[(row, row.updated_by(sent))], because=UPDATED)
+            rows[place] = row.updated_by(sent)
     _deleted(again, again.rows(), (GUS.user_name, guests[1].user_name, None))
 
 
@@ -153,18 +179,14 @@ def _by_key_and_id(store: StoreHandle, row: Row) -> tuple[Row | None, Row | None
     return store.found(key_of(row)), row_by_id(store, row.id)
 
 
-def _renewed(store: StoreHandle, before: Sequence[Row], year: str) -> None:
-    """Update each row by its key."""
-    rows = list(before)
-    for place, row in enumerate(rows):
-        sent = key_of(row).but(expires_in=f"{year}{place:011d}")
-        store.save(sent)
-        store.expect(
-            rows,
-            changed=[(row, row.updated_by(sent))],
-            because="an update replaces what its token has and keeps the rest, also after opening again",
-        )
-        rows[place] = row.updated_by(sent)
+UPDATED = "an update replaces what its token has and keeps the rest, also after opening again"
+
+
+def _is_renewed(store: StoreHandle, row: Row) -> bool:
+    """Whether a row is updated in place by its key; it has another time of expiry then."""
+    before, sent = store.rows(), key_of(row).but(expires_in="2300000000001")
+    store.save(sent)
+    return Counter(store.rows()) == Counter(row.updated_by(sent) if one == row else one for one in before)
 
 
 def _deleted(store: StoreHandle, rows: list[Row], names: Sequence[str | None]) -> list[Row]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..._harness.calls import TokenCall
 from ..._harness.messages import format_rows
-from ..._harness.observer import ACCESS_KEY, GRANT_KEY, NAME, REFRESH_KEY, Observer
+from ..._harness.observer import ACCESS_KEY, REFRESH_KEY, Observer
 from ..._harness.row_acts import (
     NEW_ACCESS,
     carries_the_id,
@@ -281,20 +281,6 @@ def _has_an_id_of_its_own(store: StoreHandle, new: Row, before: Sequence[Row], e
 LATE = "late@example.com:77"
 STRANGER = person("stranger")
 UNDER_ANOTHERS_ID = "a save under another user's id"
-
-
-@check("SAVE-5")
-def a_shared_field_leads_to_no_other_users_row(workspace: Workspace) -> None:
-    eve = EVE.but(expires_in=None)  # some stores refuse what has expired: FLOW-1
-    for store, (row, other) in workspace.each(((ANN, BOB), (ANN, eve), (BOB, ANN), (eve, ANN), (eve, BOB))):
-        store.holding(ANN, BOB, eve)
-        fields = other.but(user_name=None).present()
-        keys = ({name: getattr(other, name) for name in key} for key in (ACCESS_KEY, REFRESH_KEY, GRANT_KEY))
-        each = ({**CLIENT, name: value} for name, value in fields.items())
-        for number, shared in enumerate((*each, *keys, fields)):
-            # Each changes something: that nothing may be changed is what SAVE-12 says.
-            own = Row(user_name=row.user_name, access_token=f"{NEW_ACCESS}.{number}")
-            updates(store, row, own.but(**shared), "only the row of the named user is updated", fields=NAME)
 
 
 @check("SAVE-5")

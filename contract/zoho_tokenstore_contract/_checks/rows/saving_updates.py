@@ -1,4 +1,4 @@
-"""SAVE-4, SAVE-6 to SAVE-10, SAVE-12, SAVE-13, SAVE-21: which row a token updates, and which fields."""
+"""SAVE-4 to SAVE-10, SAVE-12, SAVE-13, SAVE-21: which row a token updates, and which fields."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..._harness.observer import ACCESS_KEY, GRANT_KEY, NAME, REFRESH_KEY
-from ..._harness.row_acts import NEW_ACCESS, PLAIN_FIELDS, carries_the_id, inserts, tells_the_id, updates
+from ..._harness.row_acts import (
+    NEW_ACCESS,
+    PLAIN_FIELDS,
+    carries_the_id,
+    inserts,
+    tells_the_id,
+    updates,
+    was_updated,
+)
 from ..._harness.store_handle import StoreHandle
 from ..._harness.store_limits import active
 from ..._harness.workspace import Workspace
@@ -15,8 +23,10 @@ from ..registry import Case, check, check_each
 from ..sample_tokens import (
     ACCESS,
     ANN,
+    BOB,
     CLIENT,
     DAN,
+    EVE,
     GRANT,
     GUS,
     LATE_ACCESS,
@@ -110,13 +120,36 @@ def a_known_user_whose_token_has_outlived_its_row_updates_the_new_row(workspace:
             store.expect(rows, changed=changed, fields=("id", "access_token"), because=because)
 
 
+@check("SAVE-5")
+def a_shared_field_leads_to_no_other_users_row(workspace: Workspace) -> None:
+    eve = EVE.but(expires_in=None)  # some stores refuse what has expired: FLOW-1
+    for store, (row, other) in workspace.each(((ANN, BOB), (ANN, eve), (BOB, ANN), (eve, ANN), (eve, BOB))):
+        store.holding(ANN, BOB, eve)
+        fields = other.but(user_name=None).present()
+        keys = ({name: getattr(other, name) for name in key} for key in (ACCESS_KEY, REFRESH_KEY, GRANT_KEY))
+        each = ({**CLIENT, name: value} for name, value in fields.items())
+        for number, shared in enumerate((*each, *keys, fields)):
+            # Each changes something: that nothing may be changed is what SAVE-12 says.
+            own = Row(user_name=row.user_name, access_token=f"{NEW_ACCESS}.{number}")
+            before = store.rows()
+            store.save(own.but(**shared))
+            if len(store.rows()) > len(before):  # SAVE-4 tells it; the others are as they were, nevertheless
+                store.expect(before, new=1, because="no row but that of the named user is updated")
+                return
+            anew = store.stored(row).but(**own.only("access_token").present())
+            because = "only the row of the named user is updated"
+            store.expect(changed=[(store.stored(row), anew)], fields=("id", *NAME), because=because)
+
+
 @check("SAVE-6")
 def an_access_token_that_replaced_another_is_the_stored_one(workspace: Workspace) -> None:
     store = workspace.holding(*ONE_OF_EVERY_KIND)
     because = "the row that holds the token is updated in place"
     for number, row in enumerate(pool(LATE_REFRESH, REFRESH, GUS)):
         anew = Row(access_token=f"{NEW_ACCESS}.{number}", expires_in="1900000000107")
-        updates(store, row, key_of(row).but(access_token=anew.access_token), because, fields=ACCESS_KEY)
+        store.save(sent := key_of(row).but(access_token=anew.access_token))
+        if not was_updated(store, row, sent):
+            continue  # SAVE-4 or SAVE-8 tells it
         updates(store, row, anew, because, fields=("access_token", "expires_in"))
         if row.access_token is not None:
             inserts(store, row.only("access_token"), "the replaced access token is a new row's")

@@ -218,6 +218,12 @@ def what_works(workspace: Workspace, fields: Sequence[str] = TEXTS) -> Able:
         )
         if answer.raised is None and now.keys() == before.keys() and whole:
             in_place.add(_kind(row))
+    updated = [(id, row.updated_by(renewal(row))) for id, row in asked if _kind(row) in in_place]
+    for way in (LISTING, BY_ID, FIND):
+        for (_, row), seen in zip(updated, _read(store, way, updated), strict=True):
+            if not isinstance(seen, Row) or seen.plain().only(*fields) != row.only(*fields):
+                ways.discard((way, _kind(row)))
+    require(workspace, ways, shows, "none does")
     workspace.fresh_examples()
     return Able(frozenset(ways), frozenset(in_place))
 
