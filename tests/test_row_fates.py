@@ -8,7 +8,7 @@ import pytest
 
 from tests.stores.catalogue import sut_for
 from tests.stores.right import RightStore
-from zoho_tokenstore_contract._harness.row_fates import Fate, mishap_in, rows_left, without_own_id
+from zoho_tokenstore_contract._harness.row_fates import Fate, TwinIds, mishap_in, rows_left, without_own_id
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._spec.tokens import Row
 
@@ -60,6 +60,17 @@ def test_each_row_has_an_id_of_its_own() -> None:
     assert not without_own_id([OLD, LONE])
     assert without_own_id([SENT]).endswith("has none")
     assert without_own_id([OLD, LONE.but(id="1")]).count("Row(") == 2
+
+
+def test_rows_of_a_twin_have_the_ids_that_stand_for_theirs_here() -> None:
+    """A new row's id is taken over where a row is like it; what is known stays, whatever else changes."""
+    ids = TwinIds()
+
+    assert ids.translated([OLD, LONE], [LONE.but(id="x"), OLD.but(id="y")]) == [
+        OLD.but(id="y"),
+        LONE.but(id="x"),
+    ]
+    assert ids.translated([NEW, SENT.but(id="3")], [OLD.but(id="y")]) == [NEW.but(id="y"), SENT]
 
 
 class Unreadable(RightStore):

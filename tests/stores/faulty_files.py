@@ -77,7 +77,7 @@ class WritesPlainText(LogStore):
         return json.loads(line[9:].decode(self.encoding()))
 
 
-@fault("PERSIST-5", says="works in a process with")
+@fault("PERSIST-5", says="the store opens in another process")
 class LogsInTheLocalesEncoding(WritesPlainText):
     """Writes its log in the encoding that the locale prefers."""
 
@@ -115,7 +115,7 @@ class NumbersNames(LogStore):
         return {**row, "number": self.number(row["user_name"] or "")}
 
 
-@fault("PERSIST-5", says="works in a process with")
+@fault("PERSIST-5", says="finds its row in a process with")
 class LogsHashesOfNames(NumbersNames):
     """Writes `hash` of each user's name into its log, and finds users by it."""
 

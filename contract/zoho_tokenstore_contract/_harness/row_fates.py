@@ -139,6 +139,32 @@ def hold_to(
         fail(mishap.expected, mishap.seen)
 
 
+class TwinIds:
+    """Which id here stands for which one at a twin location, where the same calls were made."""
+
+    def __init__(self) -> None:
+        self._ids: dict[Any, Any] = {}
+
+    def translated(self, rows: Iterable[Row], here: Sequence[Row]) -> list[Row]:
+        """Rows of the twin as they should read here.
+
+        Args:
+            rows: The rows of the twin.
+            here: The rows that are here: one that is like a new row of the twin has the id that stands
+                for that row's.
+
+        Returns:
+            The rows; an id for which none stands is ``None``.
+        """
+        rows = list(rows)
+        for row in rows:
+            if row.id not in self._ids:
+                known, plain = [*self._ids.values()], row.but(id=None)
+                new = (one.id for one in here if one.id not in known and one.but(id=None) == plain)
+                self._ids.update((row.id, id) for id in [*new][:1])
+        return [row.but(id=self._ids.get(row.id)) for row in rows]
+
+
 def without_own_id(rows: Sequence[Row]) -> str:
     """Which row has no id, or that of another one, in words; "" where each has its own."""
     for place, row in enumerate(rows):

@@ -325,7 +325,7 @@ class JsonCounterFromOpening(JsonStore):
         self._next = max(self._next, state["next"])
 
 
-@fault("PERSIST-5", "FLOW-2", says="works in a process with")
+@fault("PERSIST-5", "FLOW-2", says="finds its row in a process with")
 class JsonHashedNames(JsonStore):
     """Rows are looked up by hash() of the user name, which differs from process to process."""
 

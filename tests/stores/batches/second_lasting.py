@@ -220,7 +220,7 @@ class RelativePath(SqlCore):
         super()._prepare(work, write)
 
 
-@fault("PERSIST-5", says="works in a process with")
+@fault("PERSIST-5", says="finds its row in a process with")
 class PythonHashIndex(NormCore):
     """The index has hash(text), which differs from process to process."""
 

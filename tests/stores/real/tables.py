@@ -172,7 +172,6 @@ NO_TOKEN_DIFFERS = {
         ("FIND-6", "FIND-7", "PERSIST-1", "PERSIST-2", "THREAD-1", "THREAD-4", "CRASH-6", "SECRET-2"),
         "not reached: find_token is asked whether a row is there",
     ),
-    "PERSIST-5": "broken: find_token is asked in the other process",
 }
 """The same where `find_token` returns no token."""
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
 
 from ..._drivers.processes.child_environments import EAST, WEST, Surroundings
 from ..._drivers.processes.children import Processes
 from ..._drivers.processes.fork_server import get_ready
-from ..._drivers.processes.reading import told_of_rows
-from ..._harness.calls import CallRecord
-from ..._harness.row_acts import demand
-from ..._harness.row_fates import Fate, hold_to
-from ..._harness.store_limits import active, batches
-from ..._harness.workspace import Workspace
+from ..._drivers.processes.reading import Visit, visit
+from ..._harness.row_acts import demand, require
+from ..._harness.row_fates import Fate, TwinIds, hold_to
+from ..._harness.store_limits import batches
+from ..._harness.workspace import Workspace, precondition
 from ..._spec.tokens import Row, format_row
 from ..registry import check
 from ..sample_tokens import ACCESS, ANN, DOMAIN, EXPIRED, GRANT, GUS, REFRESH, key_of, person
@@ -33,90 +33,72 @@ NATIVE = tuple(
 )
 TIMED = tuple(person(f"timed{number}", expires_in=expiry) for number, expiry in enumerate(EXPIRIES))
 KNOWN = (ANN, ACCESS, GRANT, REFRESH, GUS, *TIMED)
+CASTS = ((None, EAST, None, EAST), (None, WEST, None, WEST), (WEST, None, EAST, None))
+"""Who saves the rows, and who visits them then; ``None`` for a process in the surroundings of this one."""
+USUAL = (None,) * 4
 
 
 @check("PERSIST-5", persistent=True)
-def a_process_in_other_surroundings_reads_finds_and_updates_the_rows(workspace: Workspace) -> None:
-    for surroundings in (EAST, WEST):
-        for some in batches((*KNOWN, *NATIVE)):
-            workspace.fresh_examples()
-            _is_shared_with_a_process(workspace, surroundings, some)
-
-
-def _is_shared_with_a_process(workspace: Workspace, surroundings: Surroundings, known: Sequence[Row]) -> None:
-    """Rows of this process are read, found and updated in another one, and here again then."""
-    with Processes(workspace) as processes:
-        get_ready(WEST)
-        store = workspace.open()
-        rows = store.holding(*known)
-        workspace.close(store)
-        rows = _visit(processes, store.location, rows, surroundings, turn=1)
-        store = workspace.open(store.location)
-        store.expect(rows, because=f"rows that a process with {surroundings} has updated")
-        for row in rows:
-            found = store.found(key_of(row))
-            expected = f"what a process with {surroundings} has saved is found: {format_row(row)}"
-            demand(workspace, found == row, expected, found and format_row(found))
-            store.save(_renewal(row, 2))
-        rows = [row.updated_by(_renewal(row, 2)) for row in rows]
-        _are(workspace, store.rows(), rows, "updated in place")
-        workspace.close(store)
-        _visit(processes, store.location, rows, surroundings)
-
-
-@check("PERSIST-5", persistent=True)
-def what_a_process_in_other_surroundings_saves_is_read_here_and_elsewhere(workspace: Workspace) -> None:
-    for some in batches((*KNOWN, *NATIVE)):
-        workspace.fresh_examples()
+def processes_in_other_surroundings_read_find_and_update_the_rows(workspace: Workspace) -> None:
+    for known in batches((*KNOWN, *NATIVE)):
         with Processes(workspace) as processes:
-            store = workspace.open()
-            location = store.location
-            workspace.close(store)
-            rows = _visit(processes, location, [], WEST, new=some)
-            store = workspace.open(location)
-            _are(workspace, store.listed(), rows, f"saved by a process with {WEST}")
-            workspace.close(store)
-            _visit(processes, location, rows, EAST, turn=1)
+            get_ready(WEST)
+            usual: list[Visit] = precondition(partial(list, _visits(processes, USUAL, known)))
+            there = (isinstance(one, Row) for seen in usual for one in (*seen.found, *seen.after))
+            require(workspace, any(there), "processes share the rows")
+            for cast in CASTS:
+                ids = TwinIds()
+                for seen, twin in zip(_visits(processes, cast, known), usual, strict=True):
+                    _is_like(workspace, seen, twin, ids, known)
+
+
+def _visits(
+    processes: Processes, cast: Sequence[Surroundings | None], known: Sequence[Row]
+) -> Iterator[Visit]:
+    """Processes, one after another, list the rows, find and update them at a new location.
+
+    Args:
+        processes: The processes of the check.
+        cast: What each of them is started in; the first one saves the rows.
+        known: The rows.
+
+    Yields:
+        What each process saw.
+    """
+    workspace = processes.workspace
+    workspace.fresh_examples()
+    store = workspace.open()
+    workspace.close(store)
+    keys = [key_of(row) for row in known]
+    for turn, surroundings in enumerate(cast):
+        saves = [_renewal(row, turn) for row in known] if turn else known
+        workspace.remember(saves)
+        yield visit(processes, store.location, keys, saves, surroundings)
 
 
 def _renewal(row: Row, turn: int) -> Row:
     return key_of(row).but(redirect_url=f"https://example.com/{turn}/\u00e9", api_domain=f"{DOMAIN}/{turn}")
 
 
-def _visit(
-    processes: Processes,
-    location: Path,
-    rows: list[Row],
-    surroundings: Surroundings,
-    *,
-    turn: int = 0,
-    new: Sequence[Row] = (),
-) -> list[Row]:
-    """A process opens the store, reads and finds the rows, and saves; the rows as they should be then."""
-    workspace = processes.workspace
-    renewals = [_renewal(row, turn) for row in rows] if turn else []
-    workspace.remember([*new, *renewals])
-    told = told_of_rows(processes, location, [key_of(row) for row in rows], [*new, *renewals], surroundings)
-    note = f"in a process with {surroundings}: get_tokens, find_token of each row, save_token of each"
-    workspace.calls.append(CallRecord(1, "other", note=note))
-    where = f"in a process with {surroundings}"
-    raised = told.get("raised")
-    demand(workspace, raised is None, f"{told.get('method')} works {where}", f"raised {raised}")
-    _are(workspace, [Row(**one) for one in told["listed"]], rows, f"as they are, {where}")
-    for row, found in zip(rows, told["found"], strict=True):
-        if active().finds(key := key_of(row)):
-            there = None if found is None else Row(**found)
-            expected = f"{format_row(key)} finds its row {where}: {format_row(row)}"
-            demand(workspace, there == row, expected, there and format_row(there))
-    if new:
-        wanted = [row.but(id=id) for row, id in zip(new, told["ids"], strict=True)]
-    else:
-        wanted = [row.updated_by(_renewal(row, turn)) if renewals else row for row in rows]
-    _are(workspace, [Row(**one) for one in told["after"]], wanted, f"saved {where}")
-    return wanted
+def _is_like(workspace: Workspace, seen: Visit, twin: Visit, ids: TwinIds, known: Sequence[Row]) -> None:
+    """A process sees what one sees at a twin location, where all have the usual surroundings."""
+    where = seen.where
+    _are(workspace, seen.listed, twin.listed, ids, f"as they are, {where}")
+    for row, found, usual in zip(known, seen.found, twin.found, strict=True):
+        if not isinstance(usual, str):
+            demand(workspace, not isinstance(found, str), f"find_token works {where}", found)
+            here = [found] if isinstance(found, Row) else []
+            wanted = next(iter(ids.translated([usual] if usual else [], here)), None)
+            asked = f"{format_row(key_of(row))} finds its row {where}: {wanted and format_row(wanted)}"
+            demand(workspace, found == wanted, asked, format_row(here[0]) if here else None)
+    for answer, usual in zip(seen.saved, twin.saved, strict=True):
+        demand(workspace, usual or not answer, f"save_token works {where}", answer)
+    _are(workspace, seen.after, twin.after, ids, f"saved {where}")
 
 
-def _are(workspace: Workspace, seen: list[Row], wanted: list[Row], what: str) -> None:
-    """Exactly these rows are there."""
-    fates = [Fate((row,), f"the rows {what}: {format_row(row)}") for row in wanted]
-    hold_to(fates, seen, f"{len(wanted)} rows, {what}", workspace.fail)
+def _are(workspace: Workspace, seen: Any, twin: Any, ids: TwinIds, what: str) -> None:
+    """Exactly the rows of the twin are there, where the twin shows them."""
+    if not isinstance(twin, str):
+        demand(workspace, not isinstance(seen, str), f"get_tokens works: the rows {what}", seen)
+        fates = [Fate((row,), f"the rows {what}: {format_row(row)}") for row in ids.translated(twin, seen)]
+        hold_to(fates, seen, f"{len(twin)} rows, {what}", workspace.fail)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..._harness.calls import CallRecord
 from ..._harness.messages import format_exception
 from ..._spec.tokens import Row, is_token, to_row, to_token
 from .child_environments import Surroundings
@@ -14,31 +16,60 @@ from .children import Processes
 from .pipe import Pipe
 
 
-def told_of_rows(
+@dataclass(frozen=True)
+class Visit:
+    """What another process read, found and saved; what a call raised stands for its answer, as a text.
+
+    Attributes:
+        where: What it was started in, in words.
+        listed: The rows that ``get_tokens`` showed first.
+        found: The row that each key found, ``None`` for a miss.
+        saved: Of each save ``None``, for it worked.
+        after: The rows that ``get_tokens`` showed then.
+    """
+
+    where: str
+    listed: list[Row] | str
+    found: list[Row | str | None]
+    saved: list[str | None]
+    after: list[Row] | str
+
+
+def visit(
     processes: Processes,
     location: Path,
     keys: Sequence[Row],
     saves: Sequence[Row],
-    surroundings: Surroundings,
-) -> dict[str, Any]:
-    """Have another process list the rows, find some, save, and list them again.
+    surroundings: Surroundings | None,
+) -> Visit:
+    """Have another process list the rows, find some, save, and list them again; recorded.
 
     Args:
         processes: The processes of the check.
         location: Where the store is opened.
         keys: The tokens that are looked for.
         saves: The tokens that are saved.
-        surroundings: What the process is started in.
+        surroundings: What the process is started in; ``None`` for those of this process.
 
     Returns:
-        The rows that it ``listed`` first and ``after`` the saves, what it ``found`` for each key, and the
-        ``ids`` of the saved tokens; or the ``method`` that ``raised``, and what.
+        What became of each call.
     """
     payload = {"keys": [asdict(row) for row in keys], "saves": [asdict(row) for row in saves]}
     child = processes.start(read_find_and_save, location, payload, surroundings).ready()
-    told: dict[str, Any] = child.receive("the calls in another process")
+    listed, found, saved, after = child.receive("the calls in another process")
     child.end()
-    return told
+    where = f"in a process with {surroundings or 'the usual surroundings'}"
+    note = f"{where}: get_tokens, find_token of each row, save_token of each"
+    processes.workspace.calls.append(CallRecord(1, "other", note=note))
+    return Visit(where, _rows(listed), [_row(one) for one in found], saved, _rows(after))
+
+
+def _row(told: Any) -> Any:
+    return Row(**told) if isinstance(told, dict) else told
+
+
+def _rows(told: Any) -> Any:
+    return [_row(one) for one in told] if isinstance(told, list) else told
 
 
 def told_of_saves(
@@ -77,20 +108,28 @@ def read_find_and_save(store: Any, location: Path, pipe: Pipe, payload: Any) -> 
         pipe: The line to the check.
         payload: What the check sent: the keys to find, and the rows to save.
     """
-    told: dict[str, Any] = {}
-    try:
-        told["method"] = "get_tokens"
-        told["listed"] = [asdict(to_row(token)) for token in store.get_tokens()]
-        told["method"] = "find_token"
-        answers = [store.find_token(to_token(Row(**key))) for key in payload["keys"]]
-        told["found"] = [asdict(to_row(token)) if is_token(token) else None for token in answers]
-        told["method"] = "save_token"
-        tokens = [to_token(Row(**fields)) for fields in payload["saves"]]
-        for token in tokens:
-            store.save_token(token)
-        told["ids"] = [token.get_id() for token in tokens]
-        told["method"] = "get_tokens"
-        told["after"] = [asdict(to_row(token)) for token in store.get_tokens()]
-    except Exception as error:
-        told["raised"] = format_exception(error)
-    pipe.send(told)
+
+    def told(read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except Exception as error:
+            return f"raised {format_exception(error)}"
+
+    def listed() -> Any:
+        return [asdict(to_row(token)) for token in store.get_tokens()]
+
+    def found(key: dict[str, Any]) -> Any:
+        token = store.find_token(to_token(Row(**key)))
+        return asdict(to_row(token)) if is_token(token) else None
+
+    def saved(fields: dict[str, Any]) -> None:
+        store.save_token(to_token(Row(**fields)))
+
+    pipe.send(
+        [
+            told(listed),
+            [told(partial(found, key)) for key in payload["keys"]],
+            [told(partial(saved, fields)) for fields in payload["saves"]],
+            told(listed),
+        ]
+    )
