@@ -23,6 +23,7 @@ from zoho_tokenstore_contract._harness.store_source import StoreSource
 from zoho_tokenstore_contract._harness.store_under_test import StoreUnderTest, close_by_default
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
 from zoho_tokenstore_contract._spec.clause_results import Violation
+from zoho_tokenstore_contract._spec.tokens import Row
 
 KILLS = 1000
 A_STORAGE = 50  # kills that one database endures, before a new one keeps the comparing quick
@@ -35,7 +36,7 @@ def main(kills: int = KILLS, seed: int = 1) -> int:
         The exit status.
     """
     checks_of("CRASH-1")  # imports the checks in their order
-    from zoho_tokenstore_contract._checks.stress.crashes import Storage  # noqa: PLC0415 (only then)
+    from zoho_tokenstore_contract._checks.stress.crashes import Saves, loses_nothing  # noqa: PLC0415 (only then)
 
     sut = StoreUnderTest(
         target="zoho_reference_stores:SQLiteFileStore",
@@ -49,16 +50,17 @@ def main(kills: int = KILLS, seed: int = 1) -> int:
     try:
         while done < kills:
             with Workspace(sut, Effort()) as workspace, Processes(workspace) as processes:
-                storage = Storage(workspace, processes)
-                _, duration = storage.measured()
+                _, duration = Saves(workspace).measured(processes)
+                plan = []
                 for _ in range(min(A_STORAGE, kills - done)):
                     after = chance.uniform(0, 1.2 * duration)
-                    kill = Kill(storage.row(chance.choice(("insert", "update"))), after=after)
-                    in_the_middle += storage.survives(kill, f"{after * 1000:.2f} ms after it began")
-                    done += 1
+                    kind = chance.choice(("insert", "update"))
+                    plan.append((kind, f"{after * 1000:.2f} ms after it began", Kill(Row(), after=after)))
+                in_the_middle += loses_nothing(processes, plan)
+                done += len(plan)
     except Violation as violation:
         steps = "\n".join(violation.done)
-        print(f"{steps}\nkill {done + 1}, seed {seed}: {violation}", file=sys.stderr)
+        print(f"{steps}\nafter {done} kills, seed {seed}: {violation}", file=sys.stderr)
         return 1
     print(
         f"{done} kills in {time.monotonic() - began:.0f} s, {in_the_middle} of them in the middle of a save "

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+import uuid
+from typing import Any, NoReturn
 
 import pytest
 
 from tests.stores.catalogue import sut_for
-from tests.stores.right import RightStore
-from zoho_tokenstore_contract._harness.row_fates import Fate, TwinIds, mishap_in, rows_left, without_own_id
+from tests.stores.right import Fields, RightStore
+from zoho_tokenstore_contract._harness.rehearsal import Rehearsal, Repetition
+from zoho_tokenstore_contract._harness.row_fates import (
+    Fate,
+    TwinIds,
+    fates_in_a_save,
+    mishap_in,
+    rows_left,
+    without_own_id,
+)
 from zoho_tokenstore_contract._harness.workspace import Effort, Workspace
+from zoho_tokenstore_contract._spec.clause_results import Violation
 from zoho_tokenstore_contract._spec.tokens import Row
 
 OLD = Row(id="1", user_name="ann", access_token="a", expires_in="1")
@@ -71,6 +81,56 @@ def test_rows_of_a_twin_have_the_ids_that_stand_for_theirs_here() -> None:
         LONE.but(id="x"),
     ]
     assert ids.translated([NEW, SENT.but(id="3")], [OLD.but(id="y")]) == [NEW.but(id="y"), SENT]
+
+
+@pytest.mark.parametrize(
+    ("rows", "shown"),
+    [
+        ((OLD, LONE), True),
+        ((NEW, LONE), True),
+        ((NEW, LONE, SENT.but(id="3")), True),
+        ((NEW,), False),
+        ((LONE,), False),
+        ((OLD, NEW, LONE), False),
+        ((TORN, LONE), False),
+    ],
+    ids=["before", "after", "a new one, too", "another one lost", "lost", "twice", "torn"],
+)
+def test_in_a_save_each_row_is_as_before_or_as_after_it(rows: tuple[Row, ...], shown: bool) -> None:
+    """A row that the save replaces under another id is the same user's; what it removes may be gone."""
+    for new in (NEW, NEW.but(id="9")):
+        seen = [new if row == NEW else row for row in rows]
+        fates = fates_in_a_save([OLD, LONE], [new, LONE, SENT.but(id="3")], str, "nothing else")
+
+        assert (mishap_in(seen, fates, "nothing else") is None) == shown
+    fates = fates_in_a_save([OLD, LONE], [LONE], str, "nothing else")
+    assert all(mishap_in(some, fates, "nothing else") is None for some in ([OLD, LONE], [LONE]))
+
+
+class MakesAnotherRowOfEachSave(RightStore):
+    """Has random ids, and takes every save for one of a new token."""
+
+    def match_to_save(self, rows: list[Fields], sent: Fields) -> Fields | None:
+        return None
+
+    def next_id(self, state: Any) -> str:
+        return uuid.uuid4().hex[:10]
+
+
+def test_what_a_repetition_has_to_show_is_what_was_rehearsed() -> None:
+    """Whatever the store makes of the saves where nothing disturbs them."""
+    with Workspace(sut_for(MakesAnotherRowOfEachSave), Effort()) as workspace:
+        rehearsal = Rehearsal(workspace, [OLD.but(id=None)])
+        before = rehearsal.rows
+        assert rehearsal.stores(NEW.but(id=None))
+        again = Repetition(rehearsal)
+
+        assert not again.shows(before, rehearsal.rows, [], "kept", "nothing else")
+        again.go_on([NEW.but(id=None)])
+        assert again.shows(before, rehearsal.rows, [], "kept", "nothing else")
+        again.go_on([NEW.but(id=None)])
+        with pytest.raises(Violation, match="seen: 3 rows"):
+            again.shows(rehearsal.rows, rehearsal.rows, [], "kept", "nothing else")
 
 
 class Unreadable(RightStore):

@@ -59,6 +59,11 @@ def _format_briefly(row: Row) -> str:
     return format_row(row.only("id", telling)).removeprefix("Row")
 
 
+def in_brief(row: Row) -> str:
+    """A wide row in as few words as tell it from others."""
+    return format_row(row.only("id", "user_name", "access_token", "expires_in"))
+
+
 def format_exception(error: BaseException) -> str:
     """An exception for a message: its type and text."""
     return f"{type(error).__name__}: {format_value(text_of(error), 200)[1:-1]}"

@@ -14,6 +14,7 @@ from typing import Any
 from .._spec.clause_results import Violation
 from .._spec.tokens import FIELDS, Row, absent, format_row, to_row
 from .messages import describe_mixture, format_rows
+from .store_handle import StoreHandle
 from .store_limits import active
 from .workspace import Workspace
 
@@ -139,6 +140,34 @@ def hold_to(
         fail(mishap.expected, mishap.seen)
 
 
+def fates_in_a_save(
+    before: Sequence[Row], after: Sequence[Row], promise: Callable[[Row], str], nothing_else: str
+) -> list[Fate]:
+    """What may have become of rows in the middle of a save.
+
+    Args:
+        before: The rows as they were before it.
+        after: The rows as it would leave them.
+        promise: What the clause promises of a row from before, in words.
+        nothing_else: What it promises of the others.
+
+    Returns:
+        The fates: each row is as before or as after.
+    """
+    new = [row for row in after if row not in before]
+    fates = []
+    for row in before:
+        states = [row]
+        if row not in after:
+            alike = [one for one in new if one.id == row.id]
+            alike += [one for one in new if one.user_name == row.user_name is not None]
+            states += alike[:1]
+            new = [one for one in new if one not in states]
+        gone = states == [row] and row not in after
+        fates.append(Fate(tuple(states), promise(row), optional=gone))
+    return [*fates, *(Fate((one,), nothing_else, optional=True) for one in new)]
+
+
 class TwinIds:
     """Which id here stands for which one at a twin location, where the same calls were made."""
 
@@ -160,8 +189,9 @@ class TwinIds:
         for row in rows:
             if row.id not in self._ids:
                 known, plain = [*self._ids.values()], row.but(id=None)
-                new = (one.id for one in here if one.id not in known and one.but(id=None) == plain)
-                self._ids.update((row.id, id) for id in [*new][:1])
+                like = (one for one in here if one.but(id=None) == plain and one.id not in known)
+                new = [one.id for one in like if absent(one.id) == absent(row.id)]
+                self._ids.update((row.id, id) for id in new[:1])
         return [row.but(id=self._ids.get(row.id)) for row in rows]
 
 
@@ -179,8 +209,6 @@ def without_own_id(rows: Sequence[Row]) -> str:
 def rows_left(workspace: Workspace, location: Path, ids: Iterable[Any]) -> list[Row]:
     """Open a store and read all rows, also those with these ids that ``get_tokens`` fails to show.
 
-    What is lost is lost by both ways of reading; a fault of one way alone is another clause's.
-
     Args:
         workspace: The workspace of the check.
         location: Where the store is opened, and closed then.
@@ -190,6 +218,23 @@ def rows_left(workspace: Workspace, location: Path, ids: Iterable[Any]) -> list[
         The rows.
     """
     store = workspace.open(location)
+    rows = rows_shown(store, ids)
+    workspace.close(store)
+    return rows
+
+
+def rows_shown(store: StoreHandle, ids: Iterable[Any]) -> list[Row]:
+    """Read all rows, also those with these ids that ``get_tokens`` fails to show.
+
+    What is lost is lost by both ways of reading; a fault of one way alone is another clause's.
+
+    Args:
+        store: The open store.
+        ids: Ids to ask for beside the list.
+
+    Returns:
+        The rows.
+    """
     lists = True
     try:
         rows = store.listed()
@@ -198,9 +243,10 @@ def rows_left(workspace: Workspace, location: Path, ids: Iterable[Any]) -> list[
     for id in dict.fromkeys(ids):
         if not absent(id) and all(row.id != id for row in rows):
             try:
-                rows.append(to_row(store.quietly("find_token_by_id", id).returned))
+                found = to_row(store.quietly("find_token_by_id", id).returned)
             except Exception:
                 if not lists:
                     break  # nothing is readable: each further call may wait for a lock as long as the first
-    workspace.close(store)
+            else:
+                rows += [found] if found.id == id else []  # another row is BYID-3's
     return rows

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ..._harness.calls import CallRecord
-from ..._harness.messages import format_exception
+from ..._harness.messages import format_exception, in_brief
 from ..._harness.workspace import not_applicable
-from ..._spec.tokens import Row, format_row, to_token
+from ..._spec.tokens import Row, to_token
 from ..storage_faults import files_in, state_of
 from .children import Processes
 from .crash_points import CrashPoints
@@ -279,8 +279,3 @@ def _in_child(answer: str, row: Row | None = None, id: Any = None, method: str =
     what = f"{method} ->" if row is None else f"save_token of {in_brief(row)}"
     argument = ... if row is None else row
     return CallRecord(1, method, argument, answer, id, note=f"in another process: {what} {answer}")
-
-
-def in_brief(row: Row) -> str:
-    """A wide row in as few words as tell it from others."""
-    return format_row(row.only("id", "user_name", "access_token", "expires_in"))
