@@ -17,9 +17,9 @@ from ..._drivers.raise_in_call import (
 )
 from ..._drivers.threads.another_thread import in_another_thread
 from ..._harness.calls import CallRecord
-from ..._harness.messages import format_rows
+from ..._harness.rehearsal import Stage
 from ..._harness.row_acts import require
-from ..._harness.row_fates import Fate, hold_to
+from ..._harness.row_fates import Fate, TwinIds, fates_in_a_save, hold_to, mishap_in
 from ..._harness.store_limits import active
 from ..._harness.workspace import Workspace, precondition
 from ..._spec.tokens import Row, format_row, format_value
@@ -110,138 +110,172 @@ def an_exception_in_the_middle_of_a_deletion_ends_that_deletion_alone(workspace:
 
 
 def _interrupt(workspace: Workspace, calls: Sequence[Interruption]) -> None:
+    reached = False
     for call in (one for one in calls if one.is_possible):
-        workspace.fresh_examples()
-        victim = _Victim(workspace, call)
-        most = workspace.sut.pace.affordable(workspace.effort.times(POINTS), LEAST_POINTS)
-        for turn, point in enumerate(interruption_points(victim.places, most)):
-            for kind in (Interrupted, TimeLimitExceeded)[: 1 + turn % 2]:
-                victim.interrupt(point, kind())
-        victim.lets_others_in()
+        turns, end = precondition(_Rehearsal(workspace, call).turns)
+        if turns:
+            victim = _Victim(workspace, call)
+            for turn in turns:
+                victim.interrupt(turn)
+            victim.lets_others_in(end, turns[-1].save)
+            reached = True
+    require(workspace, reached, "calls come back where nothing interrupts them")
 
 
-class _Victim:
-    """A store whose calls are interrupted, one after another.
+@dataclass(frozen=True)
+class _Turn:
+    """A call that is interrupted, and what it and those around it do where it is not.
 
     Attributes:
-        places: What the call comes by where nothing interrupts it.
-        rows: Its rows, in the order of `ROWS`, before the call.
+        number: The number of the turn.
+        point: Where it is interrupted; ``None`` for nowhere.
+        error: What is raised there.
+        sent: What it is passed.
+        before: All rows before it.
+        after: All rows after it.
+        look: A lookup: the method, and what it is passed.
+        found: What that finds before the call, and after it; `...` where it raises.
+        arranging: Calls after it, which save what is gone, and delete what is new.
+        save: A save that works then; ``None`` for none.
     """
 
+    number: int
+    point: tuple[InterruptionPoint, int] | None
+    error: BaseException
+    sent: Any
+    before: Sequence[Row]
+    after: Sequence[Row]
+    look: tuple[str, Any]
+    found: Sequence[Any]
+    arranging: Sequence[tuple[str, Any]]
+    save: Row | None
+
+
+class _Rehearsal(Stage):
+    """Calls that nothing interrupts."""
+
     def __init__(self, workspace: Workspace, call: Interruption) -> None:
-        self.workspace = workspace
+        super().__init__(workspace, ROWS)
         self.call = call
-        self.store = workspace.open()
-        self.rows = self.store.holding(*ROWS)
+
+    def turns(self) -> tuple[list[_Turn], list[Row]]:
+        """Make the calls of all turns: the turns, none where the call does not work, and the rows then."""
+        nowhere = [self._turn(number, None, Interrupted()) for number in range(2)]
+        # What comes first has imported and connected.
+        most = self.workspace.sut.pace.affordable(self.workspace.effort.times(POINTS), LEAST_POINTS)
+        turns = [one for one in nowhere if one]
+        for number, point in enumerate(interruption_points(self._places, most)):
+            for kind in (Interrupted, TimeLimitExceeded)[: 1 + number % 2]:
+                turn = self._turn(len(turns), point, kind())
+                turns += [turn] if turn else []
+        return ([] if None in nowhere else turns), self.store.rows()
+
+    def _turn(
+        self, number: int, point: tuple[InterruptionPoint, int] | None, error: BaseException
+    ) -> _Turn | None:
+        before = self.store.rows()
+        sample = ROWS[number % len(ROWS)]
+        row = _row_of(sample, before)
+        by_id = number % 2 and row is not None and active().gives_ids
+        look = ("find_token_by_id", row.id) if row and by_id else ("find_token", key_of(sample))
+        found = [self.found(*look)]
+        self._places: list[InterruptionPoint] = []
+        about = Row() if self.call.row is None else _row_of(self.call.row, before)
+        if about is None:
+            return None
+        sent, watched = self.call.argument(about, number), Interrupts(self.store.store)
+        answer, _ = call_with(self.store, watched, self.call.method, sent)
+        if answer.startswith("raised"):
+            return None
+        self._places = watched.places
+        after = self.store.rows()
+        found.append(self.found(*look))
+        arranging = [("delete_token", row.id) for row in after if row.user_name == NEW]
+        arranging += [("save_token", row) for row in ROWS if _row_of(row, after) is None]
+        for method, argument in arranging:
+            self.make(method, argument)
+        save = key_of(ROWS[-number % len(ROWS)]).but(expires_in=f"17{number:011d}")
+        saved = save if self.make("save_token", save).raised is None else None
+        return _Turn(number, point, error, sent, before, after, look, found, arranging, saved)
+
+
+class _Victim(Stage):
+    """Calls that are interrupted, one after another."""
+
+    def __init__(self, workspace: Workspace, call: Interruption) -> None:
+        super().__init__(workspace, ROWS)
+        self.call = call
         self.other = workspace.open(self.store.location) if workspace.sut.persistent else None
-        self._turn = 0
-        self._make(Interrupts(self.store.store))  # what comes first imports and connects
-        self._arrange()
-        self._turn += 1  # a store may leave out to write what is there already
-        watched = Interrupts(self.store.store)
-        self._make(watched)
-        self.places = watched.places
-        self._arrange()
-        for _ in range(3):
-            precondition(partial(self._goes_on, "an uninterrupted call", self.rows))
+        self._ids = TwinIds()
 
-    def interrupt(self, point: tuple[InterruptionPoint, int], error: BaseException) -> None:
+    def _here(self, value: Any, *rows: Any) -> Any:
+        """A row, or an id, of the rehearsal as it should be here."""
+        if isinstance(value, Row):
+            return value if value.id is None else self._ids.translated([value], rows)[0]
+        return self._here(Row(id=value)).id if isinstance(value, str) else value
+
+    def interrupt(self, turn: _Turn) -> None:
         """Raise an exception at a place of the call, and see what has become of the store."""
+        self._ids.translated(turn.before, self.store.rows())
         self.workspace.calls.clear()
-        interrupts = Interrupts(self.store.store, point, error)
-        sent, answer, as_it_is = self._make(interrupts)
-        if not interrupts.raised:  # it went another way this time
-            self._turn += 1
-            self._arrange()
-            return
-        name = "KeyboardInterrupt" if isinstance(error, Interrupted) else type(error).__name__
-        often = f", the {point[1]}. time" if point[1] > 1 else ""
-        note = f"{{call}} ({name} in the middle of {self.call.what}, {interrupts.places[0]}{often})"
-        self.workspace.calls.append(CallRecord(1, self.call.method, sent, answer, note=note))
-        if not as_it_is:
-            self.workspace.fail("the exception comes out of the call as it is", answer)
-        rows = in_another_thread(self.workspace, self.store.rows)
-        self._is_as_before_or_after(sent, rows)
-        if self.other is not None and self.workspace.sut.pace.share == 1:
-            self._is_what_others_see(rows, self.other.rows())
-        self._goes_on("the exception", rows)
+        sent, method = self._here(turn.sent), self.call.method
+        interrupts = Interrupts(self.store.store, turn.point, turn.error)
+        answer, as_it_is = call_with(self.store, interrupts, method, sent)
+        if interrupts.raised:  # else it went another way this time
+            name = "KeyboardInterrupt" if isinstance(turn.error, Interrupted) else type(turn.error).__name__
+            often = f", the {turn.point[1]}. time" if turn.point and turn.point[1] > 1 else ""
+            note = f"{{call}} ({name} in the middle of {self.call.what}, {interrupts.places[0]}{often})"
+            self.workspace.calls.append(CallRecord(1, method, sent, answer, note=note))
+            if not as_it_is:
+                self.workspace.fail("the exception comes out of the call as it is", answer)
+            self._ends_that_call_alone(turn)
+        rows = self.store.rows()
+        after = [Fate((row,), "") for row in self._ids.translated(turn.after, rows)]
+        if mishap_in(rows, after, "") is not None:
+            self.make(method, sent)  # now it goes through, as in the rehearsal
+            self._ids.translated(turn.after, self.store.rows())
+        for arranging, argument in turn.arranging:
+            self.make(arranging, self._here(argument))
+        if turn.save is not None:
+            save = partial(self.store.try_save, turn.save)
+            saved = in_another_thread(self.workspace, save) if turn.number % 3 else save()
+            if saved.answer.raised is not None:
+                self.workspace.fail("after the exception, the next save is stored", str(saved.answer))
 
-    def lets_others_in(self) -> None:
+    def _ends_that_call_alone(self, turn: _Turn) -> None:
+        """Every row is as before the call or as after it, and the next lookup answers what was asked."""
+        rows = in_another_thread(self.workspace, self.store.rows)
+        before, after = (self._ids.translated(some, rows) for some in (turn.before, turn.after))
+        nothing_else = "after the exception, no row but those from before"
+        kept = "after the exception, a row as before the call, or as after it"
+        fates = fates_in_a_save(before, after, lambda row: f"{kept}: {format_row(row)}", nothing_else)
+        hold_to(fates, rows, nothing_else, self.workspace.fail)
+        if self.other is not None and self.workspace.sut.pace.share == 1:
+            # Nothing is in the memory of one alone.
+            same = "after the exception, two stores on the same location show the same rows"
+            hold_to([Fate((row,), same) for row in rows], self.other.rows(), same, self.workspace.fail)
+        method, asked = turn.look[0], self._here(turn.look[1])
+        found = self.found(method, asked)
+        wanted = [self._here(one, *([found] if isinstance(found, Row) else [])) for one in turn.found]
+        if found not in wanted and ... not in wanted:
+            what = f"{method}({format_row(asked) if isinstance(asked, Row) else format_value(asked)})"
+            expected = f"after the exception, {what} answers what was asked: {wanted[0]}"
+            self.workspace.fail(expected, str(self.workspace.calls[-1].answer))
+
+    def lets_others_in(self, end: Sequence[Row], sent: Row | None) -> None:
         """The latest save was stored, and another store on the same location can save as well."""
         self.workspace.calls.clear()
-        self.store.expect(self.rows, because="after the exceptions, each save is stored")
-        if self.other is None:
+        rows, stored = self.store.rows(), "after the exceptions, each save is stored"
+        fates = [Fate((row,), f"{stored}: {format_row(row)}") for row in self._ids.translated(end, rows)]
+        hold_to(fates, rows, stored, self.workspace.fail)
+        if self.other is None or sent is None:
             return
-        sent = key_of(ROWS[-1]).but(expires_in=f"18{self._turn:011d}")
         saved = in_another_thread(self.workspace, partial(self.other.try_save, sent))
         if saved.answer.raised is not None:
             self.workspace.fail(
                 f"nothing stays locked after exceptions in {self.call.what}",
                 f"save_token of another store on the same location {saved.answer}",
             )
-
-    def _arrange(self, rows: Sequence[Row] | None = None) -> None:
-        """Save what is gone, delete what is new, and take in all rows."""
-        rows = self.store.rows() if rows is None else rows
-        new = [row for row in rows if row.user_name == NEW]
-        if new and not active().gives_ids:
-            self.store.clear()
-            rows = []
-        missing = [row for row in ROWS if _row_of(row, rows) is None]
-        for row in new if active().gives_ids else ():
-            self.store.call("delete_token", row.id)
-        for row in missing:
-            self.store.try_save(row)
-        if new or missing:
-            rows = self.store.rows()
-        found = [row for row in (_row_of(one, rows) for one in ROWS) if row is not None]
-        whole = len(found) == len(rows) == len(ROWS)
-        require(self.workspace, whole, f"{len(ROWS)} rows", format_rows(rows))
-        self.rows = found
-
-    def _make(self, interrupts: Interrupts) -> tuple[Any, str, bool]:
-        """Make the call: what was passed, what came back, and whether what was raised in it came out."""
-        about = self.rows[ROWS.index(self.call.row)] if self.call.row else Row()
-        sent = self.call.argument(about, self._turn)
-        return (sent, *call_with(self.store, interrupts, self.call.method, sent))
-
-    def _is_as_before_or_after(self, sent: Any, after: list[Row]) -> None:
-        """Every row is as it was; the row in question is that, or as the call would have left it."""
-        nothing_else = "after the exception, no row but those from before"
-        fates = [Fate((sent,), nothing_else, optional=True, new=True)] if self.call.does == "inserts" else []
-        for row, before in zip(ROWS, self.rows, strict=True):
-            meant = self.call.row in (None, row)
-            saved = meant and self.call.does == "saves"
-            states = (before, before.updated_by(sent)) if saved else (before,)
-            promise = f"after the exception, {' or '.join(map(format_row, states))}"
-            fates.append(Fate(states, promise, optional=meant and self.call.does == "deletes"))
-        hold_to(fates, after, nothing_else, self.workspace.fail)
-
-    def _is_what_others_see(self, rows: list[Row], others: list[Row]) -> None:
-        """Another store on the same location has these rows: nothing is in the memory of one alone."""
-        same = "after the exception, two stores on the same location show the same rows"
-        hold_to([Fate((row,), same) for row in rows], others, same, self.workspace.fail)
-
-    def _goes_on(self, after: str, rows: Sequence[Row]) -> None:
-        """The next calls answer what was asked of them: a lookup, and a save of another thread or of this."""
-        self._arrange(rows)
-        self._turn += 1
-        row = self.rows[self._turn % len(ROWS)]
-        if self._turn % 2 and active().gives_ids:
-            call, found = f"find_token_by_id({format_value(row.id)})", self.store.found_by_id(row.id)
-        else:
-            call, found = f"find_token({format_row(key_of(row))})", self.store.found(key_of(row))
-        if found != row:
-            asked = f"after {after}, {call} answers what was asked: {format_row(row)}"
-            self.workspace.fail(asked, "None" if found is None else format_row(found))
-        place = -self._turn % len(ROWS)
-        row = self.rows[place]
-        sent = key_of(row).but(expires_in=f"17{self._turn:011d}")
-        save = partial(self.store.try_save, sent)
-        saved = in_another_thread(self.workspace, save) if self._turn % 3 else save()
-        if saved.answer.raised is not None:
-            self.workspace.fail(f"after {after}, the next save is stored", str(saved.answer))
-        self.rows[place] = row.updated_by(sent)
 
 
 def _row_of(row: Row, rows: Sequence[Row]) -> Row | None:
