@@ -12,7 +12,7 @@ from functools import partial
 from .._drivers.threads.another_thread import in_another_thread
 from .._harness.calls import rows_of
 from .._harness.messages import format_rows
-from .._harness.row_acts import demand, inserts, read_by_ids, same_fields
+from .._harness.row_acts import demand, inserts, read_by_ids, require, same_fields
 from .._harness.store_handle import StoreHandle
 from .._harness.store_limits import active, batches
 from .._harness.workspace import Workspace, precondition
@@ -25,7 +25,7 @@ from .._spec.tokens import (
     is_token,
 )
 from .registry import check
-from .sample_tokens import ANN, BOB, DAN, KINDS, ONE_OF_EVERY_KIND, WITH_CLIENT, key_of, person
+from .sample_tokens import ANN, BOB, DAN, KINDS, ONE_OF_EVERY_KIND, OTHER_CLIENT, WITH_CLIENT, key_of, person
 
 MANY = 26
 """Rows that a store has to hold before the kit believes that it counts well."""
@@ -59,6 +59,14 @@ def is_stored_alone(workspace: Workspace, row: Row) -> None:
     if not is_token(found) or absent(field_as_far_as_it_reads(found, "id")):
         store.expect([], new=1, because=f"one row for {format_row(row)}")
     workspace.fresh_examples()
+
+
+def a_user_is_one_row_under_two_clients(workspace: Workspace) -> None:
+    """A save of a known user under another client updates the user's row."""
+    store = workspace.holding(ANN)
+    store.save(ANN.but(**OTHER_CLIENT))
+    require(workspace, store.rows(), "a row is there")
+    demand(workspace, len(store.rows()) == 1, "one row for one user", format_rows(store.rows()))
 
 
 def a_row_stays(workspace: Workspace, expires_in: str | None) -> None:

@@ -35,6 +35,13 @@ def person(name: str, **fields: Any) -> Row:
     return Row(**{**values, **fields})
 
 
+def client_of(number: int) -> dict[str, str]:
+    """A client of its own for each number; one for all where a user has a row for each client [SAVE-4]."""
+    if not active().across_clients:
+        return CLIENT
+    return {name: f"{value}.{number}" for name, value in CLIENT.items()}
+
+
 def newcomer(name: str, **fields: Any) -> Row:
     """A user who comes beside a crowd: of its client, but where the store makes rows of one client one.
 

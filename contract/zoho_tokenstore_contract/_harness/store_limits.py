@@ -31,6 +31,7 @@ class Limits:
         keeps: Of a user's row, it stores more than the name. [SAVE-1]
         characters: Characters that it cannot keep in a text. [VALUE-1]
         keeps_expired: A row stays once its access token has expired. [SAVE-22]
+        across_clients: A user has one row, whichever client its tokens are of. [SAVE-4]
         clears: ``delete_tokens`` works. [CLEAR-1]
         deletes: ``delete_token`` works. [DEL-1]
         deletes_brought: It removes rows whose ids, which their tokens brought, are no numbers. [DEL-1]
@@ -54,6 +55,7 @@ class Limits:
     keeps: bool = True
     characters: frozenset[str] = frozenset()
     keeps_expired: bool = True
+    across_clients: bool = True
     clears: bool = True
     deletes: bool = True
     deletes_brought: bool = True
@@ -89,12 +91,10 @@ class Limits:
             return replace(
                 self, refused=frozenset(), apart=frozenset(), one_slot=False, clears=True, deletes=True
             )
+        if group == "IFACE" and arranging:
+            return replace(NO_LIMITS, apart=crowd, one_slot=self.one_slot)
         if group in ("IFACE", "MODEL"):  # here every call counts
-            return (
-                replace(NO_LIMITS, apart=crowd, one_slot=self.one_slot)
-                if arranging and group == "IFACE"
-                else NO_LIMITS
-            )
+            return NO_LIMITS
         return replace(
             self,
             room=None if clause == "VALUE-8" else self.room,
@@ -104,6 +104,7 @@ class Limits:
             keeps=self.keeps or clause in ("SAVE-1", "SECRET-1"),
             characters=frozenset() if clause == "VALUE-1" else self.characters,
             keeps_expired=self.keeps_expired or clause == "SAVE-22",
+            across_clients=self.across_clients or clause == "SAVE-4",
             clears=self.clears or clause == "CLEAR-1",
             deletes=self.deletes or clause in ("DEL-1", "DEL-4"),
             deletes_brought=self.deletes_brought or clause in ("DEL-1", "DEL-4"),

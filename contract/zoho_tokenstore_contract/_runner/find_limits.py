@@ -82,6 +82,7 @@ def limits_of(sut: StoreUnderTest, effort: Effort) -> Limits:
                 for one in (probes.CHARACTERS if keeps(probes.character_round_trips, "x") else "")
                 if not keeps(probes.character_round_trips, one)
             ),
+            across_clients=keeps(probes.a_user_is_one_row_under_two_clients),
             clears=keeps(probes.delete_tokens_removes_two_users),
             deletes=keeps(probes.delete_token_removes_one_of_two_users),
             deletes_brought=keeps(probes.delete_token_removes_a_row_whose_id_is_no_number),

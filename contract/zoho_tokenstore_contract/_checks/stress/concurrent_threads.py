@@ -13,7 +13,7 @@ from ..._harness.workspace import Workspace, precondition
 from ..._spec.model import Call
 from ..._spec.tokens import Row, format_row
 from ..registry import check
-from ..sample_tokens import ACCESS, ANN, BOB, CLIENT, EVE, REFRESH, person
+from ..sample_tokens import ACCESS, ANN, BOB, CLIENT, EVE, REFRESH, client_of, person
 
 ROUNDS = 4
 """Rounds by default in which threads just run."""
@@ -68,13 +68,10 @@ def _ann(number: int) -> Row:
     Every other row is longer, by more than a line of column names: where two threads write into one file, the
     tail of the longer row stays.
     """
-    return person(
-        f"ann.{number}",
-        user_name=ANN.user_name,
-        client_id=f"{CLIENT['client_id']}.{number}",
-        client_secret=f"{CLIENT['client_secret']}.{number}{'x' * 150 * (number % 2)}",
-        expires_in=f"19{number:011d}",
-    )
+    client = client_of(number)
+    if client != CLIENT:
+        client["client_secret"] += "x" * 150 * (number % 2)
+    return person(f"ann.{number}", user_name=ANN.user_name, **client, expires_in=f"19{number:011d}")
 
 
 def _save_at_once(workspace: Workspace, before: tuple[Row, ...], rows: Sequence[Row]) -> None:

@@ -14,7 +14,7 @@ from ..._harness.workspace import Workspace
 from ..._spec.clause_results import Violation
 from ..._spec.tokens import Row, format_row
 from ..registry import check
-from ..sample_tokens import ACCESS, ANN, BOB, CLIENT, REFRESH, person
+from ..sample_tokens import ACCESS, ANN, BOB, REFRESH, client_of, person
 
 BESIDE = Pool((ANN, ACCESS, BOB, REFRESH))
 
@@ -71,8 +71,7 @@ def _same(name: str, turn: str, moment: int | None = None) -> Round:
             person(
                 f"{name}.{turn}.{process}",
                 user_name=f"{name}@example.com:77",
-                client_id=f"{CLIENT['client_id']}.{process}",
-                client_secret=f"{CLIENT['client_secret']}.{process}",
+                **client_of(process),
                 expires_in=f"19{process:011d}",
             ),
         )
