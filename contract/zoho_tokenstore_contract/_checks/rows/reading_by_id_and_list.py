@@ -157,7 +157,7 @@ def an_id_that_is_nearly_one_that_was_brought_finds_nothing(workspace: Workspace
 def _are_apart(store: StoreHandle, ids: list[Any], stored: list[Any]) -> None:
     """These ids find something, and their neighbours nothing, as far as those are not stored."""
     some = [id for id in ids if isinstance(id, str) and id]
-    require(store.workspace, some, "a stored row has an id that is a text", "none has")
+    require(store.workspace, some or not ids, "a stored row has an id that is a text", "none has")
     for turn, id in enumerate(some):
         finds = store.found_by_id(id) is not None
         require(store.workspace, finds, f"the stored id {format_value(id)} finds its token")
