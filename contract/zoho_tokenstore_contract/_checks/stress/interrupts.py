@@ -113,13 +113,13 @@ def _interrupt(workspace: Workspace, calls: Sequence[Interruption]) -> None:
     reached = False
     for call in (one for one in calls if one.is_possible):
         turns, end = precondition(_Rehearsal(workspace, call).turns)
-        if turns:
+        if any(turn.before for turn in turns):  # else nothing is stored that could be lost
             victim = _Victim(workspace, call)
             for turn in turns:
                 victim.interrupt(turn)
             victim.lets_others_in(end, turns[-1].save)
             reached = True
-    require(workspace, reached, "calls come back where nothing interrupts them")
+    require(workspace, reached, "rows are stored, and calls come back where nothing interrupts them")
 
 
 @dataclass(frozen=True)
