@@ -804,7 +804,7 @@ class ExpiryIsInteger(SqlCore):
     SCHEMA = tuple(line.replace("expires_in TEXT", "expires_in INTEGER") for line in SqlCore.SCHEMA)
 
 
-@fault("VALUE-5", "BYID-1", says="has no attribute 'get_name'", persistent=False)
+@fault("VALUE-5", "BYID-1", says="comes back as a UserSignature", persistent=False)
 class NameIsPlainText(MemCore):
     """The user name comes back as plain text, not inside a UserSignature."""
 
