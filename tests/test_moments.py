@@ -165,7 +165,30 @@ def test_a_moment_is_found_again_where_a_file_is_written_in_more_pieces(tmp_path
         write(30)
 
     assert found == ["posix.replace"]
-    assert position_of(few.names, len(few.names)) == (wanted[0] + 1 + len(few.names[replaced + 1 :]), 0)
+    assert position_of(few.names, len(few.names)) == (len(set(few.names)) + 1, 0, 0)
+
+
+def test_a_moment_is_found_again_behind_a_loop_that_is_longer(tmp_path: Path) -> None:
+    """Where there are more rows, more of them are read one by one before anything is written."""
+
+    def save(rows: int) -> None:
+        for _ in range(rows):
+            with (tmp_path / "file").open("rb", buffering=0) as file:
+                file.read()
+        (tmp_path / "file").rename(tmp_path / "old")
+        (tmp_path / "file").write_bytes(b"rows")
+
+    (tmp_path / "file").write_bytes(b"")
+    with CrashPoints() as few:
+        save(3)
+    emptied = few.names.index("posix.rename") + 2
+    found: list[int] = []
+    many = CrashPoints(lambda moment: found.extend([moment] * (many.position == wanted)))
+    wanted = position_of(few.names, emptied)
+    with many:
+        save(30)
+
+    assert found == [many.names.index("posix.rename") + 2]
 
 
 def test_what_a_forked_process_calls_is_no_moment(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class CrashPoints:
             act: Called before each such call, with its number counted from 0.
         """
         self.names: list[str] = []
-        self.position = (0, 0)
+        self.position = (0, 0, 0)
         self._act = act
         self._process = os.getpid()
 
@@ -65,8 +65,7 @@ class CrashPoints:
             return  # the store has forked: what happens there is no moment of this process
         number = len(self.names)
         name = f"{place_of(function)}.{getattr(function, '__name__', '?')}"
-        turn, calls = self.position
-        self.position = (turn, calls + 1) if self.names[-1:] == [name] else (turn + 1, 0)
+        self.position = _advanced(self.position, self.names, name)
         self.names.append(name)
         if self._act is not None:
             self._act(number)
@@ -95,20 +94,32 @@ def _profile(frame: FrameType, event: str, function: Any) -> None:
         _entered.pass_by(function)
 
 
-def position_of(names: Sequence[str], moment: int) -> tuple[int, int]:
-    """Where a moment is, so that it is found again in another call: a longer file is written in more pieces.
+def position_of(names: Sequence[str], moment: int) -> tuple[int, int, int]:
+    """Where a moment is, so that it is found again in another call.
+
+    A longer file is written in more pieces, and where there are more rows, more of them are read one by one.
 
     Args:
         names: What is called at each moment.
         moment: The number of the moment; the return of the call has the number behind the last.
 
     Returns:
-        How often another function had been called than just before, and how many calls of it in a row.
+        How many functions had been called so far; how often, since the latest of them came, another one
+        than just before; how many calls of it in a row.
     """
-    turn, calls, before = 0, 0, ""
+    position, past = (0, 0, 0), []  # type: tuple[int, int, int], list[str]
     for name in (*names, "")[: moment + 1]:
-        turn, calls, before = (turn, calls + 1, name) if name == before else (turn + 1, 0, name)
-    return turn, calls
+        position = _advanced(position, past, name)
+        past.append(name)
+    return position
+
+
+def _advanced(position: tuple[int, int, int], names: Sequence[str], name: str) -> tuple[int, int, int]:
+    """The position of a call after these."""
+    functions, turn, calls = position
+    if name not in names:
+        return functions + 1, 0, 0
+    return (functions, turn, calls + 1) if names[-1] == name else (functions, turn + 1, 0)
 
 
 def chosen(names: Sequence[str], wanted: int, changed: Sequence[int] = (), most: int = 0) -> list[int]:
@@ -129,9 +140,8 @@ def chosen(names: Sequence[str], wanted: int, changed: Sequence[int] = (), most:
     """
     everywhere = range(len(names) + 1)
     told = _turns_first(names, changed, most)
-    return sorted(
-        told + _turns_first(names, [one for one in everywhere if one not in told], wanted - len(told))
-    )
+    others = [one for one in everywhere if one not in told]
+    return sorted(told + _turns_first(names, others, max(0, wanted - len(told))))
 
 
 def _turns_first(names: Sequence[str], moments: Sequence[int], wanted: int) -> list[int]:

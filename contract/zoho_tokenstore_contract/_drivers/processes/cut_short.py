@@ -56,7 +56,7 @@ class Kill:
     """
 
     row: Row
-    moment: tuple[int, int] | None = None
+    moment: tuple[int, int, int] | None = None
     after: float | None = None
 
 
