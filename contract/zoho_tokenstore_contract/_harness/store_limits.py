@@ -132,8 +132,8 @@ class Limits:
         if isinstance(argument, Row) and self.spoils_a_field(argument):
             return "VALUE-1"
         if method == "save_token" and isinstance(argument, Row):
-            if self.refuses(argument) or argument in self.apart or self.sweeps(argument):
-                return "SAVE-22" if self.sweeps(argument) else _clause_of(argument)
+            if told := self.clause_against(argument):
+                return told
             if not (self.goes_on or all(map(_is_number, stored))):
                 return "SAVE-3"
             return "" if self.one_slot or self.fitting(1, _reached(stored)) else "VALUE-8"
@@ -167,6 +167,12 @@ class Limits:
     def finds(self, key: Row) -> bool:
         """Whether ``find_token`` tells by a key of this kind whether a row is there."""
         return all(kind_of(key) != kind_of(other) for other in self.unfound)
+
+    def clause_against(self, row: Row) -> str:
+        """The clause that tells that the store does not hold a row; "" where it does."""
+        if self.refuses(row) or row in self.apart:
+            return _clause_of(row)
+        return "SAVE-22" if self.sweeps(row) else "VALUE-1" if self.spoils_a_field(row) else ""
 
     def merges(self, row: object) -> bool:
         """Whether the store makes a row of this kind one with others, or has one slot for all."""
@@ -302,12 +308,9 @@ def _beyond(needed: str, clause: str) -> Violation:
 
 def _clause_against(item: object) -> str:
     """The clause that tells why the store cannot hold an item by itself; "" for want of room."""
-    limits = active()
-    if isinstance(item, Row) and (limits.refuses(item) or item in limits.apart):
-        return _clause_of(item)
-    if isinstance(item, Row) and limits.sweeps(item):
-        return "SAVE-22"
-    return "" if _fits(item, limits) else "VALUE-1"
+    if isinstance(item, Row):
+        return active().clause_against(item)
+    return "VALUE-1" if active().spoils(item) else ""
 
 
 def first_with_an_id(rows: Sequence[Row]) -> Sequence[Row]:
@@ -349,10 +352,7 @@ def batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 
 
 def _fits(item: object, limits: Limits) -> bool:
-    if isinstance(item, Row):
-        held = not (limits.refuses(item) or item in limits.apart or limits.sweeps(item))
-        return held and not limits.spoils_a_field(item)
-    return not limits.spoils(item)
+    return not (limits.clause_against(item) if isinstance(item, Row) else limits.spoils(item))
 
 
 def company(*items: T, least: int = 0) -> Sequence[T]:
