@@ -200,11 +200,7 @@ def what_works(workspace: Workspace, fields: Sequence[str] = TEXTS) -> Able:
     store = workspace.open()
     rows = [row.but(redirect_url=row.redirect_url or ANN.redirect_url) for row in ONE_OF_EACH_KEY]
     asked = held(store, rows)
-    ways = set()
-    for way in (LISTING, BY_ID, FIND):
-        for row, seen in zip(rows, _read(store, way, asked), strict=True):
-            if isinstance(seen, Row) and seen.plain().only(*fields) == row.only(*fields):
-                ways.add((way, _kind(row)))
+    ways = _shown(store, asked, fields)
     shows = f"{LISTING}, {BY_ID} or {FIND} shows {format_row(ANN)} as it was saved"
     require(workspace, ways, shows, "none does")
     in_place = set()
@@ -219,13 +215,22 @@ def what_works(workspace: Workspace, fields: Sequence[str] = TEXTS) -> Able:
         if answer.raised is None and now.keys() == before.keys() and whole:
             in_place.add(_kind(row))
     updated = [(id, row.updated_by(renewal(row))) for id, row in asked if _kind(row) in in_place]
-    for way in (LISTING, BY_ID, FIND):
-        for (_, row), seen in zip(updated, _read(store, way, updated), strict=True):
-            if not isinstance(seen, Row) or seen.plain().only(*fields) != row.only(*fields):
-                ways.discard((way, _kind(row)))
+    ways = {way for way in ways if way[1] not in in_place} | (ways & _shown(store, updated, fields))
     require(workspace, ways, shows, "none does")
     workspace.fresh_examples()
     return Able(frozenset(ways), frozenset(in_place))
+
+
+def _shown(
+    store: StoreHandle, rows: Sequence[tuple[Any, Row]], fields: Sequence[str]
+) -> set[tuple[str, str]]:
+    """The ways of reading, each with a kind of key, that show these rows so."""
+    return {
+        (way, _kind(row))
+        for way in (LISTING, BY_ID, FIND)
+        for (_, row), seen in zip(rows, _read(store, way, rows), strict=True)
+        if isinstance(seen, Row) and seen.plain().only(*fields) == row.only(*fields)
+    }
 
 
 def keep_rows(
