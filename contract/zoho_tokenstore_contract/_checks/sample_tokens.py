@@ -38,7 +38,7 @@ def person(name: str, **fields: Any) -> Row:
 def client_of(number: int) -> dict[str, str]:
     """A client of its own for each number; one for all where a user has a row for each client [SAVE-4]."""
     if not active().across_clients:
-        return CLIENT
+        return dict(CLIENT)
     return {name: f"{value}.{number}" for name, value in CLIENT.items()}
 
 

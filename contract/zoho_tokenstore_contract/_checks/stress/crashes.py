@@ -112,7 +112,8 @@ def loses_nothing(processes: Processes, plan: Sequence[tuple[str, str, Kill]]) -
     steps, rows = [], []
     for number, (kind, when, kill) in enumerate(plan):
         row = rehearsal.row("update" if number % 2 else "insert")
-        rows += [row] * rehearsal.stores(row)
+        if rehearsal.stores(row):
+            rows.append(row)
         before, row = rehearsal.rows, rehearsal.row(kind)
         if rehearsal.stores(row):
             steps.append(([*rows, row], when, kill, before, rehearsal.rows))

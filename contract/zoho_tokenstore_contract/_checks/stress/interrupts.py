@@ -42,19 +42,19 @@ class Interruption:
         row: Which of `ROWS` it is about; ``None`` for none, or all.
         argument: What it is passed, given this row as it is stored and the number of the run; `...` for
             nothing.
-        does: Whether it ``reads``, ``saves`` or ``deletes`` what it is about, or ``inserts`` a row.
+        inserts: Whether it adds a row, for which a store with limits needs room.
     """
 
     what: str
     method: str
     row: Row | None = None
     argument: Callable[[Row, int], Any] = lambda _row, _turn: ...
-    does: str = "reads"
+    inserts: bool = False
 
     @property
     def is_possible(self) -> bool:
         """Whether a store with limits holds what it is about, and gives the ids that it needs."""
-        if self.does == "inserts":
+        if self.inserts:
             return active().fitting(1, len(ROWS)) == 1
         return self.row in (None, *ROWS) and (active().gives_ids or self.argument is not _id_of)
 
@@ -78,9 +78,9 @@ def _new(_row: Row, turn: int) -> Row:
 
 
 SAVES = (
-    Interruption("the update of a user's row", "save_token", ANN, _renewal, "saves"),
-    Interruption("the update of a row by its refresh token", "save_token", REFRESH, _renewal, "saves"),
-    Interruption("the save of a new user", "save_token", None, _new, "inserts"),
+    Interruption("the update of a user's row", "save_token", ANN, _renewal),
+    Interruption("the update of a row by its refresh token", "save_token", REFRESH, _renewal),
+    Interruption("the save of a new user", "save_token", None, _new, inserts=True),
 )
 READS = (
     Interruption("find_token by a user name", "find_token", ANN, lambda row, _: key_of(row)),
@@ -89,8 +89,8 @@ READS = (
     Interruption("get_tokens", "get_tokens"),
 )
 DELETIONS = (
-    Interruption("delete_token", "delete_token", BOB, _id_of, "deletes"),
-    Interruption("delete_tokens", "delete_tokens", does="deletes"),
+    Interruption("delete_token", "delete_token", BOB, _id_of),
+    Interruption("delete_tokens", "delete_tokens"),
 )
 
 
